@@ -68,13 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
-    parser.add_argument("--port", type=_port, help=f"where the pages are (default {USUAL_PORT})")
+    parser.add_argument("--port", type=_port, help=f"port of the web pages (default {USUAL_PORT})")
     parser.add_argument("--headless", action="store_true", help="open no browser")
-    parser.add_argument("--fresh", action="store_true", help="forget everything and start anew")
+    parser.add_argument("--fresh", action="store_true", help="delete all data and start over")
     parser.add_argument(
         "--state", metavar="FOLDER", type=Path, default=ROOT / "var", help="default: var"
     )
-    parser.add_argument("--verbose", action="store_true", help="show what every process says")
+    parser.add_argument("--verbose", action="store_true", help="show the log of every process")
     parser.add_argument(
         "--code", metavar="NAME", help="only print the one-time code of a user, for example alice"
     )
@@ -102,7 +102,7 @@ def _run(options: argparse.Namespace) -> None:
         elif (state / "stack.sqlite3").exists() and not (state / "secrets.json").exists():
             raise CannotRun(
                 f"{state}/secrets.json is gone, and without it the data cannot be read. "
-                "Start anew with: scripts/demo --fresh"
+                "Start over with: scripts/demo --fresh"
             )
         stack = Stack(
             state,
@@ -162,7 +162,7 @@ def _web_port(wanted: int | None) -> int:
             f"scripts/demo --port {port}"
         )
     if port != (wanted or USUAL_PORT):
-        print(f"Port {USUAL_PORT} is used by another program; the portal takes {port}.")
+        print(f"Port {USUAL_PORT} is used by another program; the portal uses {port}.")
     return port
 
 
@@ -175,8 +175,8 @@ def _simulators() -> list[Simulator]:
             simulator.control_port,
         ):
             print(
-                f"A usual port of {provider.short_name} is used by another program; "
-                f"it takes {simulator.signal_port} and {simulator.control_port}."
+                f"A default port of {provider.short_name} is used by another "
+                f"program; it uses {simulator.signal_port} and {simulator.control_port}."
             )
     return simulators
 

@@ -105,7 +105,7 @@ def print_line(name: str, line: str) -> None:
 def explain(failure: ProcessFailed) -> None:
     print(f"\nThe demo stopped: {failure}.", file=sys.stderr)
     if failure.last_lines:
-        print("Its last words:", file=sys.stderr)
+        print("Last log lines:", file=sys.stderr)
         for line in failure.last_lines:
             print(f"  {line}", file=sys.stderr)
-    print(f"All of them are in {failure.log_path}.", file=sys.stderr)
+    print(f"The full log is in {failure.log_path}.", file=sys.stderr)

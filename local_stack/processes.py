@@ -155,7 +155,7 @@ class Process:
         return list(self._tail)
 
     def failure(self) -> ProcessFailed:
-        return ProcessFailed(self, f"ended by itself {self._how_it_ended()}")
+        return ProcessFailed(self, f"exited {self._how_it_ended()}")
 
     def _how_it_ended(self) -> str:
         code = self.exit_code

@@ -96,7 +96,7 @@ def make_identities(
     clients = [word for one in organizations for word in ("--client", one.slug)]
     run_to_end(
         Program(
-            name="the making of certificates",
+            name="certificate creation",
             command=[
                 *(sys.executable, "-m", "provider_simulator", "pki", "--dir", str(pki)),
                 *providers,

@@ -26,10 +26,8 @@ class Identified(forms.Form):
     """How staff checked the identity of the person who asks."""
 
     reason = forms.CharField(
-        label="How did you make sure that it is this person?",
-        help_text=(
-            "For example: called back at the number in the contract. It is kept in the history."
-        ),
+        label="How did you verify this person’s identity?",
+        help_text=("For example: called back at the number in the contract. Saved in the history."),
         max_length=MAX_REASON_LENGTH,
     )
 
@@ -66,8 +64,8 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
         ("Access", {"fields": ("is_active",)}),
         (
             (
-                "Portal staff only: customers’ people need none of this, their membership says "
-                "what they may"
+                "Portal staff only. Members of an organization need none of these: their "
+                "role sets what they can do"
             ),
             {
                 "classes": ("collapse",),
@@ -181,7 +179,7 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
         people = list(queryset[:2])
         if len(people) == 1:
             return redirect("admin:accounts_user_reset_second_factor", people[0].pk)
-        messages.error(request, "Choose one person: each one's identity has to be checked.")
+        messages.error(request, "Choose one person at a time: each identity must be verified.")
         return None
 
     def reset_view(self, request: HttpRequest, person_id: Any) -> HttpResponse:
@@ -198,7 +196,7 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
                 self.log_change(request, person, f"Reset the second factor. Reason: {reason}")
             messages.info(
                 request,
-                f"{person} sets up a new second factor with the password at the next sign-in.",
+                f"At the next sign-in, after the password, {person} sets up a new second factor.",
             )
             return redirect("admin:accounts_user_change", person.pk)
         return self.confirmation(
@@ -209,9 +207,9 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
             facts=(
                 f"The authenticator app and the recovery codes of {person} stop working.",
                 "Every browser and device of this person is signed out at once.",
-                "Whoever signs in next with the right password sets up the new second factor. If "
-                "the password may be known "
-                "to somebody else, set a new one first.",
+                "The next sign-in with the right password sets up the new "
+                "second factor. If someone else "
+                "may know the password, set a new one first.",
             ),
             button="Reset the second factor",
         )

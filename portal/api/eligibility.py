@@ -31,7 +31,7 @@ class EligibleShown(serializers.Serializer[Any]):
 
 class TargetShown(serializers.Serializer[Any]):
     target = serializers.CharField()
-    providers = EligibleShown(many=True, help_text="In the order in which they are asked.")
+    providers = EligibleShown(many=True, help_text="In the order the portal asks them.")
 
 
 class LeftOutShown(serializers.Serializer[Any]):
@@ -42,19 +42,19 @@ class LeftOutShown(serializers.Serializer[Any]):
 
 class EligibilityShown(serializers.Serializer[Any]):
     targets = TargetShown(many=True)
-    left_out = LeftOutShown(many=True, help_text="Who may protect nothing of this request.")
+    left_out = LeftOutShown(many=True, help_text="Providers that may protect none of this request.")
     replaces = ReplacedShown(many=True, help_text="What submitting this body would replace.")
     would_replace = serializers.BooleanField(
-        help_text="Submitting exactly this body answers 409 would-replace."
+        help_text="Submitting exactly this body returns 409 would-replace."
     )
 
 
 class EligibilityView(APIView):
     @extend_schema(operation_id="check_eligibility", request=NewRequest, responses=EligibilityShown)
     def post(self, request: Request, slug: str) -> Response:
-        """Which provider would be asked for each target of this request.
+        """Which provider the portal would ask for each target of this
 
-        Nothing is kept or sent.
+        request. Nothing is saved or sent.
         """
         organization = membership_for(caller(request), slug, Role.OPERATOR).organization
         form = NewRequest(data=request.data)

@@ -33,12 +33,12 @@ _WORDS: Final[dict[type[Exception], tuple[str, str, str]]] = {
     ),
     exceptions.PermissionDenied: ("not-allowed", "This is not allowed", ""),
     PermissionDenied: ("not-allowed", "This is not allowed", "This is not allowed."),
-    exceptions.NotFound: ("not-found", "There is nothing here", ""),
-    Http404: ("not-found", "There is nothing here", "There is nothing here, or it is not yours."),
-    exceptions.MethodNotAllowed: ("method-not-allowed", "This cannot be done here", ""),
-    exceptions.NotAcceptable: ("not-acceptable", "No such form of the answer", ""),
+    exceptions.NotFound: ("not-found", "Not found", ""),
+    Http404: ("not-found", "Not found", "This does not exist, or it is not yours."),
+    exceptions.MethodNotAllowed: ("method-not-allowed", "Method not allowed", ""),
+    exceptions.NotAcceptable: ("not-acceptable", "Response format not available", ""),
     exceptions.UnsupportedMediaType: ("unsupported-media-type", "Send JSON", ""),
-    SuspiciousOperation: ("malformed", "This cannot be read", "This request cannot be read."),
+    SuspiciousOperation: ("malformed", "Unreadable request", "This request cannot be read."),
 }
 _STATUS: Final[dict[type[Exception], int]] = {
     PermissionDenied: 403,
@@ -58,7 +58,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response:
     """The framework's exception handler: nothing leaves the API in another form."""
     if isinstance(error, exceptions.ValidationError):
         found = list(islice(_flatten(error.detail), MAX_NAMED_ERRORS))
-        error = Invalid("Nothing was changed. Correct what is named in errors.", errors=found)
+        error = Invalid("Nothing was changed. Correct the fields listed in errors.", errors=found)
     if isinstance(error, PortalError):
         response = _problem(
             error.http_status, error.code, error.title, error.message, errors=error.errors
@@ -67,7 +67,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response:
         if isinstance(error, Throttled):
             response["Retry-After"] = str(error.retry_after_s)
     elif isinstance(error, BodyTooLarge):
-        response = _problem(413, error.default_code, "This is too large", str(error.detail))
+        response = _problem(413, error.default_code, "Request too large", str(error.detail))
     else:
         response = _from_framework(error)
     if response.status_code == 401:

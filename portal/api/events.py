@@ -25,9 +25,7 @@ class EventShown(serializers.Serializer[Any]):
     seq = serializers.IntegerField()
     thinned = serializers.IntegerField(
         required=False,
-        help_text=(
-            "So many counter reports with the numbers directly before seq are no longer kept."
-        ),
+        help_text=("The number of counter reports directly before seq that have been deleted."),
     )
     at = serializers.DateTimeField()
     type = serializers.ChoiceField(choices=EventType.choices)
@@ -43,7 +41,7 @@ class EventsView(APIView):
             OpenApiParameter(
                 "after",
                 {"type": "integer", "minimum": 0, "maximum": queries.MAX_SEQ, "default": 0},
-                description="The last seq you have.",
+                description="The seq of the last event you have.",
             )
         ],
         responses=page_schema(EventShown),
@@ -75,5 +73,5 @@ def after_of(request: Request) -> int:
     seq = whole_number(request.query_params.get("after", "0"), at_most=queries.MAX_SEQ)
     if seq is not None:
         return seq
-    message = "after is the number of an event: a whole number from 0."
+    message = "after must be an event number: a whole number, 0 or higher."
     raise Invalid(message, errors=[FieldError("after", "not-a-number", message)])

@@ -36,24 +36,24 @@ class ExtensionMessage(serializers.Serializer[Any]):
     subscription = serializers.UUIDField()
     provider = serializers.CharField()
     mitigation = serializers.UUIDField()
-    when = serializers.CharField(help_text="In words.")
+    when = serializers.CharField(help_text="A sentence.")
     before = BeforeShown(
-        allow_null=True, help_text="What it was asked so far; null: nothing was sent to it yet."
+        allow_null=True, help_text="What was last sent to this provider; null: nothing yet."
     )
     lifetime = serializers.IntegerField(
         help_text="Seconds, within what this provider grants; -1: until terminated."
     )
     path = serializers.CharField()
-    body = serializers.DictField(help_text="With the names of RFC 9132.")
+    body = serializers.DictField(help_text="Uses the names of RFC 9132.")
     payload = serializers.CharField(help_text="The encoded body, hexadecimal.")
-    size = serializers.IntegerField(help_text="Bytes of the whole message.")
-    limit = serializers.IntegerField(help_text="Bytes that fit one message.")
+    size = serializers.IntegerField(help_text="Size of the whole message in bytes.")
+    limit = serializers.IntegerField(help_text="Maximum size of one message in bytes.")
 
 
 class ExtensionPreviewShown(serializers.Serializer[Any]):
-    lifetime = serializers.IntegerField(help_text="What was asked for.")
+    lifetime = serializers.IntegerField(help_text="The lifetime asked for.")
     messages = ExtensionMessage(many=True)
-    left_out = LeftOutShown(many=True, help_text="Who is told nothing now.")
+    left_out = LeftOutShown(many=True, help_text="Providers that get nothing now.")
 
 
 class ExtensionPreviewView(APIView):
@@ -63,7 +63,9 @@ class ExtensionPreviewView(APIView):
         responses=ExtensionPreviewShown,
     )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
-        """What extending with this body would send, to whom and when. Nothing is sent or kept."""
+        """What extending with this body would send, to which provider and when. Nothing is sent
+        or saved.
+        """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
         form = ExtensionSerializer(data=request.data)

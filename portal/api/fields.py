@@ -26,8 +26,8 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     default_error_messages = {
         **_COMMON,
-        "wrong-type": "Write an object.",
-        "unknown-field": "There is no field of this name.",
+        "wrong-type": "Must be an object.",
+        "unknown-field": "Unknown field.",
     }
 
     def to_internal_value(self, data: Any) -> Any:
@@ -52,10 +52,10 @@ class Text(serializers.Field[str, str, str, Any]):
 
     default_error_messages = {
         **_COMMON,
-        "wrong-type": "Write text.",
-        "blank": "Write something here.",
-        "too-long": "This has {length} characters; at most {limit} can be kept.",
-        "odd-characters": "This has characters that cannot be kept. Type it again.",
+        "wrong-type": "Must be text.",
+        "blank": "Must not be empty.",
+        "too-long": "{length} characters given; at most {limit} are allowed.",
+        "odd-characters": "This contains characters that are not allowed. Type it again.",
     }
 
     def __init__(self, *, max_length: int, allow_blank: bool = False, **options: Any) -> None:
@@ -87,7 +87,7 @@ class WholeNumber(serializers.Field[int, int, int, Any]):
 
     default_error_messages = {
         **_COMMON,
-        "wrong-type": "Write a whole number.",
+        "wrong-type": "Must be a whole number.",
         "out-of-range": "This number is too large.",
     }
 
@@ -112,7 +112,7 @@ class WholeNumber(serializers.Field[int, int, int, Any]):
 class Protocol(WholeNumber):
     """A protocol by its number, or by a name such as "tcp"."""
 
-    default_error_messages = {"wrong-type": "Write a number, or a name like tcp."}
+    default_error_messages = {"wrong-type": "Must be a number, or a name like tcp."}
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, str):
@@ -128,7 +128,7 @@ class Protocol(WholeNumber):
 class YesNo(serializers.Field[bool, bool, bool, Any]):
     """true or false."""
 
-    default_error_messages = {**_COMMON, "wrong-type": "Write true or false."}
+    default_error_messages = {**_COMMON, "wrong-type": "Must be true or false."}
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -158,7 +158,7 @@ class Choice(Text):
 class Identifier(serializers.Field[UUID, str, str, Any]):
     """A UUID."""
 
-    default_error_messages = {**_COMMON, "not-an-id": "Write an id as it was given to you."}
+    default_error_messages = {**_COMMON, "not-an-id": "Not a valid UUID."}
 
     def to_internal_value(self, data: Any) -> UUID:
         try:
@@ -175,7 +175,7 @@ class Instant(serializers.Field[datetime, str, str, Any]):
 
     default_error_messages = {
         **_COMMON,
-        "not-a-time": "Write a time with its zone, as it was given to you.",
+        "not-a-time": "Must be a time with its zone, such as 2026-01-31T12:00:00Z.",
     }
 
     def to_internal_value(self, data: Any) -> datetime:
@@ -196,8 +196,8 @@ class Several(serializers.ListField):
 
     default_error_messages = {
         **_COMMON,
-        "wrong-type": "Write a list.",
-        "too-many": "These are {count}; at most {limit} are taken.",
+        "wrong-type": "Must be a list.",
+        "too-many": "{count} items given; at most {limit} are allowed.",
     }
 
     def __init__(self, *, limit: int, **options: Any) -> None:

@@ -24,7 +24,8 @@ from portal.organizations.models import Role
 class AskNow(Consenting):
     subscription = Identifier(
         required=False,
-        help_text="Whom to ask; without it the next in order, else who waits for another try.",
+        help_text="The provider to ask. Default: the next in order, or else one that is "
+        "waiting for a retry.",
     )
 
 
@@ -35,12 +36,12 @@ class AskView(APIView):
         responses={202: RequestShown, 409: WOULD_REPLACE},
     )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
-        """Ask a provider now instead of in its turn. Who is asked already stays asked.
+        """Ask a provider now, out of turn. Providers already asked are not affected.
 
-        If the provider would drop other live requests for it, the answer is 409 would-replace
-        unless replaces names them.
+        If the provider would drop other live requests for it, the call returns 409 would-replace
+        unless replaces lists them.
 
-        Of a standby plan: who is to hold it, and said no or was never reached.
+        For a standby plan: retries a provider that should hold it but refused or was never reached.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
@@ -61,8 +62,8 @@ class WithdrawView(APIView):
 
     @extend_schema(operation_id="withdraw_provider", request=None, responses={202: RequestShown})
     def post(self, request: Request, slug: str, request_id: UUID, mitigation_id: UUID) -> Response:
-        """Tell one provider to stop; the others go on. Repeating it is harmless; it is never
-        throttled.
+        """Tell one provider to stop; the others continue. Repeating the call is harmless; it
+        is never throttled.
 
         The last one that may be filtering is not withdrawn: terminate the request instead.
         """

@@ -51,7 +51,7 @@ class Pages(CursorPagination):
             return PAGE_SIZE
         size = whole_number(text, at_most=MAX_PAGE_SIZE)
         if not size:
-            message = f"limit is a whole number from 1 to {MAX_PAGE_SIZE}."
+            message = f"limit must be a whole number from 1 to {MAX_PAGE_SIZE}."
             raise Invalid(message, errors=[FieldError(LIMIT, "out-of-range", message)])
         return size
 
@@ -84,7 +84,7 @@ class ByPriority(Pages):
 
 
 def _unknown_cursor() -> Invalid:
-    message = "This cursor is not one of ours. Follow the links next and previous."
+    message = "Unknown cursor. Follow the links in next and previous."
     return Invalid(message, errors=[FieldError("cursor", "unknown-cursor", message)])
 
 

@@ -65,11 +65,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         raise ValueError(f"an object has more than {MAX_NAMES} names")
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("an object has the same name twice")
+        raise ValueError("an object has a duplicate name")
     for name in found:
         # The answer, in UTF-8, repeats an unknown name to the caller. The fields check the values.
         if any("\ud800" <= char <= "\udfff" for char in name):
-            raise ValueError("the name of a field contains half of a character")
+            raise ValueError("a field name contains half of a character")
     return found
 
 

@@ -33,16 +33,16 @@ class MessagePlanned(serializers.Serializer[Any]):
     subscription = serializers.UUIDField()
     provider = serializers.CharField()
     is_sent_at_once = serializers.BooleanField(
-        help_text="False: only if the ones before do not help."
+        help_text="False: only if the providers before it do not help."
     )
-    when = serializers.CharField(help_text="In words.")
+    when = serializers.CharField(help_text="A sentence.")
     targets = TargetsPlanned()
     lifetime = serializers.IntegerField(help_text="Seconds; -1: until terminated.")
-    path = serializers.CharField(help_text="With the next free mid.")
-    body = serializers.DictField(help_text="With the names of RFC 9132.")
+    path = serializers.CharField(help_text="Uses the next free mid.")
+    body = serializers.DictField(help_text="Uses the names of RFC 9132.")
     payload = serializers.CharField(help_text="The encoded body, hexadecimal.")
-    size = serializers.IntegerField(help_text="Bytes of the whole message.")
-    limit = serializers.IntegerField(help_text="Bytes that fit one message.")
+    size = serializers.IntegerField(help_text="Size of the whole message in bytes.")
+    limit = serializers.IntegerField(help_text="Maximum size of one message in bytes.")
 
 
 class OverlapShown(serializers.Serializer[Any]):
@@ -54,14 +54,14 @@ class OverlapShown(serializers.Serializer[Any]):
 class PreviewShown(serializers.Serializer[Any]):
     strategy = serializers.ChoiceField(choices=Strategy.choices)
     messages = MessagePlanned(many=True)
-    left_out = LeftOutShown(many=True, help_text="Who may protect nothing of this request.")
+    left_out = LeftOutShown(many=True, help_text="Providers that may protect none of this request.")
     overlaps = OverlapShown(many=True)
     replaces = ReplacedShown(many=True, help_text="What submitting this body would replace.")
     would_replace = serializers.BooleanField(
-        help_text="Submitting exactly this body answers 409 would-replace."
+        help_text="Submitting exactly this body returns 409 would-replace."
     )
     effects = serializers.ListField(
-        child=serializers.CharField(), help_text="What a provider may do to good traffic, in words."
+        child=serializers.CharField(), help_text="What a provider may do to legitimate traffic."
     )
 
 
@@ -70,7 +70,9 @@ class PreviewView(APIView):
         operation_id="preview_mitigation_request", request=NewRequest, responses=PreviewShown
     )
     def post(self, request: Request, slug: str) -> Response:
-        """What submitting this body would send, to whom and when. Nothing is sent or kept."""
+        """What submitting this body would send, to which provider and when. Nothing is sent or
+        saved.
+        """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         form = NewRequest(data=request.data)
         form.is_valid(raise_exception=True)

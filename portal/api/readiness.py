@@ -51,8 +51,8 @@ class ReadinessShown(serializers.Serializer[Readiness]):
 class ReadinessView(APIView):
     @extend_schema(operation_id="read_readiness", responses=ReadinessShown)
     def get(self, request: Request, slug: str) -> Response:
-        """Would it work tonight? Every check by a stable code, the worst state of all, and the
-        headline of the page.
+        """Readiness for tonight: every check with a stable code, the worst state, and
+        the headline of the page.
         """
         membership = membership_for(caller(request), slug)
         return Response(ReadinessShown(readiness_of(membership, timezone.now())).data)

@@ -20,17 +20,17 @@ MAX_REPLACED: Final = 100
 
 
 class Consenting(StrictSerializer):
-    """A body that may name what it replaces."""
+    """A body that may list what it replaces."""
 
     replaces = Several(
         child=Identifier(),
         limit=MAX_REPLACED,
         required=False,
-        help_text="Live requests and unknown mitigations that this "
-        "request may replace, by their ids, "
-        "as "
-        "the answer "
-        "409 would-replace lists them.",
+        help_text="Ids of the live requests and "
+        "unknown mitigations that this "
+        "request may "
+        "replace, as "
+        "listed by 409 would-replace.",
     )
 
     def consent(self) -> Consent:
@@ -44,16 +44,19 @@ class ReplacedShown(serializers.Serializer[Any]):
     unknown_mitigation = serializers.UUIDField(
         allow_null=True, help_text="The unknown mitigation; null: it is a live request."
     )
-    name = serializers.CharField(help_text="Of the request; or the targets.")
+    name = serializers.CharField(
+        help_text="The request’s name, or the unknown mitigation’s targets."
+    )
     status = serializers.ChoiceField(
         choices=sorted({*RequestStatus.values, *Status.values}),
         allow_null=True,
         help_text=(
-            "Of the request, or as the provider reports the unknown mitigation; null: it does not."
+            "The request’s status, or the one the provider reports for the unknown "
+            "mitigation; null: none reported."
         ),
     )
     providers = serializers.ListField(
-        child=serializers.CharField(), help_text="Short names of those that would drop it."
+        child=serializers.CharField(), help_text="Short names of the providers that would drop it."
     )
     loses = serializers.ListField(
         child=serializers.CharField(),
@@ -65,12 +68,12 @@ class ReplacedShown(serializers.Serializer[Any]):
 
 
 WOULD_REPLACE: Final = OpenApiResponse(
-    description="would-replace: the request would replace live requests "
-    "or unknown mitigations that "
-    "replaces "
-    "does not "
-    "name; nothing was sent. "
-    "Or another conflict, by its code."
+    description="would-replace: the request would replace live "
+    "requests or unknown mitigations "
+    "that are not "
+    "listed in "
+    "replaces; nothing was sent. "
+    "Other conflicts have their own code."
 )
 
 

@@ -60,7 +60,9 @@ class EfficacyShown(serializers.Serializer[Mitigation]):
             "no answer came."
         ),
     )
-    code = serializers.CharField(source="efficacy_code", help_text="Why it is not accepted.")
+    code = serializers.CharField(
+        source="efficacy_code", help_text="Why the provider did not accept it."
+    )
     reason = serializers.CharField(source="efficacy_reason")
     retry_at = serializers.DateTimeField(
         source="next_efficacy_at", allow_null=True, help_text="Null once the mitigation is over."
@@ -93,9 +95,10 @@ class NewerShown(serializers.Serializer[Any]):
     request = serializers.UUIDField()
     name = serializers.CharField()
     targets = serializers.ListField(
-        child=serializers.CharField(), help_text="The overlapping targets that it protects there."
+        child=serializers.CharField(),
+        help_text="The overlapping targets that it protects at this provider.",
     )
-    ports = PortsShown(many=True, help_text="The ports it is limited to, if it covers fewer.")
+    ports = PortsShown(many=True, help_text="The ports it covers, if fewer.")
     protocols = serializers.ListField(child=serializers.IntegerField())
 
 
@@ -105,16 +108,16 @@ class ReplacedByShown(serializers.Serializer[Any]):
     )
     lost = serializers.ListField(
         child=serializers.CharField(),
-        help_text="The targets that lost all or part of their protection there.",
+        help_text="The targets that lost all or part of their protection at this provider.",
     )
     loses = serializers.ListField(
         child=serializers.CharField(),
-        help_text="The same, with the part of each that is still protected.",
+        help_text="The same targets, with the part of each that is still protected.",
     )
 
 
 class ConflictShown(serializers.Serializer[Any]):
-    reason = serializers.SerializerMethodField(help_text="The cause in words.")
+    reason = serializers.SerializerMethodField(help_text="The cause as a clause, for people.")
     cause = serializers.IntegerField(
         allow_null=True,
         help_text=(
@@ -134,7 +137,7 @@ class ConflictShown(serializers.Serializer[Any]):
 
 
 class FilteringEndShown(serializers.Serializer[Any]):
-    at = serializers.DateTimeField(help_text="When the portal heard of it.")
+    at = serializers.DateTimeField(help_text="When the portal learned of it.")
     reported_at = serializers.DateTimeField(
         allow_null=True, help_text="When the provider last reported that it acted."
     )
@@ -151,7 +154,7 @@ class FilteringEndShown(serializers.Serializer[Any]):
         allow_null=True, help_text="The conflict that the provider named, or null."
     )
     replaced_by = ReplacedByShown(
-        allow_null=True, help_text="Of newer_request: what it protects instead."
+        allow_null=True, help_text="For newer_request: what it protects instead."
     )
 
 
@@ -165,42 +168,47 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     )
     asked_at = serializers.DateTimeField()
     asked_by = serializers.SerializerMethodField(
-        help_text="Who had it asked by hand; null: the request did."
+        help_text="The person who asked it manually; null: it was asked automatically."
     )
     cause = serializers.ChoiceField(
         choices=Cause.choices,
-        help_text="Why it was asked. first: by the request itself; "
-        "by_hand: by a person; held_again: "
-        "to "
-        "hold a plan again;"
-        " other: only because says why; the rest: the provider of cause_subscription did not help.",
+        help_text="Why the portal asked it. first: for the "
+        "request itself; by_hand: a person "
+        "asked it; "
+        "held_again: to hold a plan "
+        "again; other: see because; the rest: the provider of cause_subscription did not help.",
     )
     cause_subscription = serializers.UUIDField(
         source="cause_subscription_id",
         allow_null=True,
         help_text="The subscription whose provider did not help.",
     )
-    because = serializers.SerializerMethodField(help_text="The cause in words.")
+    because = serializers.SerializerMethodField(help_text="The cause as a clause, for people.")
     retry_at = serializers.DateTimeField(
         source="next_ask_at",
         allow_null=True,
         help_text=(
-            "Not asked again before, while nobody else helps. Null where it is never asked again."
+            "The portal does not retry this provider before this time, and only while no "
+            "other helps. Null: no retry."
         ),
     )
-    withdrawn_by = serializers.SerializerMethodField(help_text="Who withdrew it alone.")
+    withdrawn_by = serializers.SerializerMethodField(
+        help_text="The person who withdrew this provider only."
+    )
     withdrawn_cause = serializers.ChoiceField(
-        choices=WithdrawnCause.choices, allow_blank=True, help_text="Why policy withdrew it."
+        choices=WithdrawnCause.choices,
+        allow_blank=True,
+        help_text="Why the organization’s policy withdrew it.",
     )
     withdrawn_for = serializers.ListField(
         child=serializers.UUIDField(),
         help_text="For earlier_filters: the subscriptions whose providers filter instead.",
     )
     withdrawn_because = serializers.SerializerMethodField(
-        help_text="The cause of the withdrawal in words."
+        help_text="The cause of the withdrawal as a clause, for people."
     )
     hold_again = serializers.BooleanField(
-        help_text="Of a plan: it is told to stop, and asked to hold the plan again after that."
+        help_text="For a plan: it is told to stop, then asked to hold the plan again."
     )
     status = serializers.ChoiceField(choices=Status.choices)
     dots_status = serializers.IntegerField(allow_null=True)
@@ -220,8 +228,8 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     filtering_end = FilteringEndShown(
         allow_null=True,
         help_text=(
-            "Of a plan: how the provider stopped filtering, although nobody had asked it to. Null "
-            "while it filters."
+            "For a plan: how the provider stopped filtering without being asked "
+            "to. Null while it filters."
         ),
     )
     mitigation_start = serializers.DateTimeField(allow_null=True)
@@ -306,21 +314,23 @@ class RequestShown(serializers.Serializer[MitigationRequest]):
         choices=EndedBy.choices,
         allow_blank=True,
         help_text=(
-            "Why it is over. lifetime, newer_request and provider: it ended by itself; a person "
-            "should acknowledge it."
+            "Why it is over. lifetime, newer_request and provider: no person ended it; "
+            "a person should acknowledge it."
         ),
     )
     filtering_ended_at = serializers.DateTimeField(
         allow_null=True,
-        help_text="For a plan: when the last provider that filtered for it "
-        "stopped by itself; a person "
-        "should acknowledge it."
+        help_text="For a plan: when the last provider that filtered for "
+        "it stopped without being asked to; "
+        "a person should acknowledge it."
         " Null again once a provider filters for it.",
     )
     acknowledged_at = serializers.DateTimeField(
         allow_null=True, help_text="Null again with every new end of the filtering for a plan."
     )
-    acknowledged_by = serializers.SerializerMethodField(help_text="Who acknowledged that it ended.")
+    acknowledged_by = serializers.SerializerMethodField(
+        help_text="The person who acknowledged that it ended."
+    )
     mitigations = MitigationShown(many=True)
 
     def get_acknowledged_by(self, request: MitigationRequest) -> str | None:

@@ -52,10 +52,15 @@ KIND_FILTER = OpenApiParameter(
     enum=RequestKind.values,
     many=True,
     explode=False,
-    description="Only these. Default immediate: what was asked for at once.",
+    description="Only requests of these kinds. Default: immediate.",
 )
 STATUS_FILTER = OpenApiParameter(
-    "status", str, enum=RequestStatus.values, many=True, explode=False, description="Only these."
+    "status",
+    str,
+    enum=RequestStatus.values,
+    many=True,
+    explode=False,
+    description="Only requests with these statuses.",
 )
 
 
@@ -144,12 +149,12 @@ class RequestsView(APIView):
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Ask for mitigation. The request is saved before this answers; the portal asks providers
-        at once.
+        """Ask for mitigation. The request is saved before the call returns; the portal asks
+        providers at once.
 
         A provider holds only the newer of two requests for the same addresses (RFC 9132 section
-        4.4.1). If a request overlaps live ones of the organization at a provider, the answer is 409
-        would-replace unless its body names them in replaces.
+        4.4.1). If a request overlaps live ones of the organization at a provider, the call returns
+        409 would-replace unless its body lists them in replaces.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         form = NewRequest(data=request.data)
@@ -193,7 +198,7 @@ class TerminateView(APIView):
         operation_id="terminate_mitigation_request", request=None, responses={202: RequestShown}
     )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
-        """Tell every provider to stop. Repeating it is harmless; it is never throttled."""
+        """Tell every provider to stop. Repeating the call is harmless; it is never throttled."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
         services.terminate(request_id=mitigation_request.pk, actor=actor_of(request))
@@ -256,7 +261,7 @@ class EndsSerializer(StrictSerializer):
 
 
 class AcknowledgedShown(serializers.Serializer[Any]):
-    results = RequestShown(many=True, help_text="In the order of the body.")
+    results = RequestShown(many=True, help_text="In the same order as the body.")
 
 
 class AcknowledgeAllView(APIView):
@@ -266,8 +271,8 @@ class AcknowledgeAllView(APIView):
         responses=AcknowledgedShown,
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Acknowledge these ends: all of them, or none if a request is unknown (400), has not ended
-        or ended again since (409).
+        """Acknowledge that these requests ended: all of them, or none if one is unknown (400), has
+        not ended, or has ended again since (409).
 
         Repeating it is harmless.
         """
@@ -289,9 +294,9 @@ class AcknowledgeView(APIView):
         operation_id="acknowledge_mitigation_request", request=End, responses=RequestShown
     )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
-        """A person has seen this end of the request.
+        """Acknowledge that the request ended.
 
-        409 if it has not ended, or ended again since.
+        409 if it has not ended, or has ended again since.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)

@@ -33,7 +33,7 @@ class ResourceShown(serializers.Serializer[ProtectedResource]):
     value = serializers.CharField()
     verified = serializers.BooleanField(source="is_verified")
     problem = serializers.CharField(
-        help_text="Why the portal cannot ask any provider for it, in words; empty when it can."
+        help_text="Why the portal cannot ask any provider for it; empty if it can."
     )
     last_used_at = serializers.DateTimeField(allow_null=True)
 
@@ -45,7 +45,7 @@ class ResourcesView(APIView):
         parameters=[CURSOR, LIMIT],
     )
     def get(self, request: Request, slug: str) -> Response:
-        """What the organization may ask protection for, by name."""
+        """What the organization may request protection for, by name."""
         membership = membership_for(caller(request), slug)
         return page_of(
             queries.resources(membership.organization), ResourceShown, ByName(), request, self
@@ -58,7 +58,7 @@ class ResourcesView(APIView):
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """A new resource. It can be used once the portal's staff verified it."""
+        """Add a resource. It can be used once portal staff have verified it."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         form = NewResource(data=request.data)
         form.is_valid(raise_exception=True)

@@ -36,13 +36,13 @@ IDEMPOTENCY_KEY: Final = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "maxLength": MAX_KEY_LENGTH},
     OpenApiParameter.HEADER,
-    description="The same key and body give the first answer again.",
+    description="Repeating the same key and body returns the first answer.",
 )
 
 CURSOR: Final = OpenApiParameter(
     pagination.CURSOR,
     {"type": "string", "pattern": "^[A-Za-z0-9+/]+={0,2}$"},
-    description="From the links next and previous.",
+    description="The cursor in a next or previous link.",
 )
 LIMIT: Final = OpenApiParameter(
     pagination.LIMIT,
@@ -52,7 +52,7 @@ LIMIT: Final = OpenApiParameter(
         "maximum": pagination.MAX_PAGE_SIZE,
         "default": pagination.PAGE_SIZE,
     },
-    description="How many at once.",
+    description="Page size.",
 )
 
 _LIST_OF_TEXT: Final[dict[str, Any]] = {"type": "array", "items": {"type": "string"}}
@@ -60,16 +60,16 @@ _FIX: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["label", "value", "targets", "ports", "protocols"],
     "properties": {
-        "label": {"type": "string", "description": "For people: what the button says."},
+        "label": {"type": "string", "description": "The button’s label, for people."},
         "value": {
             "type": "string",
             "description": (
-                "What to write instead; several are separated by commas. Empty: leave it out."
+                "What to write instead; commas separate several values. Empty: leave it out."
             ),
         },
         "targets": {
             "type": "object",
-            "description": "What to ask for in place of a wrong target, in the lists of a request.",
+            "description": "What to request in place of a wrong target, in the lists of a request.",
             "properties": dict.fromkeys(("prefixes", "fqdns", "uris"), _LIST_OF_TEXT),
         },
         "ports": {
@@ -107,16 +107,13 @@ _PROBLEM: Final[dict[str, Any]] = {
                     "code": {
                         "type": "string",
                         "description": "For programs. Stable. "
-                        "Of a target, port or protocol one of: "
+                        "For a target, port or protocol, one of: "
                         f"{', '.join(sorted(Code))}, not-verified.",
                     },
                     "message": {"type": "string"},
                     "fixes": {
                         "type": "array",
-                        "description": (
-                            "What would do in place of the wrong value; each is a choice of its "
-                            "own."
-                        ),
+                        "description": ("Alternatives to the wrong value; choose one."),
                         "items": {"$ref": "#/components/schemas/Fix"},
                     },
                 },
@@ -125,8 +122,8 @@ _PROBLEM: Final[dict[str, Any]] = {
         "replaces": {
             "type": "array",
             "description": (
-                "With would-replace: the live requests and unknown mitigations that would be "
-                "replaced, all of them."
+                "With would-replace: all live requests and unknown "
+                "mitigations that would be replaced."
             ),
             "items": {"$ref": "#/components/schemas/ReplacedShown"},
         },

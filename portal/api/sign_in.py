@@ -32,7 +32,7 @@ class SignIn(StrictSerializer):
     otp = Text(max_length=MAX_CODE_LENGTH)
     device_name = Text(max_length=services.MAX_DEVICE_NAME_LENGTH)
     device_token = Text(max_length=MAX_DEVICE_TOKEN_LENGTH, required=False, default="")
-    """What the last sign-in of this device answered."""
+    """The value that this device’s last sign-in returned."""
 
 
 class DeviceShown(serializers.Serializer[ApiToken]):
@@ -45,7 +45,8 @@ class SignedIn(serializers.Serializer[services.IssuedToken]):
     expires_at = serializers.DateTimeField(source="token.expiry")
     device = DeviceShown(source="token")
     device_token = serializers.CharField()
-    """Send it with the next sign-in: a known device is not slowed by what others try."""
+    """Send it with the next sign-in: other people’s failed attempts do not slow down a known
+    device."""
 
 
 class OrganizationShown(serializers.Serializer[Any]):
@@ -96,7 +97,7 @@ class TokenView(APIView):
 
     @extend_schema(operation_id="sign_in", request=SignIn, responses={201: SignedIn}, auth=[])
     def post(self, request: Request) -> Response:
-        """One answer, invalid-credentials, for every wrong part."""
+        """The error is always invalid-credentials, whichever part is wrong."""
         address, form = address_of(request), SignIn(data=request.data)
         if not form.is_valid() or not _is_known(form.validated_data):
             username = form.validated_data.get("username", "")
@@ -122,7 +123,7 @@ class TokenView(APIView):
 
     @extend_schema(operation_id="sign_out", responses={204: None})
     def delete(self, request: Request) -> Response:
-        """The token of this call is gone, and its sockets close."""
+        """Sign out: revokes the token of this call and closes its sockets."""
         if not isinstance(request.auth, ApiToken):
             raise NotFound("This call came without a token, so there is none to sign out.")
         services.revoke_token(token=request.auth, address=address_of(request))
@@ -132,7 +133,7 @@ class TokenView(APIView):
 class MeView(APIView):
     @extend_schema(operation_id="me", responses=MeShown)
     def get(self, request: Request) -> Response:
-        """Who calls, and what they may do where."""
+        """The caller, with their organizations and roles."""
         user = caller(request)
         shown = {"user": user, "memberships": queries.memberships(user)}
         return Response(MeShown(shown).data)

@@ -48,7 +48,7 @@ from portal.wording.from_rows.drills import refused_because
 
 
 class PlanFields(StrictSerializer):
-    """What a plan asks for; a change names only what changes."""
+    """What a plan asks for. A change contains only the fields that change."""
 
     name = Text(max_length=MAX_NAME_LENGTH, allow_blank=True, required=False)
     targets = NewTargets(required=False)
@@ -93,7 +93,7 @@ class NewPlan(PlanFields):
 
 
 class PlanChange(PlanFields):
-    on = YesNo(required=False, help_text="Whether providers are asked to hold it.")
+    on = YesNo(required=False, help_text="Whether the portal asks providers to hold it.")
 
 
 class Activation(Consenting):
@@ -106,11 +106,11 @@ class HolderShown(serializers.Serializer[Any]):
     mitigation = serializers.UUIDField(source="mitigation.pk")
     status = serializers.ChoiceField(choices=Status.choices, source="mitigation.status")
     held = serializers.BooleanField(
-        source="is_held", help_text="It reported last that it holds the plan in standby."
+        source="is_held", help_text="Its last report said that it holds the plan in standby."
     )
     stopping = serializers.BooleanField(
         source="is_stopping",
-        help_text="It was told to stop filtering, and is asked to hold the plan again after that.",
+        help_text="It was told to stop filtering and will then be asked to hold the plan again.",
     )
     reported_at = serializers.DateTimeField(allow_null=True)
 
@@ -147,7 +147,7 @@ class DrillCheckShown(serializers.Serializer[DrillCheck]):
     code = serializers.CharField(
         source="refusal_code", help_text="For refused: the response code, or a code of the portal."
     )
-    reason = serializers.SerializerMethodField(help_text="For refused: why, in words.")
+    reason = serializers.SerializerMethodField(help_text="For refused: the reason, for people.")
 
     def get_reason(self, check: DrillCheck) -> str:
         return refused_because(check)
@@ -175,7 +175,7 @@ class PlansView(APIView):
         parameters=[CURSOR, LIMIT],
     )
     def get(self, request: Request, slug: str) -> Response:
-        """What is prepared, by name, and who holds it."""
+        """All standby plans by name, and the providers that hold them."""
         membership = membership_for(caller(request), slug)
         found = queries.plans(membership.organization)
         return page_of(found, PlanShown, ByName(), request, self)
@@ -187,7 +187,7 @@ class PlansView(APIView):
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """A new plan. It is on from now: the chosen providers are asked to hold it."""
+        """Create a plan and turn it on: the portal asks the chosen providers to hold it."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         form = NewPlan(data=request.data)
         form.is_valid(raise_exception=True)
@@ -205,7 +205,7 @@ class PlansView(APIView):
 class PlanView(APIView):
     @extend_schema(operation_id="get_standby_plan", responses=PlanShown)
     def get(self, request: Request, slug: str, plan_id: UUID) -> Response:
-        """One plan, and who holds it."""
+        """One plan, and the providers that hold it."""
         membership = membership_for(caller(request), slug)
         plan = plan_for(membership, plan_id)
         return _shown(membership.organization, plan.pk, status=200)
@@ -214,9 +214,10 @@ class PlanView(APIView):
         operation_id="change_standby_plan", request=PlanChange, responses={202: PlanShown}
     )
     def patch(self, request: Request, slug: str, plan_id: UUID) -> Response:
-        """Change what is named.
+        """Change the given fields.
 
-        New content goes to the providers as a new request; the old one ends when that is held.
+        New content goes to the providers as a new request; the old one ends once they hold the
+        new one.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
@@ -233,7 +234,7 @@ class PlanView(APIView):
 
     @extend_schema(operation_id="remove_standby_plan", request=None, responses={204: None})
     def delete(self, request: Request, slug: str, plan_id: UUID) -> Response:
-        """Turn it off and forget it."""
+        """Turn the plan off and delete it."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
         services.remove_plan(plan_id=plan.pk, actor=actor_of(request))
@@ -248,11 +249,11 @@ class ActivateView(APIView):
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, slug: str, plan_id: UUID) -> Response:
-        """Ask the plan's providers for help now. Answers with the mitigation request; the plan
-        stays held.
+        """Ask the plan's providers to filter now. Returns the mitigation request; providers keep
+        holding the plan.
 
-        If it overlaps other live requests, the answer is 409 would-replace unless replaces names
-        them. The body may be empty.
+        If it overlaps other live requests, the call returns 409 would-replace unless replaces
+        lists them. The body may be empty.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
@@ -276,10 +277,10 @@ class StopView(APIView):
 
     @extend_schema(operation_id="stop_filtering", request=None, responses={202: PlanShown})
     def post(self, request: Request, slug: str, plan_id: UUID) -> Response:
-        """Stop what is filtered for the plan, whoever activated it, and keep it: who filters holds
-        it again after that.
+        """Stop filtering for the plan, no matter who activated it, but keep the plan: the
+        providers that filter will hold it again.
 
-        Repeating it is harmless; it is never throttled. A plan that is off answers 409.
+        Repeating the call is harmless; it is never throttled. 409 if the plan is off.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
@@ -299,7 +300,7 @@ class DrillsView(APIView):
 
     @extend_schema(operation_id="start_drill", request=None, responses={202: DrillShown})
     def post(self, request: Request, slug: str) -> Response:
-        """Test every provider. One drill at a time: while one runs this answers 409."""
+        """Test every provider. One drill at a time: 409 while one is running."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         started = services.start_drill(
             organization=membership.organization, actor=actor_of(request)

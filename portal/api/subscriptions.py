@@ -43,7 +43,7 @@ class PendingChangeShown(serializers.Serializer[PendingChange]):
         required=False,
         help_text="Why that failed, where the portal itself is the reason.",
     )
-    failure = serializers.SerializerMethodField(help_text="Why that failed, in words.")
+    failure = serializers.SerializerMethodField(help_text="Why that failed, for people.")
 
     def get_failure(self, change: PendingChange) -> str:
         return try_failed_because(change)
@@ -61,7 +61,7 @@ class SessionShown(serializers.Serializer[Subscription]):
         help_text="Why there is none, where the portal itself is the reason; else empty.",
     )
     detail = serializers.SerializerMethodField(
-        help_text="The server’s address while it is up; else why it is not, in words."
+        help_text="The server’s address while it is up; else the reason, for people."
     )
     refusal = serializers.CharField(
         source="session_refusal",
@@ -103,24 +103,27 @@ class LimitsShown(serializers.Serializer[Provider]):
 class PathShown(serializers.Serializer[Provider]):
     kind = serializers.ChoiceField(choices=PathKind.choices, source="path_kind")
     hops = serializers.ListField(
-        child=serializers.CharField(), help_text="After the portal; the provider is the last."
+        child=serializers.CharField(),
+        help_text="The hops after the portal; the provider is the last.",
     )
     session_ends_at = serializers.CharField(
         help_text=(
-            "Whose connection the session is. A gateway that is up says nothing of the provider."
+            "The other end of the session. A gateway that is up says nothing about the provider."
         )
     )
 
 
 class InventoryShown(serializers.Serializer[Inventory]):
-    asked_at = serializers.DateTimeField(help_text="When the portal last asked what it holds.")
+    asked_at = serializers.DateTimeField(
+        help_text="When the portal last asked the provider what it holds."
+    )
     told_at = serializers.DateTimeField(
-        allow_null=True, help_text="When it last gave a list; null: never."
+        allow_null=True, help_text="When the provider last returned a list; null: never."
     )
     refusal = serializers.CharField(
         help_text=(
-            "Why it gave no list last time: a response code, silence or unreadable. Empty: it "
-            "gave one."
+            "Why the provider returned no list last time: a response code, silence or unreadable. "
+            "Empty: it returned one."
         )
     )
     not_kept = serializers.IntegerField(
@@ -137,7 +140,7 @@ class SubscriptionShown(serializers.Serializer[Subscription]):
         child=serializers.CharField(),
         help_text="The prefixes this provider may protect; empty: all that the organization may.",
     )
-    limits = LimitsShown(source="provider", help_text="What the provider takes; null: not known.")
+    limits = LimitsShown(source="provider", help_text="What the provider accepts; null: not known.")
     path = PathShown(source="provider")
     session = SessionShown(source="*")
     inventory = serializers.SerializerMethodField(
@@ -159,7 +162,7 @@ class SubscriptionsView(APIView):
         parameters=[CURSOR, LIMIT],
     )
     def get(self, request: Request, slug: str) -> Response:
-        """The providers in the order in which they are asked, with the state of the connection."""
+        """The providers in the order the portal asks them, with the state of each connection."""
         membership = membership_for(caller(request), slug)
         return page_of(
             queries.subscriptions(membership.organization).select_related("inventory"),

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 CALLS_PER_PERSON: Final = Limit(
-    name="api-person", tries=600, window_s=60, message="Too many calls of yours."
+    name="api-person", tries=600, window_s=60, message="You have made too many requests."
 )
 CALLS_PER_ADDRESS: Final = Limit(
-    name="api-address", tries=120, window_s=60, message="Too many calls from this address."
+    name="api-address", tries=120, window_s=60, message="Too many requests from this address."
 )
 
 

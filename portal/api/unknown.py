@@ -45,7 +45,7 @@ class UnknownShown(serializers.Serializer[UnknownMitigation]):
     subscription = serializers.UUIDField(source="subscription_id")
     provider = serializers.CharField(source="subscription.provider.name")
     mid = serializers.IntegerField()
-    targets = HeldTargetsShown(help_text="As the provider names them.")
+    targets = HeldTargetsShown(help_text="As the provider spells them.")
     ports = PortsShown(many=True)
     protocols = serializers.ListField(child=serializers.IntegerField())
     filters = serializers.ListField(
@@ -62,7 +62,7 @@ class UnknownShown(serializers.Serializer[UnknownMitigation]):
     dots_status = serializers.IntegerField(allow_null=True)
     mitigation_start = serializers.DateTimeField(allow_null=True)
     lifetime_remaining = serializers.SerializerMethodField(
-        help_text="Seconds; -1: it does not end by itself; null: not reported."
+        help_text="Seconds; -1: no end; null: not reported."
     )
     found_at = serializers.DateTimeField()
     reported_at = serializers.DateTimeField(help_text="When the provider last reported it.")
@@ -116,8 +116,8 @@ class UnknownMitigationsView(APIView):
         parameters=[CURSOR, LIMIT],
     )
     def get(self, request: Request, slug: str) -> Response:
-        """Mitigations that providers hold now and that no request here asked for, the latest found
-        first.
+        """Mitigations that providers hold now although no request here asked for them; the latest
+        found first.
         """
         membership = membership_for(caller(request), slug)
         present = queries.present(membership.organization)
@@ -127,7 +127,7 @@ class UnknownMitigationsView(APIView):
 class UnknownMitigationView(APIView):
     @extend_schema(operation_id="get_unknown_mitigation", responses=UnknownShown)
     def get(self, request: Request, slug: str, unknown_id: UUID) -> Response:
-        """One of them, also for some days after its end."""
+        """One unknown mitigation, for some days after its end too."""
         membership = membership_for(caller(request), slug)
         return Response(UnknownShown(unknown_for(membership, unknown_id)).data)
 
@@ -137,9 +137,9 @@ class AdoptView(APIView):
         operation_id="adopt_unknown_mitigation", request=None, responses={202: RequestShown}
     )
     def post(self, request: Request, slug: str, unknown_id: UUID) -> Response:
-        """Make a request that owns it. Repeating the call returns the same request.
+        """Create a request that owns it. Repeating the call returns the same request.
 
-        Answers 409, with a code for the reason, if no request here could have asked for it; it can
+        409, with a code for the reason, if no request here could have asked for it; it can
         still be withdrawn. `spelled-otherwise`: the provider holds a target in a spelling that the
         portal does not send, such as `https://shop.example` for `https://shop.example/`, and could
         refuse to renew it. A new request for these targets takes its place.
@@ -161,9 +161,9 @@ class WithdrawUnknownView(APIView):
         operation_id="withdraw_unknown_mitigation", request=None, responses={202: UnknownShown}
     )
     def post(self, request: Request, slug: str, unknown_id: UUID) -> Response:
-        """Tell the provider to stop it. Repeating it is harmless; it is never throttled.
+        """Tell the provider to stop it. Repeating the call is harmless; it is never throttled.
 
-        409 `adopted` when a request owns it: terminate that one.
+        409 `adopted` if a request owns it: terminate that request instead.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         unknown = unknown_for(membership, unknown_id)

@@ -29,7 +29,7 @@ class NoSuchCall(APIView):
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)
-        raise NotFound("The API has no such call. Its document is at /api/v1/schema/.")
+        raise NotFound("The API has no such call. See /api/v1/schema/.")
 
 
 ORGANIZATION = "organizations/<slug:slug>"

@@ -29,8 +29,8 @@ MESSAGES = OpenApiParameter(
     "messages",
     str,
     enum=[which.value for which in Which],
-    description="own (default): about this request; session: also what "
-    "its sessions said meanwhile; "
+    description="own (default): about this request; session: also "
+    "what its sessions exchanged meanwhile; "
     "all: heartbeats too.",
 )
 
@@ -48,21 +48,23 @@ class WireMessageShown(serializers.Serializer[WireMessage]):
     mitigation = serializers.UUIDField(allow_null=True)
     mid = serializers.IntegerField(allow_null=True)
     topic = serializers.ChoiceField(choices=Topic.choices)
-    meaning = serializers.CharField(help_text="In words.")
+    meaning = serializers.CharField(help_text="A sentence.")
     kind = serializers.CharField(help_text="CON, NON, ACK, RST; TCP where messages have no type.")
-    code = serializers.CharField(help_text="As 0.03 or 2.01.")
-    method = serializers.CharField(help_text="Of the request, in its response too.")
-    path = serializers.CharField(help_text="Of the request, in its response too.")
-    options = serializers.CharField(help_text="The other options, in words.")
-    size = serializers.IntegerField(help_text="Bytes of the whole message.")
+    code = serializers.CharField(help_text="Such as 0.03 or 2.01.")
+    method = serializers.CharField(help_text="The request’s; a response repeats it.")
+    path = serializers.CharField(help_text="The request’s; a response repeats it.")
+    options = serializers.CharField(help_text="The other options, as text.")
+    size = serializers.IntegerField(help_text="Size of the whole message in bytes.")
     body = AnyJson(allow_null=True)
     not_read = serializers.ListField(
         child=serializers.CharField(),
         help_text="The parts of an answer that the portal could not read and left out.",
     )
     octets = serializers.CharField(help_text="The whole message, hexadecimal.")
-    is_cut = serializers.BooleanField(help_text="Only the beginning of octets is kept.")
-    copy = serializers.IntegerField(help_text="Which copy of the same unanswered request.")
+    is_cut = serializers.BooleanField(
+        help_text="octets contains only the beginning of the message."
+    )
+    copy = serializers.IntegerField(help_text="Number of this copy of the same unanswered request.")
     not_kept = serializers.IntegerField(help_text="With direction not_kept: how many are missing.")
 
     def to_representation(self, instance: WireMessage) -> dict[str, Any]:
@@ -80,7 +82,7 @@ class WireView(APIView):
         parameters=[MESSAGES, CURSOR, LIMIT],
     )
     def get(self, request: Request, slug: str, request_id: UUID) -> Response:
-        """Every message about a request, newest first. For those who may ask."""
+        """Every message about a request, newest first. For operators and admins."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
         found = queries.messages(mitigation_request, _which(request))

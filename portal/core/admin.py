@@ -66,7 +66,7 @@ class StaffSite(OTPAdminSite):
     ) -> HttpResponse:
         if self.has_permission(request):
             return redirect("staff:index")
-        raise NotAllowed("This site is for the portal's own staff.")
+        raise NotAllowed("This site is for portal staff only.")
 
 
 site = StaffSite("staff")

@@ -39,7 +39,7 @@ def _too_large(limit: int) -> Problem:
     return Problem(
         status=413,
         code="body-too-large",
-        title="This is too large",
+        title="Request too large",
         detail=f"The body is larger than {limit:,} bytes.",
     )
 

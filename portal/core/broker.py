@@ -122,7 +122,7 @@ class Scheduler(PersistentScheduler):
 def _connect(connection: Connection, **options: Any) -> Connection:
     def no_connection(error: Exception, pause_s: float) -> None:
         logger.warning(
-            "no connection to %s: %s. Next try in %s s", connection.as_uri(), error, pause_s
+            "no connection to %s: %s. Retrying in %s s", connection.as_uri(), error, pause_s
         )
 
     return connection.ensure_connection(

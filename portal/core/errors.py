@@ -90,16 +90,16 @@ class SecondFactorRequired(NotAllowed):
 class NotFound(PortalError):
     code = "not-found"
     http_status = 404
-    title = "There is nothing here"
+    title = "Not found"
 
-    def __init__(self, message: str = "There is nothing here, or it is not yours.") -> None:
+    def __init__(self, message: str = "This does not exist, or it is not yours.") -> None:
         super().__init__(message)
 
 
 class Conflict(PortalError):
     code = "conflict"
     http_status = 409
-    title = "This does not fit what happened before"
+    title = "Conflict with the current state"
 
 
 class Invalid(PortalError):

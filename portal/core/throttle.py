@@ -77,7 +77,7 @@ def count(limit: Limit, subject: str) -> None:
     if tries > limit.tries:
         retry_after_s = max(1, int(limit.window_s - now % limit.window_s))
         raise Throttled(
-            f"{limit.message} Next try in {retry_after_s}\u00a0s.", retry_after_s=retry_after_s
+            f"{limit.message} Try again in {retry_after_s}\u00a0s.", retry_after_s=retry_after_s
         )
 
 

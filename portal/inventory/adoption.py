@@ -73,7 +73,7 @@ def adoptable(
         (one for one in eligible_providers if one.subscription == unknown.subscription_id), None
     )
     if eligible is None:
-        raise NotAdoptable("not-connected", f"{provider} is switched off for you.")
+        raise NotAdoptable("not-connected", f"{provider} is disabled for your organization.")
     may_be_indefinite = policy.may_be_indefinite and eligible.may_be_indefinite
     submission = Submission(
         prefixes=tuple(unknown.targets["prefixes"]),
@@ -100,9 +100,9 @@ def adoptable(
 
 def _refuse_what_is_over(unknown: UnknownMitigation, provider: str) -> None:
     if unknown.is_over:
-        raise NotAdoptable("ended", f"{provider} does not hold it any more.")
+        raise NotAdoptable("ended", f"{provider} no longer holds it.")
     if unknown.withdrawal_asked_at is not None:
-        who = "Somebody" if unknown.withdrawn_by is None else unknown.withdrawn_by.username
+        who = "Someone" if unknown.withdrawn_by is None else unknown.withdrawn_by.username
         raise NotAdoptable("withdrawn", f"{who} already withdrew it at {provider}.")
     if unknown.dots_status == TERMINATING:
         raise NotAdoptable("ending", f"{provider} is winding it down.")
@@ -111,7 +111,7 @@ def _refuse_what_is_over(unknown: UnknownMitigation, provider: str) -> None:
 def _refuse_what_is_old(unknown: UnknownMitigation, provider: str, now: datetime) -> None:
     if now - unknown.reported_at > HEARD_WITHIN:
         at = moment(unknown.reported_at, now)
-        raise NotAdoptable("not-heard", f"{provider} has not said since {at} that it holds it.")
+        raise NotAdoptable("not-heard", f"{provider} has not reported since {at} that it holds it.")
 
 
 def _refuse_what_no_request_can_say(
@@ -120,16 +120,17 @@ def _refuse_what_no_request_can_say(
     if has_row:
         raise NotAdoptable(
             "mid-known",
-            "A request here has or had its number. Request mitigation for these targets again: "
-            "the new request "
-            "takes its place.",
+            "A request here uses or used its number (mid). Request mitigation for these "
+            "targets again: "
+            "the new "
+            "request replaces it.",
         )
     if unknown.is_preconfigured:
         raise NotAdoptable(
             "preconfigured",
             (
-                f"{provider} holds it in readiness, as a standby plan. Make a plan for these "
-                f"targets: it takes its place."
+                f"{provider} holds it in standby, as a plan. Prepare a plan "
+                f"for these targets: the plan replaces it."
             ),
         )
     aliases = unknown.targets["aliases"]
@@ -137,20 +138,17 @@ def _refuse_what_no_request_can_say(
         raise NotAdoptable(
             "aliases",
             (
-                f"It names {_named(aliases)}, and the portal does not know what {provider} means "
-                f"by that."
+                f"It names {_named(aliases)}, and the portal does not know what they "
+                f"mean at {provider}."
             ),
         )
     if unknown.filters:
         raise NotAdoptable(
             "filters",
-            (
-                f"It switches {_named(unknown.filters)} at {provider}, which no request here can "
-                f"repeat."
-            ),
+            (f"It switches {_named(unknown.filters)} at {provider}; no request here can do that."),
         )
     if not unknown.is_whole or not _is_told(unknown):
-        raise NotAdoptable("not-told", f"{provider} does not say in full what it protects.")
+        raise NotAdoptable("not-told", f"{provider} does not report in full what it protects.")
 
 
 def _refuse_another_spelling(unknown: UnknownMitigation, checked: Checked, provider: str) -> None:
@@ -168,7 +166,7 @@ def _refuse_another_spelling(unknown: UnknownMitigation, checked: Checked, provi
                 "spelled-otherwise",
                 f"{provider} holds {kind} in a spelling that the portal does not send. Request "
                 f"mitigation for it "
-                "instead: the new request takes its place.",
+                "instead: the new request replaces it.",
             )
 
 

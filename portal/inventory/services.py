@@ -322,4 +322,4 @@ def _tell(
 
 
 def _name(person: User | None) -> str:
-    return "Somebody" if person is None else person.username
+    return "Someone" if person is None else person.username

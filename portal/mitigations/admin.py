@@ -22,8 +22,8 @@ def live_requests(resource: ProtectedResource) -> Iterator[str]:
         if any(overlaps(claim, target) for target in _targets(request)):
             yield (
                 f"{_CALLED.get(RequestKind(request.kind), 'The request')} “{request.name}” is "
-                f"live and protects part of it. It goes on, "
-                "but nothing new can be asked for there."
+                f"live and protects part of it. It continues, "
+                "but nothing new can be requested for that part."
             )
 
 

@@ -88,8 +88,7 @@ NO_CONSENT: Final = Consent()
 def _refuse_strangers(named: Sequence[UUID], known: Collection[UUID]) -> None:
     # One answer for what has ended, what does not overlap and what belongs to somebody else.
     message = (
-        "This is neither a live request nor an unknown mitigation that would be replaced. Leave "
-        "it out."
+        "This is not a live request or unknown mitigation that would be replaced. Leave it out."
     )
     errors = [
         FieldError(f"replaces.{index}", "not-replaced", message)

@@ -248,7 +248,7 @@ def requested_until(
     """When the requested lifetime ends: it begins with the first confirmation, and again with each
     extension.
 
-    None: the request renews itself, has no end, or no provider has confirmed it yet.
+    None: the request renews automatically, has no end, or no provider has confirmed it yet.
     """
     if not request.is_immediate or request.auto_renew or request.lifetime_s < 0:
         return None

@@ -96,7 +96,7 @@ def over_capacity(organization: Organization) -> QuerySet[MitigationRequest]:
 
 
 def subscriptions(organization: Organization) -> QuerySet[Subscription]:
-    """In the order in which they are asked."""
+    """In the order the portal asks them."""
     return (
         Subscription.objects.filter(organization=organization)
         .select_related("provider")

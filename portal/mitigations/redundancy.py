@@ -67,8 +67,8 @@ def _lasts_as_long(newer: Mitigation, older: Mitigation) -> bool:
 
 
 def _known_end(mitigation: Mitigation) -> datetime | None:
-    """When it ends unless a person acts; FOREVER if it renews itself or has no end; None while
-    nobody knows.
+    """When it ends unless a person acts; FOREVER if it renews automatically or has no end; None
+    while nobody knows.
     """
     if mitigation.request.auto_renew:
         return FOREVER

@@ -92,8 +92,8 @@ class Replaced:
     def name(self) -> str:
         if isinstance(self.what, Unknown):
             return (
-                f"what {self.what.provider} holds for {self.what.name}, which no request here "
-                f"asked for"
+                f"what {self.what.provider} holds for {self.what.name}, which no "
+                f"request here asked for"
             )
         return self.what.name
 

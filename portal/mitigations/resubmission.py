@@ -76,7 +76,7 @@ def joined(first: Submission, *others: Submission) -> Submission:
     """One submission for everything that all of them ask for; each must have a lifetime.
 
     It never asks for less than one of them: it asks all providers at once if one does, takes the
-    longest lifetime, and renews itself if one does.
+    longest lifetime, and renews automatically if one does.
     """
     every = (first, *others)
     targets = union(

@@ -54,7 +54,7 @@ class Trigger(Enum):
     DROPPED_UNSENT = "it was ended before anything left the portal"
     LIFETIME_OVER = "the granted lifetime ran out"
     OUTLIVED = "the granted lifetime ran out, and it is asked for again"
-    TURN_CAME_AGAIN = "nobody helps, and it is asked again"
+    TURN_CAME_AGAIN = "no provider helps, and the portal asks it again"
 
 
 class RequestStatus(models.TextChoices):

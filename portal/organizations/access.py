@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portal.accounts.models import User
 from portal.core.errors import NotAllowed, NotFound
+from portal.core.formatting import listed
 from portal.core.security_log import SecurityEvent, record
 from portal.organizations.models import Membership, Role
 
@@ -31,14 +32,14 @@ def _record(user: User, slug: str, role: str) -> None:
 
 
 def _refusal(membership: Membership, role: Role) -> str:
-    who = ", ".join(
+    able = list(
         Membership.objects.filter(
             organization_id=membership.organization_id,
-            role__in=[able for able in Role if able.covers(role)],
+            role__in=[other for other in Role if other.covers(role)],
             user__is_active=True,
         )
         .order_by("user__username")
         .values_list("user__username", flat=True)[:5]
     )
-    able = f" Able to: {who}." if who else ""
-    return f"Your role is {membership.role}; this takes {role.value}.{able}"
+    who = f" {listed(able)} can do it." if able else ""
+    return f"This needs the {role.value} role; yours is {membership.role}.{who}"

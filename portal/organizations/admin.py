@@ -40,7 +40,7 @@ class OrganizationAdmin(StaffAdmin):
     fields = services.SETTINGS
     prepopulated_fields = {"slug": ("name",)}
     instead_of_deleting = (
-        "Untick Active instead: its members cannot get in, and what they asked for goes on."
+        "Untick Active instead: members are locked out, and their live requests continue."
     )
 
     def save_model(
@@ -102,10 +102,11 @@ class Verification(forms.Form):
 
     overlaps_seen = forms.CharField(widget=forms.HiddenInput, required=False)
     reason = forms.CharField(
-        label="Why it is this organization’s",
+        label="Why it belongs to this organization",
         help_text=(
-            "Needed when resources of others overlap, for example: a reassignment, with the "
-            "registry’s record. It is kept."
+            "Required if it overlaps with other organizations’ resources. For example: a "
+            "reassignment, "
+            "with the registry’s record. The reason is saved."
         ),
         max_length=MAX_REASON_LENGTH,
         required=False,
@@ -200,7 +201,7 @@ class ResourceAdmin(StaffAdmin):
         chosen = list(queryset[:2])
         if len(chosen) == 1:
             return redirect("admin:organizations_protectedresource_verify", chosen[0].pk)
-        messages.error(request, "Choose one resource: each has to be checked by itself.")
+        messages.error(request, "Choose one resource at a time: each must be checked separately.")
         return None
 
     def verify_view(self, request: HttpRequest, resource_id: UUID) -> HttpResponse:
@@ -210,7 +211,7 @@ class ResourceAdmin(StaffAdmin):
         if not self.has_change_permission(request, resource):
             raise PermissionDenied
         if resource.is_verified:
-            messages.info(request, f"{shown(resource.name)} is verified already.")
+            messages.info(request, f"{shown(resource.name)} is already verified.")
             return redirect("admin:organizations_protectedresource_change", resource.pk)
         typed = request.POST.copy()
         form = Verification(typed or None)
@@ -220,7 +221,7 @@ class ResourceAdmin(StaffAdmin):
             except Invalid as error:
                 form.add_error(None, error.message)
             else:
-                words = f"{resource.organization} may now ask protection for {resource.value}."
+                words = f"{resource.organization} may now request protection for {resource.value}."
                 messages.info(request, words)
                 return redirect("admin:organizations_protectedresource_changelist")
         found = queries.overlapping(resource)
@@ -236,7 +237,7 @@ class ResourceAdmin(StaffAdmin):
                     f"{resource.organization} may then have any of its providers filter traffic "
                     f"to {shown(resource.value)}."
                 ),
-                "Check with the registry or a contract that it is theirs.",
+                "Check with the registry or a contract that it belongs to them.",
             ),
             warnings=_warnings(resource, found),
             button="Verify",

@@ -26,7 +26,7 @@ class NewResourceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in 
         model = ProtectedResource
         fields: ClassVar = ("organization", "name", "kind", "value")
         help_texts: ClassVar = {
-            "name": "What the organization's people call it, for example Shop front-end.",
+            "name": "The organization's own name for it, for example Shop front-end.",
             "value": "For example 203.0.113.0/26, 2001:db8:10::/48 or shop.example.",
         }
 

@@ -26,13 +26,13 @@ def why_too_broad(kind: str, value: str) -> str:
         shortest = SHORTEST_IPV4_PREFIX if network.version == 4 else SHORTEST_IPV6_PREFIX
         if network.prefixlen < shortest:
             return (
-                f"{value} is too large to belong to one organization: /{shortest} is the largest "
-                f"that can be verified."
+                f"{value} is too large for one organization: /{shortest} is the "
+                f"largest prefix that can be verified."
             )
         return ""
     name = value if kind == "fqdn" else uri_host(value)
     if not _is_address(name) and _public_suffixes().is_public(name):
-        return f"{name} is a public suffix: everybody can register names under it."
+        return f"{name} is a public suffix: anyone can register names under it."
     return ""
 
 

@@ -49,18 +49,18 @@ class Organization(models.Model):
         "name in addresses",
         max_length=50,
         unique=True,
-        help_text="Part of the address of every page of theirs. Links break when it changes.",
+        help_text="Part of the URL of every page of the organization. Changing it breaks links.",
     )
     name = models.CharField(max_length=200)
     is_active = models.BooleanField(
         "active",
         default=True,
-        help_text="Untick it to keep the members out. What they asked for goes on.",
+        help_text="Untick to lock members out. Their live requests continue.",
     )
     patience_s = models.PositiveIntegerField(
         "patience, in seconds",
         default=10,
-        help_text="How long a provider may stay silent before the next one is asked.",
+        help_text="How long a provider may stay silent before the portal asks the next one.",
     )
     """How long a provider may be silent before the portal asks the next one."""
     default_lifetime_s = models.PositiveBigIntegerField(
@@ -70,7 +70,7 @@ class Organization(models.Model):
     may_be_indefinite = models.BooleanField(
         "may ask without an end",
         default=True,
-        help_text="Requests that go on until a person terminates them.",
+        help_text="Allows requests that run until a person terminates them.",
     )
     late_acceptance = models.CharField(
         "when an earlier provider accepts late",
@@ -78,7 +78,7 @@ class Organization(models.Model):
         choices=LateAcceptance.choices,
         default=LateAcceptance.KEEP,
     )
-    """Providers that a person asked by hand always stay."""
+    """Providers that a person asked manually always stay."""
 
     class Meta:
         ordering: ClassVar = ["name"]

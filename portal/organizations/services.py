@@ -104,7 +104,7 @@ def check_resource(*, organization: Organization, name: str, kind: ResourceKind,
     own = ProtectedResource.objects.filter(organization=organization)
     if own.count() >= MAX_RESOURCES:
         raise Conflict(
-            f"{organization.name} has {MAX_RESOURCES} resources already; no more are kept.",
+            f"{organization.name} has reached the limit of {MAX_RESOURCES} resources.",
             code="too-many-resources",
         )
     errors: list[FieldError] = []
@@ -113,13 +113,13 @@ def check_resource(*, organization: Organization, name: str, kind: ResourceKind,
         errors.append(FieldError("value", "too-broad", why))
     same_value = own.filter(kind=kind, value=normal).first() if normal else None
     if same_value is not None:
-        message = f"{normal} is kept already, under the name {same_value.name}."
+        message = f"{normal} already exists, under the name {same_value.name}."
         errors.append(FieldError("value", "value-exists", message))
     if own.filter(name=name).exists():
-        message = f"{organization.name} has a resource called {name} already. Choose another name."
+        message = f"{organization.name} already has a resource called {name}. Choose another name."
         errors.append(FieldError("name", "name-exists", message))
     if errors:
-        raise Invalid("Nothing was kept. Correct what is named in errors.", errors=errors)
+        raise Invalid("Nothing was saved. Correct the fields listed in errors.", errors=errors)
     return normal
 
 
@@ -159,11 +159,13 @@ def verify_resource(
     found = queries.overlapping(locked)
     if found and fingerprint(found) != overlaps_seen:
         raise _not_verified(
-            locked, "overlaps", "Resources of other organizations overlap. Look at them below."
+            locked, "overlaps", "It overlaps with resources of other organizations, listed below."
         )
     if found and not reason.strip():
         raise _not_verified(
-            locked, "reason-required", "Say why it is this organization's although others overlap."
+            locked,
+            "reason-required",
+            "Explain why it belongs to this organization although others overlap.",
         )
     locked.verified_at = timezone.now()
     locked.verified_by = actor

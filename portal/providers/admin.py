@@ -39,23 +39,25 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
             "requires_alpn": "Over TLS its server must select “coap” (ALPN)",
             "trust_anchors": "Trust anchors (PEM)",
             "max_lifetime_s": "Longest lifetime, in seconds",
-            "max_targets": "Most targets",
+            "max_targets": "Maximum targets",
             "may_be_indefinite": "Lifetime may be unlimited",
-            "max_port_ranges": "Most port ranges",
+            "max_port_ranges": "Maximum port ranges",
             "longest_prefix_v4": "Longest prefix, IPv4",
             "longest_prefix_v6": "Longest prefix, IPv6",
-            "takes_names": "Takes names and URIs, not only addresses",
+            "takes_names": "Accepts names and URIs, not only addresses",
         }
         help_texts: ClassVar = {
             "short_name": "Shown in tables.",
-            "phone": "Its operations desk, for when the network cannot help.",
+            "phone": "The number of its operations desk, for when the network fails.",
             "server_name": "The name in its certificate.",
             "max_lifetime_s": "Empty: not known.",
-            "max_targets": "Of one request. Empty: not known.",
-            "max_port_ranges": "Of one request. 0: all ports or none. Empty: not known.",
+            "max_targets": "Per request. Empty: not known.",
+            "max_port_ranges": "Per request. 0: all ports or none. Empty: not known.",
             "longest_prefix_v4": "24: nothing smaller than a /24. Empty: not known.",
             "longest_prefix_v6": "Empty: not known.",
-            "path_name": "What people call the gateway or relay. Empty for the provider itself.",
+            "path_name": (
+                "The name people use for the gateway or relay. Empty for the provider itself."
+            ),
         }
 
     def clean_host(self) -> str:
@@ -100,7 +102,7 @@ class ProviderAdmin(StaffAdmin):
     form = ProviderForm
     list_display = ("name", "phone", "host", "port", "server_name")
     instead_of_deleting = (
-        "Untick Enabled at its subscriptions instead: then nobody asks this provider any more."
+        "Untick Enabled on its subscriptions instead: the portal then no longer asks this provider."
     )
     search_fields = ("name",)
 
@@ -110,8 +112,8 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
 
     limited_to = forms.CharField(
         label="May protect only",
-        help_text="One prefix per line, such as those it assigned itself. "
-        "Empty: whatever the organization may. What runs already stays.",
+        help_text="One prefix per line, such as prefixes the provider "
+        "assigned. Empty: everything the organization may protect. Live mitigations stay.",
         widget=forms.Textarea(attrs={"rows": 4}),
         required=False,
     )
@@ -141,7 +143,7 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
         cleaned = super().clean() or {}
         given = [cleaned.get("new_certificate_chain"), cleaned.get("new_private_key")]
         if any(given) != all(given):
-            raise forms.ValidationError("Give the certificate together with its key.")
+            raise forms.ValidationError("Enter the certificate together with its key.")
         if self.instance._state.adding and not all(given):
             raise forms.ValidationError("A new subscription needs a certificate and its key.")
         identity = self.identity()
@@ -175,7 +177,7 @@ class SubscriptionAdmin(StaffAdmin):
 
     form = SubscriptionForm
     list_display = ("organization", "provider", "priority", "enabled", "session_state")
-    instead_of_deleting = "Untick Enabled instead: then this provider is not asked any more."
+    instead_of_deleting = "Untick Enabled instead: the portal then no longer asks this provider."
     list_filter = ("organization", "provider", "session_state")
     list_select_related = ("organization", "provider")
     readonly_fields = (

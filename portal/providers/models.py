@@ -46,7 +46,7 @@ class Provider(models.Model):
     name = models.CharField(max_length=100, unique=True)
     short_name = models.CharField(max_length=40)
     phone = models.CharField(max_length=40)
-    """Its operations desk, for when the network cannot help."""
+    """The number of its operations desk, for when the network fails."""
     host = models.CharField(max_length=253)
     port = models.PositiveIntegerField(default=DEFAULT_SIGNAL_PORT)
     server_name = models.CharField(max_length=253)

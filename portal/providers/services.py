@@ -54,7 +54,7 @@ def subscribe(
     cuid = unused_cuid(provider, identity)
     taken = Subscription.objects.filter(organization=organization)
     if taken.filter(provider=provider).exists():
-        raise Conflict(f"{organization.name} has a subscription to {provider.name} already.")
+        raise Conflict(f"{organization.name} already has a subscription to {provider.name}.")
     if taken.filter(priority=priority).exists():
         message = f"Another provider of {organization.name} has priority {priority} already."
         raise Invalid(message, errors=[FieldError("priority", "priority-exists", message)])
@@ -132,7 +132,7 @@ def normal_limits(texts: Sequence[str]) -> list[str]:
     Invalid with every wrong one.
     """
     if len(texts) > MAX_LIMITS:
-        message = f"These are {len(texts):,} prefixes: at most {MAX_LIMITS} are kept."
+        message = f"{len(texts):,} prefixes given: at most {MAX_LIMITS} are allowed."
         raise Invalid(message, errors=[FieldError("limited_to", "too-many", message)])
     networks: list[IPNetwork] = []
     errors: list[FieldError] = []
@@ -159,7 +159,7 @@ def unused_cuid(provider: Provider, identity: Identity) -> str:
     """
     cuid = cuid_from_certificate(identity.certificate_chain)
     if Subscription.objects.filter(provider=provider, cuid=cuid).exists():
-        message = f"This certificate is used with {provider.name} already."
+        message = f"This certificate is already used with {provider.name}."
         raise Invalid(message, errors=[FieldError("certificate_chain", "identity-exists", message)])
     return cuid
 

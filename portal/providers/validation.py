@@ -103,12 +103,12 @@ def limit_problems(values: Mapping[str, Any]) -> list[FieldError]:
         refuse(
             "max_lifetime_s",
             (
-                f"Write {MIN_LIFETIME_S} to {MAX_LIFETIME_S:,} seconds, or nothing when it is not "
-                f"known."
+                f"Write {MIN_LIFETIME_S} to {MAX_LIFETIME_S:,} seconds, or leave it empty "
+                f"if it is not known."
             ),
         )
     if is_outside("max_targets", 1, 2**31 - 1):
-        refuse("max_targets", "Write at least 1, or nothing when it is not known.")
+        refuse("max_targets", "Write at least 1, or leave it empty if it is not known.")
     for field, longest in (
         ("longest_prefix_v4", MAX_PREFIX_V4),
         ("longest_prefix_v6", MAX_PREFIX_V6),
@@ -117,7 +117,7 @@ def limit_problems(values: Mapping[str, Any]) -> list[FieldError]:
             refuse(field, f"A prefix is at most /{longest} long. Write 0 to {longest}.")
     is_direct = values.get("path_kind") == PathKind.DIRECT
     if is_direct and values.get("path_name"):
-        refuse("path_name", "There is no gateway or relay in between: leave the name empty.")
+        refuse("path_name", "There is no gateway or relay: leave the name empty.")
     if not is_direct and not values.get("path_name"):
-        refuse("path_name", "Give the gateway or relay the name people know it by.")
+        refuse("path_name", "Enter the name people use for the gateway or relay.")
     return found

@@ -17,7 +17,7 @@ PARTS: Final = {
     "cuid": "client identifier",
 }
 IGNORED: Final = {
-    "circle": "to where it had come from",
+    "circle": "back to where it came from",
     "inner-address": "to an address inside a private network or on the portal’s own machine",
 }
 """Where a redirection led that the portal did not follow."""
@@ -31,8 +31,8 @@ def old_settings(change: PendingChange) -> str:
 
 def ignored_redirection(provider: str, why: str) -> str:
     """That it sent the portal somewhere the portal does not go, and what that means."""
-    where = IGNORED.get(why, "to where the portal does not go")
-    return f"{provider} sent the portal {where}; the portal stayed. Tell {provider}."
+    where = IGNORED.get(why, "to an address the portal does not follow")
+    return f"{provider} redirected the portal {where}; the portal did not follow. Tell {provider}."
 
 
 FAULTS: Final = {

@@ -18,10 +18,12 @@ FAILURES: Final = {
     models.Failure.NOT_SENT: "Nothing was sent to {provider}: it was not connected.",
     models.Failure.NO_ANSWER: "{provider} did not confirm in time.",
     models.Failure.REFUSED: "{provider} refused.",
-    models.Failure.NOT_HELD: "{provider} did not keep it.",
+    models.Failure.NOT_HELD: "{provider} did not keep holding it.",
     models.Failure.ACTED: "{provider} began to filter instead of holding it.",
-    models.Failure.NOT_TOLD: "{provider} could not be told to let go.",
-    models.Failure.NOT_ENDED: "{provider} was told to let go and has not confirmed that it did.",
+    models.Failure.NOT_TOLD: "The portal could not tell {provider} to release it.",
+    models.Failure.NOT_ENDED: (
+        "{provider} was told to release it but has not confirmed the release."
+    ),
 }
 RUNNING: Final = Badge("Running", "ring-dot", "idle")
 

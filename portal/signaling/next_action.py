@@ -301,7 +301,7 @@ def _poll(mitigation: Mitigation, after: timedelta, now: datetime) -> Due:
 
 def lifetime_to_ask(mitigation: Mitigation, now: datetime) -> int:
     """The lifetime for a PUT: the requested one, or what remains of it for a request that must not
-    renew itself.
+    renew automatically.
     """
     request = mitigation.request
     until = mitigation.expires_at or request.requested_until

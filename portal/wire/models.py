@@ -56,7 +56,7 @@ class WireMessage(models.Model):
     path = models.CharField(max_length=400, blank=True)
     """Of the request, in its response too."""
     options = models.CharField(max_length=400, blank=True)
-    """The other options, in words."""
+    """The other options, as text."""
     body = models.TextField(blank=True)
     """The decoded body as JSON with the names of RFC 9132; empty where there is none, or it cannot
     be read.

@@ -75,7 +75,7 @@ def _spoken_status(event: EventFacts) -> Announcement | None:
     if event.data.get("told") or event.data.get("retry_at") or event.data.get("previous") == status:
         return None
     if status == Status.PENDING:
-        return Announcement(f"{event.provider}: asked again.")
+        return Announcement(f"{event.provider}: retrying.")
     if event.why == "superseded":
         text = f"{event.request}: {event.provider} holds your newer request instead."
         return Announcement(text, is_urgent=bool(event.data.get("is_less")))

@@ -52,7 +52,7 @@ BADGES: Final = {
     DisplayStatus.NOT_SENDABLE: Badge("Not sent", "octagon", "bad"),
     DisplayStatus.NOT_SAVED: Badge("Answer not saved", "triangle", "warn"),
     DisplayStatus.REQUESTED: Badge("Requested", "ring-dot", "idle"),
-    DisplayStatus.PUT_OFF: Badge("Told to wait", "hourglass", "warn"),
+    DisplayStatus.PUT_OFF: Badge("Deferred", "hourglass", "warn"),
     DisplayStatus.NO_ANSWER: Badge("No answer", "triangle", "warn"),
     DisplayStatus.ACCEPTED: Badge("Accepted", "half-disc", "info"),
     DisplayStatus.STANDBY: Badge("Standby", "pause", "idle"),

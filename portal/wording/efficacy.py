@@ -29,14 +29,14 @@ def efficacy_sentence(mitigation: MitigationFacts, now: datetime) -> str:
 def _outcome(mitigation: MitigationFacts, reported: Reported, now: datetime) -> str:
     match reported.state:
         case Efficacy.WAITING:
-            return f"The portal is telling {mitigation.short}."
+            return f"The portal is sending it to {mitigation.short}."
         case Efficacy.PUT_OFF:
             again = when(reported.retry_at, now)
-            return f"{mitigation.short} asked the portal to wait. The portal tells it {again}."
+            return f"{mitigation.short} asked the portal to retry later. Retrying {again}."
         case Efficacy.ACCEPTED:
             return f"{mitigation.short} received it."
         case Efficacy.REFUSED:
-            return f"{mitigation.short} did not take it. {reported.refusal}"
+            return f"{mitigation.short} did not accept it. {reported.refusal}"
         case Efficacy.UNANSWERED:
             return f"{mitigation.short} has not confirmed it."
         case Efficacy.NOT_SENDABLE:

@@ -26,14 +26,14 @@ def gets_extension(mitigation: MitigationFacts, now: datetime) -> tuple[str, str
         case DisplayStatus.PUT_OFF:
             return (
                 f"{mitigation.short} gets this {when(mitigation.retry_at, now)}",
-                "It asked the portal to wait.",
+                "It asked the portal to retry later.",
             )
         case DisplayStatus.REQUESTED | DisplayStatus.NO_ANSWER | DisplayStatus.NOT_SAVED:
             return (
                 f"{mitigation.short} gets this as soon as it answers",
                 (
-                    "It has not confirmed the request yet. Until it does, the portal repeats what "
-                    "it was sent."
+                    "It has not confirmed the request yet. Until it does, the portal "
+                    "repeats the earlier message."
                 ),
             )
         case _:
@@ -60,10 +60,10 @@ def asked_then(provider: str, *, wished_s: int, asked_s: int, renews: bool) -> t
     if asked_s == wished_s:
         why = ""
     elif wished_s < 0:
-        why = f"{provider} allows no request without an end."
+        why = f"{provider} does not allow requests without an end."
     else:
         why = f"{provider} allows at most {lifetime(asked_s)}."
-    return f"{words}, renews itself" if renews else words, why
+    return f"{words}, renews automatically" if renews else words, why
 
 
 def if_asked_later(mitigation: MitigationFacts, lifetime_s: int, now: datetime) -> str:
@@ -75,17 +75,18 @@ def if_asked_later(mitigation: MitigationFacts, lifetime_s: int, now: datetime) 
     ):
         return ""
     how_long = lifetime(lifetime_s) if lifetime_s < 0 else f"for {lifetime(lifetime_s)}"
-    return f"If {mitigation.short} is asked later, it is asked to filter {how_long}."
+    return f"If {mitigation.short} is asked later, it will be asked to filter {how_long}."
 
 
 def extension_points(lifetime_s: int, *, renews: bool) -> tuple[str, ...]:
     """What extending does, and what it leaves alone."""
-    stays = "Targets, ports and protocols stay as they are, and so does what filters now."
+    stays = "Targets, ports, protocols and current filtering stay as they are."
     if lifetime_s < 0:
-        return ("Filtering goes on until you terminate, where a provider grants that.", stays)
+        return ("Filtering continues until you terminate, if the provider grants that.", stays)
     return (
-        "The time starts again when you extend. What is left of it now is not added.",
-        "The request renews itself before that time is over, and goes on until you terminate it."
+        "The lifetime restarts when you extend. The remaining time is not added.",
+        "The request renews automatically before that time is over, and continues until you "
+        "terminate it."
         if renews
         else "The request ends when that time is over, unless you extend it again.",
         stays,

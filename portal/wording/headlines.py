@@ -31,7 +31,7 @@ _BAD_FIRST: Final = (
     DisplayStatus.STILL_HELD,
 )  # fmt: skip
 _THEN: Final = (
-    # A provider that asked the portal to wait is no bad news where another one helps.
+    # A provider that asked the portal to retry later is no bad news where another one helps.
     DisplayStatus.MITIGATING, DisplayStatus.ATTACK_STOPPED, DisplayStatus.ACCEPTED,
     DisplayStatus.PUT_OFF, DisplayStatus.STANDBY, DisplayStatus.REQUESTED,
     DisplayStatus.NOT_SENT, DisplayStatus.TOLD, DisplayStatus.TERMINATED,
@@ -47,12 +47,15 @@ _CLAUSES: Final = {
         "answered, and the portal could not save it",
         "answered, and the portal could not save it",
     ),
-    DisplayStatus.WITHDRAWN: ("stopped by itself", "stopped by themselves"),
+    DisplayStatus.WITHDRAWN: ("stopped on its own", "stopped on their own"),
     DisplayStatus.EXCEEDED: ("is over capacity", "are over capacity"),
     DisplayStatus.NO_ANSWER: ("does not answer", "do not answer"),
-    DisplayStatus.PUT_OFF: ("asked the portal to wait", "asked the portal to wait"),
+    DisplayStatus.PUT_OFF: ("asked the portal to retry later", "asked the portal to retry later"),
     DisplayStatus.EXPIRED: ("was not renewed", "were not renewed"),
-    DisplayStatus.NOT_TOLD: ("cannot be told yet", "cannot be told yet"),
+    DisplayStatus.NOT_TOLD: (
+        "has not confirmed the stop request yet",
+        "have not confirmed the stop request yet",
+    ),
     DisplayStatus.STILL_HELD: ("still holds the plan", "still hold the plan"),
     DisplayStatus.MITIGATING: ("reports it is filtering", "report they are filtering"),
     DisplayStatus.ATTACK_STOPPED: (
@@ -242,14 +245,20 @@ def _terminating(request: RequestFacts, now: datetime) -> str:
     untold = groups.get(DisplayStatus.NOT_TOLD, [])
     unreachable = [mitigation for mitigation in untold if mitigation.session.state != "up"]
     if unreachable:
-        return f"{listed([mitigation.short for mitigation in unreachable])} cannot be told yet."
+        has = "has" if len(unreachable) == 1 else "have"
+        is_released = request.is_plan and not any(one.is_held_again for one in unreachable)
+        what = "release" if is_released else "stop"
+        return (
+            f"{listed([mitigation.short for mitigation in unreachable])} {has} not "
+            f"confirmed the {what} request yet."
+        )
     if kept := groups.get(DisplayStatus.STILL_HELD, []):
         verb, them = ("holds", "it") if len(kept) == 1 else ("hold", "they")
         who = listed([mitigation.short for mitigation in kept])
         return f"{who} still {verb} the plan, though {them} confirmed the withdrawal."
     if is_stopping(request):
         return _clauses(request, now)
-    what = "let go of the plan" if request.is_plan else "stop"
+    what = "release the plan" if request.is_plan else "stop"
     if untold:
         return f"Telling {_object(untold)} to {what}."
     told = [
@@ -313,16 +322,13 @@ def _ended_by_providers(request: RequestFacts) -> str:
         or list(request.asked)
     )
     names = listed([mitigation.short for mitigation in mitigations])
-    what = "let go of the plan" if request.is_plan else "ended this"
-    return (
-        f"{names} {what} by {'itself' if len(mitigations) == 1 else 'themselves'}: nobody here "
-        f"asked for that."
-    )
+    what = "released the plan" if request.is_plan else "ended this"
+    return f"{names} {what}. No one here asked for that."
 
 
 def _expired(request: RequestFacts, now: datetime) -> str:
     at = when(request.ended_at or request.ends_at, now, seconds=False)
-    then = "Nobody holds the plan any more" if request.is_plan else "Nothing is asked any more"
+    then = "No provider holds the plan any more" if request.is_plan else "The request is over"
     return f"The lifetime ran out{f' {at}' if at else ''}. {then}."
 
 
@@ -338,7 +344,7 @@ def _failing(request: RequestFacts, now: datetime) -> str:
         return f"No provider {what}. Still trying."
     return (
         f"No provider "
-        f"{what}.{f' The portal asks no provider again before {moment(at, now)}.' if at else ''}"
+        f"{what}.{f' The portal does not retry before {moment(at, now)}.' if at else ''}"
     )
 
 

@@ -17,9 +17,9 @@ STATUSES: Final = {
     "attack-successfully-mitigated": "mitigating",
     "attack-stopped": "the attack has stopped",
     "attack-exceeded-capability": "over capacity",
-    "dots-client-withdrawn-mitigation": "winding down, as it was told",
+    "dots-client-withdrawn-mitigation": "winding down, as requested",
     "attack-mitigation-terminated": "terminated",
-    "attack-mitigation-withdrawn": "it has withdrawn by itself",
+    "attack-mitigation-withdrawn": "it withdrew on its own",
     "attack-mitigation-signal-loss": "standby, starts when contact is lost",
 }
 CONFLICTS: Final = {
@@ -27,7 +27,7 @@ CONFLICTS: Final = {
     "conflict-with-acceptlist": "It would block addresses on the accept list.",
     "cuid-collision": "Another client uses the same identity.",
     "request-rejected-legitimate-traffic": "It classified the traffic as legitimate.",
-    "overlapping-pipes": "The link capacity it was told overlaps that of another client.",
+    "overlapping-pipes": "The link capacity it was given overlaps another client’s.",
 }
 BADGES: Final = {
     "under-attack": "is still under attack",
@@ -64,7 +64,7 @@ class Said:
 def meaning(said: Said) -> str:
     """A sentence without its full stop."""
     if said.direction == Direction.NOT_KEPT:
-        return f"{plural(said.count, 'message')} before this could not be kept"
+        return f"{plural(said.count, 'message')} before this could not be saved"
     if said.code == "0.00":
         return _empty(said)
     if said.topic == Topic.HEARTBEAT:
@@ -111,7 +111,7 @@ def _empty(said: Said) -> str:
     if said.direction == Direction.RECEIVED:
         who, whom = said.provider, "the portal"
     if said.kind == "RST":
-        return f"{who} does not expect this message any more"
+        return f"{who} no longer expects this message"
     if said.kind == "ACK":
         return f"{who} received the message"
     return f"{who} asks whether {whom} is there"
@@ -129,7 +129,7 @@ def _heartbeat(said: Said) -> str:
         return f"Heartbeat from {said.provider}{deaf}"
     if said.code.startswith("2."):
         return f"{said.provider} answers the heartbeat"
-    return f"{said.provider} does not take the heartbeat (code {said.code})"
+    return f"{said.provider} rejects the heartbeat (code {said.code})"
 
 
 def _request(said: Said) -> str:
@@ -166,14 +166,14 @@ def _about_mitigation(said: Said) -> str:
     if scope.get("trigger-mitigation") is False:
         return f"Asks {whom} to keep this in standby{length}"
     if said.is_repeated:
-        return f"Asks {whom} to go on{length}"
+        return f"Asks {whom} to continue{length}"
     return f"Asks {whom} to start mitigation{length}"
 
 
 def _response(said: Said) -> str:
     who = said.provider
     if said.code == "4.29":
-        return f"{who} asks the portal to wait" + _again(said)
+        return f"{who} asks the portal to retry later" + _again(said)
     if said.code.startswith("4.") or (said.code.startswith("5.") and said.code != "5.03"):
         return _refusal(said)
     if said.code == "5.03":
@@ -198,7 +198,7 @@ def _again(said: Said) -> str:
 def _outcome(said: Said) -> str:
     who, scope = said.provider, _scope(said.decoded)
     if said.code == "2.02":
-        return f"{who} confirms that it was told to stop"
+        return f"{who} confirms the stop request"
     if said.code == "2.03":
         return f"{who} reports nothing new"
     if said.code == "2.05":

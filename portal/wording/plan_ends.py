@@ -66,7 +66,7 @@ def _at(end: FilteringEndFacts, now: datetime) -> str:
 
 
 def _stopped(who: Sequence[str], end: FilteringEndFacts, at: str, plan: str) -> str:
-    names, itself = listed(who), "itself" if len(who) == 1 else "themselves"
+    names, its = listed(who), "its" if len(who) == 1 else "their"
     if end.by == FilteringEndedBy.NEWER_REQUEST and end.taken_over is not None:
         return replaced.less(who, end.taken_over, was_filtering=end.has_filtered)
     if end.by == FilteringEndedBy.LIFETIME:
@@ -78,12 +78,14 @@ def _stopped(who: Sequence[str], end: FilteringEndFacts, at: str, plan: str) -> 
     because = ""
     if end.by == FilteringEndedBy.FORGOTTEN:
         because = f": {'it' if len(who) == 1 else 'they'} no longer knew the plan"
-    return f"{names} {stopped} for the plan {plan} by {itself} {at}{because}. {end.reason}".rstrip()
+    return (
+        f"{names} {stopped} for the plan {plan} on {its} own {at}{because}. {end.reason}".rstrip()
+    )
 
 
 def _present(request: RequestFacts, now: datetime) -> str:
     if request.status == RequestStatus.REQUESTING:
-        return "No provider holds the plan now; the portal is asking again."
+        return "No provider holds the plan now; the portal is retrying."
     if len(request.asked) == 1 and plans.is_held_now(request.asked[0], now):
         return "It holds the plan again."
     return headline(request, now)

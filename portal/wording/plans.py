@@ -13,14 +13,18 @@ from portal.wording.facts import MitigationFacts, RequestFacts
 
 CLAUSES: Final = {
     # what one provider does, what several do
-    DisplayStatus.WITHDRAWN: ("put the plan aside", "put the plan aside"),
+    DisplayStatus.WITHDRAWN: ("stopped holding the plan", "stopped holding the plan"),
     DisplayStatus.ACCEPTED: (
         "activated the plan and is setting up",
         "activated the plan and are setting up",
     ),
     DisplayStatus.NOT_SENT: ("was not asked yet", "were not asked yet"),
-    DisplayStatus.TOLD: ("was told to let go", "were told to let go"),
-    DisplayStatus.TERMINATED: ("let go of the plan", "let go of the plan"),
+    DisplayStatus.NOT_TOLD: (
+        "has not confirmed the release request yet",
+        "have not confirmed the release request yet",
+    ),
+    DisplayStatus.TOLD: ("is releasing the plan", "are releasing the plan"),
+    DisplayStatus.TERMINATED: ("released the plan", "released the plan"),
 }
 LAST_REPORTED: Final = {
     DisplayStatus.ACCEPTED: (
@@ -30,14 +34,18 @@ LAST_REPORTED: Final = {
 }
 """The same of those that are silent."""
 STOPPING: Final = {
-    DisplayStatus.NOT_TOLD: ("is being told to stop", "are being told to stop"),
+    DisplayStatus.NOT_TOLD: (
+        "has not confirmed the stop request yet",
+        "have not confirmed the stop request yet",
+    ),
     DisplayStatus.TOLD: ("is stopping", "are stopping"),
 }
 """The same of those that hold the plan again after that."""
 HOLDS_AGAIN: Final = "It will hold the plan again after that."
 HELD_BEFORE: Final = "held the plan when contact was lost"
 UNKNOWN_NOW: Final = (
-    "If {provider} sees an attack it activates this plan by itself; nobody can confirm that now."
+    "If {provider} sees an attack, it activates this plan automatically; "
+    "no one can confirm that now."
 )
 ACTED: Final = (
     DisplayStatus.ACCEPTED,
@@ -93,7 +101,7 @@ def activation(mitigation: MitigationFacts, now: datetime) -> str:
             f"Contact again {when(back, now, seconds=False)}. "
             f"{mitigation.short} had activated the plan {when(began, now, seconds=False)}."
         )
-    return f"{mitigation.short} activated the plan by itself {when(began, now, seconds=False)}."
+    return f"{mitigation.short} activated the plan automatically {when(began, now, seconds=False)}."
 
 
 def _not_sent(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
@@ -109,7 +117,7 @@ def _not_sent(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
 def _requested(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     if mitigation.confirmed_at is not None:
         return (
-            f"Asked again{spaced_when(mitigation.last_sent_at, now)}.",
+            f"Sent again{spaced_when(mitigation.last_sent_at, now)}.",
             f"{mitigation.short} no longer held the plan. Waiting for its answer.",
         )
     return (
@@ -128,7 +136,8 @@ def _held(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
         return lost_at(mitigation, now), UNKNOWN_NOW.format(provider=mitigation.short)
     return (
         "Holds the plan.",
-        "It filters only when activated, or by itself if it loses contact with you under attack.",
+        "It filters only when activated, or automatically if it loses contact with you "
+        "under attack.",
     )
 
 
@@ -137,7 +146,7 @@ def _accepted(_mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
 
 
 def _attack_stopped(_mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
-    return "No longer sees the attack.", "It returns to standby by itself."
+    return "No longer sees the attack.", "It returns to standby automatically."
 
 
 def _not_told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
@@ -145,14 +154,17 @@ def _not_told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
         return _not_told_to_stop(mitigation, now)
     if mitigation.refusal_code == LOOP and mitigation.retry_at is not None:
         still = f"{mitigation.short} may still hold the plan. The portal keeps trying."
-        return "Not told yet: the word to let go did not arrive.", f"{mitigation.refusal} {still}"
+        return "Release request not delivered yet.", f"{mitigation.refusal} {still}"
     if mitigation.session.state == "up":
-        return "Not told yet.", "The portal is telling it now. It may still hold the plan."
+        return (
+            "Release request not confirmed yet.",
+            f"The portal is sending it. {mitigation.short} may still hold the plan.",
+        )
     since_when = (
         f" since {since(mitigation.session.since, now)}" if mitigation.session.since else ""
     )
     return (
-        f"Not told yet: unreachable{since_when}.",
+        f"Release request not confirmed yet: unreachable{since_when}.",
         "It may still hold the plan. The portal keeps trying.",
     )
 
@@ -161,16 +173,16 @@ def _not_told_to_stop(mitigation: MitigationFacts, now: datetime) -> tuple[str, 
     if mitigation.refusal_code == LOOP and mitigation.retry_at is not None:
         still = f"{mitigation.short} may still be filtering. The portal keeps trying."
         fact, rest = (
-            "Not told yet: the word to stop did not arrive.",
+            "Stop request not delivered yet.",
             f"{mitigation.refusal} {still}",
         )
     elif mitigation.session.state == "up":
-        fact, rest = "Not told yet.", "The portal is telling it to stop."
+        fact, rest = "Stop request not confirmed yet.", "The portal is sending it."
     else:
         since_when = (
             f" since {since(mitigation.session.since, now)}" if mitigation.session.since else ""
         )
-        fact = f"Not told yet: unreachable{since_when}."
+        fact = f"Stop request not confirmed yet: unreachable{since_when}."
         rest = "It may still be filtering. The portal keeps trying."
     return fact, f"{rest} {HOLDS_AGAIN}"
 
@@ -179,12 +191,12 @@ def _told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     at = mitigation.withdrawal_confirmed_at
     if mitigation.is_held_again and at is not None:
         return (
-            f"Was told {when(at, now)} and is winding down.",
+            f"Received the stop request {when(at, now)} and is winding down.",
             f"It may filter a little longer. {HOLDS_AGAIN}",
         )
     if at is None:
-        return "Letting go of the plan, and not because you asked.", ""
-    return f"Was told {when(at, now)} to let go of the plan.", ""
+        return "Releasing the plan; this portal did not ask it to.", ""
+    return f"Received the release request {when(at, now)}.", ""
 
 
 def still_held(mitigation: MitigationFacts, now: datetime) -> str:
@@ -200,15 +212,15 @@ def release_progress(
     provider: str, release_tried_at: datetime | None, now: datetime, *, is_given_up: bool
 ) -> str:
     """The risk of a plan that is still held, and what the portal does about it."""
-    risk = f"{provider} may start it by itself when contact is lost."
+    risk = f"{provider} may start it automatically when contact is lost."
     if is_given_up:
-        return f"{risk} Telling it again has not helped: call and ask for the plan to be removed."
+        return f"{risk} Retrying has not helped: call and ask for the plan to be removed."
     if release_tried_at is None:
-        return f"{risk} The portal tells it again."
+        return f"{risk} The portal will retry."
     at = when(release_tried_at, now)
     return (
-        f"{risk} The portal told it again {at}, with a lifetime of one second, and asks whether "
-        f"it is gone."
+        f"{risk} The portal retried {at}, with a lifetime of one second, and is checking "
+        f"whether it is gone."
     )
 
 
@@ -228,14 +240,17 @@ def _withdrawn(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     if mitigation.is_replaced:
         return f"Replaced{at} by the newer version of the plan.", ""
     is_waiting = mitigation.retry_at is not None and mitigation.retry_at > now
-    again = f"The portal asks again {when(mitigation.retry_at, now)}." if is_waiting else ""
-    return f"{mitigation.short} put the plan aside{at}.", f"{mitigation.refusal} {again}".strip()
+    again = f"Retrying {when(mitigation.retry_at, now)}." if is_waiting else ""
+    return (
+        f"{mitigation.short} stopped holding the plan{at}.",
+        f"{mitigation.refusal} {again}".strip(),
+    )
 
 
 def _not_reached(mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
     again = (
-        f"The portal does not ask {mitigation.short} again by itself. Ask it again when they have "
-        f"fixed it."
+        f"The portal does not retry {mitigation.short} automatically. Ask it again when "
+        f"they have fixed it."
     )
     asks = again if mitigation.withdrawal_asked_at is None else ""
     return f"The plan did not reach {mitigation.short}.", f"{mitigation.refusal} {asks}".strip()
@@ -282,7 +297,7 @@ def standby_summary(request: RequestFacts, now: datetime) -> list[str]:
         return [
             # Of the plan alone: while a request made of it is live, much is filtered.
             "A held plan filters nothing. A provider filters when you activate it,"
-            " or by itself if it loses contact with you under attack."
+            " or automatically if it loses contact with you under attack."
         ]
     return [
         f"{mitigation.short}: {lost_at(mitigation, now)} {UNKNOWN_NOW.format(provider='it')}"

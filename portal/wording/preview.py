@@ -41,11 +41,11 @@ def _cannot_help(before: Sequence[str], patience_s: int) -> str:
 def effects(
     targets: Targets, *, is_narrowed: bool, names: Sequence[str], strategy: str
 ) -> list[str]:
-    """What a provider may do to good traffic, each a sentence or two."""
+    """What a provider may do to legitimate traffic, each a sentence or two."""
     whole = [*targets["prefixes"], *targets["fqdns"], *targets["uris"]]
     what = listed(whole if len(whole) <= MAX_NAMED else [*whole[:MAX_NAMED], "others"])
     told = [
-        f"Traffic to {what} takes a detour through the provider. Some good connections may drop "
+        f"Traffic to {what} is diverted through the provider. Some legitimate connections may drop "
         f"when it begins "
         "and when it ends.",
         (
@@ -61,13 +61,12 @@ def effects(
         is_one = len(wide) == 1
         told.append(
             f"{listed(wide[:MAX_NAMED])} {'holds' if is_one else 'hold'} many addresses: "
-            f"those that are not under "
-            "attack take the detour too."
+            f"those that are not "
+            "under attack are diverted too."
         )
     if targets["fqdns"] or targets["uris"]:
         told.append(
-            "A name is looked up by the provider. Others who share its addresses may be "
-            "affected too."
+            "The provider resolves names. Others who share the addresses may be affected too."
         )
     if strategy == Strategy.PARALLEL and len(names) > 1:
         told.append(f"{listed(names)} filter at the same time: traffic takes all their paths.")

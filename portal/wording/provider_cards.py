@@ -71,7 +71,7 @@ def _not_sent(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
 def _requested(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     if mitigation.confirmed_at is not None:
         return (
-            f"Asked again{spaced_when(mitigation.last_sent_at, now)}.",
+            f"Sent again{spaced_when(mitigation.last_sent_at, now)}.",
             f"{mitigation.short} no longer knew this request. Waiting for its answer.",
         )
     if mitigation.asked_by:
@@ -89,7 +89,7 @@ def _no_answer(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     )
     lost = "It may be acting already: answers get lost when your link is full."
     if mitigation.session.state == "up" or mitigation.session.since is None:
-        again = f"Next try within {REPEATED_WITHIN_S}{NBSP}s."
+        again = f"Retrying within {REPEATED_WITHIN_S}{NBSP}s."
         if _answers_others(mitigation, now):
             alive = f"{whom} is connected and answers other messages, not this request."
             return fact, f"{alive} {again} It may be acting already."
@@ -130,7 +130,7 @@ def _how_often(mitigation: MitigationFacts, now: datetime) -> str:
 
 def _put_off(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     # The portal bounds how long it waits: the time is when it asks, not what the provider named.
-    fact = f"Asked the portal to wait. The portal asks again {when(mitigation.retry_at, now)}."
+    fact = f"Asked the portal to retry later. Retrying {when(mitigation.retry_at, now)}."
     return fact, " ".join(part for part in (mitigation.refusal, _sooner(mitigation, now)) if part)
 
 
@@ -138,31 +138,32 @@ def _sooner(mitigation: MitigationFacts, now: datetime) -> str:
     """What a person can do when the provider named a distant time."""
     if is_soon(mitigation.retry_at, now):
         return ""
-    return (
-        f"The portal does not ask again before then. Call {mitigation.short} if you need it sooner."
-    )
+    return f"The portal does not retry before then. Call {mitigation.short} if you need it sooner."
 
 
 def _not_told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     why = _why_withdrawn(mitigation, now)
     if mitigation.refusal_code == NOT_SENDABLE and mitigation.retry_at is not None:
         return (
-            "Not told yet: the portal could not send the withdrawal.",
+            "The portal could not send the stop request.",
             f"{why}{mitigation.refusal} {mitigation.short} may still be filtering.",
         )
     if mitigation.refusal_code == LOOP and mitigation.retry_at is not None:
         return (
-            "Not told yet: the word to stop did not arrive.",
+            "Stop request not delivered yet.",
             f"{why}{mitigation.refusal} {mitigation.short} may still be filtering."
-            f" The portal tells it again {when(mitigation.retry_at, now)}.",
+            f" Retrying {when(mitigation.retry_at, now)}.",
         )
     if mitigation.session.state == "up":
-        return "Not told yet.", f"{why}The portal is telling it now. It may still be filtering."
+        return (
+            "Stop request not confirmed yet.",
+            f"{why}The portal is sending it. {mitigation.short} may still be filtering.",
+        )
     since_when = (
         f" since {since(mitigation.session.since, now)}" if mitigation.session.since else ""
     )
     return (
-        f"Not told yet: unreachable{since_when}.",
+        f"Stop request not confirmed yet: unreachable{since_when}.",
         f"{why}It may still be filtering. The portal keeps trying.",
     )
 
@@ -182,11 +183,11 @@ def _told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     at = mitigation.withdrawal_confirmed_at
     if at is None:
         return (
-            "Winding down, and not because you asked.",
+            "Winding down; this portal did not ask it to.",
             "It may filter a little longer.",
         )
     return (
-        f"Was told {when(at, now)} and is winding down.",
+        f"Received the stop request {when(at, now)} and is winding down.",
         f"{_why_withdrawn(mitigation, now)}It may filter a little longer.",
     )
 
@@ -199,8 +200,8 @@ def _refused(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
 def _not_reached(mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
     """Nobody but a person can tell when it would be reached (SC-107)."""
     asks = (
-        f"The portal does not ask {mitigation.short} again by itself. Ask it again when they have "
-        f"fixed it."
+        f"The portal does not retry {mitigation.short} automatically. Ask it again when "
+        f"they have fixed it."
     )
     return f"The request did not reach {mitigation.short}.", " ".join(
         part
@@ -213,14 +214,14 @@ def _not_sendable(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]
     fact = f"The portal could not send this to {mitigation.short}."
     if mitigation.sent_at is None:
         return fact, _again(mitigation, mitigation.refusal, now)
-    before = f"Copies that left before may have reached {mitigation.short}."
+    before = f"Copies sent earlier may have reached {mitigation.short}."
     return fact, f"{_again(mitigation, mitigation.refusal, now)} {before}".lstrip()
 
 
 def not_saved(mitigation: MitigationFacts, now: datetime) -> str:
     return (
-        f"The portal could not save {mitigation.short}’s answer of "
-        f"{moment(mitigation.unsaved_at, now)}."
+        f"The portal could not save {mitigation.short}’s answer "
+        f"from {moment(mitigation.unsaved_at, now)}."
     )
 
 
@@ -237,7 +238,7 @@ def _from_before(mitigation: MitigationFacts, display: DisplayStatus, now: datet
     if mitigation.unsaved_at is not None and display != DisplayStatus.NOT_SAVED:
         return f"{not_saved(mitigation, now)} The rest shown here is older."
     if mitigation.refusal_code == NOT_SENDABLE and display in CLAIMED:
-        return f"Its renewal could not be sent. {mitigation.refusal}"
+        return f"The portal could not send its renewal. {mitigation.refusal}"
     return ""
 
 
@@ -245,10 +246,10 @@ def _again(mitigation: MitigationFacts, reason: str, now: datetime) -> str:
     """The reason, and when who said no is asked again, if it is."""
     if mitigation.retry_at is None or mitigation.retry_at <= now:
         return reason
-    again = f"The portal asks again {when(mitigation.retry_at, now)}."
+    again = f"Retrying {when(mitigation.retry_at, now)}."
     if mitigation.must_wait:
         again = (
-            f"It asked the portal to wait until {moment(mitigation.retry_at, now)}. "
+            f"It asked the portal not to retry before {moment(mitigation.retry_at, now)}. "
             f"{_sooner(mitigation, now)}"
         )
     return f"{reason} {again}".strip()
@@ -259,7 +260,7 @@ def _withdrawn(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     if mitigation.is_replaced:
         return replaced.tell(mitigation, at)
     return (
-        f"{mitigation.short} stopped by itself{at}.",
+        f"{mitigation.short} stopped on its own{at}.",
         _again(mitigation, mitigation.refusal or "It gave no reason.", now),
     )
 
@@ -282,7 +283,8 @@ _TELL: Final[dict[DisplayStatus, Callable[[MitigationFacts, datetime], tuple[str
     ),
     DisplayStatus.STANDBY: lambda _mitigation, _now: (
         "Holds the plan.",
-        "It filters only when activated, or by itself if it loses contact with you under attack.",
+        "It filters only when activated, or automatically if it loses contact with you "
+        "under attack.",
     ),
     DisplayStatus.MITIGATING: lambda mitigation, _now: (
         "Reports that it is filtering.",
@@ -292,7 +294,7 @@ _TELL: Final[dict[DisplayStatus, Callable[[MitigationFacts, datetime], tuple[str
         "No longer sees the attack.",
         "Its filter stays until you terminate."
         + (
-            f" {amount(mitigation.bytes_dropped)} dropped in all."
+            f" {amount(mitigation.bytes_dropped)} dropped in total."
             if mitigation.bytes_dropped is not None
             else ""
         ),
@@ -332,7 +334,7 @@ def tell(
     if display == DisplayStatus.NOT_ASKED:
         return "Not asked.", _when_asked(mitigation, before, patience_s)
     if mitigation.unknown_report is not None and is_stale(mitigation, now):
-        before_that = f"Before that it was: {BADGES[display].word.lower()}."
+        before_that = f"Previous status: {BADGES[display].word.lower()}."
         return f"{unknown_report(mitigation)}.", before_that
     if mitigation.is_plan and display == DisplayStatus.STANDBY:
         return plans.TELL[display](mitigation, now)
@@ -343,7 +345,10 @@ def tell(
     if display == DisplayStatus.REQUESTED and mitigation.cause == Cause.SILENT:
         fact = f"Asked because {mitigation.because} within {patience_s}{NBSP}s."
     if is_stale(mitigation, now) and mitigation.heard_at is not None:
-        rest = f"Nothing heard since {moment(mitigation.heard_at, now)}; that is from then."
+        rest = (
+            f"Nothing heard since {moment(mitigation.heard_at, now)}; this is the last "
+            "known status."
+        )
     reported = efficacy_sentence(mitigation, now) if display in CLAIMED else ""
     parts = (rest, reported, _from_before(mitigation, display, now), _late(mitigation, before, now))
     return fact, " ".join(part for part in parts if part)
@@ -385,7 +390,7 @@ def _when_asked(
         return ""
     first = listed([other.short for other in before], conjunction="or")
     return (
-        f"It is asked if {first} refuses, is over capacity, withdraws,"
+        f"The portal asks it if {first} refuses, is over capacity, withdraws,"
         f" or does not answer within {patience_s}{NBSP}s."
     )
 

@@ -34,12 +34,12 @@ _CONFLICTS: Final[Mapping[int, str]] = {
     4: "It classified the traffic to these addresses as legitimate.",
     5: "The link capacity it was told overlaps that of another of your organization’s clients.",
 }
-DEFECT: Final = "A defect in the portal keeps it from being sent; the portal’s log says why."
+DEFECT: Final = "A defect in the portal prevents sending; the portal’s log says why."
 
 
 def gateways(reason: str) -> str:
     """Those that a loop leads through, as its reason names them."""
-    return listed(reason.split(", ")) if reason else "gateways that do not say their names"
+    return listed(reason.split(", ")) if reason else "gateways that do not give their names"
 
 
 def unknown_report(mitigation: MitigationFacts) -> str:
@@ -70,9 +70,7 @@ def refusal_sentence(
     if code == NOT_SENDABLE:
         return f"It cannot be put into a message: {reason.rstrip('.')}." if reason else DEFECT
     if code == LOOP:
-        return (
-            f"It went round in a loop through {gateways(reason)}. Their operators have to fix that."
-        )
+        return f"It looped through {gateways(reason)}. Their operators must fix this."
     if conflict is not None:
         return conflict_sentence(conflict)
     if reason:

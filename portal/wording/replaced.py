@@ -104,7 +104,7 @@ def tell(mitigation: MitigationFacts, when: str) -> tuple[str, str]:
     covers = f"It covers only {listed(taken.covers)}. " if taken.covers else ""
     return (
         fact,
-        f"{covers}{mitigation.short} does not filter the rest of {_few(taken.lost)} any more.",
+        f"{covers}{mitigation.short} no longer filters the rest of {_few(taken.lost)}.",
     )
 
 

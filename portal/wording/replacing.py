@@ -26,9 +26,7 @@ class _Verb:
 
 
 _FILTERED: Final = _Verb("loses its filter", "lose their filter", "keeps its filter only for")
-_ASKED: Final = _Verb(
-    "is not asked for any more", "are not asked for any more", "is asked for only for"
-)
+_ASKED: Final = _Verb("is no longer requested", "are no longer requested", "is requested only for")
 
 
 def loss_sentences(losses: Sequence[Loss], *, is_filtering: bool) -> list[str]:
@@ -124,7 +122,8 @@ def left_out(
     requests there.
     """
     return (
-        f"The portal does not ask it by itself: that would take protection from {listed(names)}."
+        "The portal does not ask it automatically: that would remove protection from "
+        f"{listed(names)}."
         f" {taken_away(lost, is_filtering=is_filtering)}"
     )
 
@@ -138,4 +137,4 @@ def may_be_protected(name: str) -> str:
 
 
 def no_joint_request(why: str) -> str:
-    return f"One request cannot ask for all of it. {why}"
+    return f"One request cannot cover all of it. {why}"

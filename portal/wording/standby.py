@@ -15,7 +15,7 @@ OFF: Final = Badge("Off", "ring", "idle")
 
 WHAT_A_PLAN_IS: Final = (
     "A plan is a request that your providers hold in readiness. They filter when you activate it, "
-    "or by themselves if they lose contact with you under attack."
+    "or automatically if they lose contact with you under attack."
 )
 
 _WORST_FIRST: Final = (
@@ -64,11 +64,10 @@ def _others_off(off: int) -> str:
 
 def activation_points(names: Sequence[str], targets: Sequence[str]) -> tuple[str, ...]:
     """What will happen when a plan is activated by hand."""
-    verb = "is" if len(names) == 1 else "are"
     return (
-        f"{listed(names)} {verb} asked to filter {listed(targets)} now.",
-        "Their traffic takes a detour through the provider. Some good connections may drop.",
-        "The plan itself stays held.",
+        f"{listed(names)} will be asked to filter {listed(targets)} now.",
+        "Their traffic is diverted through the provider. Some legitimate connections may drop.",
+        "Providers keep holding the plan itself.",
     )
 
 
@@ -91,5 +90,8 @@ def older_sentence(names: Sequence[str]) -> str:
 
 def off_sentence(who: str, at: datetime | None, now: datetime) -> str:
     if at is None:
-        return "The plan is off: no provider is asked to hold it."
-    return f"{who or 'The portal'} turned it off {when(at, now)}. No provider is asked to hold it."
+        return "The plan is off: the portal asks no provider to hold it."
+    return (
+        f"{who or 'The portal'} turned it off {when(at, now)}. The portal asks no "
+        "provider to hold it."
+    )

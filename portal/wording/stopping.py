@@ -40,12 +40,7 @@ def stop_question(
         return None
     stopped = [*acting, *request]
     whom = _names(stopped)
-    points = [
-        (
-            f"{listed(whom)} {'is' if len(whom) == 1 else 'are'} told to stop filtering "
-            f"{listed(targets)}."
-        )
-    ]
+    points = [(f"{listed(whom)} will be told to stop filtering {listed(targets)}.")]
     rate = dropped_now(stopped, now)
     if rate:
         points.append(
@@ -56,7 +51,9 @@ def stop_question(
     if acting:
         names = _names(acting)
         start = (
-            "it cannot start by itself" if len(names) == 1 else "they cannot start by themselves"
+            "it cannot start automatically"
+            if len(names) == 1
+            else "they cannot start automatically"
         )
         points.append(
             f"{listed(names)} will hold the plan again after that. Until then {start} if "
@@ -69,7 +66,7 @@ def stop_question(
     )
     if holding:
         points.append(
-            f"{listed(holding)} {'holds' if len(holding) == 1 else 'hold'} the plan all the while."
+            f"{listed(holding)} {'keeps' if len(holding) == 1 else 'keep'} holding the plan."
         )
     return Question(
         title="Stop filtering, but stay prepared?",

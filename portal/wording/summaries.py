@@ -107,7 +107,7 @@ def lifetime_sentence(request: RequestFacts, now: datetime) -> str:
         )
         return f"The portal renews it as soon as there is a connection again{without}."
     if request.auto_renew:
-        return "Filtering stays on and renews itself until you terminate it."
+        return "Filtering stays on and renews automatically until you terminate it."
     if request.ends_at is None:
         return "Filtering stays on until you terminate it."
     return f"Filtering ends {when(request.ends_at, now, seconds=False)} unless you extend it."
@@ -187,11 +187,8 @@ def _silence(request: RequestFacts, now: datetime) -> str:
         return ""
     heard = min(mitigation.heard_at for mitigation in stale if mitigation.heard_at is not None)
     who = listed([mitigation.short for mitigation in stale])
-    of_whom = "it" if len(stale) == 1 else "them"
-    return (
-        f"Nothing heard from {who} since {moment(heard, now)}: what is said of {of_whom} is from "
-        f"then."
-    )
+    its = "its" if len(stale) == 1 else "their"
+    return f"Nothing heard from {who} since {moment(heard, now)}; {its} last known status is shown."
 
 
 def _unknown(request: RequestFacts, now: datetime) -> list[str]:
@@ -209,7 +206,7 @@ def _waiting(mitigation: MitigationFacts, now: datetime) -> str:
         case DisplayStatus.REQUESTED:
             return f"{mitigation.short} was asked {ago(mitigation.sent_at, now)}."
         case DisplayStatus.NOT_SENT if mitigation.session.state == "up":
-            return f"It goes to {mitigation.short} within seconds."
+            return f"It is sent to {mitigation.short} within seconds."
         case DisplayStatus.NOT_SENT:
             return (
                 f"There is no connection to {mitigation.short}{_since(mitigation, now)}; it is "
@@ -217,8 +214,8 @@ def _waiting(mitigation: MitigationFacts, now: datetime) -> str:
             )
         case DisplayStatus.PUT_OFF:
             return (
-                f"{mitigation.short} asked the portal to wait; the portal asks again "
-                f"{when(mitigation.retry_at, now)}."
+                f"{mitigation.short} asked the portal to retry later; "
+                f"retrying {when(mitigation.retry_at, now)}."
             )
         case DisplayStatus.REFUSED:
             return " ".join(
@@ -239,9 +236,9 @@ def _waiting(mitigation: MitigationFacts, now: datetime) -> str:
             newer = "the newer version of the plan" if mitigation.is_plan else "your newer request"
             return f"{mitigation.short} replaced this by {newer}{_at(mitigation, now)}."
         case DisplayStatus.WITHDRAWN if mitigation.is_plan:
-            return f"{mitigation.short} put the plan aside{_at(mitigation, now)}."
+            return f"{mitigation.short} stopped holding the plan{_at(mitigation, now)}."
         case DisplayStatus.WITHDRAWN:
-            return f"{mitigation.short} stopped by itself{_at(mitigation, now)}."
+            return f"{mitigation.short} stopped on its own{_at(mitigation, now)}."
         case DisplayStatus.EXPIRED:
             return f"{mitigation.short} was not renewed."
         case _:
@@ -276,7 +273,7 @@ def _keeps_asking(request: RequestFacts, now: datetime) -> str:
     if not pending:
         return ""
     whom = pending[0].short if len(pending) == 1 else "both" if len(pending) == 2 else "all of them"
-    return f"The portal keeps asking {whom}, also when you close this page."
+    return f"The portal keeps asking {whom}, even if you close this page."
 
 
 def _requesting(request: RequestFacts, now: datetime) -> list[str]:
@@ -284,7 +281,7 @@ def _requesting(request: RequestFacts, now: datetime) -> list[str]:
     if set(display_statuses(request.mitigations, now)) == {DisplayStatus.REQUESTED} and not any(
         mitigation.cause in FALLBACK for mitigation in request.asked
     ):
-        waiting = ["Nobody has confirmed it yet."]
+        waiting = ["No provider has confirmed it yet."]
     return [*waiting, _keeps_asking(request, now)]
 
 
@@ -340,7 +337,7 @@ def _standby(request: RequestFacts, now: datetime) -> list[str]:
 
 def _attack_stopped(request: RequestFacts, now: datetime) -> list[str]:
     if request.is_plan:
-        return ["It returns to standby by itself."]
+        return ["It returns to standby automatically."]
     known = [
         f"{mitigation.short} {when(mitigation.status_at, now)}"
         for mitigation in display_statuses(request.mitigations, now).get(
@@ -350,7 +347,7 @@ def _attack_stopped(request: RequestFacts, now: datetime) -> list[str]:
     ]
     first = f"First reported by {listed(known)}." if known else ""
     until = (
-        "Until then filtering renews itself."
+        "Until then filtering renews automatically."
         if request.auto_renew and not _cannot_be_renewed(request)
         else lifetime_sentence(request, now)
     )
@@ -371,7 +368,7 @@ def _terminating(request: RequestFacts, now: datetime) -> list[str]:
         is_held = request.is_plan and not any(mitigation.mitigating_at for mitigation in untold)
         what = "hold the plan" if is_held else "be filtering"
         return [
-            f"{verb} still {what}. The portal keeps trying, also when you close this page.",
+            f"{verb} still {what}. The portal keeps trying, even if you close this page.",
             plans.held_again(request),
         ]
     if kept := display_statuses(request.mitigations, now).get(DisplayStatus.STILL_HELD, []):

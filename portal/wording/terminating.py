@@ -48,7 +48,7 @@ def terminate_question(
     if sent and request.is_plan:
         points += _told_of_a_plan(sent, filtering, targets)
     elif sent:
-        points.append(f"{_names(sent)} {_are(sent)} told to stop filtering {listed(targets)}.")
+        points.append(f"{_names(sent)} will be told to stop filtering {listed(targets)}.")
     else:
         points.append("Nothing has been sent yet, and nothing will be.")
     if rate:
@@ -64,7 +64,7 @@ def terminate_question(
             f"only the answer is missing."
         )
     if request.is_plan:
-        again = "The plan is off then: nobody holds it until you turn it on again."
+        again = "The plan is then off: no provider holds it until you turn it on again."
     if plan:
         again = f"The plan {plan} stays on. You can activate it again at any time."
     points.append(again)
@@ -86,17 +86,13 @@ def _told_of_a_plan(
     holding = [mitigation for mitigation in sent if mitigation not in (*filtering, *stopping)]
     points: list[str] = []
     if filtering:
-        points.append(
-            f"{_names(filtering)} {_are(filtering)} told to stop filtering {listed(targets)}."
-        )
+        points.append(f"{_names(filtering)} will be told to stop filtering {listed(targets)}.")
     if stopping:
         points.append(
-            f"{_names(stopping)} {_are(stopping)} stopping, and will not hold the plan again."
+            f"{_names(stopping)} {_are(stopping)} stopping and will not hold the plan again."
         )
     if holding:
-        points.append(
-            f"{_names(holding)} {_are(holding)} told to let go of the plan for {listed(targets)}."
-        )
+        points.append(f"{_names(holding)} will be told to release the plan for {listed(targets)}.")
     return points
 
 

@@ -92,7 +92,7 @@ def _submitted(event: EventFacts) -> Entry:
 
 def asked_words(event: EventFacts) -> str:
     if event.data.get("adopted"):
-        return f"{event.who} adopted what was running already for {event.request}."
+        return f"{event.who} adopted an existing mitigation for {event.request}."
     match event.kind:
         case RequestKind.STANDBY:
             return f"{event.who} asked providers to hold the plan {event.request}."
@@ -127,7 +127,7 @@ def _sent(event: EventFacts) -> Entry:
 def _asked(event: EventFacts) -> Entry:
     if event.why == "by_hand":
         return Entry(at=event.at, badge=PERSON, what=f"{event.who} asked {event.provider} again.")
-    return Entry(at=event.at, badge=PERSON, what=f"{event.who} asked {event.provider} by hand.")
+    return Entry(at=event.at, badge=PERSON, what=f"{event.who} asked {event.provider} manually.")
 
 
 def _withdrawn_alone(event: EventFacts) -> Entry:
@@ -189,10 +189,10 @@ def _efficacy(event: EventFacts) -> Entry:
         what = f"{event.provider} received your answer."
     elif retry_at := event.data.get("retry_at"):
         again = when_dated(datetime.fromisoformat(str(retry_at)), event.at)
-        what = f"{event.provider} asked the portal to wait."
-        detail = f"The portal tells it {again}."
+        what = f"{event.provider} asked the portal to retry later."
+        detail = f"Retrying {again}."
     elif code:
-        what = f"{event.provider} did not take your answer."
+        what = f"{event.provider} did not accept your answer."
         detail = refusal_sentence(event.provider, code=code, reason=reason)
     return Entry(at=event.at, badge=FROM_PROVIDER, what=what, detail=detail)
 
@@ -209,9 +209,9 @@ def _status(event: EventFacts) -> Entry | None:
         return Entry(
             at=event.at,
             badge=BADGES[DisplayStatus.TOLD],
-            what=f"{event.provider} was told to let go of the plan."
+            what=f"{event.provider} received the request to release the plan."
             if lets_go
-            else f"{event.provider} was told to stop and is winding down.",
+            else f"{event.provider} received the stop request and is winding down.",
             detail="" if lets_go else "It may filter a little longer, to avoid a second wave.",
         )
     if event.data.get("retry_at"):
@@ -219,8 +219,8 @@ def _status(event: EventFacts) -> Entry | None:
         return Entry(
             at=event.at,
             badge=FROM_PROVIDER,
-            what=f"{event.provider} asked the portal to wait.",
-            detail=f"The portal asks again {when_dated(retry_at, event.at)}.",
+            what=f"{event.provider} asked the portal to retry later.",
+            detail=f"Retrying {when_dated(retry_at, event.at)}.",
         )
     if event.why == "unsaved":
         what = f"The portal could not save {event.provider}’s answer."
@@ -234,7 +234,7 @@ def _status(event: EventFacts) -> Entry | None:
     why = event.why
     if why == "still_held":
         tries = event.data.get("tries")
-        detail = "The portal told it again, with a lifetime of one second."
+        detail = "The portal retried, with a lifetime of one second."
         if tries:
             detail = (
                 f"The portal has tried {tries} times. Call {event.provider} and ask for the plan "
@@ -259,20 +259,20 @@ def _status(event: EventFacts) -> Entry | None:
 
 _WHY_WORDS: Final = {
     # what happened, where the status alone does not tell it
-    "turn": ("The portal asks {provider} again.", "Nobody helps yet."),
+    "turn": ("The portal is retrying {provider}.", "No provider helps yet."),
     "unsent": ("Nothing had been sent to {provider}.", ""),
     "lifetime_over": ("The lifetime at {provider} ran out.", ""),
     "mid_in_use": (
         "{provider} holds another mitigation under this number.",
-        "The portal took a higher number and sent again.",
+        "The portal used a higher number and sent it again.",
     ),
     "mid_in_doubt": (
         "{provider} may hold another mitigation under this number.",
-        "The portal takes a higher number for the next try.",
+        "The portal will use a higher number to retry.",
     ),
     "identity": (
         "Another client uses the same identity at {provider}.",
-        "The portal made a new one and sends again.",
+        "The portal created a new one and is sending again.",
     ),
     "superseded": (
         "{provider} replaced this by your newer request.",
@@ -286,7 +286,7 @@ _STATUS_WORDS: Final = {
     Status.ATTACK_STOPPED: "{provider} reports the attack has stopped.",
     Status.EXCEEDED: "{provider} reports it is over capacity.",
     Status.STANDBY: "{provider} holds the plan.",
-    Status.WITHDRAWN: "{provider} stopped by itself.",
+    Status.WITHDRAWN: "{provider} stopped on its own.",
     Status.TERMINATING: "{provider} is winding down.",
     Status.TERMINATED: "{provider} confirmed that it stopped.",
     Status.EXPIRED: "The lifetime at {provider} ran out.",
@@ -294,22 +294,22 @@ _STATUS_WORDS: Final = {
 
 
 _PLAN_WHY_WORDS: Final = {
-    "turn": ("The portal asks {provider} again.", "It does not hold the plan."),
+    "turn": ("The portal is retrying {provider}.", "It does not hold the plan."),
     "lifetime_over": ("The lifetime at {provider} ran out.", ""),
     "superseded": ("{provider} replaced this by the newer version of the plan.", ""),
 }
 _PLAN_STATUS_WORDS: Final = {
     Status.PENDING: "{provider} no longer holds the plan.",
-    Status.IN_PROGRESS: "{provider} activated the plan by itself and is setting up.",
-    Status.WITHDRAWN: "{provider} put the plan aside.",
-    Status.TERMINATING: "{provider} is letting go of the plan.",
+    Status.IN_PROGRESS: "{provider} activated the plan automatically and is setting up.",
+    Status.WITHDRAWN: "{provider} stopped holding the plan.",
+    Status.TERMINATING: "{provider} is releasing the plan.",
     Status.TERMINATED: "{provider} confirmed that it no longer holds the plan.",
 }
 
 
 def _status_detail(status: Status, event: EventFacts) -> str:
     if status == Status.PENDING:
-        return "The portal asks again."
+        return "The portal is sending it again."
     if event.is_plan and status in (Status.IN_PROGRESS, Status.MITIGATING):
         return _began_before(event)
     if status in (Status.IN_PROGRESS, Status.STANDBY) and "lifetime" in event.data:
@@ -327,7 +327,8 @@ def _began_before(event: EventFacts) -> str:
     if event.at - began < UNSEEN_AFTER:
         return ""
     return (
-        f"It had activated the plan {when_dated(began, event.at)}; the portal heard of it only now."
+        f"It had activated the plan {when_dated(began, event.at)}; the portal only "
+        "learned of it now."
     )
 
 
@@ -353,7 +354,7 @@ def still_tries(event: EventFacts) -> bool:
 def _next_try(event: EventFacts) -> str:
     if event.data.get("next_try_at"):
         at = datetime.fromisoformat(str(event.data["next_try_at"]))
-        return f"The portal asks no provider again before {dated(at, event.at)}."
+        return f"The portal does not retry before {dated(at, event.at)}."
     return "The portal keeps trying." if still_tries(event) else ""
 
 
@@ -373,8 +374,7 @@ _ENTRIES: Final[dict[EventType, Callable[[EventFacts], Entry | None]]] = {
         at=event.at,
         badge=PERSON,
         what=(
-            f"{event.who} acknowledged "
-            f"{'that filtering had ended' if event.is_plan else 'the end'}."
+            f"{event.who} acknowledged that {'filtering' if event.is_plan else 'mitigation'} ended."
         ),
     ),
     EventType.MITIGATION_ASKED: _asked,

@@ -26,7 +26,7 @@ _DOES: Final = {
     3: "no longer sees an attack on {what}, and its filter stays",
     4: "filters {what}, and the attack is larger than it can filter",
     5: "is winding down its filter for {what}",
-    7: "stopped filtering {what} by itself but still holds it",
+    7: "stopped filtering {what} on its own but still holds it",
     8: "holds {what} in standby",
 }
 _STILL: Final = {
@@ -78,7 +78,7 @@ class UnknownFacts:
         """Its first targets."""
         more = len(self.targets) - MAX_NAMED
         named = [*self.targets[:MAX_NAMED], *([f"{more} more"] if more > 0 else [])]
-        return listed(named) if self.targets else "something it does not name"
+        return listed(named) if self.targets else "unnamed targets"
 
 
 def is_stale(unknown: UnknownFacts, now: datetime) -> bool:
@@ -115,8 +115,8 @@ def tell(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
         )
     if is_stale(unknown, now):
         rest = (
-            f"{rest} No report of it since {moment(unknown.reported_at, now)}: the status is from "
-            f"then."
+            f"{rest} No report since {moment(unknown.reported_at, now)}; this is the "
+            f"last known status."
         )
     return fact, rest
 
@@ -125,16 +125,17 @@ def does(unknown: UnknownFacts) -> str:
     """The provider's report as a clause without a subject."""
     if unknown.dots_status == 7 and unknown.released_for:
         return (
-            f"put {unknown.what} aside for your request {unknown.released_for} but still holds it"
+            f"stopped filtering {unknown.what} because of your request "
+            f"{unknown.released_for} but still holds it"
         )
     words = _DOES.get(unknown.dots_status or 0)
     if words is not None:
         return words.format(what=unknown.what)
     if unknown.dots_status is None:
-        return f"holds a mitigation of {unknown.what}, and does not say whether it filters"
+        return f"holds a mitigation for {unknown.what} and does not report whether it filters"
     number = f"status{NBSP}{unknown.dots_status}"
     return (
-        f"holds a mitigation of {unknown.what}, and reports {number}, which the portal does not "
+        f"holds a mitigation for {unknown.what} and reports {number}, which the portal does not "
         f"know"
     )
 
@@ -152,7 +153,7 @@ def _ends(unknown: UnknownFacts, now: datetime) -> str:
     if unknown.dots_status == 5:
         return ""
     if unknown.is_indefinite:
-        return "It has no end of its own."
+        return "It has no end time."
     if unknown.expires_at is None:
         return ""
     return f"It ends {when(unknown.expires_at, now, seconds=False)} unless it is renewed."
@@ -164,12 +165,15 @@ def _not_told(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
     if unknown.refusal_code:
         return (
             f"{unknown.provider} did not stop it (code {unknown.refusal_code}).",
-            f"{who} {may} The portal tells it again.",
+            f"{who} {may} The portal will retry.",
         )
     if unknown.session.state == "up":
-        return "Not told to stop yet.", f"{who} The portal is telling it now. {may}"
+        return "Stop request not confirmed yet.", f"{who} The portal is sending it. {may}"
     down = f" since {since(unknown.session.since, now)}" if unknown.session.since else ""
-    return f"Not told to stop yet: unreachable{down}.", f"{who} {may} The portal keeps trying."
+    return (
+        f"Stop request not confirmed yet: unreachable{down}.",
+        f"{who} {may} The portal keeps trying.",
+    )
 
 
 def _told(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
@@ -183,15 +187,21 @@ def _told(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
             f"{who} {rest}",
         )
     if unknown.dots_status == 5:
-        return f"Was told {at} and is winding down.", f"{who} It may filter a little longer."
+        return (
+            f"Received the stop request {at} and is winding down.",
+            f"{who} It may filter a little longer.",
+        )
     still = _STILL.get(unknown.dots_status or 0, "still {does}").format(does=does(unknown))
     still = f"{unknown.provider} {still}"
     if goes_on(unknown, now):
         return (
-            f"Confirmed {at} that it stops, but has not stopped.",
-            f"{who} {still}. The portal keeps telling it; call {unknown.provider}.",
+            f"Confirmed the stop request {at}, but has not stopped.",
+            f"{who} {still}. The portal keeps trying; call {unknown.provider}.",
         )
-    return f"Was told {at}.", f"{who} {still}. It may go on for up to five minutes."
+    return (
+        f"Received the stop request {at}.",
+        f"{who} {still}. It may continue for up to five minutes.",
+    )
 
 
 def says(found: Sequence[UnknownFacts], *, lost: Sequence[str]) -> Say:
@@ -203,7 +213,7 @@ def says(found: Sequence[UnknownFacts], *, lost: Sequence[str]) -> Say:
     first, more = wanted[0], len(found) - 1
     summary = []
     if first.withdrawal_asked_at is not None:
-        headline = f"{first.provider} is told to stop what no request here asked for."
+        headline = f"Withdrawing a mitigation at {first.provider} that no request here asked for."
     else:
         headline = f"{first.provider} {does(first)}. No request here asked for it."
         summary = ["Adopt it to manage it with a request, or withdraw it."]
@@ -239,12 +249,12 @@ def withdraw_question(unknown: UnknownFacts) -> Question:
     """The confirmation before the withdrawal is sent."""
     if unknown.is_filtering:
         points = [
-            f"{unknown.provider} is told to stop filtering {unknown.what}.",
-            "What it filters now will reach you.",
+            f"{unknown.provider} will be told to stop filtering {unknown.what}.",
+            "The traffic it filters now will reach you.",
             "To have it filtered again, request mitigation.",
         ]
     else:
-        points = [f"{unknown.provider} is told to let go of {unknown.what}."]
+        points = [f"{unknown.provider} will be told to release {unknown.what}."]
     return Question(
         title=f"Withdraw it at {unknown.provider}?",
         points=tuple(points),

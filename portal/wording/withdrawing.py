@@ -62,7 +62,7 @@ def withdraw_question(
     points = [_told(mitigation, targets), _what_comes_through(mitigation, others, now)]
     uncovered = [one for one in mitigation.part or targets if not _is_covered(one, others, targets)]
     if uncovered:
-        points.append(f"Nobody else is asked for {listed(uncovered)}.")
+        points.append(f"No other provider is asked to filter {listed(uncovered)}.")
     points.append(f"You can ask {mitigation.short} again at any time.")
     return Question(
         title=f"Withdraw {mitigation.short} only?",
@@ -76,7 +76,7 @@ def _told(mitigation: MitigationFacts, targets: Sequence[str]) -> str:
     whom = mitigation.part or targets
     if mitigation.sent_at is None:
         return f"Nothing has been sent to {mitigation.short} yet, and nothing will be."
-    return f"{mitigation.short} is told to stop filtering {listed(whom)}."
+    return f"{mitigation.short} will be told to stop filtering {listed(whom)}."
 
 
 def _is_covered(target: str, others: Sequence[MitigationFacts], targets: Sequence[str]) -> bool:
@@ -99,7 +99,7 @@ def _what_comes_through(
         now_drops = f"{mitigation.short} {verb} {bit_rate(mitigation.bps_dropped)}{tail}. "
     if filtering:
         goes_on = "goes on" if len(filtering) == 1 else "go on"
-        them = f"What {who} cannot take on of that reaches you." if now_drops else ""
+        them = f"Whatever {who} cannot filter of that will reach you." if now_drops else ""
         return f"{now_drops}{who} {goes_on} filtering. {them}".strip()
     if silent:
         it, are = ("it is", "is") if len(silent) == 1 else ("they are", "are")

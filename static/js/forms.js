@@ -71,7 +71,7 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   const text = button.dataset.copies || button.closest("[data-copied-from]").querySelector("pre").textContent;
   const done = await copy(text);
-  const said = done ? "Copied." : "The browser does not let the page copy. Select the text instead.";
+  const said = done ? "Copied." : "The browser does not allow the page to copy. Select the text instead.";
   document.dispatchEvent(new CustomEvent("portal:say", { detail: { text: said } }));
   button.classList.toggle("is-copied", done);
   setTimeout(() => button.classList.remove("is-copied"), COPIED_MS);

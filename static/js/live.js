@@ -11,7 +11,7 @@ const LOOK_EVERY_MS = 1000;
 const ASK_WHY_EVERY = 3;
 const NEEDS_SIGN_IN = [4401, 4403];
 
-const ENDED = "You were signed out, or may not see this any more. What you see is out of date.";
+const ENDED = "You were signed out, or may not see this any more. This page is out of date.";
 const LOST_TITLE = "Not live – ";
 
 const live = document.getElementById("live");
@@ -96,7 +96,7 @@ function showLost() {
   const left = Math.max(0, Math.ceil((retryAt - performance.now()) / 1000));
   const what = isUp ? "Not updated since" : "No connection since";
   const when = left > 0 ? `Trying again in ${left}\u00a0s.` : "Trying now.";
-  banner.querySelector("span").innerHTML = `${what} ${time(lostAt())}. What you see is from then. ${when}`;
+  banner.querySelector("span").innerHTML = `${what} ${time(lostAt())}. The page shows the state at that time. ${when}`;
   tell("portal:times");
   if (!document.title.startsWith(LOST_TITLE)) document.title = LOST_TITLE + document.title;
 }

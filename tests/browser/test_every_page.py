@@ -152,7 +152,7 @@ def test_a_typed_form_survives_the_end_of_the_session(portal: Stack, page_of: Pa
     page.context.clear_cookies()
     page.get_by_role("button", name="Send request").click()
 
-    expect(page.locator("main")).to_contain_text("Sign in; what you typed is kept.")
+    expect(page.locator("main")).to_contain_text("Sign in; what you typed is saved.")
     page.fill("[name=username]", "dana")
     page.fill("[name=password]", portal.secrets.passwords["dana"])
     page.press("[name=password]", "Enter")

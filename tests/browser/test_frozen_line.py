@@ -73,7 +73,7 @@ def assert_lost(page: Page) -> None:
     banner = page.locator("#banner")
     expect(indicator(page)).to_contain_text(re.compile(rf"Reconnecting {CLOCK}"))
     expect(indicator(page)).to_have_class(re.compile("live--off"))
-    expect(banner).to_contain_text("What you see is from then.")
+    expect(banner).to_contain_text("The page shows the state at that time.")
     expect(banner.get_by_role("button", name="Try now")).to_be_visible()
     expect(page).to_have_title(re.compile("^Not live – "))
     for chip in page.locator("[data-part] .chip").all():

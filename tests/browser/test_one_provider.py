@@ -69,7 +69,7 @@ def test_a_person_asks_the_next_by_hand_and_withdraws_the_late_one(
     expect(provider_card(alice, "Tidewall")).to_contain_text(
         "Reports that it is filtering.", timeout=WITHIN_MS
     )
-    expect(alice.locator("ol.time")).to_contain_text("alice asked Tidewall by hand.")
+    expect(alice.locator("ol.time")).to_contain_text("alice asked Tidewall manually.")
     (there,) = filtering(portal, "tidewall")
     assert filtering(portal, "northgate") == []
 
@@ -117,9 +117,9 @@ def test_when_all_refuse_the_page_offers_the_call_and_another_try(
     )
     expect(alice.locator(".say").get_by_role("link", name="Call Northgate")).to_be_visible()
     expect(provider_card(alice, "Northgate")).to_contain_text(
-        "It went round in a loop through edge-1.example and core-2.example."
+        "It looped through edge-1.example and core-2.example."
     )
-    expect(provider_card(alice, "Tidewall")).to_contain_text("The portal asks again at")
+    expect(provider_card(alice, "Tidewall")).to_contain_text("Retrying at")
 
     control(portal, "tidewall", "/behaviour", {"accept": "always"})
     provider_card(alice, "Tidewall").get_by_role("button", name="Ask Tidewall again now").click()

@@ -47,7 +47,7 @@ def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
     control(portal, "northgate", "/clients/acme/lose", {})
     expect(alice.locator(".lane").first).to_contain_text("Contact lost at", timeout=60_000)
     expect(alice.locator(".lane").first).to_contain_text(
-        "If Northgate sees an attack it activates this plan by itself; nobody can confirm that now."
+        "If Northgate sees an attack, it activates this plan automatically; no one can confirm that now."
     )
     portal["signal-1"].start()
 
@@ -57,7 +57,7 @@ def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
     expect(alice.locator("article.card h2").first).to_have_text("Mail, full flood")
     alice.locator("article.card h2 a").first.click()
     alice.get_by_text("Terminate…").first.click()
-    expect(alice.locator("#terminate .ask-end")).to_contain_text("The plan is off then")
+    expect(alice.locator("#terminate .ask-end")).to_contain_text("The plan is then off")
     # The way that keeps the plan: two interactions, and nobody has to switch it on anew.
     alice.goto(alice.url.partition("#")[0])
     alice.get_by_text("Stop filtering…").click()

@@ -76,7 +76,7 @@ def prepare(stack: Stack, provider: str) -> dict[str, Gateway]:
     words = [word for one in (provider, *NAMES) for word in ("--provider", one)]
     words += [word for one in (*CLIENTS, *NAMES) for word in ("--client", one)]
     make = Program(
-        name="the making of certificates",
+        name="certificate creation",
         command=[
             *(sys.executable, "-m", "provider_simulator", "pki", "--dir", str(stack.pki), *words)
         ],

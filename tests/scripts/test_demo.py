@@ -69,7 +69,7 @@ def test_a_killed_process_is_started_again(demo: Demo, tmp_path: Path) -> None:
     wait_for(lambda: is_healthy(described["url"]), within_s=STARTS_WITHIN_S)
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=STOPS_WITHIN_S)
-    assert "web ended by itself (signal SIGKILL); starting it again" in said
+    assert "web exited (signal SIGKILL); starting it again" in said
 
 
 def test_what_is_described_is_what_programs_expect(demo: Demo, tmp_path: Path) -> None:

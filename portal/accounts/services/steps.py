@@ -29,7 +29,7 @@ TRIES_PER_USER: Final = throttle.Limit(
     tries=30,
     window_s=300,
     message="Too many tries for this name from unknown devices. "
-    "A browser in which this person signed in before is not kept waiting.",
+    "A browser this person has signed in with before does not have to wait.",
 )
 TRIES_PER_DEVICE: Final = throttle.Limit(
     name="sign-in-device", tries=20, window_s=300, message="Too many tries from this device."
@@ -123,7 +123,7 @@ def check_second_factor(
         _record(SecurityEvent.SIGN_IN_SLOWED, user.username, address, "code")
         others = "" if known else " from unknown devices. A recovery code works at once"
         raise Throttled(
-            f"Too many codes did not match{others}. Next try in {wait_s}\u00a0s.",
+            f"Too many wrong codes{others}. Try again in {wait_s}\u00a0s.",
             retry_after_s=wait_s,
         )
     if device is None or not matched:

@@ -117,22 +117,23 @@ def _not_a_prefix(text: str, parameters: _Parameters) -> str:
 def _not_a_name(text: str, parameters: _Parameters) -> str:
     if length := parameters.get("length"):
         return (
-            f"{text} is not a name: a part of it has {length} characters, at most "
-            f"{parameters['longest']} are possible."
+            f"{text} is not a name: one part has {length} characters; "
+            f"the maximum is {parameters['longest']}."
         )
     return f"{text} is not a name. Write it like shop.example.com."
 
 
 def _not_protectable(text: str, parameters: _Parameters) -> str:
     what, contained = str(parameters["what"]), parameters["contained"]
-    why = f"{_CONTAINED[what]} ({contained}) are part of it" if contained else _WHOLE[what]
+    why = f"it contains {_CONTAINED[what]} ({contained})" if contained else _WHOLE[what]
     return f"{text} cannot be protected: {why}."
 
 
 def _not_a_mask(text: str, parameters: _Parameters) -> str:
     if parameters["mask"] == "0.0.0.0":  # noqa: S104 - a mask
         return (
-            f"{text} can mean one address or all of them. Write the length, as in 203.0.113.7/32."
+            f"{text} can mean one address or a whole network. Write the length, as in "
+            "203.0.113.7/32."
         )
     return f"{text} is not a prefix: {shown(str(parameters['mask']))} is not a network mask."
 
@@ -146,13 +147,13 @@ def _range(text: str, parameters: _Parameters) -> str:
         if count == 1
         else "many addresses"
     )
-    return f"{text} is a range of {how_many}. Providers take prefixes."
+    return f"{text} is a range of {how_many}. Providers accept prefixes, not ranges."
 
 
 def _not_idna(text: str, parameters: _Parameters) -> str:
     if label := parameters.get("label"):
-        return f"{text} is not a name: no domain can have the part {shown(str(label))}."
-    return f"{text} is not a name: it has characters that no domain can have."
+        return f"{text} is not a name: no domain can contain {shown(str(label))}."
+    return f"{text} is not a name: it contains characters that no domain can have."
 
 
 def _other_kind(text: str, parameters: _Parameters) -> str:
@@ -160,14 +161,14 @@ def _other_kind(text: str, parameters: _Parameters) -> str:
 
 
 _SENTENCES: Final[Mapping[Code, Callable[[str, _Parameters], str]]] = {
-    Code.EMPTY: lambda text, _: "There is no target in this. Write one like 203.0.113.7.",
+    Code.EMPTY: lambda text, _: "There is no target here. Write one like 203.0.113.7.",
     Code.TOO_LONG: lambda text, p: (
-        f"{text} is too long: {p['length']:,} characters, at most {p['longest']:,} are possible."
+        f"{text} is too long: {p['length']:,} characters; the maximum is {p['longest']:,}."
     ),
     Code.ODD_CHARACTERS: lambda text, _: (
-        f"{text} has characters in it that cannot be seen and belong to no target. Type it again."
+        f"{text} contains invisible characters that no target can have. Type it again."
     ),
-    Code.SEVERAL: lambda text, p: f"{text} is more than one target. Write each by itself.",
+    Code.SEVERAL: lambda text, p: f"{text} is more than one target. Write each one separately.",
     Code.OTHER_KIND: _other_kind,
     Code.NOT_A_PREFIX: _not_a_prefix,
     Code.HOST_BITS_SET: lambda text, p: (
@@ -177,68 +178,59 @@ _SENTENCES: Final[Mapping[Code, Callable[[str, _Parameters], str]]] = {
     Code.NOT_PROTECTABLE: _not_protectable,
     Code.NOT_SENDABLE: lambda text, p: f"{text} cannot be protected: {shown(str(p['reason']))}.",
     Code.ZERO_PADDED: lambda text, _: (
-        f"{text} has a number that begins with 0. Some programs read that as octal, so it can "
-        f"mean two things."
+        f"{text} has a number with a leading 0. Some programs read that as "
+        f"octal, so it is ambiguous."
     ),
     Code.NUMBER_FORM: lambda text, _: (
         f"{text} is a number, not an address. Write an address as four decimal numbers, like "
         f"203.0.113.7."
     ),
-    Code.SHORT_ADDRESS: lambda text, _: (
-        f"{text} is only the beginning of an address. Write all of it."
-    ),
-    Code.WILDCARD: lambda text, _: f"{text} stands for a whole network. Providers take prefixes.",
+    Code.SHORT_ADDRESS: lambda text, _: f"{text} is an incomplete address. Write all of it.",
+    Code.WILDCARD: lambda text, _: f"{text} stands for a whole network. Write it as a prefix.",
     Code.COMMAS: lambda text, _: f"{text} has commas where an address has dots.",
-    Code.BACKSLASH: lambda text, _: f"{text} has a backslash in it, which belongs to no target.",
-    Code.ZONE: lambda text, _: f"{text} names an interface of one machine. Leave out the % part.",
+    Code.BACKSLASH: lambda text, _: f"{text} contains a backslash, which no target can have.",
+    Code.ZONE: lambda text, _: f"{text} names a network interface. Leave out the % part.",
     Code.NOT_A_MASK: _not_a_mask,
     Code.RANGE: _range,
     Code.REVERSED_RANGE: lambda text, _: (
-        f"{text} is a range with its end first. Providers take prefixes."
+        f"{text} is a reversed range. Providers accept prefixes, not ranges."
     ),
-    Code.MIXED_RANGE: lambda text, _: (
-        f"{text} begins with one version of IP and ends with the other. Write two ranges."
-    ),
+    Code.MIXED_RANGE: lambda text, _: f"{text} mixes IPv4 and IPv6. Write two ranges.",
     Code.TOO_MANY_PREFIXES: lambda text, p: (
-        f"{text} takes {p['count']} prefixes; at most {p['most']} fit one request. Write a "
-        f"range that begins and ends at rounder numbers, or a prefix."
+        f"{text} needs {p['count']} prefixes; at most {p['most']} fit one "
+        f"request. Write a range with rounder ends, or a prefix."
     ),
     Code.HAS_A_PORT: lambda text, _: (
-        f"{text} has a port in it. Ports have their own field, and hold for all targets of a "
-        f"request."
+        f"{text} contains a port. Ports have their own field and apply to all targets of a request."
     ),
     Code.HAS_A_PATH: lambda text, _: (
-        f"{text} is more than a name or address. Is it the whole host, or one web address?"
+        f"{text} is more than a name or address. Do you mean the whole host, or one web address?"
     ),
     Code.NOT_A_NAME: _not_a_name,
     Code.ONE_LABEL: lambda text, _: (
-        f"{text} is not a name that providers can find. Write all of it, like shop.example.com."
+        f"{text} is not a full name. Write all of it, like shop.example.com."
     ),
     Code.LAST_LABEL_IS_A_NUMBER: lambda text, p: (
-        f"{text} is neither an address nor a name: no name ends in {shown(str(p['label']))}."
+        f"{text} is neither an address nor a name: no domain name ends in {shown(str(p['label']))}."
     ),
-    Code.EMPTY_LABEL: lambda text, _: (
-        f"{text} is not a name: there is nothing between two of its dots."
-    ),
+    Code.EMPTY_LABEL: lambda text, _: f"{text} is not a name: there is nothing between two dots.",
     Code.NOT_IDNA: _not_idna,
     Code.WILDCARD_NAME: lambda text, _: (
-        f"{text} stands for many names. Write each name, or the addresses behind them."
+        f"{text} stands for many names. Write each name, or their addresses."
     ),
     Code.MAIL_ADDRESS: lambda text, _: f"{text} is a mail address.",
-    Code.AS_NUMBER: lambda text, _: (
-        f"{text} is the number of a network operator. Write the prefixes."
-    ),
+    Code.AS_NUMBER: lambda text, _: f"{text} is the number of a network (ASN). Write its prefixes.",
     Code.NOT_A_URI: lambda text, _: (
         f"{text} is not a web address. Write it like https://shop.example.com/."
     ),
     Code.UNKNOWN_SCHEME: lambda text, p: (
-        f"{text} is not a web address that providers take: it begins with "
+        f"{text} is not a web address that providers accept: it begins with "
         f"{shown(str(p['scheme']) or 'nothing')}. Write it like https://shop.example.com/."
     ),
     Code.NOT_ASCII: lambda text, _: (
-        f"{text} has letters after the host that a web address writes in another way."
+        f"{text} has letters after the host that must be percent-encoded in a web address."
     ),
-    Code.NOT_A_HOST: lambda text, _: f"{text} is no address of one host.",
+    Code.NOT_A_HOST: lambda text, _: f"{text} is not the address of a single host.",
     Code.NOT_A_PORT: lambda text, _: (
         f"{text} is not a port. Write numbers like 80, 443 or 8000–8080."
     ),
@@ -246,7 +238,7 @@ _SENTENCES: Final[Mapping[Code, Callable[[str, _Parameters], str]]] = {
         f"{text} names the protocol {str(p['protocol']).upper()}. Protocols have their own field."
     ),
     Code.ANY_AND_MORE: lambda text, _: (
-        f"{text} stands beside ports. Leave it out, or leave out the others."
+        f"{text} already covers all ports. Leave it out, or leave out the others."
     ),
     Code.NOT_A_PROTOCOL: lambda text, _: (
         f"{text} is not a protocol. Write a number from 0 to 255, or a name like tcp."

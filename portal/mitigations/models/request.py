@@ -72,8 +72,8 @@ class MitigationRequest(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     requested_until = models.DateTimeField(null=True)
-    """When the requested lifetime ends; null: it renews itself, has no end, or no provider has
-    confirmed it yet.
+    """When the requested lifetime ends; null: it renews automatically, has no end, or no provider
+    has confirmed it yet.
     """
     ended_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)

@@ -80,7 +80,7 @@ def acknowledge_all(
     statuses = dict(known.values_list("pk", "status"))
     unknown = [index for index, one in enumerate(request_ids) if one not in statuses]
     if unknown:
-        message = "There is no such request here. Leave it out."
+        message = "There is no such request. Leave it out."
         errors = [FieldError(f"ends.{index}", "unknown-request", message) for index in unknown]
         raise Invalid("Nothing was acknowledged.", errors=errors)
     lock_requests(request_ids)

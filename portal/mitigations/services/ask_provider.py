@@ -55,7 +55,7 @@ def ask_provider(
     now = timezone.now()
     if request.is_past_its_time(now):
         raise Conflict(
-            "The lifetime of this request is over. Extend it, then ask.", code="lifetime-over"
+            "The lifetime of this request has run out. Extend it, then ask.", code="lifetime-over"
         )
     current = {
         mitigation.subscription_id: mitigation
@@ -131,7 +131,7 @@ def _start(
 ) -> None:
     assigned = assigned_scopes.get(subscription_id)
     if assigned is None:
-        message = "This provider is not connected for you. Choose a listed one."
+        message = "This provider is not connected for your organization. Choose a listed one."
         error = FieldError("subscription", "unknown-subscription", message)
         raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
     if not assigned.is_able:
@@ -182,16 +182,15 @@ def _is_asked_already(mitigation: Mitigation, *, now: datetime) -> bool:
     provider = mitigation.subscription.provider.short_name
     if _must_wait(mitigation, now):
         raise Conflict(
-            f"{provider} asked the portal to wait until "
-            f"{moment(mitigation.retry_at, now, zone=True)}."
-            " The portal asks it then.",
+            f"{provider} asked the portal not to retry before "
+            f"{moment(mitigation.retry_at, now, zone=True)}. The portal retries then.",
             code="told-to-wait",
         )
     if mitigation.is_replaced:
         raise Conflict(f"{provider} holds your newer request for these addresses.", code="replaced")
     if mitigation.status == Status.TERMINATING:
         raise Conflict(
-            f"{provider} is winding down. Ask it again when it has stopped.", code="winding-down"
+            f"{provider} is winding down. Retry once it has stopped.", code="winding-down"
         )
     return mitigation.status not in SET_BACK
 

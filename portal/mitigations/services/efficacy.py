@@ -29,7 +29,7 @@ from portal.mitigations.services.terminate import refuse_if_ending
 from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED
 
 MAX_TRIES: Final = 5
-"""A provider that asks the portal to wait this often has refused."""
+"""A provider that asks the portal to retry later this often has refused."""
 
 
 @transaction.atomic
@@ -46,9 +46,9 @@ def report_efficacy(*, request_id: UUID, actor: Actor, attack_status: str) -> Mi
     refuse_if_ending(request)
     if not request.is_immediate:
         raise Conflict(
-            "A provider that filters for a plan cannot be told: some would take it as an "
-            "order to stop."
-            " Activate the plan, then say how it looks.",
+            "The portal does not report this to a provider that filters for a plan: "
+            "some would take it as a stop "
+            "request. Activate the plan, then report how it looks.",
             code="nobody-to-tell",
         )
     told = [
@@ -58,7 +58,7 @@ def report_efficacy(*, request_id: UUID, actor: Actor, attack_status: str) -> Mi
     ]
     if not told:
         raise Conflict(
-            "No provider has confirmed yet, so nobody can be told.", code="nobody-to-tell"
+            "No provider has confirmed yet, so there is no provider to tell.", code="nobody-to-tell"
         )
     now = timezone.now()
     columns = {

@@ -61,7 +61,7 @@ def refuse_extension(request: MitigationRequest, lifetime_s: int) -> None:
     """Conflict or Invalid when it cannot be extended so; a provider's own limit is no reason."""
     refuse_if_ending(request)
     if not request.is_immediate:
-        raise Conflict("A plan renews itself while it is on.", code="renews-itself")
+        raise Conflict("A plan renews automatically while it is on.", code="renews-itself")
     policy = queries.policy(request.organization)
     problem = lifetime_problem(lifetime_s, eligible_providers=(), policy=policy)
     if problem:

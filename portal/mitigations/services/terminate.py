@@ -65,4 +65,6 @@ def refuse_if_ending(request: MitigationRequest) -> None:
 
 def refuse_if_not_immediate(request: MitigationRequest) -> None:
     if not request.is_immediate:
-        raise Conflict("Change the plan to change who holds it.", code="part-of-a-plan")
+        raise Conflict(
+            "To change which providers hold the plan, change the plan.", code="part-of-a-plan"
+        )

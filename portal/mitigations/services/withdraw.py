@@ -52,7 +52,8 @@ def withdraw_provider(*, request_id: UUID, mitigation_id: UUID, actor: Actor) ->
     if not any(may_filter(facts) for facts in others):
         provider = mitigation.subscription.provider.short_name
         raise Conflict(
-            f"{provider} is the only one that may be filtering. To stop it, terminate the request;"
+            f"{provider} is the only provider that may be filtering. To stop it, terminate "
+            "the request;"
             " to replace it, ask another provider first.",
             code="last-one",
         )

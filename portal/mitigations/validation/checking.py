@@ -102,12 +102,13 @@ def _reason(submission: Submission, errors: Errors) -> str:
         errors.add(
             "reason",
             "too-long",
-            f"The reason has {len(reason):,} characters: at most {MAX_REASON_LENGTH:,} are kept.",
+            f"The reason has {len(reason):,} characters: at most {MAX_REASON_LENGTH:,} are "
+            "allowed.",
         )
     if "\0" in reason:
         errors.add(
             "reason",
             "odd-characters",
-            "The reason has characters that cannot be kept. Type it again.",
+            "The reason contains characters that are not allowed. Type it again.",
         )
     return reason

@@ -37,9 +37,11 @@ def lifetime_problem(
             (provider for provider in eligible_providers if not provider.may_be_indefinite), None
         )
         if not policy.may_be_indefinite:
-            return _no_lifetime(f"{policy.organization} allows no request without an end.", policy)
+            return _no_lifetime(
+                f"{policy.organization} does not allow requests without an end.", policy
+            )
         if refusing:
-            return _no_lifetime(f"{refusing.name} allows no request without an end.", policy)
+            return _no_lifetime(f"{refusing.name} does not allow requests without an end.", policy)
         return None
     if lifetime_s < MIN_LIFETIME_S:
         return _no_lifetime(f"A lifetime of {lifetime_s} s is too short.", policy)
@@ -65,8 +67,8 @@ def _no_lifetime(why: str, policy: Policy) -> FieldError:
         field="lifetime",
         code="out-of-range",
         message=(
-            f"{why} Choose {MIN_LIFETIME_S} s to {hours(policy.max_lifetime_s)}; it can renew "
-            f"itself."
+            f"{why} Choose {MIN_LIFETIME_S} s to {hours(policy.max_lifetime_s)}; it can "
+            f"renew automatically."
         ),
     )
 
@@ -76,7 +78,7 @@ def _too_long(who: str, max_lifetime_s: int) -> FieldError:
     return FieldError(
         field="lifetime",
         code="too-long",
-        message=f"{who} allows at most {limit}. Choose {limit}; it can renew itself.",
+        message=f"{who} allows at most {limit}. Choose {limit}; it can renew automatically.",
     )
 
 

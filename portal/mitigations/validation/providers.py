@@ -63,12 +63,12 @@ def _within_counts(assigned: AssignedScope, port_ranges: int) -> AssignedScope:
     problem, field = "", "targets"
     if provider.max_targets is not None and count > provider.max_targets:
         problem = (
-            f"{provider.name} takes at most {_counted(provider.max_targets, 'target')}, these are "
-            f"{count}"
+            f"{provider.name} accepts at most {_counted(provider.max_targets, 'target')}; this "
+            f"request has {count}"
         )
     elif provider.max_port_ranges is not None and port_ranges > provider.max_port_ranges:
         most = f"at most {_counted(provider.max_port_ranges, 'port range')}"
-        problem = f"{provider.name} takes {most if provider.max_port_ranges else 'no ports'}"
+        problem = f"{provider.name} accepts {most if provider.max_port_ranges else 'no ports'}"
         field = "ports"
     return AssignedScope(
         provider=provider,
@@ -88,7 +88,7 @@ def _why_no_network(provider: EligibleProvider, network: IPNetwork) -> str:
         return _may_only(provider)
     longest = provider.longest_prefix_v4 if network.version == 4 else provider.longest_prefix_v6
     if longest is not None and network.prefixlen > longest:
-        return f"{provider.name} takes no IPv{network.version} prefix longer than /{longest}"
+        return f"{provider.name} accepts no IPv{network.version} prefix longer than /{longest}"
     return ""
 
 
@@ -97,7 +97,7 @@ def _why_no_name(provider: EligibleProvider) -> str:
     given one.
     """
     if not provider.takes_names:
-        return f"{provider.name} takes addresses, not names"
+        return f"{provider.name} accepts addresses, not names"
     return _may_only(provider) if provider.limited_to else ""
 
 
@@ -146,7 +146,7 @@ def chosen_providers(
             errors.add(
                 f"subscriptions.{index}",
                 "unknown-subscription",
-                "This provider is not connected for you. Choose a listed one.",
+                "This provider is not connected for your organization. Choose a listed one.",
             )
     return chosen
 
@@ -170,7 +170,7 @@ def check_somebody_may(
             errors.add(
                 paths.get(target, "targets"),
                 "nobody-may-protect",
-                f"Nobody chosen may protect {target}: {_joined(reasons)}.",
+                f"None of the selected providers may protect {target}: {_joined(reasons)}.",
             )
             continue
         troubled = [

@@ -101,8 +101,8 @@ def _former(text: str, target: Target, territory: Territory) -> str:
     if not former or not territory.has_name(former):
         return ""
     return (
-        f" {shown(former)} is, but that is another domain: the portal took one for the other "
-        f"before."
+        f" {shown(former)} is, but that is another domain: an earlier release of the portal "
+        f"confused the two."
     )
 
 
@@ -157,8 +157,8 @@ def count_targets(
             "targets",
             "too-many",
             (
-                f"These are {len(targets)} targets: at most {MAX_TARGETS} fit one request. Send "
-                f"several requests."
+                f"There are {len(targets)} targets: at most {MAX_TARGETS} fit one "
+                f"request. Send several requests."
             ),
         )
         return

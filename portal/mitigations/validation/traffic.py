@@ -51,7 +51,7 @@ def _same_start(lower: int, upper: int, *, before: int) -> tuple[str, Fix]:
     first, second = port_text(lower, before), port_text(lower, upper)
     if upper < before:
         fix = Fix(label=f"Leave out {second}", value="")
-        return f"{second} is part of {first} already. Leave it out.", fix
+        return f"{second} is already part of {first}. Leave it out.", fix
     rest = port_text(before + 1, upper)
     message = f"{second} begins at the same port as {first}. Write {rest} instead."
     return message, Fix(f"Use {rest}", rest, Suggestion(ports=((before + 1, upper),)))

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='organization',
             name='is_active',
-            field=models.BooleanField(default=True, help_text='Untick it to keep the members out. What they asked for goes on.', verbose_name='active'),
+            field=models.BooleanField(default=True, help_text='Untick to lock members out. Their live requests continue.', verbose_name='active'),
         ),
         migrations.AlterField(
             model_name='organization',
@@ -41,16 +41,16 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='organization',
             name='may_be_indefinite',
-            field=models.BooleanField(default=True, help_text='Requests that go on until a person terminates them.', verbose_name='may ask without an end'),
+            field=models.BooleanField(default=True, help_text='Allows requests that run until a person terminates them.', verbose_name='may ask without an end'),
         ),
         migrations.AlterField(
             model_name='organization',
             name='patience_s',
-            field=models.PositiveIntegerField(default=10, help_text='How long a provider may stay silent before the next one is asked.', verbose_name='patience, in seconds'),
+            field=models.PositiveIntegerField(default=10, help_text='How long a provider may stay silent before the portal asks the next one.', verbose_name='patience, in seconds'),
         ),
         migrations.AlterField(
             model_name='organization',
             name='slug',
-            field=models.SlugField(help_text='Part of the address of every page of theirs. Links break when it changes.', unique=True, verbose_name='name in addresses'),
+            field=models.SlugField(help_text='Part of the URL of every page of the organization. Changing it breaks links.', unique=True, verbose_name='name in addresses'),
         ),
     ]

@@ -37,7 +37,7 @@ def plan(
     said = min((one.reported_at for one in holding if one.reported_at), default=None)
     parts = []
     if acting:
-        parts.append(f"{_who(acting, len(holders))} reported that it was activated.")
+        parts.append(f"{_who(acting, len(holders))} reported that the plan was activated.")
     if holding:
         held = _who([one.short for one in holding], len(holders))
         parts.append(f"{held} {_verb(len(holding))} it.")
@@ -59,8 +59,9 @@ def plan(
             ""
             if state == State.PASS
             else (
-                f"{'nobody holds' if nobody else f'{listed(left)} {_does(len(left))} not hold'} "
-                f"“{name}”"
+                f"no provider holds “{name}”"
+                if nobody
+                else f"{listed(left)} {_does(len(left))} not hold “{name}”"
             ),
         ),
         about=plan_id,
@@ -137,7 +138,7 @@ def drill(
                 State.WARN,
                 f"the last drill that passed was {ago(passed.started_at, now)}",
             )
-            parts.append("Run one again.")
+            parts.append("Run another.")
     if last is not None and last.is_over and not last.has_passed:
         state, clause = State.WARN, "the last drill did not pass"
         failures = " ".join(part.failure for part in last.parts if part.failure)

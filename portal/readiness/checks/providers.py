@@ -81,7 +81,7 @@ def subscribed(organization: str) -> Row:
     """The row of an organization that has nobody to ask."""
     return Row(
         code=CheckCode.SUBSCRIBED,
-        question="Somebody to ask",
+        question="At least one provider",
         found=Found(
             State.FAIL,
             f"{organization} has no provider. Portal staff add providers.",
@@ -94,17 +94,16 @@ def kept(providers: Sequence[ProviderFacts], seen_at: datetime | None, now: date
     """`seen_at`: when a part of the portal that talks to providers last gave a sign of life."""
     left = [one.short for one in providers if not one.is_kept]
     if not left:
-        words = f"It runs and looks after {_whose([one.short for one in providers])}."
+        words = f"It is managing {_whose([one.short for one in providers])}."
         sign = f" Last sign of life {ago(seen_at, now)}." if seen_at else ""
         found = Found(State.PASS, words + sign)
     else:
         found = Found(
             State.FAIL,
-            f"Nothing of the portal looks after {_whose(left)}. Whoever runs the portal has to "
-            "start its signalling again.",
-            f"the portal does not look after {_whose(left)}",
+            f"No signal worker is managing {_whose(left)}. The portal’s operator must restart it.",
+            f"no signal worker is managing {_whose(left)}",
         )
-    return Row(code=CheckCode.KEPT, question="The portal’s own part", found=found)
+    return Row(code=CheckCode.KEPT, question="Signal worker", found=found)
 
 
 def _whose(names: Sequence[str]) -> str:
@@ -131,13 +130,13 @@ def loop(provider: ProviderFacts, now: datetime) -> Row | None:
     short = provider.short
     return Row(
         code=CheckCode.LOOP,
-        question=f"The way to {short}",
+        question=f"Path to {short}",
         found=Found(
             State.FAIL,
-            f"What was asked last, {ago(provider.loop.at, now)}, did not reach {short}: it went "
-            f"round in a loop through "
-            f"{gateways(provider.loop.gateways)}. Their operators have to fix that. A drill shows "
-            f"whether they have.",
+            f"The last request, {ago(provider.loop.at, now)}, did not reach "
+            f"{short}: it looped through "
+            f"{gateways(provider.loop.gateways)}. Their operators must fix this. A drill "
+            f"shows whether they have.",
             f"requests do not reach {short}",
         ),
         about=provider.id,
@@ -155,7 +154,7 @@ def inventory(provider: ProviderFacts) -> Row | None:
         found=Found(
             State.WARN,
             provider.beside.words,
-            f"{provider.short} holds what no request here asked for",
+            f"{provider.short} holds a mitigation that no request here asked for",
         ),
         about=provider.id,
         link=provider.beside.link,
@@ -168,7 +167,7 @@ def _connected(provider: ProviderFacts, now: datetime) -> Found:
         return Found(State.FAIL, session_sentence(known, now), f"{short} is not connected")
     if not provider.is_kept:
         heard = f" Last heard {ago(known.last_heard_at, now)}." if known.last_heard_at else ""
-        words = f"No worker keeps this connection.{heard}"
+        words = f"No signal worker is managing this connection.{heard}"
         return Found(State.FAIL, words, f"{short} is not connected")
     if provider.refusal:
         return _refused(provider, now)
@@ -186,7 +185,9 @@ def _connected(provider: ProviderFacts, now: datetime) -> Found:
     evidence = " ".join([f"{first}.", *last, *before, *others, *untold])
     if provider.redirection_ignored:
         evidence += f" {ignored_redirection(short, provider.redirection_ignored)}"
-        return Found(State.WARN, evidence, f"{short} sends the portal where it does not go")
+        return Found(
+            State.WARN, evidence, f"{short} redirects the portal to an address it does not follow"
+        )
     if change:
         # The protection lasts until this connection ends: the next would use the settings that do
         # not work.
@@ -198,7 +199,7 @@ def _connected(provider: ProviderFacts, now: datetime) -> Found:
 def _refused(provider: ProviderFacts, now: datetime) -> Found:
     """The session works, but the server refuses what the portal sends over it."""
     short, code = provider.short, provider.refusal
-    words = f"{_since_when(provider, now)}, but {short} refuses what the portal says there. "
+    words = f"{_since_when(provider, now)}, but {short} refuses the portal’s messages. "
     if code in NOT_LET_IN:
         words += (
             f"{short} does not know the portal’s certificate (code {code}): it will refuse "
@@ -250,14 +251,14 @@ def _own_chain(provider: ProviderFacts, now: datetime) -> Found:
         return Found(State.FAIL, words, f"the certificate for {short} cannot be read")
     late = max(provider.chain, key=lambda one: one.begins)
     if late.begins > now:
-        words = f"{_which(provider, late)}valid only from {date(late.begins)} on."
+        words = f"{_which(provider, late)}not valid until {date(late.begins)}."
         return Found(State.FAIL, words, f"the certificate for {short} is not valid yet")
     first = min(provider.chain, key=lambda one: one.ends)
-    subject = "" if first is provider.chain[0] else f"The one that signed it ({first.name}): "
+    subject = "" if first is provider.chain[0] else f"Its issuer’s certificate ({first.name}): "
     if first.ends <= now:
         words = (
             f"{subject}Ended on {date(first.ends)}, {ago(first.ends, now)}. "
-            f"{short} does not accept your requests with it."
+            f"{short} does not accept requests with an expired certificate."
         )
         return Found(State.FAIL, words, f"the certificate for {short} has ended")
     left = ahead(first.ends, now)
@@ -271,7 +272,7 @@ def _own_chain(provider: ProviderFacts, now: datetime) -> Found:
 
 
 def _which(provider: ProviderFacts, one: Validity) -> str:
-    return "It is " if one is provider.chain[0] else f"The one that signed it ({one.name}) is "
+    return "It is " if one is provider.chain[0] else f"Its issuer’s certificate ({one.name}) is "
 
 
 def _possessive(name: str) -> str:
@@ -281,7 +282,7 @@ def _possessive(name: str) -> str:
 def trust(provider: ProviderFacts, now: datetime) -> Row:
     """What the portal knows the provider by: without it no connection can be made anew."""
     found = _anchors(provider, now)
-    return _for_staff(provider, CheckCode.TRUST, f"How the portal knows {provider.short}", found)
+    return _for_staff(provider, CheckCode.TRUST, f"Trust anchor for {provider.short}", found)
 
 
 def _for_staff(provider: ProviderFacts, code: CheckCode, question: str, found: Found) -> Row:
@@ -293,22 +294,23 @@ def _for_staff(provider: ProviderFacts, code: CheckCode, question: str, found: F
 def _anchors(provider: ProviderFacts, now: datetime) -> Found:
     short = provider.short
     if not provider.anchors:
-        words = f"The portal cannot read the certificate it knows {short} by."
-        return Found(State.FAIL, words, f"the portal cannot tell that {short} is {short}")
+        words = f"The portal cannot read its trust anchor for {short}."
+        return Found(State.FAIL, words, f"the portal cannot verify {short}’s identity")
     last = max(provider.anchors, key=lambda one: one.ends)
     first = min(provider.anchors, key=lambda one: one.ends)
     if last.ends <= now:
-        words = f"By {last.name}, which ended on {date(last.ends)}. No new connection can be made."
-        return Found(State.FAIL, words, f"the portal cannot tell any more that {short} is {short}")
+        words = f"{last.name} ended on {date(last.ends)}. No new connection is possible."
+        return Found(State.FAIL, words, f"the portal can no longer verify {short}’s identity")
     if first.ends <= now:
         words = (
-            f"{first.name} ended on {date(first.ends)}; {last.name} holds until {date(last.ends)}."
+            f"{first.name} ended on {date(first.ends)}; {last.name} is valid until "
+            f"{date(last.ends)}."
         )
-        return Found(State.WARN, words, f"a certificate the portal knows {short} by has ended")
+        return Found(State.WARN, words, f"a trust anchor for {short} has ended")
     left = ahead(first.ends, now)
-    words = f"By {first.name}, until {date(first.ends)}, {left}."
+    words = f"{first.name}, valid until {date(first.ends)}, {left}."
     if first.ends - now <= WARN_BEFORE_END:
-        return Found(State.WARN, words, f"what the portal knows {short} by ends {left}")
+        return Found(State.WARN, words, f"the trust anchor for {short} ends {left}")
     return Found(State.PASS, words)
 
 
@@ -319,11 +321,11 @@ def phone(providers: Sequence[ProviderFacts]) -> Row:
     ]
     state, clause, parts = State.PASS, "", [f"{', '.join(known)}."] if known else []
     if without:
-        state, clause = State.WARN, f"no number is known for {listed(without)}"
-        parts.append(f"No number is known for {listed(without)}. Portal staff enter it.")
+        state, clause = State.WARN, f"no phone number for {listed(without)}"
+        parts.append(f"No phone number for {listed(without)}. Portal staff can add it.")
     return Row(
         code=CheckCode.PHONE,
-        question="Whom to call",
+        question="Phone numbers",
         found=Found(state, " ".join(parts), clause),
     )
 

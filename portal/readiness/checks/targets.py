@@ -41,7 +41,7 @@ def resources(
     left = f"{count} Portal staff have not verified {names} yet."
     found = Found(State.PASS, count)
     if not total:
-        words = "There are none yet. Portal staff verify what is yours."
+        words = "There are none yet. Portal staff verify resources."
         found = Found(State.FAIL, words, "there is nothing to protect yet")
     elif not verified:
         found = Found(State.FAIL, left, "no resource is verified yet")
@@ -50,7 +50,7 @@ def resources(
         why = " ".join(list(unaskable.values())[:NAMED])
         found = Found(
             State.FAIL,
-            f"{why} Add a resource that can be protected in its place, and have it verified.",
+            f"{why} Add a resource that can be protected instead, and have it verified.",
             f"no provider can be asked for {names}",
         )
     elif unverified:
@@ -101,20 +101,20 @@ def size(assigned_scopes: Sequence[AssignedScope], link: Link | None) -> Row:
     largest = max(assigned_scopes, key=lambda assigned: _octets(assigned))
     count = len(every_target(largest.scope))
     room = f"{_octets(largest):,} of {MESSAGE_LIMIT_BYTES:,} bytes, for {largest.provider.name}"
-    what = f"All {count} resources together" if count > 1 else "The one resource"
+    what = f"All {count} resources together" if count > 1 else "The only resource"
     evidence = f"{what}: at most {room}."
     if _octets(largest) > MESSAGE_LIMIT_BYTES:
-        state, evidence = State.WARN, f"{what} would take {room}. {SEVERAL}"
+        state, evidence = State.WARN, f"{what} would need {room}. {SEVERAL}"
     for assigned in assigned_scopes:
         count, most = (
             len(every_target(assigned.scope)),
             assigned.provider.max_targets or MAX_TARGETS,
         )
         if count > min(most, MAX_TARGETS):
-            who = "one request" if most >= MAX_TARGETS else assigned.provider.name
+            who = "one request fits" if most >= MAX_TARGETS else f"{assigned.provider.name} accepts"
             takes = plural(min(most, MAX_TARGETS), "target")
             state = State.WARN
-            evidence = f"{count} resources are verified; {who} takes at most {takes}. {SEVERAL}"
+            evidence = f"{count} resources are verified; {who} at most {takes}. {SEVERAL}"
     return Row(
         code=CheckCode.SIZE,
         question="Largest request fits one message",

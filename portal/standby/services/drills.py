@@ -42,9 +42,7 @@ same.
 END_WITHIN: Final = timedelta(seconds=75)
 """The drill is over by then, whatever is still open."""
 DRILL_LIFETIME_S: Final = 300
-"""What a drill asks for; it does not renew itself, so it ends at the provider even if nobody can
-tell it.
-"""
+"""What a drill asks for. It is not renewed, so it ends at the provider even without contact."""
 MAX_FOLLOWED: Final = 200
 """Drills one sweep looks at; the rest waits for the next."""
 
@@ -87,8 +85,8 @@ def start_drill(*, organization: Organization, actor: Actor) -> Drill:
     if not drill.checks.exists():
         raise Conflict(
             (
-                f"{organization.name} has no verified resource to test with. Portal staff verify "
-                f"what is yours."
+                f"{organization.name} has no verified resource to test with. Portal "
+                f"staff verify resources."
             ),
             code="nothing-to-test",
         )
@@ -102,13 +100,13 @@ def _refuse_if_unfit(organization: Organization) -> None:
         raise Conflict(
             f"{running.started_by.username} started a drill "
             f"{when(running.started_at, timezone.now(), zone=True)}. "
-            "It is not over yet.",
+            "It is still running.",
             code="drill-running",
         )
     live = mitigation_queries.live_requests(organization).first()
     if live is not None:
         raise Conflict(
-            f"{live.name} is being mitigated. A drill waits until nothing is live.",
+            f"{live.name} is live. Run a drill when no request is live.",
             code="under-attack",
         )
 

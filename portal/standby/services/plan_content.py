@@ -47,15 +47,17 @@ def refuse_problems(found: Sequence[FieldError]) -> None:
 
 def _name_problem(organization: Organization, name: str) -> FieldError | None:
     if not name:
-        return FieldError("name", "required", "Give the plan a name people know under stress.")
+        return FieldError(
+            "name", "required", "Give the plan a name that people recognize under stress."
+        )
     if len(name) > MAX_NAME_LENGTH:
-        message = f"The name has {len(name):,} characters: at most {MAX_NAME_LENGTH} are kept."
+        message = f"The name has {len(name):,} characters: at most {MAX_NAME_LENGTH} are allowed."
         return FieldError("name", "too-long", message)
     if not name.isprintable():
-        message = "The name has characters that cannot be kept. Type it again."
+        message = "The name contains characters that are not allowed. Type it again."
         return FieldError("name", "odd-characters", message)
     if any(plan.name == name for plan in plans_of(organization)):
-        message = f"{organization.name} has a plan called {name} already. Choose another name."
+        message = f"{organization.name} already has a plan called {name}. Choose another name."
         return FieldError("name", "name-exists", message)
     return None
 
@@ -94,7 +96,7 @@ def _content_problems(
 
 def overlap_error(plan: str) -> FieldError:
     message = (
-        f"The plan {plan} covers some of these targets already. A provider holds only "
+        f"The plan {plan} already covers some of these targets. A provider holds only "
         "one plan for a target: change that plan, or choose other targets."
     )
     return FieldError("targets", "overlaps-plan", message)
@@ -104,7 +106,7 @@ def overlap_error_of_unknown(unknown: Unknown) -> FieldError:
     message = (
         f"{unknown.provider} holds {unknown.name} in standby, which no request here asked "
         f"for, and would drop it for this "
-        "plan. Withdraw it on the Now page first, or make the plan cover all of it."
+        "plan. Withdraw it on the Now page first, or extend the plan to cover all of it."
     )
     return FieldError("targets", "overlaps-unknown", message)
 

@@ -64,7 +64,7 @@ def create_plan(
     refuse_problems(problems(organization, name=name, submission=prepared))
     if plans_of(organization).count() >= MAX_PLANS:
         raise Conflict(
-            f"{organization.name} has {MAX_PLANS} plans already; no more are kept.",
+            f"{organization.name} has reached the limit of {MAX_PLANS} plans.",
             code="too-many-plans",
         )
     request = _submit(organization, actor, name, prepared, key=key)
@@ -121,7 +121,9 @@ def edit_plan(
     New content turns a plan on: what it asks for is its request's.
     """
     if is_on is False and submission is not None:
-        raise Conflict("New content turns a plan on. Turn it off afterwards.", code="turns-it-on")
+        raise Conflict(
+            "Changing the content turns a plan on. Turn it off afterwards.", code="turns-it-on"
+        )
     plan = change_plan(plan_id=plan_id, actor=actor, name=name, submission=submission)
     if is_on is None:
         return plan

@@ -25,8 +25,8 @@ def stop_filtering(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
     if not plan.is_on:
         raise Conflict(
             (
-                f"{plan.name} is off: nobody would hold it afterwards. Turn it on first, or "
-                f"terminate what goes on."
+                f"{plan.name} is off: no provider would hold it afterwards. Turn "
+                f"it on first, or terminate the request."
             ),
             code="plan-is-off",
         )

@@ -33,8 +33,8 @@ KEPT_FOR: Final = timedelta(hours=1)
 KEPT_PER_PERSON: Final = throttle.Limit(
     name="typed-form", tries=30, window_s=600, message="Too many forms were kept."
 )
-RESTORED: Final = "You were signed out in between. The form is as you left it; nothing was sent."
-UNDONE: Final = "You were signed out, so nothing was done. Sign in, then press it again."
+RESTORED: Final = "You were signed out. The form is as you left it; nothing was sent."
+UNDONE: Final = "You were signed out, so nothing was done. Sign in, then press the button again."
 _KEPT: Final = "typed_form"
 _SALT: Final = "portal.web.accounts.typed"
 _NOT_TYPED: Final = frozenset({FIELD, "csrfmiddlewaretoken"})
@@ -115,8 +115,8 @@ def said_at_sign_in(request: HttpRequest) -> str:
         "You were signed out after 12\u00a0hours." if kept["ran_out"] else "You were signed out."
     )
     if kept["fields"] is None:
-        return f"{ended} What you typed was too long to be kept. Nothing was sent."
-    return f"{ended} Sign in; what you typed is kept."
+        return f"{ended} What you typed was too long to save. Nothing was sent."
+    return f"{ended} Sign in; what you typed is saved."
 
 
 def belongs_to_another(request: HttpRequest) -> bool:

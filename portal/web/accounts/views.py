@@ -92,7 +92,7 @@ def code(request: HttpRequest) -> HttpResponse:
     except (InvalidCredentials, Throttled) as error:
         said = WRONG_CODE if isinstance(error, InvalidCredentials) else error.message
         if form.is_recovery and isinstance(error, InvalidCredentials):
-            said = "That recovery code did not match, or it was used before."
+            said = "That recovery code did not match or was already used."
         context |= {"error": said, "is_recovery": form.is_recovery}
         return _refused(request, "accounts/code.html", context, error)
     services.complete_session(request, device)

@@ -13,7 +13,7 @@ from portal.wording.badges import SESSION_BADGES
 from portal.wording.sessions import Say
 
 CLAUSES: Final = 3
-"""Things to mend that are named; the rest is counted by the answer."""
+"""Problems that are named; the answer counts the rest."""
 PLANS: Final = 3
 
 
@@ -23,7 +23,7 @@ class Tonight:
 
     say: Say
     answer: Answer
-    mend: str
+    to_fix: str
     plans: tuple[Row, ...]
 
 
@@ -31,7 +31,7 @@ def tonight(readiness: Readiness, say: Say, now: datetime) -> Tonight:
     return Tonight(
         say=_say(readiness, say, now),
         answer=readiness.answer,
-        mend=_mend(readiness),
+        to_fix=_to_fix(readiness),
         plans=tuple(row for row in readiness.rows if row.code == CheckCode.PLAN)[:PLANS],
     )
 
@@ -46,7 +46,7 @@ def _say(readiness: Readiness, say: Say, now: datetime) -> Say:
     return Say(BADGES[State.WARN], readiness.answer.headline, summary)
 
 
-def _mend(readiness: Readiness) -> str:
+def _to_fix(readiness: Readiness) -> str:
     clauses = [
         row.clause for state in (State.FAIL, State.WARN) for row in of(readiness.rows, state)
     ]

@@ -43,8 +43,8 @@ def readiness_page(readiness: Readiness, now: datetime) -> dict[str, Any]:
         "sections": [section for section in sections if section.rows],
         "drill": shown(last, now) if last else None,
         "running": (
-            f"A drill has been running since {moment(last.started_at, now, zone=True)}, started "
-            f"by {last.by}."
+            f"A drill has been running since {moment(last.started_at, now, zone=True)}, "
+            f"started by {last.by}."
         )
         if last and not last.is_over
         else "",
@@ -58,7 +58,7 @@ def _offer(names: list[str]) -> str:
         return ""
     who = everyone(len(names)) if len(names) > 1 else listed(names)
     return (
-        f"Sends a real standby request to {who}, has it confirmed and withdraws it. "
+        f"Sends a real standby request to {who}, waits for confirmation and withdraws it. "
         "Takes a few seconds. Traffic is not touched."
     )
 

@@ -65,7 +65,7 @@ def describe_request(
     elif request.strategy == Strategy.PARALLEL:
         who = "Both at once" if len(names) == 2 else "All at once"
     elif len(first) > 1:
-        who = f"{listed(first)} at once, each for what it may protect"
+        who = f"{listed(first)} at once, each for the targets it may protect"
     else:
         patience = f"{facts.patience_s}\u00a0s"
         who = f"One after the other: {', then '.join(names)}, each after {patience}"
@@ -90,7 +90,7 @@ def life(request: MitigationRequest, facts: wording.RequestFacts, now: datetime)
         by = request.terminate_asked_by
         return Life(words=f"{agreed}; terminated by {by.username}" if by else agreed)
     if request.terminate_asked_at:
-        return Life(words=f"{agreed}; not renewed any more")
+        return Life(words=f"{agreed}; no longer renewed")
     if facts.ends_at is None:
         return Life(words=agreed)
     left = facts.ends_at - now
@@ -107,7 +107,7 @@ def life(request: MitigationRequest, facts: wording.RequestFacts, now: datetime)
 
 
 def short_life(request: MitigationRequest, facts: wording.RequestFacts, now: datetime) -> str:
-    """One line for a card: "Ends 04:12, renews itself"."""
+    """One line for a card: "Ends 04:12, renews automatically"."""
     if facts.ends_at is None or request.terminate_asked_at:
         return life(request, facts, now).words
     ends = f"Ends {moment(facts.ends_at, now, seconds=False)}"
@@ -116,7 +116,7 @@ def short_life(request: MitigationRequest, facts: wording.RequestFacts, now: dat
     is_renewed = request.auto_renew and (
         request.is_immediate or request.status == RequestStatus.STANDBY
     )
-    return f"{ends}, renews itself" if is_renewed else ends
+    return f"{ends}, renews automatically" if is_renewed else ends
 
 
 def when_used(last_used_at: datetime | None, now: datetime) -> str:

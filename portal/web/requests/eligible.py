@@ -124,5 +124,7 @@ def _per_target(assigned_scopes: Sequence[AssignedScope], scope: Targets) -> lis
 
 def _left_out(assigned_scopes: Sequence[AssignedScope]) -> list[str]:
     return [
-        f"{assigned.problem}. It is not asked." for assigned in assigned_scopes if assigned.problem
+        f"{assigned.problem}. The portal does not ask it."
+        for assigned in assigned_scopes
+        if assigned.problem
     ]

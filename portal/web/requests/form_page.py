@@ -96,7 +96,7 @@ def used_again(form: RequestForm, key: str) -> RequestForm:
     """The form was sent before with other values (a page from the browser's history): ask once
     more.
     """
-    message = "This form was sent before, with other values. Send it again to make another request."
+    message = "This form was already sent with other values. Send it again to make another request."
     return replace(form, key=key).with_errors([FieldError("form", "sent-before", message)])
 
 

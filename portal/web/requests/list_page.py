@@ -33,7 +33,7 @@ UNACKNOWLEDGED: Final = "unacknowledged"
 FILTERS: Final = {
     NEEDS_ME: "Needs me",
     OVER_CAPACITY: wording.BADGES[wording.DisplayStatus.EXCEEDED].word,
-    UNACKNOWLEDGED: "Ended by itself, not acknowledged",
+    UNACKNOWLEDGED: "Ended, not acknowledged",
 }
 """Beside the statuses.
 

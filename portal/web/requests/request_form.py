@@ -259,7 +259,7 @@ class RequestForm:
         if length == INDEFINITE:
             until = "Until you terminate it"
         else:
-            until = f"{how_long}, {'renews itself' if self.renew else 'then it ends'}"
+            until = f"{how_long}, {'renews automatically' if self.renew else 'then it ends'}"
         until = until[:1].upper() + until[1:]
         return f"{traffic}. {until}. {who}."
 

@@ -68,7 +68,7 @@ def numbers(
     return (
         Number("Filtered for", filtered),
         Number("Request to first filter", waited),
-        Number("Dropped in all", _split(dropped)),
+        Number("Total dropped", _split(dropped)),
         Number("Highest rate dropped", _split(highest_bps)),
     )
 
@@ -121,7 +121,7 @@ def timeline_of(
 
 
 def _answered_in_time(one: Mitigation, events: Iterable[Event]) -> bool:
-    """It answered in time but asked the portal to wait: neither a confirmation nor silence."""
+    """It answered in time, but asked the portal to retry later: not confirmed, and not silent."""
     return any(
         event.type == EventType.MITIGATION_STATUS
         and "retry_at" in event.data

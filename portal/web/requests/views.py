@@ -47,7 +47,7 @@ ENTER: Final = "enter"
 """What Enter in a field of a form sends, where no script keeps it: half a form is not sent to
 providers.
 """
-NOT_SENT_YET: Final = "Nothing was sent yet. Look at it once more, then press the button."
+NOT_SENT_YET: Final = "Nothing has been sent. Check the form, then press the button."
 MAX_SHOWN: Final = 500
 """Characters of a list's filter that a button brings back."""
 

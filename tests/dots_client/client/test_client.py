@@ -159,7 +159,7 @@ async def test_a_refusal_carries_its_words(
     ("payload", "gateways", "words"),
     [
         (b"gateway-1 gw2.example", ("gateway-1", "gw2.example"), "through gateway-1, gw2.example"),
-        (b"", (), "through gateways that do not say their names"),
+        (b"", (), "through gateways that do not give their names"),
         (b"a-gateway " * 40, ("a-gateway",) * 29, "through a-gateway"),
         (b"a " * 1000, ("a",) * 32, "through a, a"),
     ],

@@ -56,7 +56,7 @@ def attack_the_name(name: str) -> None:
         stranger(number).post("/sign-in", {"username": name, "password": "wrong"})
     refused = stranger(9999).post("/sign-in", {"username": name, "password": PASSWORD})
     assert refused.status_code == 429
-    assert "Next try in" in refused.content.decode()
+    assert "Try again in" in refused.content.decode()
 
 
 def exhaust_the_address(address: str) -> None:

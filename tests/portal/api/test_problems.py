@@ -151,7 +151,7 @@ def test_unknown_fields_are_named(alice: User, api_of: ApiOf) -> None:
     body = problem(answer)
     assert answer.status_code == 400
     assert body["errors"] == [
-        {"field": "owner", "code": "unknown-field", "message": "There is no field of this name."}
+        {"field": "owner", "code": "unknown-field", "message": "Unknown field."}
     ]
 
 
@@ -218,7 +218,9 @@ def test_a_database_that_does_not_answer_is_503(
 def test_too_many_calls_are_429_with_the_time_to_wait(
     alice: User, api_of: ApiOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = Limit(name="api-person", tries=2, window_s=60, message="Too many calls of yours.")
+    limit = Limit(
+        name="api-person", tries=2, window_s=60, message="You have made too many requests."
+    )
     monkeypatch.setattr(throttling, "CALLS_PER_PERSON", limit)
     api = api_of(alice)
     api.get("/api/v1/me")
@@ -234,7 +236,9 @@ def test_too_many_calls_are_429_with_the_time_to_wait(
 def test_terminating_is_never_throttled(
     alice: User, api_of: ApiOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = Limit(name="api-person", tries=0, window_s=60, message="Too many calls of yours.")
+    limit = Limit(
+        name="api-person", tries=0, window_s=60, message="You have made too many requests."
+    )
     monkeypatch.setattr(throttling, "CALLS_PER_PERSON", limit)
     unknown = "/api/v1/organizations/acme/mitigation-requests/00000000-0000-4000-8000-000000000000"
 

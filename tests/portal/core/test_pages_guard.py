@@ -63,7 +63,7 @@ def test_a_throttled_page_says_when_to_come_back() -> None:
         raise AssertionError("not called")
 
     pages = middleware.ErrorPages(page)
-    error = errors.Throttled("Too many tries. Next try in 30 s.", retry_after_s=30)
+    error = errors.Throttled("Too many tries. Try again in 30 s.", retry_after_s=30)
 
     answer = pages.process_exception(_request(), error)
 

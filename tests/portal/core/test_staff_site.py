@@ -270,8 +270,8 @@ def test_staff_limit_a_subscription_to_prefixes(
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("path_kind", "gateway", "Give the gateway or relay the name people know it by."),
-        ("path_name", "Edge 1", "There is no gateway or relay in between: leave the name empty."),
+        ("path_kind", "gateway", "Enter the name people use for the gateway or relay."),
+        ("path_name", "Edge 1", "There is no gateway or relay: leave the name empty."),
         ("longest_prefix_v4", "33", "A prefix is at most /32 long. Write 0 to 32."),
     ],
 )

@@ -71,10 +71,10 @@ def test_what_is_no_target_is_told_with_its_value(text: str, code: str, sentence
 @pytest.mark.parametrize(
     ("text", "sentence", "fixes"),
     [
-        ("0.0.0.0/1", "loopback addresses (127.0.0.0/8) are part of it", []),
-        ("192.0.0.0/2", "multicast addresses (224.0.0.0/4) are part of it", []),
-        ("::/1", "loopback addresses (::1/128) are part of it", []),
-        ("::fffe:0:0/95", "IPv4 addresses written as IPv6 (::ffff:0:0/96) are part of it", []),
+        ("0.0.0.0/1", "it contains loopback addresses (127.0.0.0/8)", []),
+        ("192.0.0.0/2", "it contains multicast addresses (224.0.0.0/4)", []),
+        ("::/1", "it contains loopback addresses (::1/128)", []),
+        ("::fffe:0:0/95", "it contains IPv4 addresses written as IPv6 (::ffff:0:0/96)", []),
         ("::ffff:203.0.113.0/120", "it is an IPv4 address written as IPv6", ["203.0.113.0/24"]),
         ("::ffff:203.0.113.7", "it is an IPv4 address written as IPv6", ["203.0.113.7/32"]),
         ("::ffff:127.0.0.0/104", "it is an IPv4 address written as IPv6", []),

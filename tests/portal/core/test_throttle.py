@@ -14,7 +14,7 @@ def test_one_try_too_many_is_told_when_the_next_counts() -> None:
     throttle.count(TWICE, "alice")
     throttle.count(TWICE, "alice")
 
-    with pytest.raises(Throttled, match="Next try in") as caught:
+    with pytest.raises(Throttled, match="Try again in") as caught:
         throttle.count(TWICE, "alice")
 
     assert 1 <= caught.value.retry_after_s <= 30

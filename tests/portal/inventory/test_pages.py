@@ -58,7 +58,7 @@ def test_beside_a_live_request_it_is_listed_but_not_the_headline(
 
     shown = page(dana, client_of)
 
-    assert "Not asked for by any request here" in shown
+    assert "Not requested here" in shown
     assert "No request here asked for it.</h1>" not in shown
     assert shown.index("data-request=") < shown.index("data-unknown=")
 
@@ -97,7 +97,7 @@ def test_adopting_leads_to_the_request(record: Record, dana: User, client_of: Cl
     assert answer["Location"] == f"/organizations/acme/requests/{request.pk}#h"
     shown = " ".join(browser.get(answer["Location"]).content.decode().split())
     assert "Northgate reports it is filtering" in shown
-    assert "dana adopted what was running already for Shop front-end." in shown
+    assert "dana adopted an existing mitigation for Shop front-end." in shown
     assert "data-unknown=" not in page(dana, client_of)
 
 
@@ -117,14 +117,14 @@ def test_withdrawing_asks_for_confirmation_even_without_scripts(
     browser = client_of(dana)
     asked = browser.get(url("withdraw")).content.decode()
     assert "Withdraw it at Northgate?" in asked
-    assert "What it filters now will reach you." in asked
+    assert "The traffic it filters now will reach you." in asked
 
     answer = browser.post(url("withdraw"))
 
     assert answer["Location"] == NOW_PAGE
     assert one().withdrawn_by == dana
     shown = page(dana, client_of)
-    assert "Not told to stop yet." in shown
+    assert "Stop request not confirmed yet." in shown
     assert "/withdraw" not in shown
     # Nothing is left to ask.
     assert browser.get(url("withdraw")).status_code == 302
@@ -139,7 +139,7 @@ def test_the_page_says_to_call_an_unreachable_provider(
 
     shown = page(dana, client_of)
 
-    assert "Not told to stop yet: unreachable" in shown
+    assert "Stop request not confirmed yet: unreachable" in shown
     assert "cuid ours, mid 4" in shown
     assert "Call +1 555 0142" in shown
 
@@ -149,7 +149,7 @@ def test_an_old_report_looks_old(record: Record, dana: User, client_of: ClientOf
 
     shown = page(dana, client_of)
 
-    assert "the status is from then." in shown
+    assert "this is the last known status." in shown
     assert "chip--old" in shown
 
 

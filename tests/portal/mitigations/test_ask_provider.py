@@ -149,7 +149,7 @@ def test_a_person_cannot_ask_a_provider_before_the_time_it_named(
     request = submit()
     refuse(mitigations_of(request)[0], retry_after_s=1800)
 
-    with pytest.raises(Conflict, match="Northgate asked the portal to wait until"):
+    with pytest.raises(Conflict, match="Northgate asked the portal not to retry before"):
         services.ask_provider(
             request_id=request.pk, actor=Actor.person(dana), subscription_id=acme_northgate.pk
         )

@@ -25,7 +25,7 @@ def test_the_sentence_of_every_cause_is_read_back_as_that_cause(cause: Cause) ->
 def test_a_gateway_that_asked_to_wait_stands_for_the_provider_behind_it() -> None:
     sentence = asked_because(Cause.TOLD_TO_WAIT, provider="Northgate", gateway="Edge 1")
 
-    assert sentence == "gateway Edge 1 asked the portal to wait"
+    assert sentence == "gateway Edge 1 asked the portal to retry later"
     assert old_rows.asked(sentence, NAMED) == (Cause.TOLD_TO_WAIT, 1)
 
 

@@ -203,10 +203,10 @@ def _granted_time_is_unknown(older: MitigationRequest, newer: MitigationRequest)
 @pytest.mark.parametrize(
     ("older", "newer", "happens", "ended"),
     [
-        pytest.param(RENEWS, SHORT, _nothing, 0, id="only the older one renews itself"),
+        pytest.param(RENEWS, SHORT, _nothing, 0, id="only the older one renews automatically"),
         pytest.param(RENEWS, INDEFINITE, _nothing, 1, id="the newer one has no end"),
         pytest.param(INDEFINITE, LONG, _nothing, 0, id="only the older one has no end"),
-        pytest.param(INDEFINITE, RENEWS, _nothing, 1, id="the newer one renews itself"),
+        pytest.param(INDEFINITE, RENEWS, _nothing, 1, id="the newer one renews automatically"),
         pytest.param(LONG, SHORT, _nothing, 0, id="shorter"),
         pytest.param(SHORT, SHORT, _nothing, 1, id="as long"),
         pytest.param(SHORT, LONG, _nothing, 1, id="longer"),

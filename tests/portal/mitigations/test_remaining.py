@@ -1,5 +1,5 @@
-"""A request that does not renew itself: its providers are asked for what remains of its lifetime,
-and for nothing after that.
+"""A request without renewal: the portal asks its providers for what remains of the lifetime, and
+for nothing after that.
 """
 
 from __future__ import annotations

@@ -189,14 +189,14 @@ def test_the_shortest_limit_is_named_with_its_owner() -> None:
     assert error(replace(ONE, lifetime_s=86401)) == (
         "lifetime",
         "too-long",
-        "Tidewall allows at most 24 hours. Choose 24 hours; it can renew itself.",
+        "Tidewall allows at most 24 hours. Choose 24 hours; it can renew automatically.",
     )
     assert error(replace(ONE, lifetime_s=10**12))[2].startswith("Acme allows at most 168 hours.")
 
 
 def test_without_end_is_allowed_only_where_everybody_asked_allows_it() -> None:
     assert error(replace(ONE, lifetime_s=-1))[2].startswith(
-        "Tidewall allows no request without an end."
+        "Tidewall does not allow requests without an end."
     )
     assert checked(replace(ONE, lifetime_s=-1), [NORTHGATE]).lifetime_s == -1
 
@@ -206,7 +206,8 @@ def test_a_megabyte_of_reason_is_refused() -> None:
 
     assert (field, code) == ("reason", "too-long")
     assert (
-        message == f"The reason has 1,048,576 characters: at most {MAX_REASON_LENGTH:,} are kept."
+        message
+        == f"The reason has 1,048,576 characters: at most {MAX_REASON_LENGTH:,} are allowed."
     )
 
 
@@ -277,7 +278,8 @@ def test_a_target_that_no_provider_may_protect_has_an_error_at_its_field() -> No
     assert error(Submission(prefixes=(OLD, NEW)), [LIMITED]) == (
         "targets.prefixes.1",
         "nobody-may-protect",
-        "Nobody chosen may protect 203.0.113.33/32: Northgate may protect only 203.0.113.0/27.",
+        "None of the selected providers may protect 203.0.113.33/32: Northgate may protect "
+        "only 203.0.113.0/27.",
     )
 
 
@@ -292,7 +294,8 @@ def test_a_ticked_resource_that_no_provider_may_protect_has_an_error() -> None:
 
     assert field == "targets.resources.0"
     assert message == (
-        "Nobody chosen may protect shop.acme.example: Northgate may protect only 203.0.113.0/27;"
+        "None of the selected providers may protect shop.acme.example: Northgate may "
+        "protect only 203.0.113.0/27;"
         " Tidewall may protect only 203.0.113.32/27."
     )
 
@@ -312,12 +315,12 @@ def test_a_uri_with_an_address_is_as_good_as_the_address() -> None:
         (
             {"takes_names": False},
             Submission(fqdns=("shop.acme.example",)),
-            "Northgate takes addresses, not names",
+            "Northgate accepts addresses, not names",
         ),
         (
             {"longest_prefix_v4": 24},
             Submission(prefixes=("203.0.113.7",)),
-            "Northgate takes no IPv4 prefix longer than /24",
+            "Northgate accepts no IPv4 prefix longer than /24",
         ),
     ],
 )
@@ -337,19 +340,19 @@ def test_a_limit_of_one_provider_leaves_that_one_out(
             {"max_targets": 1},
             Submission(prefixes=(OLD, NEW)),
             "targets",
-            "Northgate takes at most 1 target, these are 2. Send several requests.",
+            "Northgate accepts at most 1 target; this request has 2. Send several requests.",
         ),
         (
             {"max_port_ranges": 1},
             replace(ONE, ports=((80, 80), (443, 443))),
             "ports",
-            "Northgate takes at most 1 port range. Leave some out.",
+            "Northgate accepts at most 1 port range. Leave some out.",
         ),
         (
             {"max_port_ranges": 0},
             replace(ONE, ports=((80, 80),)),
             "ports",
-            "Northgate takes no ports. Leave some out.",
+            "Northgate accepts no ports. Leave some out.",
         ),
     ],
 )

@@ -69,7 +69,9 @@ def test_the_last_one_that_may_filter_is_not_withdrawn(both: MitigationRequest, 
     first, second = mitigations_of(both)
     services.withdraw_provider(request_id=both.pk, mitigation_id=first.pk, actor=Actor.person(dana))
 
-    with pytest.raises(Conflict, match="Tidewall is the only one that may be filtering") as caught:
+    with pytest.raises(
+        Conflict, match="Tidewall is the only provider that may be filtering"
+    ) as caught:
         services.withdraw_provider(
             request_id=both.pk, mitigation_id=second.pk, actor=Actor.person(dana)
         )

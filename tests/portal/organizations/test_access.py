@@ -46,7 +46,8 @@ def test_a_member_below_the_role_is_told_who_can(
     alice: User, dana: User, bob: User, acme: Organization
 ) -> None:
     with pytest.raises(
-        NotAllowed, match=r"Your role is viewer; this takes operator\. Able to: alice, dana\."
+        NotAllowed,
+        match=r"This needs the operator role; yours is viewer\. alice and dana can do it\.",
     ):
         membership_for(bob, "acme", Role.OPERATOR)
 

@@ -65,5 +65,5 @@ def test_one_resource_too_many_is_refused(
 
     answer = client_of(mo).post(ADD, entered(acme))
 
-    assert b"Acme has 0 resources already" in answer.content
+    assert b"Acme has reached the limit of 0 resources" in answer.content
     assert not ProtectedResource.objects.exists()

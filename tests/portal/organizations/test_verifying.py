@@ -135,7 +135,7 @@ def test_an_overlap_with_another_tenant_is_named_and_needs_a_reason(
     assert "Overlaps with 203.0.113.0/26 (Shop), verified for Acme." in shown
     assert "\u202e" not in shown
     assert (unseen.status_code, unreasoned.status_code) == (400, 400)
-    assert "Say why it is this organization" in unreasoned.content.decode()
+    assert "Explain why it belongs to this organization" in unreasoned.content.decode()
     assert not ProtectedResource.objects.get(pk=wanted.pk).is_verified
 
     answer = staff.post(url, typed(unseen.content.decode(), "Reassigned, RIPE record of 2026"))
@@ -248,7 +248,7 @@ def test_deleting_a_resource_that_is_in_use_says_so_first(
     ("model", "instead"),
     [
         ("organizations/organization", "Untick Active instead"),
-        ("providers/provider", "Untick Enabled at its subscriptions instead"),
+        ("providers/provider", "Untick Enabled on its subscriptions instead"),
     ],
 )
 def test_what_has_a_history_is_explained_instead_of_listed(

@@ -100,9 +100,9 @@ def test_working_settings_are_saved_in_normal_form(staff: Client) -> None:
         ("port", "0", "A port is 1 to 65535."),
         ("port", "65536", "A port is 1 to 65535."),
         ("max_lifetime_s", "0",
-        "Write 30 to 4,294,967,295 seconds, or nothing when it is not known."),
+        "Write 30 to 4,294,967,295 seconds, or leave it empty if it is not known."),
         ("max_lifetime_s", "4294967296", "Write 30 to"),
-        ("max_targets", "0", "Write at least 1, or nothing when it is not known."),
+        ("max_targets", "0", "Write at least 1, or leave it empty if it is not known."),
         ("trust_anchors", "hello", "This is no certificate."),
         ("trust_anchors", SECRET, "There is a private key in this text."),
         ("trust_anchors", ROOT.pem.decode() + SECRET, "There is a private key in this text."),
@@ -274,7 +274,7 @@ def test_an_identity_of_another_organization_is_refused_at_its_field(
     own = services.Identity(certificate_chain=OWN.encode(), private_key=SECRET.encode())
     services.subscribe(organization=globex, provider=northgate, identity=own, priority=1)
 
-    assert "This certificate is used with Northgate Scrubbing already." in subscribe(OWN, SECRET)
+    assert "This certificate is already used with Northgate Scrubbing." in subscribe(OWN, SECRET)
 
 
 def test_a_renewed_certificate_is_checked_like_the_first(

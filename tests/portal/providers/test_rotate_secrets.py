@@ -47,7 +47,7 @@ def test_every_column_that_is_encrypted_is_rotated() -> None:
 def test_the_old_key_can_be_removed_after_the_rotation(sealed_with_the_old_key: Any) -> None:
     sealed_with_the_old_key.ENCRYPTION_KEYS = [NEW, OLD]
 
-    assert rotate() == "Encrypted 2 secrets with the first key. The others can be removed.\n"
+    assert rotate() == "Encrypted 2 secrets with the first key. You can remove the others.\n"
 
     sealed_with_the_old_key.ENCRYPTION_KEYS = [NEW]
     assert rotate("--check") == "The keys fit all 2 secrets.\n"

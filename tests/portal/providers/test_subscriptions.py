@@ -80,7 +80,7 @@ def test_two_organizations_cannot_share_an_identity_at_one_provider(
 ) -> None:
     services.subscribe(organization=acme, provider=northgate, identity=own, priority=1)
 
-    with pytest.raises(Invalid, match="is used"):
+    with pytest.raises(Invalid, match="is already used"):
         services.subscribe(organization=globex, provider=northgate, identity=own, priority=1)
 
 

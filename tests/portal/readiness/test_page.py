@@ -198,7 +198,7 @@ def test_all_drills_are_listed_by_pages(
 def test_before_the_first_drill_the_list_says_so(
     bob: User, acme: Organization, client_of: ClientOf
 ) -> None:
-    assert "No drill was run yet." in client_of(bob).get(DRILLS).content.decode()
+    assert "No drill has been run yet." in client_of(bob).get(DRILLS).content.decode()
 
 
 @pytest.mark.parametrize(("path", "part"), [(PAGE, "readiness"), (DRILLS, "drills")])
@@ -240,7 +240,7 @@ def test_a_loop_is_told_until_something_gets_through(
     page = client_of(alice).get(PAGE).content.decode()
 
     assert "Not ready: requests do not reach Northgate." in page
-    assert "it went round in a loop through edge-1 and core-2." in page
+    assert "it looped through edge-1 and core-2." in page
 
     mitigation = MitigationRequest.objects.get(status="failing").mitigations.get()
     now = timezone.now()

@@ -27,8 +27,8 @@ CAROL = member("carol", "operator", has_second_factor=False)
     ("members", "state", "evidence"),
     [
         ([ALICE, BOB, DANA], PASS, "alice and dana can sign in and request."),
-        ([ALICE, BOB, CAROL], WARN, "alice. One person only; consider a second."),
-        ([BOB, CAROL], FAIL, "Nobody with a second factor may request mitigation."),
+        ([ALICE, BOB, CAROL], WARN, "alice. Only one person; consider a second."),
+        ([BOB, CAROL], FAIL, "There is no operator or admin with a second factor."),
     ],
 )
 def test_who_can_request_has_the_role_and_the_second_factor(

@@ -39,7 +39,7 @@ def holder(short: str, *, is_held: bool = True, is_active: bool = False) -> Hold
         (
             [holder("Northgate", is_held=False, is_active=True)],
             PASS,
-            "Northgate reported that it was activated.",
+            "Northgate reported that the plan was activated.",
         ),
     ],
 )

@@ -118,7 +118,7 @@ def test_a_connection_that_nobody_keeps_is_none() -> None:
     row = providers.session(provider(is_kept=False), NOW)
 
     assert row.state == FAIL
-    assert row.evidence == "No worker keeps this connection. Last heard 8\u00a0s ago."
+    assert row.evidence == "No signal worker is managing this connection. Last heard 8\u00a0s ago."
 
 
 def test_the_portals_own_part_names_what_it_does_not_look_after() -> None:
@@ -127,11 +127,11 @@ def test_the_portals_own_part_names_what_it_does_not_look_after() -> None:
     well = providers.kept([provider()], NOW - timedelta(seconds=3), NOW)
     assert well.state == PASS
     assert well.evidence == (
-        "It runs and looks after the connection to Northgate. Last sign of life 3\u00a0s ago."
+        "It is managing the connection to Northgate. Last sign of life 3\u00a0s ago."
     )
     row = providers.kept(both, NOW, NOW)
     assert row.state == FAIL
-    assert row.clause == "the portal does not look after the connection to Tidewall"
+    assert row.clause == "no signal worker is managing the connection to Tidewall"
 
 
 @pytest.mark.parametrize(
@@ -156,14 +156,14 @@ def test_what_signed_the_certificate_may_end_first() -> None:
     row = providers.certificate(provider(chain=[valid(400), valid(10, "Sub CA")]), NOW)
 
     assert row.state == WARN
-    assert row.evidence.startswith("The one that signed it (Sub CA): Ends in 10\u00a0days")
+    assert row.evidence.startswith("Its issuer’s certificate (Sub CA): Ends in 10\u00a0days")
 
 
 def test_a_certificate_that_begins_later_does_not_count_yet() -> None:
     row = providers.certificate(provider(chain=[valid(400, begins=2)]), NOW)
 
     assert row.state == FAIL
-    assert row.evidence == "It is valid only from 8\u00a0October\u00a02026 on."
+    assert row.evidence == "It is not valid until 8\u00a0October\u00a02026."
 
 
 def test_what_cannot_be_read_is_no_certificate() -> None:
@@ -187,7 +187,7 @@ def test_a_provider_without_a_number_cannot_be_called() -> None:
 
     assert providers.phone([provider()]).evidence == "Northgate +1\u00a0555\u00a00142."
     row = providers.phone(both)
-    assert (row.state, row.clause) == (WARN, "no number is known for Tidewall")
+    assert (row.state, row.clause) == (WARN, "no phone number for Tidewall")
 
 
 def test_certificates_are_read_from_a_chain_and_rubbish_gives_none() -> None:
@@ -205,11 +205,11 @@ def test_a_way_that_leads_in_a_circle_is_told_with_its_gateways() -> None:
     row = providers.loop(provider(loop=looped), NOW)
 
     assert row is not None
-    assert (row.state, row.question) == (FAIL, "The way to Northgate")
+    assert (row.state, row.question) == (FAIL, "Path to Northgate")
     assert row.clause == "requests do not reach Northgate"
     assert row.evidence.replace("\u00a0", " ") == (
-        "What was asked last, 5 min ago, did not reach Northgate: it went round in a loop through "
-        "edge-1 and core-2. Their operators have to fix that. A drill shows whether they have."
+        "The last request, 5 min ago, did not reach Northgate: it looped through "
+        "edge-1 and core-2. Their operators must fix this. A drill shows whether they have."
     )
 
 
@@ -217,7 +217,7 @@ def test_gateways_that_say_no_name_are_told_of_too() -> None:
     row = providers.loop(provider(loop=providers.Loop("", NOW)), NOW)
 
     assert row is not None
-    assert "through gateways that do not say their names" in row.evidence
+    assert "through gateways that do not give their names" in row.evidence
 
 
 def test_a_way_nobody_was_lost_on_is_no_check() -> None:
@@ -246,9 +246,9 @@ def test_a_connection_on_which_heartbeats_are_refused_is_not_ready(
 @pytest.mark.parametrize(
     ("why", "words"),
     [
-        ("circle", "sent the portal to where it had come from"),
+        ("circle", "redirected the portal back to where it came from"),
         ("inner-address", "to an address inside a private network"),
-        ("a later release's", "to where the portal does not go"),
+        ("a later release's", "to an address the portal does not follow"),
     ],
 )
 def test_a_redirection_that_is_ignored_is_told(why: str, words: str) -> None:

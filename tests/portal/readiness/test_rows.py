@@ -29,7 +29,7 @@ def row(
             "1 of 3 checks pass.",
         ),
         (
-            [row(FAIL), row(FAIL, clause="nobody can send a request")],
+            [row(FAIL), row(FAIL, clause="no one can send a request")],
             "Not ready: Tidewall has no number. Fix two things now.",
             "0 of 2 checks pass.",
         ),

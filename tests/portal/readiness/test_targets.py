@@ -19,7 +19,7 @@ FORM = Link("Request some", Destination.NEW_REQUEST)
         (9, [], State.PASS, "9 of 9."),
         (8, ["Mail"], State.WARN, "8 of 9. Portal staff have not verified Mail yet."),
         (0, ["Mail"], State.FAIL, "0 of 1. Portal staff have not verified Mail yet."),
-        (0, [], State.FAIL, "There are none yet. Portal staff verify what is yours."),
+        (0, [], State.FAIL, "There are none yet. Portal staff verify resources."),
         (
             1,
             ["a", "b", "c", "d", "e"],
@@ -93,7 +93,7 @@ def test_as_many_as_one_request_takes_is_not_too_many() -> None:
     assert targets.size([assigned(*many)], FORM).state == State.PASS
     row = targets.size([assigned(*many, API)], FORM)
     assert row.state == State.WARN
-    assert "33 resources are verified; one request takes at most 32\u00a0targets." in row.evidence
+    assert "33 resources are verified; one request fits at most 32\u00a0targets." in row.evidence
     assert row.link == FORM
 
 
@@ -103,7 +103,7 @@ def test_the_strictest_provider_counts() -> None:
     )
 
     assert row.state == State.WARN
-    assert "T takes at most 1\u00a0target." in row.evidence
+    assert "T accepts at most 1\u00a0target." in row.evidence
 
 
 def test_a_provider_is_not_too_small_for_what_it_may_not_protect() -> None:

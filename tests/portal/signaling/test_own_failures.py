@@ -125,7 +125,7 @@ def repair(mitigation: Mitigation) -> None:
 SPOILT: dict[Callable[[Mitigation], None], str] = {
     spoil_ports: "It cannot be put into a message: 80 is there twice.",
     spoil_size: "It cannot be put into a message: the request has",
-    spoil_row: "A defect in the portal keeps it from being sent",
+    spoil_row: "A defect in the portal prevents sending",
 }
 
 
@@ -172,7 +172,7 @@ async def test_a_refresh_that_cannot_be_sent_is_shown_and_ends_nothing(
     assert (row.status, row.refusal_code) == ("in_progress", NOT_SENDABLE)
     assert row.sent_at is not None
     await in_database(repair)(mitigation)
-    assert "Its renewal could not be sent." in await in_database(lane)()
+    assert "The portal could not send its renewal." in await in_database(lane)()
 
 
 async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
@@ -215,7 +215,7 @@ async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
     row = await in_database(again)()
     assert (row.status, row.refusal_code) == ("terminating", NOT_SENDABLE)
     assert row.retry_at is not None
-    assert "the portal could not send the withdrawal" in await in_database(lane)()
+    assert "The portal could not send the stop request" in await in_database(lane)()
 
 
 async def test_the_row_counts_the_datagrams_of_a_request(
@@ -345,7 +345,7 @@ async def test_the_row_shows_that_an_answer_came_even_if_it_cannot_be_saved(
     assert row.retry_at - row.unsaved_at == timedelta(seconds=30)
     assert_logged_once(caplog)
     words = await in_database(lane)()
-    assert words.startswith("The portal could not save Northgate’s answer of")
+    assert words.startswith("The portal could not save Northgate’s answer from")
     assert "no answer" not in words
     overdue = timezone.now() + timedelta(seconds=acme.patience_s + 1)
     await in_database(services.mark_overdue)(now=overdue)

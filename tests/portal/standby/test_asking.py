@@ -54,7 +54,7 @@ def test_a_provider_that_the_plan_did_not_reach_can_be_retried_on_its_page(
     assert "Ask Tidewall" not in page
     assert "only…" not in page
     assert (
-        "The portal does not ask Northgate again by itself. Ask it again when they have fixed it."
+        "The portal does not retry Northgate automatically. Ask it again when they have fixed it."
         in page
     )
 

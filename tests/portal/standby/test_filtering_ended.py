@@ -1,4 +1,4 @@
-"""What a provider filtered for a plan and stopped by itself: on Now and with the plans until a
+"""What a provider filtered for a plan and stopped on its own: on Now and with the plans until a
 person acknowledged it.
 """
 
@@ -46,7 +46,7 @@ REQUESTS = "/api/v1/organizations/acme/mitigation-requests"
 
 @pytest.fixture
 def active(prepare: Prepare) -> StandbyPlan:
-    """Northgate activated the plan by itself and filters; Tidewall holds it."""
+    """Northgate activated the plan automatically and filters; Tidewall holds it."""
     plan = prepare()
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)
@@ -125,18 +125,19 @@ ENDS: dict[str, tuple[Callable[[Mitigation], None], str, str]] = {
         _withdraws,
         "provider",
         stopped(
-            holder=rf"Another customer needs the capacity\. {OTHER.format('put the plan aside')}"
+            holder=r"Another customer needs the capacity\. "
+            f"{OTHER.format('stopped holding the plan')}"
         ),
     ),
     "ends it": (
         lambda mitigation: says(mitigation, 6),
         "provider",
-        stopped(holder=OTHER.format("put the plan aside")),
+        stopped(holder=OTHER.format("stopped holding the plan")),
     ),
     "winds it down and ends it": (
         _winds_down,
         "provider",
-        stopped(holder="Tidewall holds the plan; Northgate let go of the plan."),
+        stopped(holder="Tidewall holds the plan; Northgate released the plan."),
     ),
     "lets its lifetime run out": (
         _outlives,
@@ -183,10 +184,8 @@ def test_an_end_nobody_asked_for_stays_on_the_pages_until_acknowledged(
 
     assert answer["Location"] == f"{STANDBY}#h"
     assert waiting(acme) == []
-    assert "Ended by itself" not in words(browser, NOW_PAGE)
-    assert "dana acknowledged that filtering had ended." in words(
-        browser, active.get_absolute_url()
-    )
+    assert "Ended, not acknowledged" not in words(browser, NOW_PAGE)
+    assert "dana acknowledged that filtering ended." in words(browser, active.get_absolute_url())
 
 
 def _loses_contact(plan: StandbyPlan, actor: User) -> None:
@@ -481,4 +480,4 @@ def test_a_plan_that_waited_for_a_person_before_the_upgrade_goes_on_waiting(
     migration.fill(apps, None)
 
     assert waiting(acme) == [active.request]
-    assert "Ended by itself" in words(browser, NOW_PAGE)
+    assert "Ended, not acknowledged" in words(browser, NOW_PAGE)

@@ -42,7 +42,7 @@ def test_an_empty_page_says_what_a_plan_is(
     page = client_of(alice).get(STANDBY).content.decode()
 
     assert "Nothing is prepared." in page
-    assert "They filter when you activate it, or by themselves" in page
+    assert "They filter when you activate it, or automatically" in page
     assert f"{STANDBY}/new" in page
 
 
@@ -69,7 +69,7 @@ def test_a_provider_that_does_not_hold_it_is_named_first(
     page = client_of(alice).get(STANDBY).content.decode()
 
     assert "Tidewall refused; Northgate holds the plan." in page
-    assert "Tidewall says: no contract. The portal asks again at" in page
+    assert "Tidewall says: no contract. Retrying at" in page
 
 
 def test_the_page_says_what_is_unknown_while_contact_is_lost(
@@ -81,8 +81,8 @@ def test_the_page_says_what_is_unknown_while_contact_is_lost(
 
     assert "Contact lost at" in page
     assert (
-        "If Northgate sees an attack it activates this plan by itself;"
-        " nobody can confirm that now." in page
+        "If Northgate sees an attack, it activates this plan automatically; "
+        "no one can confirm that now." in page
     )
     assert "Northgate held the plan when contact was lost; Tidewall holds the plan." in page
 
@@ -103,7 +103,7 @@ def test_when_contact_is_back_the_page_says_what_really_happened(
         f" Northgate had activated the plan at {began:%H:%M}." in page
     )
     assert (
-        f"It had activated the plan at {began:%H:%M:%S}; the portal heard of it only now." in page
+        f"It had activated the plan at {began:%H:%M:%S}; the portal only learned of it now." in page
     )
     assert "See what is filtered" in page
 
@@ -115,7 +115,7 @@ def test_a_plan_that_was_activated_before_our_eyes_was_not_unseen(
 
     page = client_of(alice).get(held.get_absolute_url()).content.decode()
 
-    assert "Northgate activated the plan by itself at" in page
+    assert "Northgate activated the plan automatically at" in page
     assert "Contact again" not in page
     assert "It does not filter yet." in page
 
@@ -149,7 +149,7 @@ def test_the_page_names_an_old_version_that_filters_while_a_newer_one_waits(
     page = client_of(alice).get(held.get_absolute_url()).content.decode()
 
     assert (
-        "Northgate filters for the version before this one. This one is held when it has stopped."
+        "Northgate filters for the previous version. The new version is held once it has stopped."
         in page
     )
     assert f'href="{held.request.get_absolute_url()}"' in page
@@ -166,12 +166,12 @@ def test_an_activated_plan_is_live_on_now_and_can_be_ended_there(
     assert "Northgate reports it is filtering; Tidewall holds the plan." in page
     assert f"{held.request.get_absolute_url()}/terminate" in page
     question = browser.get(f"{held.request.get_absolute_url()}/terminate").content.decode()
-    assert "The plan is off then: nobody holds it until you turn it on again." in question
+    assert "The plan is then off: no provider holds it until you turn it on again." in question
     browser.post(f"{held.request.get_absolute_url()}/terminate")
 
     assert not again(held).is_on
     told = browser.get("/organizations/acme/").content.decode()
-    assert "Telling both providers to let go of the plan." in told
+    assert "Telling both providers to release the plan." in told
 
 
 def test_a_plan_is_prepared_by_name_and_tick(
@@ -183,7 +183,7 @@ def test_a_plan_is_prepared_by_name_and_tick(
 ) -> None:
     browser = client_of(alice)
     form = browser.get(f"{STANDBY}/new").content.decode()
-    assert "What shall be held ready?" in form
+    assert "What should this plan protect?" in form
     assert '<option value="86400" selected>' in form
 
     answer = browser.post(
@@ -207,7 +207,7 @@ def test_a_refused_plan_lists_everything_that_is_wrong(
     page = one_line(answer.content.decode())
     assert answer.status_code == 400
     assert "Nothing was sent. Correct three things." in page
-    assert "Give the plan a name people know under stress" in page
+    assert "Give the plan a name that people recognize under stress" in page
     assert "203.0.113.7/24 is not a network address" in page
     assert "The range 443–80 is reversed." in page
 
@@ -235,7 +235,7 @@ def test_an_overlap_with_another_plan_has_an_error_at_the_targets(
     answer = client_of(alice).post(f"{STANDBY}/new", {"name": "Another", "resources": str(shop.pk)})
 
     assert answer.status_code == 400
-    assert "The plan Shop, full flood covers some of these targets already." in (
+    assert "The plan Shop, full flood already covers some of these targets." in (
         answer.content.decode()
     )
 
@@ -265,7 +265,7 @@ def test_a_plan_is_activated_in_two_interactions(
 ) -> None:
     browser = client_of(alice)
     question = browser.get(f"{held.get_absolute_url()}/activate").content.decode()
-    assert "Northgate and Tidewall are asked to filter 203.0.113.0/26 now." in question
+    assert "Northgate and Tidewall will be asked to filter 203.0.113.0/26 now." in question
 
     answer = browser.post(f"{held.get_absolute_url()}/activate", {"key": "k1"})
 

@@ -143,7 +143,7 @@ def test_the_pages_say_that_it_is_still_held_with_the_number_to_call(
     page = html.unescape(browser.get(kept.get_absolute_url()).content.decode())
     assert "Northgate still holds the plan, though it confirmed the withdrawal." in page
     assert "Confirmed the withdrawal at" in page
-    assert "with a lifetime of one second, and asks whether it is gone." in page
+    assert "with a lifetime of one second, and is checking whether it is gone." in page
     assert "Northgate confirmed the withdrawal, and still holds the plan." in page
     assert "Still held" in page
     assert "Call +1 555 0142" in page
@@ -165,7 +165,7 @@ def test_after_the_last_try_the_page_asks_to_call_the_provider(
 
     listed = html.unescape(client_of(alice).get(STANDBY).content.decode())
 
-    assert "Telling it again has not helped: call and ask for the plan to be removed." in listed
+    assert "Retrying has not helped: call and ask for the plan to be removed." in listed
 
 
 def test_the_api_says_so(dana: User, kept: StandbyPlan, api_of: ApiOf) -> None:

@@ -29,7 +29,7 @@ from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of,
 
 @pytest.fixture
 def active(prepare: Prepare) -> StandbyPlan:
-    """Northgate activated the plan by itself and filters; Tidewall holds it."""
+    """Northgate activated the plan automatically and filters; Tidewall holds it."""
     plan = prepare()
     northgate, tidewall = mitigations_of(plan.request)
     holds(northgate)
@@ -305,7 +305,9 @@ def test_both_ways_of_filtering_end_at_once(active: StandbyPlan, dana: User) -> 
 def test_a_plan_that_is_off_cannot_be_held_afterwards(active: StandbyPlan, dana: User) -> None:
     services.turn_off(plan_id=active.pk, actor=Actor.person(dana))
 
-    with pytest.raises(Conflict, match="Shop, full flood is off: nobody would hold it") as caught:
+    with pytest.raises(
+        Conflict, match="Shop, full flood is off: no provider would hold it"
+    ) as caught:
         services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
 
     assert caught.value.code == "plan-is-off"

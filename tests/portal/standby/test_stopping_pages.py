@@ -52,7 +52,7 @@ def test_the_request_the_plan_and_the_list_offer_to_stop_and_stay_prepared(
     # Whoever came to terminate sees the way that keeps the plan.
     terminate = browser.get(f"{request}/terminate").content.decode()
     assert f'href="{stop_of(active)}"' in terminate
-    assert "The plan is off then" in terminate
+    assert "The plan is then off" in terminate
 
 
 def test_the_question_is_a_page_of_its_own_and_the_answer_leads_back(
@@ -60,8 +60,8 @@ def test_the_question_is_a_page_of_its_own_and_the_answer_leads_back(
 ) -> None:
     question = words(browser, stop_of(active))
     assert "Stop filtering, but stay prepared?" in question
-    assert "Northgate is told to stop filtering 203.0.113.0/26." in question
-    assert "Tidewall holds the plan all the while." in question
+    assert "Northgate will be told to stop filtering 203.0.113.0/26." in question
+    assert "Tidewall keeps holding the plan." in question
 
     answer = browser.post(stop_of(active))
     again_answer = browser.post(stop_of(active), {"back": "request"})
@@ -82,7 +82,7 @@ def test_the_pages_say_what_happens_meanwhile(
         page = words(browser, path)
         assert "Northgate is stopping; Tidewall holds the plan." in page, path
         assert "Northgate will hold the plan again after that." in page
-        assert "Was told at" in page
+        assert "Received the stop request at" in page
         # Nothing is terminated: the plan stays.
         assert "Stopping" in page
         assert "Terminating" not in page
@@ -115,7 +115,7 @@ def test_a_provider_that_cannot_be_told_has_its_phone_number(
 
     page = words(browser, active.request.get_absolute_url())
 
-    assert "Northgate cannot be told yet." in page
+    assert "Northgate has not confirmed the stop request yet." in page
     assert "Call Northgate" in page
     assert "It may still be filtering." in page
 
@@ -135,8 +135,8 @@ def test_the_activation_of_a_plan_is_stopped_on_the_plans_page(
     ending = words(browser, f"{request.get_absolute_url()}/terminate")
     assert "The plan Shop, full flood stays on." in ending
     question = words(browser, stop_of(plan))
-    assert "Northgate and Tidewall are told to stop filtering 203.0.113.0/26." in question
-    assert "Northgate and Tidewall hold the plan all the while." in question
+    assert "Northgate and Tidewall will be told to stop filtering 203.0.113.0/26." in question
+    assert "Northgate and Tidewall keep holding the plan." in question
 
     browser.post(stop_of(plan))
 
@@ -155,7 +155,7 @@ def test_a_plan_that_is_off_has_nothing_to_stop(
     answer = browser.post(stop_of(active), follow=True)
 
     text = html.unescape(answer.content.decode())
-    assert "Shop, full flood is off: nobody would hold it afterwards." in text
+    assert "Shop, full flood is off: no provider would hold it afterwards." in text
     assert "Stop filtering…" not in text
     assert browser.get(stop_of(active)).status_code == 302
 

@@ -121,9 +121,7 @@ def test_asking_again_for_both_fills_one_form_with_both(
     asked = parse_qs(urlsplit(html.unescape(link)).query)["again"]
     assert asked == [str(replaced.pk), str(newer.pk)]
     assert f'value="{WIDE}"' in form
-    assert "This replaces 203.0.113.7/32. All that it protects is in this request too." in text_of(
-        form
-    )
+    assert "This replaces 203.0.113.7/32. This request covers all its targets too." in text_of(form)
     assert ">Send request</button>" in form
 
 
@@ -186,7 +184,7 @@ def test_an_expired_request_stays_while_others_are_live_until_it_is_acknowledged
     assert answer["Location"] == f"{NOW_PAGE}#h"
     assert "ended-h" not in browser.get(NOW_PAGE).content.decode()
     page = browser.get(gone.get_absolute_url()).content.decode()
-    assert "alice acknowledged the end." in page
+    assert "alice acknowledged that mitigation ended." in page
     assert ">Acknowledge<" not in page
 
 

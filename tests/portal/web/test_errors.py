@@ -16,7 +16,7 @@ def test_a_mistyped_address_is_a_page_with_a_way_back(db: None) -> None:
     answer = views.page_not_found(RequestFactory().get("/nowhere"))
 
     assert answer.status_code == 404
-    assert "There is nothing here." in answer.content.decode()
+    assert "Page not found." in answer.content.decode()
     assert 'href="/"' in answer.content.decode()
 
 
@@ -53,7 +53,7 @@ def test_an_error_page_keeps_the_navigation_of_an_organization_of_ones_own(
 
     page = client_of(bob).get(path).content.decode()
 
-    assert "There is nothing here." in page
+    assert "Page not found." in page
     assert f'<span class="name">{organization}</span>' in page
     assert f'href="/organizations/{organization.lower()}/requests"' in page
     assert "Others" not in page

@@ -72,13 +72,13 @@ def test_each_provider_is_shown_with_its_message_before_and_after(
 ) -> None:
     page = page_of(browser, live, lifetime=14400)
 
-    assert marked(page, "del") == ['Goes: − "lifetime": 3600'] * 2
-    assert marked(page, "ins") == ['Comes: + "lifetime": 14400'] * 2
+    assert marked(page, "del") == ['Removed: − "lifetime": 3600'] * 2
+    assert marked(page, "ins") == ['Added: + "lifetime": 14400'] * 2
     words = told(page)
     assert "Nothing has been sent." in words
     assert "Northgate gets this now Before 1 hour, ends at" in words
     assert "Tidewall gets this now" in words
-    assert "After 4 hours from when you extend, renews itself" in words
+    assert "After 4 hours from when you extend, renews automatically" in words
     mitigation = mitigations_of(live)[0]
     assert f"cuid={mitigation.subscription.cuid}/mid={mitigation.mid}" in words
     first, second = Page(page).all("meter")
@@ -152,15 +152,16 @@ def test_a_provider_that_grants_less_is_asked_for_that_and_the_page_says_so(
 
     longer, endless = page_of(browser, live, lifetime=14400), page_of(browser, live, lifetime=-1)
 
-    assert marked(longer, "ins") == ['Comes: + "lifetime": 14400', 'Comes: + "lifetime": 7200']
-    assert "2 hours from when you extend, renews itself. Tidewall allows at most 2 hours." in told(
-        longer
+    assert marked(longer, "ins") == ['Added: + "lifetime": 14400', 'Added: + "lifetime": 7200']
+    assert (
+        "2 hours from when you extend, renews automatically. Tidewall allows at most 2 hours."
+        in told(longer)
     )
-    assert marked(endless, "ins") == ['Comes: + "lifetime": -1', 'Comes: + "lifetime": 7200']
-    assert "Tidewall allows no request without an end." in told(endless)
+    assert marked(endless, "ins") == ['Added: + "lifetime": -1', 'Added: + "lifetime": 7200']
+    assert "Tidewall does not allow requests without an end." in told(endless)
     assert "After Until you terminate it" in told(endless)
     assert "Extend until you terminate it" in told(endless)
-    assert "Filtering goes on until you terminate, where a provider grants that." in told(endless)
+    assert "Filtering continues until you terminate, if the provider grants that." in told(endless)
 
 
 def test_the_same_length_is_the_same_message_with_its_time_anew(
@@ -178,8 +179,8 @@ def test_who_is_not_told_is_named_with_the_reason(browser: Client, ask: Ask) -> 
 
     words = told(page_of(browser, request, lifetime=14400))
 
-    assert "Tidewall does not get this Not asked. It is asked if Northgate refuses" in words
-    assert "If Tidewall is asked later, it is asked to filter for 4 hours." in words
+    assert "Tidewall does not get this Not asked. The portal asks it if Northgate refuses" in words
+    assert "If Tidewall is asked later, it will be asked to filter for 4 hours." in words
 
 
 def test_who_refused_is_told_nothing_and_who_was_withdrawn_never_again(
@@ -210,10 +211,10 @@ def test_nothing_was_sent_yet_or_it_has_not_answered(browser: Client, ask: Ask) 
 
     words = told(page)
     assert "Northgate gets this as soon as it answers" in words
-    assert "Until it does, the portal repeats what it was sent." in words
+    assert "Until it does, the portal repeats the earlier message." in words
     assert "Tidewall gets this as its first message" in words
     assert "Nothing has been sent to Tidewall." in words
-    assert 'Comes: + "target-prefix": [' in marked(page, "ins")
+    assert 'Added: + "target-prefix": [' in marked(page, "ins")
 
 
 def test_who_asked_to_wait_gets_it_then(browser: Client, ask: Ask) -> None:
@@ -227,7 +228,9 @@ def test_who_asked_to_wait_gets_it_then(browser: Client, ask: Ask) -> None:
 
     words = told(page_of(browser, request, lifetime=14400))
 
-    assert f"Northgate gets this at {again_at:%H:%M:%S} It asked the portal to wait." in words
+    assert (
+        f"Northgate gets this at {again_at:%H:%M:%S} It asked the portal to retry later." in words
+    )
 
 
 def test_when_everybody_refused_nobody_is_told(browser: Client, ask: Ask) -> None:
@@ -239,9 +242,9 @@ def test_when_everybody_refused_nobody_is_told(browser: Client, ask: Ask) -> Non
 
     words = told(page_of(browser, request, lifetime=14400))
 
-    assert "Nobody is told anything now" in words
+    assert "Nothing will be sent now" in words
     assert "Northgate refused at" in words
-    assert "If Northgate is asked later, it is asked to filter for 4 hours." in words
+    assert "If Northgate is asked later, it will be asked to filter for 4 hours." in words
 
 
 def test_no_connection_and_no_renewal_are_said(
@@ -264,7 +267,7 @@ def test_no_connection_and_no_renewal_are_said(
     [
         ("999999999", "Acme allows at most 24 hours."),
         ("1", "A lifetime of 1 s is too short."),
-        ("-1", "Acme allows no request without an end."),
+        ("-1", "Acme does not allow requests without an end."),
         ("--5", "A lifetime of 0 s is too short."),
         ("soon", "A lifetime of 0 s is too short."),
         ("", "A lifetime of 0 s is too short."),

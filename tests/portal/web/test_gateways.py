@@ -52,11 +52,11 @@ def test_a_gateway_that_is_heard_says_nothing_of_the_provider_behind(
     long_ago = timezone.now() - timedelta(minutes=3)
     Mitigation.objects.update(last_heard_at=long_ago)
     Subscription.objects.update(last_heard_at=timezone.now())
-    assert "that is from then" not in page_of(client_of, alice, request)
+    assert "this is the last known status" not in page_of(client_of, alice, request)
 
     through("gateway")
 
-    assert "that is from then" in page_of(client_of, alice, request)
+    assert "this is the last known status" in page_of(client_of, alice, request)
 
 
 def test_what_comes_from_a_gateway_is_said_to_be_its_word(
@@ -77,7 +77,10 @@ def test_what_comes_from_a_gateway_is_said_to_be_its_word(
 
     assert "Gateway Edge 1 says: the provider does not answer." in page
     assert "Northgate says" not in page
-    assert asked_because(mitigations_of(request)[1]) == "gateway Edge 1 asked the portal to wait"
+    assert (
+        asked_because(mitigations_of(request)[1])
+        == "gateway Edge 1 asked the portal to retry later"
+    )
 
 
 def test_a_relay_is_named_and_changes_nothing_else(
@@ -121,12 +124,12 @@ def test_a_loop_of_gateways_is_named_and_is_no_refusal(
 
     page = page_of(client_of, alice, request)
 
-    assert "The request did not reach Northgate.</strong> It went round in a loop through" in page
-    assert "edge-1 and core-2. Their operators have to fix that." in page
+    assert "The request did not reach Northgate.</strong> It looped through" in page
+    assert "edge-1 and core-2. Their operators must fix this." in page
     northgate = page.split("Northgate Scrubbing</h3>")[1].split("<h3>")[0]
     assert "Last heard" not in northgate
     assert (
-        "The portal does not ask Northgate again by itself. Ask it again when they have fixed it."
+        "The portal does not retry Northgate automatically. Ask it again when they have fixed it."
         in page
     )
     assert "Ask Northgate again now" in page

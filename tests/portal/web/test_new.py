@@ -29,8 +29,8 @@ def test_a_resource_that_was_pressed_is_ticked(browser: Client, shop: ProtectedR
     page = browser.get(FORM, {"resource": str(shop.pk)}).content.decode()
 
     assert f'value="{shop.pk}" checked' in page
-    assert "Traffic to 203.0.113.0/26 takes a detour" in page
-    assert "Any port and protocol. 1\u00a0hour, renews itself." in page
+    assert "Traffic to 203.0.113.0/26 is diverted" in page
+    assert "Any port and protocol. 1\u00a0hour, renews automatically." in page
 
 
 def test_ticking_and_sending_makes_one_request(browser: Client, shop: ProtectedResource) -> None:
@@ -50,7 +50,7 @@ def test_the_same_form_with_other_values_is_asked_about_once_more(
 
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert "This form was sent before, with other values." in page
+    assert "This form was already sent with other values." in page
     assert 'value="one-form"' not in page
     assert MitigationRequest.objects.count() == 1
 
@@ -229,7 +229,7 @@ def test_enter_neither_sends_half_a_form_nor_presses_a_fix(browser: Client, path
     )
 
     assert answer.status_code == 200
-    assert "Nothing was sent yet." in answer.content.decode()
+    assert "Nothing has been sent." in answer.content.decode()
     assert 'value="203.0.113.7"' in answer.content.decode()
     assert not MitigationRequest.objects.exists()
 
@@ -241,7 +241,7 @@ def test_without_a_provider_the_form_says_that_nobody_can_be_asked(
 
     page = client_of(alice).get(FORM).content.decode()
 
-    assert "Nobody can be asked." in text_of(page)
+    assert "There is no provider to ask." in text_of(page)
     assert "It stays on until you terminate it." not in page
     assert "Send request" not in page
     assert 'href="tel:+15550199"' in page[page.index('id="send-acts"') :]
@@ -254,7 +254,7 @@ def test_where_nobody_may_protect_it_sending_is_not_the_obvious_step(
 
     page = browser.post(FORM, fields).content.decode()
 
-    assert "no provider is chosen that may protect this" in page
+    assert "none of the selected providers may protect this" in page
     assert "It stays on until you terminate it." not in page
     send = next(one for one in Page(page).all("button") if one.get("id") == "send")
     assert "btn--plain" in send["class"]
@@ -351,11 +351,14 @@ def test_who_may_protect_what_is_said_before_anything_is_sent(
     nobody = checked(browser, other=NEW, subscriptions=every[:1])
 
     assert "Only Tidewall may protect 203.0.113.40/32." in mixed
-    assert "Goes to Northgate and Tidewall at once, each for what it may protect." in mixed
+    assert "Goes to Northgate and Tidewall at once, each for the targets it may protect." in mixed
     assert "Northgate and Tidewall at once, each for its own targets." in mixed
     assert "Goes to Tidewall at once." in alone
-    assert "Nobody chosen may protect 203.0.113.40/32: Northgate may protect only" in nobody
-    assert "nobody: no provider is chosen that may protect this." in nobody
+    assert (
+        "None of the selected providers may protect 203.0.113.40/32: Northgate may protect only"
+        in nobody
+    )
+    assert "no provider: none of the selected providers may protect this." in nobody
     assert not MitigationRequest.objects.exists()
 
 
@@ -368,7 +371,10 @@ def test_a_target_nobody_may_protect_is_an_error_at_its_field(
 
     page = answer.content.decode()
     assert answer.status_code == 400
-    assert "Nobody chosen may protect 203.0.113.40/32: Northgate may protect only" in page
+    assert (
+        "None of the selected providers may protect 203.0.113.40/32: Northgate may protect only"
+        in page
+    )
     assert 'id="other-e"' in page
     assert 'aria-invalid="true"' in page
 
@@ -381,7 +387,7 @@ def test_a_limit_of_one_provider_is_said_and_the_other_is_asked(
 
     page = checked(browser, other=OLD, ports="80, 443", subscriptions=every)
 
-    assert "Northgate takes at most 1 port range. It is not asked." in page
+    assert "Northgate accepts at most 1 port range. The portal does not ask it." in page
     assert "Goes to Tidewall at once." in page
 
 
@@ -500,7 +506,7 @@ def test_a_name_of_another_script_is_shown_in_both_forms(
     other = text_of(browser.post(FORM, typed(other="fuß.example", check="1")).content.decode())
 
     assert "faß.example (xn--fa-hia.example)" in page
-    assert "Traffic to faß.example (xn--fa-hia.example) takes a detour" in checked
+    assert "Traffic to faß.example (xn--fa-hia.example) is diverted" in checked
     assert "fuß.example (xn--fu-hia.example) is not one of Acme’s verified resources." in other
     assert "fuss.example is, but that is another domain" in other
 

@@ -169,7 +169,7 @@ def test_the_first_page_leads_to_the_first_organization(alice: User, client_of: 
 def test_somebody_without_an_organization_is_told_so(bob: User, client_of: ClientOf) -> None:
     bob.memberships.all().delete()
 
-    assert "You are in no organization yet." in client_of(bob).get("/").content.decode()
+    assert "You are not in an organization yet." in client_of(bob).get("/").content.decode()
 
 
 def test_portal_staff_begin_where_they_work(mo: User, client_of: ClientOf) -> None:

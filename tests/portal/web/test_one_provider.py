@@ -34,7 +34,7 @@ def test_who_is_not_asked_yet_is_asked_with_one_press(
     assert 'data-status="not_asked"' in before
     page = answer.content.decode()
     assert "Ask Tidewall now" not in page
-    assert "alice asked Tidewall by hand." in page
+    assert "alice asked Tidewall manually." in page
     assert [one.asked_by for one in mitigations_of(request)] == [None, alice]
 
 
@@ -48,7 +48,7 @@ def test_a_lane_says_why_it_was_asked_and_when_the_silent_one_is_tried_next(
     page = page_of(client_of, alice, request)
 
     assert "Sent once, no answer.</strong>" in page
-    assert "Next try within 4 s." in page
+    assert "Retrying within 4 s." in page
     assert "Asked because Northgate did not answer within 10 s." in page
     assert "Tidewall is next in order." in page
 
@@ -74,7 +74,7 @@ def test_when_all_refuse_the_reasons_the_call_and_the_next_try_are_there(
 
     assert "No provider has confirmed help. Still trying." in page
     assert 'class="btn" href="tel:+15550142"' in page
-    assert "It would block addresses on your accept list. The portal asks again at" in page
+    assert "It would block addresses on your accept list. Retrying at" in page
     assert "Ask Northgate again now" in page
     client_of(alice).post(
         f"{request.get_absolute_url()}{ASK}", {"subscription": str(acme_northgate.pk)}
@@ -95,7 +95,7 @@ def test_who_named_its_own_time_has_no_button_and_a_forged_one_is_told_why(
     )
 
     assert "Ask Northgate" not in page
-    assert "Northgate asked the portal to wait until" in answer.content.decode()
+    assert "Northgate asked the portal not to retry before" in answer.content.decode()
 
 
 def test_whom_nobody_chose_can_still_be_asked(
@@ -144,15 +144,15 @@ def test_one_provider_is_withdrawn_after_a_question_with_numbers(
     assert "Withdraw Northgate only…" in page
     for words in (
         "Withdraw Northgate only?",
-        "Northgate is told to stop filtering 203.0.113.0/26.",
+        "Northgate will be told to stop filtering 203.0.113.0/26.",
         "Northgate drops 800 Mbit/s. Tidewall goes on filtering."
-        " What Tidewall cannot take on of that reaches you.",
+        " Whatever Tidewall cannot filter of that will reach you.",
         "Keep Northgate",
     ):
         assert words in page
         assert words in question
     assert "alice withdrew Northgate only." in answer
-    assert "Not told yet." in answer
+    assert "Stop request not confirmed yet." in answer
     assert [one.wanted for one in mitigations_of(request)] == ["withdrawn", "active"]
 
 
@@ -259,7 +259,7 @@ def test_what_nobody_helps_with_does_not_drown_in_good_news(
 
     assert f"No provider has confirmed help for {new}." in page
     assert f'Only for <span class="mono">{old}</span>' in page
-    assert "The portal asks again at" in page
+    assert "Retrying at" in page
 
 
 def test_whom_a_limit_excludes_is_said_in_its_lane(
@@ -333,5 +333,5 @@ def test_who_was_asked_at_once_with_another_is_not_said_to_stand_in_for_it(
     page = page_of(client_of, alice, request)
 
     assert "accepted late" not in page
-    assert "Northgate and Tidewall at once, each for what it may protect" in page
+    assert "Northgate and Tidewall at once, each for the targets it may protect" in page
     assert "One after the other" not in page

@@ -142,7 +142,7 @@ def test_an_overlap_that_was_not_shown_needs_another_confirmation(
     assert answer.status_code == 409
     assert set(hidden(page)) == {str(live.pk), str(late.pk)}
     assert ("Send for all of them", True) in buttons(page)
-    assert "127 of 128 addresses of 198.51.100.0/25 are not asked for any more." in text_of(page)
+    assert "127 of 128 addresses of 198.51.100.0/25 are no longer requested." in text_of(page)
 
 
 def test_a_shown_request_that_ended_meanwhile_is_no_error(
@@ -189,7 +189,7 @@ def test_nothing_is_called_protected_before_a_provider_reports_it(
 
     assert "Already asked for in Shop front-end. Nothing has been sent yet." in page
     assert "Already protected" not in page
-    assert "63 of 64 addresses of 203.0.113.0/26 are not asked for any more." in page
+    assert "63 of 64 addresses of 203.0.113.0/26 are no longer requested." in page
 
 
 def test_a_wider_request_replaces_the_other_and_is_simply_sent(
@@ -200,7 +200,7 @@ def test_a_wider_request_replaces_the_other_and_is_simply_sent(
     page = browser.post(FORM, {**fields, "check": "1", "choosing": "1", "subscriptions": every()})
     sent = browser.post(FORM, fields)
 
-    assert "This replaces Shop front-end. All that it protects is in this request too." in text_of(
+    assert "This replaces Shop front-end. This request covers all its targets too." in text_of(
         page.content.decode()
     )
     assert buttons(page.content.decode())[0] == ("Send request", True)
@@ -229,7 +229,7 @@ def test_a_joint_request_that_is_too_large_is_not_offered_and_the_page_says_why(
     ).content.decode()
 
     assert "Send for" not in page
-    assert "One request cannot ask for all of it." in text_of(page)
+    assert "One request cannot cover all of it." in text_of(page)
     assert ("Send only this", False) in buttons(page)
 
 
@@ -361,7 +361,7 @@ def test_a_provider_that_fallback_passes_by_says_why(
     )
     filtering(mitigations_of(wide)[0])
     reason = (
-        "Not asked. The portal does not ask it by itself: that would take protection from "
+        "Not asked. The portal does not ask it automatically: that would remove protection from "
         "203.0.113.0/27."
         " At Tidewall, 31 of 32 addresses of 203.0.113.0/27 lose their filter."
     )
@@ -372,7 +372,7 @@ def test_a_provider_that_fallback_passes_by_says_why(
     for path in (narrow.get_absolute_url(), "/organizations/acme/"):
         page = text_of(browser.get(path).content.decode()).replace("\u00a0", " ")
         assert reason in page, path
-        assert "It is asked if" not in page
+        assert "The portal asks it if" not in page
 
     services.terminate(request_id=wide.pk, actor=Actor.person(alice))
 

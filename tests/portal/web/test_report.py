@@ -50,7 +50,7 @@ def test_an_ended_request_is_told_from_its_beginning_to_its_end(
     page = report_of(client_of(alice), request)
 
     assert "Terminated. Both providers confirmed." in page
-    for number in ("Filtered for", "Request to first filter", "Dropped in all", "Highest rate"):
+    for number in ("Filtered for", "Request to first filter", "Total dropped", "Highest rate"):
         assert number in page
     assert "so far" not in page
     assert page.index("alice requested mitigation") < page.index("alice terminated the request.")
@@ -68,8 +68,8 @@ def test_a_live_request_is_reported_as_of_now(alice: User, ask: Ask, client_of: 
 
     page = report_of(client_of(alice), request)
 
-    assert "This request is live. What you read is as of" in page
-    assert "The numbers so far; they go on." in page
+    assert "This request is live. This report is as of" in page
+    assert "The numbers so far; the request is still live." in page
     assert "3 <small>min</small>" in one_line(page)
 
 

@@ -148,7 +148,7 @@ def test_a_lifetime_that_is_not_allowed_is_said_on_the_page(
         f"{request.get_absolute_url()}/extend", {"lifetime": "9999999"}, follow=True
     )
 
-    assert "Acme allows at most 24 hours. Choose 24 hours; it can renew itself." in (
+    assert "Acme allows at most 24 hours. Choose 24 hours; it can renew automatically." in (
         answer.content.decode()
     )
 
@@ -188,12 +188,12 @@ def test_how_it_looks_from_here_is_sent_and_told(
         ({"is_accepted": True}, "Northgate received your answer.", "Northgate received it."),
         (
             {"is_accepted": False, "code": "5.03", "reason": "busy", "retry_after_s": 60},
-            "Northgate asked the portal to wait.",
-            "The portal tells it at {again}.",
+            "Northgate asked the portal to retry later.",
+            "Retrying at {again}.",
         ),
         (
             {"is_accepted": False, "code": "4.00", "reason": "no attack here"},
-            "Northgate did not take your answer.",
+            "Northgate did not accept your answer.",
             "Northgate says: no attack here.",
         ),
         (
@@ -267,13 +267,13 @@ def test_an_ended_request_shows_four_numbers_and_can_be_acknowledged(
     for name in (
         "Filtered for",
         "Request to first filter",
-        "Dropped in all",
+        "Total dropped",
         "Highest rate dropped",
     ):
         assert name in page
     assert ">Acknowledge</button>" in page
     assert ">Acknowledge</button>" not in seen
-    assert "alice acknowledged the end." in seen
+    assert "alice acknowledged that mitigation ended." in seen
     assert f"requests/new?again={request.pk}" in seen
 
 

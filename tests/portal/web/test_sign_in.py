@@ -94,7 +94,7 @@ def test_too_many_tries_say_when_the_next_one_counts(browser: Client, alice: Use
 
     assert answer.status_code == 429
     assert int(answer["Retry-After"]) >= 1
-    assert "Next try in" in answer.content.decode()
+    assert "Try again in" in answer.content.decode()
 
 
 def test_the_code_step_without_a_password_leads_back(browser: Client, db: None) -> None:

@@ -121,7 +121,7 @@ def test_what_was_typed_is_there_after_signing_in_and_nothing_was_sent(
     leads_to = signs_in(browser, "dana", following)
     shown = browser.get(leads_to).content.decode()
 
-    assert "You were signed out. Sign in; what you typed is kept." in html.unescape(said)
+    assert "You were signed out. Sign in; what you typed is saved." in html.unescape(said)
     assert "203.0.113.7" not in said
     assert leads_to == page
     assert typed.RESTORED in shown
@@ -225,7 +225,7 @@ def test_how_much_is_kept_is_bounded(dana: User, monkeypatch: pytest.MonkeyPatch
     second = Client().post(NEW, {typed.FIELD: mark_of(dana), "other": "x"}, headers=OURS)
     third = Client().post(NEW, {typed.FIELD: mark_of(dana), "other": "x"}, headers=OURS)
 
-    assert "What you typed was too long to be kept. Nothing was sent." in said
+    assert "What you typed was too long to save. Nothing was sent." in said
     assert len(str(dict(browser.session))) < 500
     assert second["Location"] == f"/sign-in?next={NEW}"
     assert "undone" in third["Location"]
@@ -238,7 +238,7 @@ def test_a_session_that_ran_out_says_after_how_long(dana: User) -> None:
     answer = browser.post(NEW, {typed.FIELD: mark, "other": "203.0.113.7"}, headers=OURS)
     said = html.unescape(browser.get(answer["Location"]).content.decode())
 
-    assert "You were signed out after 12\u00a0hours. Sign in; what you typed is kept." in said
+    assert "You were signed out after 12\u00a0hours. Sign in; what you typed is saved." in said
 
 
 def test_a_second_tab_keeps_its_form_too(

@@ -56,14 +56,14 @@ def test_a_long_wait_is_not_called_trying(
     now = words_of(browser.get("/organizations/acme/").content.decode())
 
     for shown in (page, now):
-        assert "No provider has confirmed help. The portal asks no provider again before" in shown
+        assert "No provider has confirmed help. The portal does not retry before" in shown
         assert "Still trying" not in shown
         assert "keeps asking" not in shown
-    assert f"It asked the portal to wait until {until}." in page
+    assert f"It asked the portal not to retry before {until}." in page
     # The person's next step: call the provider that must not be asked yet.
     assert "Call Northgate if you need it sooner." in page
     assert page.count("Reference for a call:") == 2
-    assert "The portal asks no provider again before" in page[page.index("What happened") :]
+    assert "The portal does not retry before" in page[page.index("What happened") :]
 
 
 def test_a_retry_within_minutes_is_called_trying(
@@ -129,6 +129,6 @@ def test_a_provider_that_asked_to_wait_is_not_said_to_be_silent(
     page = words_of(client_of(alice).get(request.get_absolute_url()).content.decode())
 
     told = page[page.index("What happened") :]
-    assert "Northgate asked the portal to wait." in told
+    assert "Northgate asked the portal to retry later." in told
     assert "Northgate has not answered" not in told
     assert "Tidewall has not answered" in told

@@ -207,7 +207,7 @@ def test_what_the_session_said_long_before_is_not_the_requests(
 ) -> None:
     keep(mitigation.subscription_id, heartbeat(asked.created_at - timedelta(minutes=5)))
 
-    assert "Nothing was sent or received about this request yet" in page(
+    assert "Nothing has been sent or received about this request yet" in page(
         browser, asked, messages="all"
     )
 
@@ -219,7 +219,7 @@ def test_a_gap_is_always_said(
         mitigation.subscription_id, Seen(at=timezone.now(), direction=Direction.NOT_KEPT, count=17)
     )
 
-    assert "17 messages before this could not be kept" in page(browser, asked)
+    assert "17 messages before this could not be saved" in page(browser, asked)
 
 
 def test_fifty_lines_are_a_page_and_the_older_ones_follow(

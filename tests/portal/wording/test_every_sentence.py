@@ -44,9 +44,9 @@ STATES: Final[dict[str, MitigationFacts]] = {
     overdue_at=ago(17)),
     "no answer, no connection": mitigation("x", Status.PENDING, DOWN, sent_at=ago(27), sends=4,
     overdue_at=ago(17)),
-    "told to wait": mitigation("x", Status.PENDING, sent_at=ago(20), retry_at=ago(-60),
+    "deferred": mitigation("x", Status.PENDING, sent_at=ago(20), retry_at=ago(-60),
     refusal="It is too busy (code 5.03)."),
-    "told to wait for long": mitigation("x", Status.PENDING, sent_at=ago(20),
+    "deferred for long": mitigation("x", Status.PENDING, sent_at=ago(20),
     retry_at=ago(-(10**9))),
     "accepted": mitigation("x", Status.IN_PROGRESS),
     "mitigating": mitigation("x", Status.MITIGATING, **MITIGATING),
@@ -432,7 +432,7 @@ def test_only_filtering_providers_have_a_rate(count: int) -> None:
 def test_only_a_held_request_renews_itself(count: int) -> None:
     for name, asked, texts in every(count):
         told = " ".join(texts)
-        if "renews itself" in told:
+        if "renews automatically" in told:
             assert asked.auto_renew, name
             assert any(
                 one.status in CONFIRMED and one.withdrawal_asked_at is None for one in asked.asked

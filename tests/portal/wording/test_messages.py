@@ -35,7 +35,7 @@ CASES = [
     (said(SENT, "0.03", LIFE, method="PUT"), "Asks Northgate to start mitigation, for 3,600 s"),
     (
         said(SENT, "0.03", LIFE, method="PUT", is_repeated=True),
-        "Asks Northgate to go on, for 3,600 s",
+        "Asks Northgate to continue, for 3,600 s",
     ),
     (
         said(SENT, "0.03", scope(lifetime=-1), method="PUT"),
@@ -79,7 +79,7 @@ CASES = [
         said(RECEIVED, "2.01", CLASH, method="PUT"),
         "Northgate accepts, with a conflict: Another request covers the same addresses",
     ),
-    (said(RECEIVED, "2.02", method="DELETE"), "Northgate confirms that it was told to stop"),
+    (said(RECEIVED, "2.02", method="DELETE"), "Northgate confirms the stop request"),
     (said(RECEIVED, "2.03", method="GET"), "Northgate reports nothing new"),
     (
         said(
@@ -124,9 +124,9 @@ CASES = [
     ),
     (
         said(RECEIVED, "4.29", method="PUT", options="Max-Age=2"),
-        "Northgate asks the portal to wait; again in 2 s",
+        "Northgate asks the portal to retry later; again in 2 s",
     ),
-    (said(RECEIVED, "4.29", method="GET"), "Northgate asks the portal to wait"),
+    (said(RECEIVED, "4.29", method="GET"), "Northgate asks the portal to retry later"),
     (
         said(RECEIVED, "5.03", method="PUT", options="Content-Format=271, Max-Age=60"),
         "Northgate cannot answer now; again in 60 s",
@@ -149,16 +149,16 @@ CASES = [
     (said(RECEIVED, "2.04", topic="heartbeat"), "Northgate answers the heartbeat"),
     (
         said(RECEIVED, "4.00", topic="heartbeat"),
-        "Northgate does not take the heartbeat (code 4.00)",
+        "Northgate rejects the heartbeat (code 4.00)",
     ),
     (said(SENT, "2.04", topic="heartbeat"), "The portal answers Northgate’s heartbeat"),
     (said(RECEIVED, "0.00", kind="ACK"), "Northgate received the message"),
-    (said(SENT, "0.00", kind="RST"), "The portal does not expect this message any more"),
+    (said(SENT, "0.00", kind="RST"), "The portal no longer expects this message"),
     (said(SENT, "0.00", kind="CON"), "The portal asks whether Northgate is there"),
     (said(RECEIVED, "0.02", topic="other"), "Northgate asks the portal something it cannot answer"),
     (said(SENT, "4.04", topic="other"), "The portal answers (code 4.04)"),
-    (said("not_kept", "", count=1), "1 message before this could not be kept"),
-    (said("not_kept", "", count=1200), "1,200 messages before this could not be kept"),
+    (said("not_kept", "", count=1), "1 message before this could not be saved"),
+    (said("not_kept", "", count=1200), "1,200 messages before this could not be saved"),
 ]
 
 
@@ -181,7 +181,7 @@ def test_an_unknown_status_has_its_number(status: int) -> None:
         ("request-rejected-legitimate-traffic", "it classified the traffic as legitimate"),
         (
             "overlapping-pipes",
-            "the link capacity it was told overlaps that of another client",
+            "the link capacity it was given overlaps another client’s",
         ),
         (None, "it conflicts with another request"),
     ],

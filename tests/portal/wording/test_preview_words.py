@@ -44,7 +44,7 @@ def told(
 
 def test_the_detour_is_always_said() -> None:
     assert told("203.0.113.7/32").startswith(
-        "Traffic to 203.0.113.7/32 takes a detour through the provider."
+        "Traffic to 203.0.113.7/32 is diverted through the provider."
     )
 
 
@@ -58,7 +58,7 @@ def test_the_detour_is_always_said() -> None:
             told("2001:db8::/121"),
             "192.0.2.0/24 and 2001:db8::/48 hold many addresses",
         ),
-        (told(fqdns=("shop.example",)), told("192.0.2.0/32"), "looked up by the provider"),
+        (told(fqdns=("shop.example",)), told("192.0.2.0/32"), "The provider resolves names"),
         (
             told("192.0.2.0/32", strategy="parallel"),
             told("192.0.2.0/32"),

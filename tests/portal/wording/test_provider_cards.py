@@ -31,7 +31,7 @@ LANES = [
             refusal="It would block addresses on your accept list.",
         ),
         "Northgate refused at 03:26:41.",
-        "It would block addresses on your accept list. The portal asks again at 03:28:11.",
+        "It would block addresses on your accept list. Retrying at 03:28:11.",
     ),
     (
         mitigation(
@@ -39,11 +39,11 @@ LANES = [
             Status.REFUSED,
             refusal_code="5.08",
             ended_at=ago(60),
-            refusal="It went round in a loop through edge-1.",
+            refusal="It looped through edge-1.",
         ),
         "The request did not reach Northgate.",
-        "It went round in a loop through edge-1."
-        " The portal does not ask Northgate again by itself. Ask it again when they have fixed it.",
+        "It looped through edge-1."
+        " The portal does not retry Northgate automatically. Ask it again when they have fixed it.",
     ),
     (
         mitigation(
@@ -51,22 +51,21 @@ LANES = [
             Status.TERMINATING,
             withdrawal_asked_at=ago(60),
             refusal_code="5.08",
-            refusal="It went round in a loop through edge-1.",
+            refusal="It looped through edge-1.",
             retry_at=ago(-20),
         ),
-        "Not told yet: the word to stop did not arrive.",
-        "It went round in a loop through edge-1. Northgate may still be filtering."
-        " The portal tells it again at 03:28:01.",
+        "Stop request not delivered yet.",
+        "It looped through edge-1. Northgate may still be filtering. Retrying at 03:28:01.",
     ),
     (
         mitigation("Northgate", Status.MITIGATING, unknown_report=9, **MITIGATING),
         "Northgate reports status 9, which the portal does not know.",
-        "Before that it was: mitigating.",
+        "Previous status: mitigating.",
     ),
     (
         mitigation("Northgate", Status.STANDBY, is_plan=True, unknown_report=0),
         "Northgate reports status 0, which the portal does not know.",
-        "Before that it was: standby.",
+        "Previous status: standby.",
     ),
     (
         mitigation("Northgate", Status.TERMINATED, ended_at=ago(60), unknown_report=9),
@@ -129,7 +128,7 @@ LANES = [
     (
         mitigation("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7)),
         "Sent 4 times, no answer.",
-        "Northgate is connected and answers other messages, not this request. Next try within 4 s."
+        "Northgate is connected and answers other messages, not this request. Retrying within 4 s."
         " It may be acting already.",
     ),
     (
@@ -146,7 +145,7 @@ LANES = [
             retry_at=ago(-19),
             refusal="Northgate says: too many requests.",
         ),
-        "Asked the portal to wait. The portal asks again at 03:28:00.",
+        "Asked the portal to retry later. Retrying at 03:28:00.",
         "Northgate says: too many requests.",
     ),
     (
@@ -157,7 +156,7 @@ LANES = [
             confirmed_at=ago(899),
             last_sent_at=ago(3),
         ),
-        "Asked again at 03:27:38.",
+        "Sent again at 03:27:38.",
         "Northgate no longer knew this request. Waiting for its answer.",
     ),
     (
@@ -178,7 +177,7 @@ LANES = [
     (
         mitigation("Northgate", Status.ATTACK_STOPPED, bytes_dropped=841_000_000_000),
         "No longer sees the attack.",
-        "Its filter stays until you terminate. 841 GB dropped in all.",
+        "Its filter stays until you terminate. 841 GB dropped in total.",
     ),
     (
         mitigation("Northgate", Status.EXCEEDED, bps_dropped=112_000_000),
@@ -187,7 +186,7 @@ LANES = [
     ),
     (
         mitigation("Northgate", Status.TERMINATING, DOWN, withdrawal_asked_at=ago(60)),
-        "Not told yet: unreachable since 03:11:40.",
+        "Stop request not confirmed yet: unreachable since 03:11:40.",
         "It may still be filtering. The portal keeps trying.",
     ),
     (
@@ -197,7 +196,7 @@ LANES = [
             withdrawal_asked_at=ago(60),
             withdrawal_confirmed_at=ago(59),
         ),
-        "Was told at 03:26:42 and is winding down.",
+        "Received the stop request at 03:26:42 and is winding down.",
         "It may filter a little longer.",
     ),
     (
@@ -210,7 +209,7 @@ LANES = [
             is_still_held=True,
         ),
         "Confirmed the withdrawal at 03:26:42, and still holds the plan.",
-        "Northgate may start it by itself when contact is lost. The portal tells it again.",
+        "Northgate may start it automatically when contact is lost. The portal will retry.",
     ),
     (
         mitigation(
@@ -224,8 +223,8 @@ LANES = [
         ),
         "Confirmed the withdrawal at 03:26:42, and still holds the plan.",
         (
-            "Northgate may start it by itself when contact is lost. The portal told it again at "
-            "03:26:51, with a lifetime of one second, and asks whether it is gone."
+            "Northgate may start it automatically when contact is lost. The portal retried at "
+            "03:26:51, with a lifetime of one second, and is checking whether it is gone."
         ),
     ),
     (
@@ -241,7 +240,7 @@ LANES = [
         ),
         "Confirmed the withdrawal at 03:26:42, and still holds the plan.",
         (
-            "Northgate may start it by itself when contact is lost. Telling it again has not "
+            "Northgate may start it automatically when contact is lost. Retrying has not "
             "helped: call and ask for the plan to be removed."
         ),
     ),
@@ -252,13 +251,14 @@ LANES = [
     ),
     (
         mitigation("Northgate", Status.WITHDRAWN, ended_at=ago(30)),
-        "Northgate stopped by itself at 03:27:11.",
+        "Northgate stopped on its own at 03:27:11.",
         "It gave no reason.",
     ),
     (
         mitigation("Northgate", Status.STANDBY),
         "Holds the plan.",
-        "It filters only when activated, or by itself if it loses contact with you under attack.",
+        "It filters only when activated, or automatically if it loses contact with you "
+        "under attack.",
     ),
     (
         mitigation(
@@ -268,9 +268,9 @@ LANES = [
             retry_at=datetime(2163, 1, 5, 1, 16, 20, tzinfo=UTC),
             refusal="It is too busy (code 5.03).",
         ),
-        "Asked the portal to wait. The portal asks again on 5 January 2163.",
+        "Asked the portal to retry later. Retrying on 5 January 2163.",
         (
-            "It is too busy (code 5.03). The portal does not ask again before then. Call "
+            "It is too busy (code 5.03). The portal does not retry before then. Call "
             "Northgate if you need it sooner."
         ),
     ),
@@ -284,8 +284,8 @@ LANES = [
             refusal="It clashes.",
         ),
         "Northgate refused at 03:12:06.",
-        "It clashes. It asked the portal to wait until 03:27:41 tomorrow."
-        " The portal does not ask again before then. Call Northgate if you need it sooner.",
+        "It clashes. It asked the portal not to retry before 03:27:41 tomorrow."
+        " The portal does not retry before then. Call Northgate if you need it sooner.",
     ),
     (
         mitigation(
@@ -297,7 +297,7 @@ LANES = [
             refusal="It clashes.",
         ),
         "Northgate refused at 03:12:06.",
-        "It clashes. It asked the portal to wait until 03:28:41.",
+        "It clashes. It asked the portal not to retry before 03:28:41.",
     ),
     (
         mitigation("Northgate", Status.REFUSED, ended_at=ago(935), refusal="It clashes."),
@@ -314,7 +314,7 @@ LANES = [
             retry_at=ago(-19),
         ),
         "The portal could not send this to Northgate.",
-        "It cannot be put into a message: 80 is there twice. The portal asks again at 03:28:00.",
+        "It cannot be put into a message: 80 is there twice. Retrying at 03:28:00.",
     ),
     (
         mitigation(
@@ -327,8 +327,8 @@ LANES = [
             retry_at=ago(-19),
         ),
         "The portal could not send this to Northgate.",
-        "It cannot be put into a message: it is too large. The portal asks again at 03:28:00. "
-        "Copies that left before may have reached Northgate.",
+        "It cannot be put into a message: it is too large. Retrying at 03:28:00. "
+        "Copies sent earlier may have reached Northgate.",
     ),
     (
         mitigation(
@@ -339,14 +339,14 @@ LANES = [
             unsaved_at=ago(16),
             retry_at=ago(-19),
         ),
-        "The portal could not save Northgate’s answer of 03:27:25.",
-        "It may be acting already. The portal’s log says why. The portal asks again at 03:28:00.",
+        "The portal could not save Northgate’s answer from 03:27:25.",
+        "It may be acting already. The portal’s log says why. Retrying at 03:28:00.",
     ),
     (
         mitigation("Northgate", Status.MITIGATING, unsaved_at=ago(16), **MITIGATING),
         "Reports that it is filtering.",
-        "3.1 Gbit/s dropped; 347 GB so far. The portal could not save Northgate’s answer of "
-        "03:27:25. "
+        "3.1 Gbit/s dropped; 347 GB so far. The portal could not save Northgate’s answer "
+        "from 03:27:25. "
         "The rest shown here is older.",
     ),
     (
@@ -354,7 +354,7 @@ LANES = [
             "Northgate", Status.IN_PROGRESS, refusal_code=NOT_SENDABLE, refusal="It is too large."
         ),
         "Accepted at 03:12:05 and is setting up.",
-        "It does not filter yet. Its renewal could not be sent. It is too large.",
+        "It does not filter yet. The portal could not send its renewal. It is too large.",
     ),
     (
         mitigation(
@@ -365,7 +365,7 @@ LANES = [
             refusal="It cannot be put into a message: mid must be a number.",
             retry_at=ago(-19),
         ),
-        "Not told yet: the portal could not send the withdrawal.",
+        "The portal could not send the stop request.",
         "It cannot be put into a message: mid must be a number. Northgate may still be filtering.",
     ),
     (
@@ -393,7 +393,7 @@ def test_a_provider_not_asked_yet_says_when_it_will_be() -> None:
     _, rest = wording.tell(mitigation("Tidewall", None), NOW, before=[first], patience_s=10)
 
     assert plain(rest) == (
-        "It is asked if Northgate refuses, is over capacity, withdraws, or does not answer "
+        "The portal asks it if Northgate refuses, is over capacity, withdraws, or does not answer "
         "within 10 s."
     )
 

@@ -144,9 +144,7 @@ def test_an_unrequested_end_says_so() -> None:
     ended = mitigation("Northgate", Status.TERMINATED, ended_at=ago(60))
     one = asked(RequestStatus.TERMINATED, ended, ended_by="provider")
 
-    assert (
-        wording.headline(one, NOW) == "Northgate ended this by itself: nobody here asked for that."
-    )
+    assert wording.headline(one, NOW) == "Northgate ended this. No one here asked for that."
     assert (wording.badge(one, NOW).word, wording.badge(one, NOW).family) == ("Withdrawn", "bad")
 
 
@@ -171,7 +169,7 @@ def test_the_lane_of_a_replaced_mitigation_is_called_replaced(lost: list[str], f
         (
             replaced([newer()], [WIDE]),
             "Replaced at 03:11:40 by your newer request.",
-            f"It covers only {PART}. Northgate does not filter the rest of {WIDE} any more.",
+            f"It covers only {PART}. Northgate no longer filters the rest of {WIDE}.",
         ),
         (
             replaced([newer()], []),

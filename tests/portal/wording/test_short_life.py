@@ -31,5 +31,5 @@ def test_a_plan_started_by_a_provider_is_not_said_to_renew_itself(
     )
 
     assert short_life(request, asked, NOW) == (
-        "Ends 04:00, renews itself" if is_renewed else "Ends 04:00"
+        "Ends 04:00, renews automatically" if is_renewed else "Ends 04:00"
     )

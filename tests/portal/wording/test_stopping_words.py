@@ -57,28 +57,25 @@ def plan(status: RequestStatus, *mitigations: MitigationFacts) -> RequestFacts:
 
 
 LANES = [
-    (stopping("Northgate"), "Not told yet.", "The portal is telling it to stop."),
+    (stopping("Northgate"), "Stop request not confirmed yet.", "The portal is sending it."),
     (
         stopping("Northgate", DOWN),
-        "Not told yet: unreachable since 03:11:40.",
+        "Stop request not confirmed yet: unreachable since 03:11:40.",
         "It may still be filtering. The portal keeps trying.",
     ),
     (
         stopping(
             "Northgate",
             refusal_code="5.08",
-            refusal="It went round in a loop through edge-1.",
+            refusal="It looped through edge-1.",
             retry_at=ago(-20),
         ),
-        "Not told yet: the word to stop did not arrive.",
-        (
-            "It went round in a loop through edge-1. Northgate may still be filtering. The portal "
-            "keeps trying."
-        ),
+        "Stop request not delivered yet.",
+        ("It looped through edge-1. Northgate may still be filtering. The portal keeps trying."),
     ),
     (
         told("Northgate"),
-        "Was told at 03:26:51 and is winding down.",
+        "Received the stop request at 03:26:51 and is winding down.",
         "It may filter a little longer.",
     ),
 ]
@@ -116,14 +113,14 @@ SAID = [
     ),
     (
         (stopping("Northgate"), holding("Tidewall")),
-        "Northgate is being told to stop; Tidewall holds the plan.",
+        "Northgate has not confirmed the stop request yet; Tidewall holds the plan.",
         "Northgate will hold the plan again after that."
         " Providers may filter a little longer, to avoid a second wave.",
     ),
     (
         (stopping("Northgate", DOWN), holding("Tidewall")),
-        "Northgate cannot be told yet.",
-        "It may still be filtering. The portal keeps trying, also when you close this page."
+        "Northgate has not confirmed the stop request yet.",
+        "It may still be filtering. The portal keeps trying, even if you close this page."
         " Northgate will hold the plan again after that.",
     ),
 ]
@@ -163,14 +160,14 @@ def test_the_question_says_what_comes_through_and_who_goes_on_holding_the_plan()
         "Keep filtering",
     )
     assert [plain(point) for point in question.points] == [
-        "Northgate is told to stop filtering 203.0.113.0/26.",
+        "Northgate will be told to stop filtering 203.0.113.0/26.",
         (
             "Right now Northgate drops 3.1 Gbit/s. That traffic will reach you, usually within "
             "minutes."
         ),
         "Northgate will hold the plan again after that."
-        " Until then it cannot start by itself if contact is lost.",
-        "Tidewall holds the plan all the while.",
+        " Until then it cannot start automatically if contact is lost.",
+        "Tidewall keeps holding the plan.",
     ]
 
 
@@ -189,8 +186,8 @@ def test_the_question_counts_what_a_person_asked_for_from_the_plan() -> None:
 
     assert question is not None
     assert question.points == (
-        "Northgate and Tidewall are told to stop filtering 203.0.113.0/26.",
-        "Northgate and Tidewall hold the plan all the while.",
+        "Northgate and Tidewall will be told to stop filtering 203.0.113.0/26.",
+        "Northgate and Tidewall keep holding the plan.",
     )
 
 
@@ -202,7 +199,7 @@ def test_several_that_act_cannot_start_by_themselves_meanwhile() -> None:
     assert question is not None
     assert question.points[-1] == (
         "Northgate and Tidewall will hold the plan again after that."
-        " Until then they cannot start by themselves if contact is lost."
+        " Until then they cannot start automatically if contact is lost."
     )
 
 
@@ -219,10 +216,10 @@ def test_before_a_plan_is_turned_off_each_provider_is_told_what_concerns_it() ->
     question = wording.terminate_question(one, TARGETS, NOW)
 
     assert question.points == (
-        "Northgate is told to stop filtering 203.0.113.0/26.",
-        "Tidewall is stopping, and will not hold the plan again.",
-        "Eastwind is told to let go of the plan for 203.0.113.0/26.",
-        "The plan is off then: nobody holds it until you turn it on again.",
+        "Northgate will be told to stop filtering 203.0.113.0/26.",
+        "Tidewall is stopping and will not hold the plan again.",
+        "Eastwind will be told to release the plan for 203.0.113.0/26.",
+        "The plan is then off: no provider holds it until you turn it on again.",
     )
 
 
@@ -250,7 +247,7 @@ ENTRIES = [
     (
         EventType.MITIGATION_STATUS,
         {"status": "terminating", "previous": "terminating", "told": True},
-        "Northgate was told to stop and is winding down.",
+        "Northgate received the stop request and is winding down.",
         "It may filter a little longer, to avoid a second wave.",
     ),
     (

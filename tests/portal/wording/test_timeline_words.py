@@ -34,8 +34,8 @@ ENTRIES = [
         told(
             EventType.MITIGATION_STATUS, {"status": "pending", "previous": "refused", "why": "turn"}
         ),
-        "The portal asks Northgate again.",
-        "Nobody helps yet.",
+        "The portal is retrying Northgate.",
+        "No provider helps yet.",
     ),
     (
         told(
@@ -43,7 +43,7 @@ ENTRIES = [
             {"status": "pending", "previous": "pending", "why": "identity"},
         ),
         "Another client uses the same identity at Northgate.",
-        "The portal made a new one and sends again.",
+        "The portal created a new one and is sending again.",
     ),
     (
         told(
@@ -69,7 +69,7 @@ ENTRIES = [
     (
         told(EventType.MITIGATION_STATUS, {"status": "pending", "why": "lifetime over"}),
         "The lifetime at Northgate ran out.",
-        "The portal asks again.",
+        "The portal is sending it again.",
     ),
     (
         told(EventType.MITIGATION_STATUS, {"status": "withdrawn", "why": "superseded"}),
@@ -79,11 +79,11 @@ ENTRIES = [
     (
         told(EventType.MITIGATION_STATUS, {"status": "pending", "previous": "mitigating"}),
         "Northgate no longer has this request.",
-        "The portal asks again.",
+        "The portal is sending it again.",
     ),
     (
         told(EventType.MITIGATION_STATUS, {"status": "terminating", "told": True}),
-        "Northgate was told to stop and is winding down.",
+        "Northgate received the stop request and is winding down.",
         "It may filter a little longer, to avoid a second wave.",
     ),
     (

@@ -66,18 +66,19 @@ GOES_ON: dict[str, Any] = {**WITHDRAWN, "confirmed_at": NOW - timedelta(minutes=
         (5, "Northgate is winding down its filter for 203.0.113.0/24.", "Terminating"),
         (
             7,
-            "Northgate stopped filtering 203.0.113.0/24 by itself but still holds it.",
+            "Northgate stopped filtering 203.0.113.0/24 on its own but still holds it.",
             "Withdrawn",
         ),
         (8, "Northgate holds 203.0.113.0/24 in standby.", "Standby"),
         (
             None,
-            "Northgate holds a mitigation of 203.0.113.0/24, and does not say whether it filters.",
+            "Northgate holds a mitigation for 203.0.113.0/24 and does not report whether it "
+            "filters.",
             "Status unknown",
         ),
         (
             42,
-            "Northgate holds a mitigation of 203.0.113.0/24, and reports status\u00a042,"
+            "Northgate holds a mitigation for 203.0.113.0/24 and reports status\u00a042,"
             " which the portal does not know.",
             "Status unknown",
         ),
@@ -96,13 +97,13 @@ def test_the_fact_is_the_providers_report(dots_status: int | None, fact: str, wo
     [
         (
             WITHDRAWN,
-            "Not told to stop yet.",
-            "dana withdrew it at 03:11:00. The portal is telling it now."
+            "Stop request not confirmed yet.",
+            "dana withdrew it at 03:11:00. The portal is sending it."
             " Northgate may still be filtering 203.0.113.0/24.",
         ),
         (
             {**WITHDRAWN, "session": DOWN},
-            "Not told to stop yet: unreachable since 03:07:00.",
+            "Stop request not confirmed yet: unreachable since 03:07:00.",
             "dana withdrew it at 03:11:00. Northgate may still be filtering 203.0.113.0/24."
             " The portal keeps trying.",
         ),
@@ -110,54 +111,54 @@ def test_the_fact_is_the_providers_report(dots_status: int | None, fact: str, wo
             {**WITHDRAWN, "refusal_code": "4.03"},
             "Northgate did not stop it (code 4.03).",
             "dana withdrew it at 03:11:00. Northgate may still be filtering 203.0.113.0/24."
-            " The portal tells it again.",
+            " The portal will retry.",
         ),
         (
             TOLD,
-            "Was told at 03:11:30.",
+            "Received the stop request at 03:11:30.",
             (
-                "dana withdrew it. Northgate still filters 203.0.113.0/24. It may go on for up to "
-                "five minutes."
+                "dana withdrew it. Northgate still filters 203.0.113.0/24. It may continue "
+                "for up to five minutes."
             ),
         ),
         (
             {**TOLD, "dots_status": 5},
-            "Was told at 03:11:30 and is winding down.",
+            "Received the stop request at 03:11:30 and is winding down.",
             "dana withdrew it. It may filter a little longer.",
         ),
         (
             GOES_ON,
-            "Confirmed at 03:06:00 that it stops, but has not stopped.",
+            "Confirmed the stop request at 03:06:00, but has not stopped.",
             "dana withdrew it. Northgate still filters 203.0.113.0/24."
-            " The portal keeps telling it; call Northgate.",
+            " The portal keeps trying; call Northgate.",
         ),
         (
             {**GOES_ON, "dots_status": 8},
-            "Confirmed at 03:06:00 that it stops, but has not stopped.",
+            "Confirmed the stop request at 03:06:00, but has not stopped.",
             "dana withdrew it. Northgate still holds 203.0.113.0/24 in standby."
-            " The portal keeps telling it; call Northgate.",
+            " The portal keeps trying; call Northgate.",
         ),
         (
             {**TOLD, **KEPT},
             "Confirmed the withdrawal at 03:11:30, and still holds 203.0.113.0/24 in standby.",
             (
-                "dana withdrew it. Northgate may start it by itself when contact is lost. The "
-                "portal tells it again."
+                "dana withdrew it. Northgate may start it automatically when contact is lost. The "
+                "portal will retry."
             ),
         ),
         (
             {**TOLD, **KEPT, "release_tried_at": NOW - timedelta(seconds=10)},
             "Confirmed the withdrawal at 03:11:30, and still holds 203.0.113.0/24 in standby.",
-            "dana withdrew it. Northgate may start it by itself when contact is lost. The portal "
-            "told it again at"
-            " 03:11:50, with a lifetime of one second, and asks whether it is gone.",
+            "dana withdrew it. Northgate may start it automatically when contact is lost. The "
+            "portal retried at"
+            " 03:11:50, with a lifetime of one second, and is checking whether it is gone.",
         ),
         (
             {**GOES_ON, **KEPT, "release_tried_at": NOW, "is_release_given_up": True},
             "Confirmed the withdrawal at 03:06:00, and still holds 203.0.113.0/24 in standby.",
-            "dana withdrew it. Northgate may start it by itself when contact is lost. Telling it "
-            "again has not"
-            " helped: call and ask for the plan to be removed.",
+            "dana withdrew it. Northgate may start it automatically when contact is lost. Retrying "
+            "has not helped: "
+            "call and ask for the plan to be removed.",
         ),
     ],
 )
@@ -176,11 +177,12 @@ def test_each_step_of_a_withdrawal_has_a_sentence(
         (
             {"released_for": "Shop front-end"},
             (
-                "Northgate put 203.0.113.0/24 aside for your request Shop front-end but still "
+                "Northgate stopped filtering 203.0.113.0/24 because of your request Shop "
+                "front-end but still "
                 "holds it."
             ),
         ),
-        ({}, "Northgate stopped filtering 203.0.113.0/24 by itself but still holds it."),
+        ({}, "Northgate stopped filtering 203.0.113.0/24 on its own but still holds it."),
     ],
 )
 def test_by_itself_is_said_only_where_no_request_here_put_it_aside(
@@ -205,7 +207,7 @@ def test_the_ended_request_is_named() -> None:
     ("fields", "words"),
     [
         ({}, "It ends at 04:12 unless it is renewed."),
-        ({"expires_at": None, "is_indefinite": True}, "It has no end of its own."),
+        ({"expires_at": None, "is_indefinite": True}, "It has no end time."),
         ({"expires_at": None}, ""),
     ],
 )
@@ -216,7 +218,7 @@ def test_a_known_end_is_shown(fields: dict[str, Any], words: str) -> None:
 def test_an_old_report_says_so() -> None:
     one = unknown(reported_at=NOW - timedelta(minutes=10))
 
-    assert tell(one, NOW)[1].endswith("No report of it since 03:02:00: the status is from then.")
+    assert tell(one, NOW)[1].endswith("No report since 03:02:00; this is the last known status.")
 
 
 def test_many_targets_are_shortened_and_no_target_is_said_to_be_unnamed() -> None:
@@ -224,7 +226,7 @@ def test_many_targets_are_shortened_and_no_target_is_said_to_be_unnamed() -> Non
     nothing = unknown(targets=())
 
     assert "203.0.113.0/32, 203.0.113.1/32, 203.0.113.2/32 and 2 more" in tell(many, NOW)[0]
-    assert tell(nothing, NOW)[0] == "Northgate filters something it does not name."
+    assert tell(nothing, NOW)[0] == "Northgate filters unnamed targets."
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -242,7 +244,7 @@ def test_one_being_withdrawn_needs_no_decision() -> None:
     withdrawn = replace(unknown(), **WITHDRAWN)
 
     assert says([withdrawn], lost=[]).headline == (
-        "Northgate is told to stop what no request here asked for."
+        "Withdrawing a mitigation at Northgate that no request here asked for."
     )
     assert says([withdrawn, unknown()], lost=[]).headline.startswith("Northgate filters")
 

@@ -135,14 +135,11 @@ HEADLINES = [
     ),
     (
         asked(RequestStatus.FAILING, LOOPED, replace(REFUSED, retry_at=ago(-86400))),
-        (
-            "No provider has confirmed help. The portal asks no provider again before 03:27:41 "
-            "tomorrow."
-        ),
+        "No provider has confirmed help. The portal does not retry before 03:27:41 tomorrow.",
     ),
     (
         asked(RequestStatus.FAILING, WAITED_FOR, LOOPED),
-        "No provider has confirmed help. The portal asks no provider again before 5 January 2163.",
+        "No provider has confirmed help. The portal does not retry before 5 January 2163.",
     ),
     (asked(RequestStatus.FAILING, LOOPED), "No provider has confirmed help."),
     (asked(RequestStatus.FAILING, LOOPED, is_plan=True), "No provider holds the plan."),
@@ -151,7 +148,10 @@ HEADLINES = [
         asked(RequestStatus.TERMINATING, TOLD, GONE),
         "Told both providers to stop. Tidewall has confirmed.",
     ),
-    (asked(RequestStatus.TERMINATING, UNTOLD, GONE), "Northgate cannot be told yet."),
+    (
+        asked(RequestStatus.TERMINATING, UNTOLD, GONE),
+        "Northgate has not confirmed the stop request yet.",
+    ),
     *(
         # Who waits is no bad news where another one helps, and is one where a plan should be held.
         (
@@ -168,25 +168,25 @@ HEADLINES = [
                 RequestStatus.MITIGATING,
                 FILTERS,
                 False,
-                "Tidewall reports it is filtering; Northgate asked the portal to wait.",
+                "Tidewall reports it is filtering; Northgate asked the portal to retry later.",
             ),
             (
                 RequestStatus.IN_PROGRESS,
                 SETS_UP,
                 False,
-                "Tidewall accepted and is setting up; Northgate asked the portal to wait.",
+                "Tidewall accepted and is setting up; Northgate asked the portal to retry later.",
             ),
             (
                 RequestStatus.MITIGATING,
                 FILTERS,
                 True,
-                "Tidewall reports it is filtering; Northgate asked the portal to wait.",
+                "Tidewall reports it is filtering; Northgate asked the portal to retry later.",
             ),
             (
                 RequestStatus.STANDBY,
                 HOLDS,
                 True,
-                "Northgate asked the portal to wait; Tidewall holds the plan.",
+                "Northgate asked the portal to retry later; Tidewall holds the plan.",
             ),
         )
     ),
@@ -198,7 +198,7 @@ HEADLINES = [
     ),
     (
         asked(RequestStatus.EXPIRED, mitigation("Northgate", Status.EXPIRED), ended_at=ago(60)),
-        "The lifetime ran out at 03:26. Nothing is asked any more.",
+        "The lifetime ran out at 03:26. The request is over.",
     ),
     (
         asked(RequestStatus.DECLINED, declined_by="dana", declined_because="a drill is on"),
@@ -232,7 +232,7 @@ def test_the_lead_of_a_request_says_how_much_and_until_when() -> None:
     one = asked(RequestStatus.MITIGATING, NORTHGATE, TIDEWALL)
 
     assert plain(wording.summary(one, NOW)) == (
-        "Together they drop 4.3 Gbit/s. Filtering stays on and renews itself until you "
+        "Together they drop 4.3 Gbit/s. Filtering stays on and renews automatically until you "
         "terminate it."
     )
 
@@ -244,7 +244,7 @@ def test_the_lead_of_a_silent_request_names_who_is_silent_and_keeps_asking() -> 
 
     assert plain(wording.summary(one, NOW)) == (
         "Northgate Scrubbing has not answered since 03:27:24. Tidewall was asked 7 s ago. "
-        "The portal keeps asking both, also when you close this page."
+        "The portal keeps asking both, even if you close this page."
     )
 
 
@@ -280,7 +280,7 @@ def test_the_question_before_terminating_says_what_will_come_through() -> None:
 
     assert question.title == "Terminate while the attack goes on?"
     assert [plain(point) for point in question.points] == [
-        "Northgate and Tidewall are told to stop filtering 203.0.113.0/26.",
+        "Northgate and Tidewall will be told to stop filtering 203.0.113.0/26.",
         "Right now they drop 4.3 Gbit/s. That traffic will reach you, usually within minutes.",
         "You can request again at any time; providers may take a minute to start over.",
     ]

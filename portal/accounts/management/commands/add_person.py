@@ -27,13 +27,15 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", nargs="?", help="what the person signs in with")
+        parser.add_argument("name", nargs="?", help="sign-in name")
         parser.add_argument("--email", default="")
         parser.add_argument(
-            "--staff", action="store_true", help="of the portal's own staff, with every permission"
+            "--staff",
+            action="store_true",
+            help="make the person portal staff with every permission",
         )
         parser.add_argument(
-            "--count-staff", action="store_true", help="only print how many staff there are"
+            "--count-staff", action="store_true", help="only print the number of staff"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

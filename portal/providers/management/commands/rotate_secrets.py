@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--check", action="store_true", help="only say whether every secret can be read"
+            "--check", action="store_true", help="only check whether every secret can be read"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,12 +51,12 @@ class Command(BaseCommand):
         if unreadable:
             message = (
                 f"No key of PORTAL_ENCRYPTION_KEYS fits {unreadable} of {unreadable + read} "
-                f"secrets: the authenticators and"
-                " client keys that were encrypted with another one do not work."
+                f"secrets: authenticators "
+                "and client keys encrypted with another key do not work."
             )
             raise CommandError(message)
         self.stdout.write(
             f"The keys fit all {read} secrets."
             if options["check"]
-            else f"Encrypted {read} secrets with the first key. The others can be removed."
+            else f"Encrypted {read} secrets with the first key. You can remove the others."
         )
