@@ -9,12 +9,19 @@ from dots_client.codec.keys import (
     TABLE,
     Comprehension,
     Kind,
+    cbor_key,
     comprehension,
 )
 
 
 def test_no_key_and_no_name_is_there_twice() -> None:
     assert len({attribute.key for attribute in TABLE}) == len(BY_NAME) == len(TABLE)
+
+
+def test_an_attribute_is_found_by_its_name() -> None:
+    assert (cbor_key("mid"), cbor_key("status")) == (5, 16)
+    with pytest.raises(KeyError):
+        cbor_key("no-such-attribute")
 
 
 def test_all_keys_of_the_signal_channel_are_there() -> None:
