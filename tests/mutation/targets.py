@@ -43,7 +43,12 @@ TARGETS: Final = (
     ),
     Target(
         "advance and settle",
-        ("portal/mitigations/services/advance.py",),
+        (
+            "portal/mitigations/services/advance.py",
+            "portal/mitigations/services/start_and_end.py",
+            "portal/mitigations/services/steps.py",
+            "portal/mitigations/services/winding_down.py",
+        ),
         (f"{PORTAL}mitigations", f"{PORTAL}standby/test_plans.py"),
         has_database=True,
     ),

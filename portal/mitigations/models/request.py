@@ -96,7 +96,7 @@ class MitigationRequest(models.Model):
     """
 
     locked: list[Mitigation] | None = None
-    """No column: its mitigations, where `services.advance` locked it."""
+    """No column: its mitigations, where `services.locks` locked it."""
 
     class Meta:
         constraints = [

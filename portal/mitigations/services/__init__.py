@@ -8,7 +8,6 @@ from portal.mitigations.services.acknowledge import (
     acknowledge,
     acknowledge_all,
 )
-from portal.mitigations.services.advance import lock_requests
 from portal.mitigations.services.ask_provider import ask_provider
 from portal.mitigations.services.deadlines import mark_due_again, mark_expired, mark_overdue
 from portal.mitigations.services.downsampling import downsample_counters
@@ -19,6 +18,7 @@ from portal.mitigations.services.failures import (
     record_end_not_sendable,
     record_not_sendable,
 )
+from portal.mitigations.services.locks import lock_requests
 from portal.mitigations.services.mids import raise_next_mid, take_higher_mid
 from portal.mitigations.services.outcomes import (
     record_confirmed,

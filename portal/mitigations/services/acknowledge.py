@@ -15,10 +15,7 @@ from portal.core.errors import Conflict, FieldError, Invalid
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.services.advance import (
-    lock_request,
-    lock_requests,
-)
+from portal.mitigations.services.locks import lock_request, lock_requests
 from portal.organizations.models import Organization
 
 MAX_ACKNOWLEDGED: Final = 100

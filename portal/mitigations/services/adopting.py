@@ -20,8 +20,9 @@ from portal.mitigations.models import (
     Strategy,
     Targets,
 )
-from portal.mitigations.services.advance import Step, apply, settle
+from portal.mitigations.services.advance import settle
 from portal.mitigations.services.creating import append_submitted, create_request
+from portal.mitigations.services.steps import Step, apply
 from portal.mitigations.states import BY_DOTS_STATUS, Status, Trigger
 from portal.mitigations.validation import Checked
 from portal.organizations.models import Organization

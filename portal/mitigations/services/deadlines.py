@@ -18,15 +18,10 @@ from portal.mitigations.models import (
     RequestKind,
     Wanted,
 )
-from portal.mitigations.services.advance import (
-    WIND_DOWN_AT_MOST,
-    Step,
-    apply,
-    lock_mitigation,
-    mitigations_of,
-    settle,
-    winds_down_until,
-)
+from portal.mitigations.services.advance import settle
+from portal.mitigations.services.locks import lock_mitigation, mitigations_of
+from portal.mitigations.services.steps import Step, apply
+from portal.mitigations.services.winding_down import WIND_DOWN_AT_MOST, winds_down_until
 from portal.mitigations.states import LIVE, LOOP, SET_BACK, WINDING_DOWN, Status, Trigger
 
 MAX_SWEPT: Final = 500

@@ -17,14 +17,9 @@ from portal.core.wake import wake_on_commit
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
-from portal.mitigations.services.advance import (
-    Step,
-    apply,
-    lock_mitigation,
-    lock_request,
-    mitigations_of,
-)
+from portal.mitigations.services.locks import lock_mitigation, lock_request, mitigations_of
 from portal.mitigations.services.outcomes import MAX_REASON_KEPT, MAX_REASON_TOLD
+from portal.mitigations.services.steps import Step, apply
 from portal.mitigations.services.terminate import refuse_if_ending
 from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED
 

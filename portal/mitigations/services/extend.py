@@ -14,11 +14,8 @@ from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest, Wanted
-from portal.mitigations.services.advance import (
-    lock_request,
-    mitigations_of,
-    settle,
-)
+from portal.mitigations.services.advance import settle
+from portal.mitigations.services.locks import lock_request, mitigations_of
 from portal.mitigations.services.terminate import refuse_if_ending
 from portal.mitigations.validation import (
     lifetime_problem,

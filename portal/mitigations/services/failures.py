@@ -13,21 +13,15 @@ from django.db import transaction
 
 from portal.events.models import EventType
 from portal.mitigations.models import Mitigation, Wanted
-from portal.mitigations.services.advance import (
-    Step,
-    advance,
-    apply,
-    lock_mitigation,
-    lock_requests,
-    retry_at,
-    settle,
-)
+from portal.mitigations.services.advance import advance, settle
+from portal.mitigations.services.locks import lock_mitigation, lock_requests
 from portal.mitigations.services.outcomes import (
     END_AGAIN_AFTER,
     MAX_REASON_KEPT,
     MAX_REASON_TOLD,
     refreshed,
 )
+from portal.mitigations.services.steps import Step, apply, retry_at
 from portal.mitigations.states import NOT_SENDABLE, Status, Trigger
 
 logger = logging.getLogger(__name__)

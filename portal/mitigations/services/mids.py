@@ -16,13 +16,10 @@ from portal.events.log import lock_log
 from portal.events.models import EventType
 from portal.events.queries import of_mitigation
 from portal.mitigations.models import Mitigation, Wanted
-from portal.mitigations.services.advance import (
-    Step,
-    allocate_mid,
-    apply,
-    lock_mitigation,
-    settle,
-)
+from portal.mitigations.services.advance import settle
+from portal.mitigations.services.locks import lock_mitigation
+from portal.mitigations.services.start_and_end import allocate_mid
+from portal.mitigations.services.steps import Step, apply
 from portal.providers.models import Subscription
 
 MAX_HIGHER_MIDS: Final = 10

@@ -25,12 +25,8 @@ from portal.mitigations.models import (
     Wanted,
 )
 from portal.mitigations.redundancy import is_redundant
-from portal.mitigations.services.advance import (
-    FILTERING_HEARD_WITHIN,
-    lock_request,
-    lock_requests,
-    mitigations_of,
-)
+from portal.mitigations.services.advance import FILTERING_HEARD_WITHIN
+from portal.mitigations.services.locks import lock_request, lock_requests, mitigations_of
 from portal.mitigations.services.terminate import terminate
 from portal.mitigations.states import REQUEST_TERMINAL, Status
 

@@ -10,9 +10,7 @@ from django.utils import timezone
 
 from portal.core.wake import wake_on_commit
 from portal.mitigations.models import Wanted
-from portal.mitigations.services.advance import (
-    lock_mitigation,
-)
+from portal.mitigations.services.locks import lock_mitigation
 from portal.mitigations.states import CONFIRMED
 
 

@@ -19,15 +19,10 @@ from django.utils import timezone
 from portal.accounts.actors import Actor
 from portal.core.sweeping import count_done
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
-from portal.mitigations.services.advance import (
-    WIND_DOWN_AT_MOST,
-    end_mitigation,
-    lock_mitigation,
-    lock_request,
-    mitigations_of,
-    settle,
-    settle_ends_of_filtering,
-)
+from portal.mitigations.services.advance import settle, settle_ends_of_filtering
+from portal.mitigations.services.locks import lock_mitigation, lock_request, mitigations_of
+from portal.mitigations.services.start_and_end import end_mitigation
+from portal.mitigations.services.winding_down import WIND_DOWN_AT_MOST
 from portal.mitigations.states import ACTIVE, TERMINAL
 
 MAX_RESUMED: Final = 200

@@ -18,10 +18,8 @@ from portal.mitigations.consent import NO_CONSENT, Consent
 from portal.mitigations.failover import due
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy
 from portal.mitigations.replacing import Replaced
-from portal.mitigations.services.advance import (
-    start_mitigation,
-)
 from portal.mitigations.services.creating import append_submitted, create_request
+from portal.mitigations.services.start_and_end import start_mitigation
 from portal.mitigations.services.submission_check import CheckContext, check_with_consent
 from portal.mitigations.validation import (
     Checked,

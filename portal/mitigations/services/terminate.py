@@ -13,13 +13,9 @@ from portal.core.formatting import when
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.services.advance import (
-    end_mitigation,
-    lock_request,
-    mitigations_of,
-    settle,
-    settle_ends_of_filtering,
-)
+from portal.mitigations.services.advance import settle, settle_ends_of_filtering
+from portal.mitigations.services.locks import lock_request, mitigations_of
+from portal.mitigations.services.start_and_end import end_mitigation
 
 
 @transaction.atomic

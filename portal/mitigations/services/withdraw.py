@@ -11,13 +11,9 @@ from portal.accounts.actors import Actor
 from portal.core.errors import Conflict, NotFound
 from portal.mitigations.failover import current_mitigations, may_filter
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
-from portal.mitigations.services.advance import (
-    end_mitigation,
-    lock_mitigation,
-    lock_request,
-    mitigations_of,
-    settle,
-)
+from portal.mitigations.services.advance import settle
+from portal.mitigations.services.locks import lock_mitigation, lock_request, mitigations_of
+from portal.mitigations.services.start_and_end import end_mitigation
 from portal.mitigations.services.terminate import refuse_if_not_immediate
 
 

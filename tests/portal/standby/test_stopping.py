@@ -18,7 +18,7 @@ from portal.events.models import Event
 from portal.mitigations import queries as mitigation_queries
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import Mitigation
-from portal.mitigations.services import advance
+from portal.mitigations.services import advance, winding_down
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from portal.signaling.mapping import scope_of
@@ -82,7 +82,7 @@ def _outlives_its_lifetime(mitigation: Mitigation) -> None:
 
 
 def _is_silent_for_longer_than_it_may_wind_down(mitigation: Mitigation) -> None:
-    told(mitigation, advance.WIND_DOWN_AT_MOST)
+    told(mitigation, winding_down.WIND_DOWN_AT_MOST)
     tasks.follow()
 
 
@@ -125,7 +125,7 @@ def test_until_then_nothing_is_asked(active: StandbyPlan, dana: User) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     mitigation = newest(active)[0]
     tasks.follow()
-    told(mitigation, advance.WIND_DOWN_AT_MOST - timedelta(seconds=2))
+    told(mitigation, winding_down.WIND_DOWN_AT_MOST - timedelta(seconds=2))
     says(mitigation, 5)
     tasks.follow()
 
@@ -220,7 +220,7 @@ def test_a_plan_that_is_turned_off_meanwhile_is_not_held_again(
 
     act(plan_id=active.pk, actor=Actor.person(dana))
     for mitigation in (northgate, tidewall):
-        told(mitigation, advance.WIND_DOWN_AT_MOST)
+        told(mitigation, winding_down.WIND_DOWN_AT_MOST)
         tasks.follow()
         says(mitigation, 6)
     tasks.follow()

@@ -11,9 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from portal.accounts.models import User
-from portal.core import wake
 from portal.events.models import Event
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import Organization
@@ -85,14 +85,14 @@ def test_the_size_is_measured_against_the_limit(browser: Client) -> None:
 
 
 def test_a_preview_sends_nothing_and_writes_nothing(
-    browser: Client, acme_northgate: Subscription, monkeypatch: pytest.MonkeyPatch
+    browser: Client,
+    acme_northgate: Subscription,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
-    woken: list[object] = []
-    monkeypatch.setattr(wake, "wake_on_commit", woken.append)
-    monkeypatch.setattr("portal.mitigations.services.advance.wake_on_commit", woken.append)
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
+    with (
+        CaptureQueriesContext(connection) as captured,
+        django_capture_on_commit_callbacks() as woken,
+    ):
         browser.post(URL, {"other": "203.0.113.7"})
 
     assert [one["sql"] for one in captured if not one["sql"].startswith("SELECT")] == []

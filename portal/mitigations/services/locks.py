@@ -1,0 +1,55 @@
+"""Lock a request with its mitigations, before the first event of what follows.
+
+Locks are taken in this order: request, its mitigations, event counter, subscriptions
+(docs/locking.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from portal.mitigations.models import (
+    Mitigation,
+    MitigationRequest,
+)
+
+
+def lock_mitigation(mitigation_id: UUID) -> Mitigation:
+    """The mitigation, with its request and all of that one's mitigations locked: one process at a
+    time decides about them.
+    """
+    rows = MitigationRequest.objects.select_for_update(of=("self",), no_key=True)
+    request = rows.get(mitigations=mitigation_id)
+    return next(
+        mitigation for mitigation in mitigations_of(request) if mitigation.pk == mitigation_id
+    )
+
+
+def lock_request(request_id: UUID) -> MitigationRequest:
+    """The request, locked with all of its mitigations before the first event of what follows."""
+    request = MitigationRequest.objects.select_for_update(no_key=True).get(pk=request_id)
+    mitigations_of(request)
+    return request
+
+
+def mitigations_of(request: MitigationRequest) -> list[Mitigation]:
+    """The mitigations of a locked request in the order of the lanes, locked with it and as changed
+    since.
+    """
+    if request.locked is None:
+        mitigations = request.mitigations.select_for_update(of=("self",), no_key=True)
+        mitigations = mitigations.order_by("position")
+        request.locked = list(mitigations.select_related("subscription__provider"))
+    return request.locked
+
+
+def lock_requests(request_ids: Iterable[UUID]) -> None:
+    """Several at once with their mitigations, in one order, before anything is written about any of
+    them.
+    """
+    ids = set(request_ids)
+    requests = MitigationRequest.objects.select_for_update(no_key=True).filter(pk__in=ids)
+    list(requests.order_by("pk").values_list("pk"))
+    mitigations = Mitigation.objects.select_for_update(no_key=True).filter(request__in=ids)
+    list(mitigations.order_by("pk").values_list("pk"))

@@ -1,0 +1,113 @@
+"""Start a mitigation of a request at one provider, and ask for its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from portal.accounts.actors import Actor
+from portal.core.increment_returning import increment_returning
+from portal.core.wake import wake_on_commit
+from portal.events.log import append_event, lock_log
+from portal.events.models import EventType
+from portal.mitigations.causes import WithdrawnCause
+from portal.mitigations.failover import (
+    FIRST,
+    Why,
+)
+from portal.mitigations.models import (
+    Mitigation,
+    MitigationRequest,
+    Wanted,
+)
+from portal.mitigations.services.steps import Step, apply
+from portal.mitigations.states import (
+    Status,
+    Trigger,
+)
+from portal.mitigations.validation import AssignedScope, within_limits
+from portal.providers.models import Subscription
+
+
+def end_mitigation(
+    mitigation: Mitigation,
+    *,
+    now: datetime,
+    actor: Actor | None = None,
+    cause: WithdrawnCause | None = None,
+    withdrawn_for: Sequence[str] = (),
+    hold_again: bool = False,
+) -> None:
+    """Want the end of one provider's part of a locked request. `settle` must follow.
+
+    `cause`, `withdrawn_for`: why policy withdraws it, and the subscriptions that filter instead;
+    None: policy does not. `hold_again`: it is part of a plan, and the provider is asked to hold
+    that again afterwards.
+    """
+    never_left = mitigation.sent_at is None and mitigation.status == Status.PENDING
+    step = Step(
+        mitigation_id=mitigation.pk,
+        trigger=Trigger.DROPPED_UNSENT if never_left else Trigger.WITHDRAWAL_ASKED,
+        columns={
+            "wanted": Wanted.WITHDRAWN,
+            "withdrawal_asked_at": now,
+            "withdrawn_by": actor.user if actor else None,
+            "withdrawn_cause": cause or "",
+            "withdrawn_for": list(withdrawn_for),
+            "hold_again": hold_again,
+            # A time named for the next request is none for the end.
+            "retry_at": None,
+        },
+        told={"why": "unsent"} if never_left else {},
+    )
+    apply(mitigation, step, now=now)
+    if actor or cause:
+        why = {"cause": cause, "subscriptions": list(withdrawn_for), "hold_again": hold_again}
+        append_event(
+            organization_id=mitigation.organization_id,
+            type=EventType.MITIGATION_WITHDRAW_REQUESTED,
+            at=now,
+            request=mitigation.request,
+            mitigation=mitigation,
+            actor=actor,
+            data={name: value for name, value in why.items() if value},
+        )
+    wake_on_commit(mitigation.subscription_id)
+
+
+def start_mitigation(
+    request: MitigationRequest,
+    assigned: AssignedScope,
+    *,
+    why: Why = FIRST,
+    now: datetime,
+    actor: Actor | None = None,
+) -> Mitigation:
+    """Create the mitigation of one provider, with a mid of its own, and wake the worker that talks
+    to it.
+    """
+    subscription_id = assigned.provider.subscription
+    lock_log(request.organization_id)
+    mitigation = request.mitigations.create(
+        organization_id=request.organization_id,
+        subscription_id=subscription_id,
+        position=request.subscriptions.index(str(subscription_id)),
+        mid=allocate_mid(subscription_id),
+        scope=assigned.scope,
+        asked_at=now,
+        cause=why.cause,
+        cause_subscription_id=why.subscription,
+        asked_by=actor.user if actor else None,
+        lifetime_s=within_limits(request.lifetime_s, assigned.provider),
+    )
+    request.locked = None
+    wake_on_commit(subscription_id)
+    return mitigation
+
+
+def allocate_mid(subscription_id: UUID) -> int:
+    """The next mid: monotonic per cuid and never given twice (RFC 9132 section 4.4.1.1)."""
+    following = increment_returning(Subscription, subscription_id, "next_mid", 1)
+    assert following is not None, "a subscription that was asked is never deleted"
+    return following - 1

@@ -1,0 +1,139 @@
+"""Write one step of a mitigation: its status by the table, its columns and its event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from portal.accounts.actors import Actor
+from portal.events.log import append_event
+from portal.events.models import EventType
+from portal.mitigations import queries
+from portal.mitigations.models import (
+    Mitigation,
+    RequestKind,
+)
+from portal.mitigations.plan_ends import filtering_end
+from portal.mitigations.states import (
+    ACTIVE,
+    CONFIRMED,
+    SET_BACK,
+    TERMINAL,
+    Status,
+    Trigger,
+    next_status,
+)
+
+FIRST_RETRY_S: Final = 30
+
+
+MAX_RETRY_S: Final = 600
+
+
+MAX_DOUBLINGS: Final = 10
+
+
+OF_ONE_ACTIVATION: Final = (
+    "mitigating_at",
+    "mitigation_start",
+    "bytes_dropped",
+    "pkts_dropped",
+    "bps_dropped",
+    "pps_dropped",
+    "counters_at",
+    "counters_since",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One mitigation's change: what happened, which columns say so, and what the event tells."""
+
+    mitigation_id: UUID
+    trigger: Trigger | None = None
+    "None: columns change, the status does not"
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    told: Mapping[str, Any] = field(default_factory=dict)
+    "beside status and previous, in the event"
+    event: EventType | None = None
+    "None: an event only when the status changes"
+    actor: Actor | None = None
+
+
+def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:
+    """Write one step of a locked mitigation, with its event. `settle` must follow."""
+    previous = Status(mitigation.status)
+    status = next_status(previous, step.trigger) if step.trigger else previous
+    columns: dict[str, Any] = {}
+    if status != previous:
+        # What the step itself says, such as a provider's own time for the next try, goes before.
+        columns = {"status": status, **_turn(mitigation, previous, status, now)}
+        columns |= _filtering(mitigation, step, status, now)
+    columns |= step.columns
+    if mitigation.unsaved_at is not None and "last_heard_at" in step.columns:
+        columns["unsaved_at"] = None
+    if status == Status.MITIGATING and mitigation.mitigating_at is None:
+        columns["mitigating_at"] = now
+    for name, value in columns.items():
+        setattr(mitigation, name, value)
+    if columns:
+        mitigation.save(update_fields=list(columns))
+    event = step.event or (EventType.MITIGATION_STATUS if status != previous else None)
+    if event:
+        append_event(
+            organization_id=mitigation.organization_id,
+            type=event,
+            at=now,
+            request=mitigation.request,
+            mitigation=mitigation,
+            actor=step.actor,
+            data={"status": status.value, "previous": previous.value, **step.told},
+        )
+
+
+def retry_at(setbacks: int, now: datetime) -> datetime:
+    """When what failed so often in a row is tried again."""
+    wait_s = min(FIRST_RETRY_S * 2 ** min(setbacks - 1, MAX_DOUBLINGS), MAX_RETRY_S)
+    return now + timedelta(seconds=wait_s)
+
+
+def _turn(
+    mitigation: Mitigation, previous: Status, status: Status, now: datetime
+) -> dict[str, Any]:
+    """What the columns say of an end, or of a setback and when it is tried again."""
+    if status in SET_BACK:
+        setbacks = mitigation.setbacks + 1
+        return {"ended_at": now, "setbacks": setbacks, "retry_at": retry_at(setbacks, now)}
+    if status in TERMINAL:
+        return {"ended_at": now}
+    columns: dict[str, Any] = {"ended_at": None} if previous in SET_BACK else {}
+    if status == Status.PENDING:
+        # Copies are counted from when it was asked last.
+        columns["sends"] = 0
+    if status == Status.STANDBY:
+        # Armed anew: what it did when it was active is the log's.
+        columns |= dict.fromkeys(OF_ONE_ACTIVATION)
+    return columns | ({"setbacks": 0} if status in CONFIRMED else {})
+
+
+def _filtering(mitigation: Mitigation, step: Step, status: Status, now: datetime) -> dict[str, Any]:
+    """What a change to `status` means for the filtering of a plan: it ended by itself, or began
+    again.
+    """
+    if mitigation.request.kind != RequestKind.STANDBY or step.trigger is None:
+        return {}
+    if status in ACTIVE:
+        return {"filtering_end": None}
+    end = filtering_end(
+        mitigation,
+        step.trigger,
+        status,
+        now=now,
+        conflict=step.columns.get("conflict"),
+        newer=partial(queries.newer_for_help_now, mitigation),
+    )
+    return {} if end is None else {"filtering_end": end}
