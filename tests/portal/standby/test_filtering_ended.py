@@ -464,7 +464,7 @@ def test_the_api_tells_it_with_codes_and_acknowledges_it(
     assert tidewall["filtering_end"] is None
     end = northgate["filtering_end"]
     assert (end["by"], end["has_filtered"], end["replaced_by"]) == ("provider", True, None)
-    assert end["conflict"] == {"reason": "Another customer needs the capacity."}
+    assert end["conflict"] == {"reason": "Another customer needs the capacity.", "cause": None}
     [after] = acknowledged.json()["results"]
     assert after["acknowledged_by"] == "dana"
 

@@ -126,7 +126,7 @@ def test_a_loop_of_gateways_is_named_and_is_no_refusal(
 
     assert "The request did not reach Northgate.</strong> It looped through" in page
     assert "edge-1 and core-2. Their operators must fix this." in page
-    northgate = page.split("Northgate Scrubbing</h3>")[1].split("<h3>")[0]
+    northgate = page.split("Northgate Scrubbing </h3>")[1].split("<h3>")[0]
     assert "Last heard" not in northgate
     assert (
         "The portal does not retry Northgate automatically. Ask it again when they have fixed it."

@@ -292,7 +292,7 @@ def test_who_was_withdrawn_and_asked_anew_is_one_lane_with_all_its_traffic(
 
     page = page_of(client_of, alice, request)
 
-    assert page.count("<h3>Northgate Scrubbing</h3>") == 1
+    assert page.count("Northgate Scrubbing </h3>") == 1
     assert "400 Mbit/s dropped; 9 GB so far." in page
 
 
