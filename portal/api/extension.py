@@ -78,7 +78,7 @@ def _told(request: MitigationRequest, found: Found) -> dict[str, Any]:
     now, organization = timezone.now(), request.organization
     by_id = {str(one.pk): one for one in queries.subscriptions(organization)}
     facts = request_facts(request, by_id, organization)
-    mitigations = {mitigation.id: mitigation for mitigation in facts.asked}
+    mitigations = {mitigation.id: mitigation for mitigation in facts.started}
     silent = not_told(
         facts,
         by_id,

@@ -213,5 +213,6 @@ class RequestFacts:
     declined_because: str = ""
 
     @property
-    def asked(self) -> tuple[MitigationFacts, ...]:
+    def started(self) -> tuple[MitigationFacts, ...]:
+        """Without the providers that the portal has not asked."""
         return tuple(mitigation for mitigation in self.mitigations if mitigation.status is not None)

@@ -171,7 +171,7 @@ def _clauses(request: RequestFacts, now: datetime) -> str:
 
     Who stops and holds the plan again goes before who holds it.
     """
-    total = len(request.asked)
+    total = len(request.started)
     groups = [
         (display, mitigations)
         for display, group in display_statuses(request.mitigations, now).items()
@@ -196,7 +196,7 @@ def _requesting(request: RequestFacts, now: datetime) -> str:
     ):
         waiting = groups[DisplayStatus.REQUESTED]
         first = min(mitigation.sent_at for mitigation in waiting if mitigation.sent_at is not None)
-        whom = _subject(waiting, of=len(request.asked), begins=False)
+        whom = _subject(waiting, of=len(request.started), begins=False)
         return f"Sent to {whom} {ago(first, now)}."
     return "No provider has confirmed yet."
 
@@ -263,7 +263,7 @@ def _terminating(request: RequestFacts, now: datetime) -> str:
         return f"Telling {_object(untold)} to {what}."
     told = [
         mitigation
-        for mitigation in request.asked
+        for mitigation in request.started
         if mitigation.withdrawal_asked_at is not None and mitigation.sent_at
     ]
     if not told:
@@ -295,7 +295,7 @@ def _terminated(request: RequestFacts, now: datetime) -> str:
         for mitigation in groups.get(DisplayStatus.TERMINATED, [])
         if mitigation.sent_at is not None
     ]
-    sent = [mitigation for mitigation in request.asked if mitigation.sent_at is not None]
+    sent = [mitigation for mitigation in request.started if mitigation.sent_at is not None]
     if request.ended_by == EndedBy.PROVIDER:
         return _ended_by_providers(request)
     if request.ended_by == EndedBy.LIFETIME:
@@ -314,12 +314,14 @@ def _terminated(request: RequestFacts, now: datetime) -> str:
 
 
 def _ended_by_providers(request: RequestFacts) -> str:
-    wanted = [mitigation for mitigation in request.asked if mitigation.withdrawal_asked_at is None]
+    wanted = [
+        mitigation for mitigation in request.started if mitigation.withdrawal_asked_at is None
+    ]
     # A provider that never held it did not end it.
     mitigations = (
         [mitigation for mitigation in wanted if mitigation.confirmed_at is not None]
         or wanted
-        or list(request.asked)
+        or list(request.started)
     )
     names = listed([mitigation.short for mitigation in mitigations])
     what = "released the plan" if request.is_plan else "ended this"
@@ -339,7 +341,7 @@ def _declined(request: RequestFacts, _now: datetime) -> str:
 
 def _failing(request: RequestFacts, now: datetime) -> str:
     what = "holds the plan" if request.is_plan else "has confirmed help"
-    at = next_try(request.asked, now)
+    at = next_try(request.started, now)
     if is_soon(at, now):
         return f"No provider {what}. Still trying."
     return (
@@ -379,7 +381,7 @@ def badge(request: RequestFacts, now: datetime) -> Badge:
     if request.status == RequestStatus.TERMINATING and is_stopping(request):
         return STOPPING
     if is_replaced(request):
-        return replaced.badge(request.asked)
+        return replaced.badge(request.started)
     if request.status == RequestStatus.TERMINATED and request.ended_by in _ENDED_BADGES:
         return _ENDED_BADGES[request.ended_by]
     return REQUEST_BADGES[request.status]
@@ -394,7 +396,7 @@ _ENDED_BADGES: Final[dict[str, Badge]] = {
 
 def is_stopping(request: RequestFacts) -> bool:
     """A provider is told to stop filtering for a plan, and holds the plan again after that."""
-    return any(mitigation.is_held_again for mitigation in request.asked)
+    return any(mitigation.is_held_again for mitigation in request.started)
 
 
 def is_replaced(request: RequestFacts) -> bool:
@@ -405,9 +407,9 @@ def is_replaced(request: RequestFacts) -> bool:
         return False
     is_ended = any(
         mitigation.status == Status.TERMINATED and mitigation.sent_at
-        for mitigation in request.asked
+        for mitigation in request.started
     )
-    return any(mitigation.is_replaced for mitigation in request.asked) and not is_ended
+    return any(mitigation.is_replaced for mitigation in request.started) and not is_ended
 
 
 def mark(request: RequestFacts, now: datetime) -> Badge:

@@ -23,7 +23,7 @@ def ended_mitigations(request: RequestFacts) -> list[MitigationFacts]:
     """Who stopped filtering for the plan by itself, where nobody filters for it any more."""
     if request.filtering_ended_at is None:
         return []
-    return [mitigation for mitigation in request.asked if mitigation.filtering_end is not None]
+    return [mitigation for mitigation in request.started if mitigation.filtering_end is not None]
 
 
 def ended_badge(mitigations: Sequence[MitigationFacts]) -> Badge:
@@ -86,6 +86,6 @@ def _stopped(who: Sequence[str], end: FilteringEndFacts, at: str, plan: str) -> 
 def _present(request: RequestFacts, now: datetime) -> str:
     if request.status == RequestStatus.REQUESTING:
         return "No provider holds the plan now; the portal is retrying."
-    if len(request.asked) == 1 and plans.is_held_now(request.asked[0], now):
+    if len(request.started) == 1 and plans.is_held_now(request.started[0], now):
         return "It holds the plan again."
     return headline(request, now)

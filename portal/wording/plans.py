@@ -289,7 +289,7 @@ def standby_summary(request: RequestFacts, now: datetime) -> list[str]:
     """
     holding = [
         mitigation
-        for mitigation in request.asked
+        for mitigation in request.started
         if display_status(mitigation, now) == DisplayStatus.STANDBY
     ]
     lost = [mitigation for mitigation in holding if has_lost_contact(mitigation, now)]
@@ -306,15 +306,15 @@ def standby_summary(request: RequestFacts, now: datetime) -> list[str]:
 
 
 def activations(request: RequestFacts, now: datetime) -> list[str]:
-    return [said for mitigation in request.asked if (said := activation(mitigation, now))]
+    return [said for mitigation in request.started if (said := activation(mitigation, now))]
 
 
 def held_again(request: RequestFacts) -> str:
     """What follows when those that are told to stop have stopped; empty where nobody is."""
-    stopping = [mitigation for mitigation in request.asked if mitigation.is_held_again]
+    stopping = [mitigation for mitigation in request.started if mitigation.is_held_again]
     if not stopping:
         return ""
-    if len(stopping) < len(request.asked):
+    if len(stopping) < len(request.started):
         return (
             f"{listed([mitigation.short for mitigation in stopping])} will hold the plan again "
             f"after that."

@@ -169,10 +169,10 @@ _NO_ADJECTIVES: Final = (RequestStatus.ATTACK_STOPPED, RequestStatus.STANDBY)
 
 def _at(request: RequestFacts, now: datetime) -> str:
     """At whom it is what its word says, when all who were asked agree."""
-    shared = {display_status(mitigation, now) for mitigation in request.asked}
+    shared = {display_status(mitigation, now) for mitigation in request.started}
     if shared != {DisplayStatus.MITIGATING}:
         return ""
-    names: list[MitigationFacts] = list(request.asked)
+    names: list[MitigationFacts] = list(request.started)
     return f" at {names[0].short if len(names) == 1 else everyone(len(names))}"
 
 
@@ -201,7 +201,7 @@ def needs_a_person(request: RequestFacts, now: datetime) -> bool:
 def rank(request: RequestFacts, now: datetime) -> Rank:
     if request.status in REQUEST_TERMINAL:
         return Rank.OVER
-    shown = {display_status(mitigation, now) for mitigation in request.asked}
+    shown = {display_status(mitigation, now) for mitigation in request.started}
     if request.status == RequestStatus.REQUESTING and DisplayStatus.NO_ANSWER in shown:
         return Rank.NO_ANSWER
     if request.status == RequestStatus.MITIGATING and DisplayStatus.EXCEEDED in shown:

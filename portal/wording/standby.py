@@ -51,7 +51,7 @@ def _rank(plan: wording.RequestFacts) -> int:
 
 
 def _missing(plan: wording.RequestFacts, now: datetime) -> int:
-    return sum(not wording.is_held_now(mitigation, now) for mitigation in plan.asked)
+    return sum(not wording.is_held_now(mitigation, now) for mitigation in plan.started)
 
 
 def _is_well(plan: wording.RequestFacts, now: datetime) -> bool:

@@ -25,12 +25,12 @@ def stop_question(
     `activation`: what a person asked for from it.
     """
     acting = [
-        mitigation for mitigation in plan.asked if display_status(mitigation, now) in plans.ACTED
+        mitigation for mitigation in plan.started if display_status(mitigation, now) in plans.ACTED
     ]
     request = (
         [
             mitigation
-            for mitigation in activation.asked
+            for mitigation in activation.started
             if display_status(mitigation, now) in MAY_FILTER
         ]
         if activation
@@ -61,7 +61,7 @@ def stop_question(
         )
     holding = _names(
         mitigation
-        for mitigation in plan.asked
+        for mitigation in plan.started
         if display_status(mitigation, now) == DisplayStatus.STANDBY
     )
     if holding:

@@ -61,7 +61,7 @@ def next_step(request: RequestFacts, now: datetime) -> NextStep | None:
         case RequestStatus.REQUESTING if silent:
             return _call(silent)
         case RequestStatus.FAILING:
-            return _call(request.asked)
+            return _call(request.started)
         case RequestStatus.MITIGATING if DisplayStatus.EXCEEDED in by_display_status:
             return _ask(request, now) or _call(by_display_status[DisplayStatus.EXCEEDED])
         case RequestStatus.TERMINATING if untold:
@@ -117,7 +117,7 @@ def _cannot_be_renewed(request: RequestFacts) -> bool:
     """No provider that holds it can be reached at present."""
     held = [
         mitigation
-        for mitigation in request.asked
+        for mitigation in request.started
         if mitigation.status in CONFIRMED and not mitigation.withdrawal_asked_at
     ]
     return bool(held) and all(mitigation.session.state != "up" for mitigation in held)
@@ -178,7 +178,7 @@ def _uncovered(request: RequestFacts) -> str:
 def _silence(request: RequestFacts, now: datetime) -> str:
     stale = [
         mitigation
-        for mitigation in request.asked
+        for mitigation in request.started
         if is_stale(mitigation, now)
         and mitigation.heard_at is not None
         and mitigation.unknown_report is None
@@ -194,7 +194,7 @@ def _silence(request: RequestFacts, now: datetime) -> str:
 def _unknown(request: RequestFacts, now: datetime) -> list[str]:
     return [
         f"{unknown_report(mitigation)}: the rest shown here is older."
-        for mitigation in request.asked
+        for mitigation in request.started
         if mitigation.unknown_report is not None and is_stale(mitigation, now)
     ]
 
@@ -263,7 +263,7 @@ def _keeps_asking(request: RequestFacts, now: datetime) -> str:
     )
     pending = [
         mitigation
-        for mitigation in request.asked
+        for mitigation in request.started
         if display_status(mitigation, now) in open_faces
         and (
             display_status(mitigation, now) != DisplayStatus.PUT_OFF
@@ -277,9 +277,9 @@ def _keeps_asking(request: RequestFacts, now: datetime) -> str:
 
 
 def _requesting(request: RequestFacts, now: datetime) -> list[str]:
-    waiting = [_waiting(mitigation, now) for mitigation in request.asked]
+    waiting = [_waiting(mitigation, now) for mitigation in request.started]
     if set(display_statuses(request.mitigations, now)) == {DisplayStatus.REQUESTED} and not any(
-        mitigation.cause in FALLBACK for mitigation in request.asked
+        mitigation.cause in FALLBACK for mitigation in request.started
     ):
         waiting = ["No provider has confirmed it yet."]
     return [*waiting, _keeps_asking(request, now)]
@@ -292,7 +292,7 @@ def _in_progress(request: RequestFacts, now: datetime) -> list[str]:
         "Nothing is filtered yet." if is_known else "No provider has reported that it filters yet.",
         *(
             _waiting(mitigation, now)
-            for mitigation in request.asked
+            for mitigation in request.started
             if display_status(mitigation, now) != DisplayStatus.ACCEPTED
         ),
     ]
@@ -301,14 +301,14 @@ def _in_progress(request: RequestFacts, now: datetime) -> list[str]:
 def _mitigating(request: RequestFacts, now: datetime) -> list[str]:
     by_display_status = display_statuses(request.mitigations, now)
     over = over_capacity(request, now)
-    other = [_waiting(mitigation, now) for mitigation in request.asked if mitigation not in over]
+    other = [_waiting(mitigation, now) for mitigation in request.started if mitigation not in over]
     if over:
         is_over = "It is over capacity." if len(over) == 1 else "They are over capacity."
         if is_stale(over[0], now):
             is_over = ""
         also = _also_filter(by_display_status.get(DisplayStatus.MITIGATING, []), now)
         return [is_over, *also, *other, lifetime_sentence(request, now)]
-    return [dropped_sentence(request.asked, now), *other, lifetime_sentence(request, now)]
+    return [dropped_sentence(request.started, now), *other, lifetime_sentence(request, now)]
 
 
 def _also_filter(mitigations: Sequence[MitigationFacts], now: datetime) -> list[str]:
@@ -329,7 +329,7 @@ def _also_filter(mitigations: Sequence[MitigationFacts], now: datetime) -> list[
 def _standby(request: RequestFacts, now: datetime) -> list[str]:
     others = [
         _waiting(mitigation, now)
-        for mitigation in request.asked
+        for mitigation in request.started
         if display_status(mitigation, now) != DisplayStatus.STANDBY
     ]
     return [*plans.standby_summary(request, now), *others]
@@ -356,7 +356,7 @@ def _attack_stopped(request: RequestFacts, now: datetime) -> list[str]:
 
 def _failing(request: RequestFacts, now: datetime) -> list[str]:
     return [
-        *(_waiting(mitigation, now) for mitigation in request.asked),
+        *(_waiting(mitigation, now) for mitigation in request.started),
         _keeps_asking(request, now),
     ]
 
@@ -373,7 +373,7 @@ def _terminating(request: RequestFacts, now: datetime) -> list[str]:
         ]
     if kept := display_statuses(request.mitigations, now).get(DisplayStatus.STILL_HELD, []):
         return [plans.still_held(mitigation, now) for mitigation in kept]
-    if request.is_plan and not any(mitigation.mitigating_at for mitigation in request.asked):
+    if request.is_plan and not any(mitigation.mitigating_at for mitigation in request.started):
         return []
     longer = "Providers may filter a little longer, to avoid a second wave."
     return [plans.held_again(request), longer]

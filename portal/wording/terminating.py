@@ -32,9 +32,9 @@ def terminate_question(
 
     `plan`: whose activation it is, while that is on.
     """
-    sent = [mitigation for mitigation in request.asked if mitigation.sent_at is not None]
+    sent = [mitigation for mitigation in request.started if mitigation.sent_at is not None]
     filtering = [mitigation for mitigation in sent if display_status(mitigation, now) in FILTERING]
-    rate = dropped_now(request.asked, now)
+    rate = dropped_now(request.started, now)
     again = "You can request again at any time; providers may take a minute to start over."
     if request.status == RequestStatus.ATTACK_STOPPED:
         title = "Terminate now that the attack has stopped?"

@@ -53,7 +53,7 @@ def withdraw_question(
         return None
     others = [
         one
-        for one in request.asked
+        for one in request.started
         if one is not mitigation and display_status(one, now) in MAY_FILTER
     ]
     if not others:

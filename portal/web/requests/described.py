@@ -59,7 +59,7 @@ def describe_request(
     now: datetime,
 ) -> RequestDescription:
     names = [mitigation.short for mitigation in facts.mitigations if mitigation.is_chosen]
-    first = [mitigation.short for mitigation in facts.asked if mitigation.is_first]
+    first = [mitigation.short for mitigation in facts.started if mitigation.is_first]
     if len(names) == 1:
         who = names[0]
     elif request.strategy == Strategy.PARALLEL:

@@ -89,7 +89,7 @@ def ended(request: MitigationRequest, facts: wording.RequestFacts, now: datetime
         return _filtering_ended(request, facts, now)
     newer = newer_of(request)
     slug = request.organization.slug
-    ids = [str(request.pk), *(newer if wording.is_less(facts.asked) else ())]
+    ids = [str(request.pk), *(newer if wording.is_less(facts.started) else ())]
     return Ended(
         request=request,
         at=request.ended_at,

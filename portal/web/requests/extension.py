@@ -66,7 +66,7 @@ def extension_page(
     organization = membership.organization
     by_id = subscriptions(organization)
     facts = request_facts(request, by_id, organization)
-    mitigations = {mitigation.id: mitigation for mitigation in facts.asked}
+    mitigations = {mitigation.id: mitigation for mitigation in facts.started}
     chosen = str(found.lifetime_s)
     length = lifetime(found.lifetime_s)
     return {

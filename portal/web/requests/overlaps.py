@@ -174,7 +174,7 @@ def _overlap(
         is_protected=any(
             wording.display_status(mitigation, now) in wording.FILTERING
             and not wording.is_stale(mitigation, now)
-            for mitigation in facts.asked
+            for mitigation in facts.started
         ),
         headline=wording.headline(facts, now),
         loses=_loses(replaced),

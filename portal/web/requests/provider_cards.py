@@ -12,10 +12,10 @@ from portal.mitigations.states import RequestStatus
 
 def as_of(facts: wording.RequestFacts, now: datetime) -> datetime | None:
     """When all that is known of a live request was heard, if that is too long ago."""
-    stale = [mitigation for mitigation in facts.asked if wording.is_stale(mitigation, now)]
+    stale = [mitigation for mitigation in facts.started if wording.is_stale(mitigation, now)]
     fresh = [
         mitigation
-        for mitigation in facts.asked
+        for mitigation in facts.started
         if mitigation not in stale
         and wording.display_status(mitigation, now)
         in (*wording.FILTERING, wording.DisplayStatus.ACCEPTED)

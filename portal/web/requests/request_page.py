@@ -61,7 +61,7 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
     hidden = 0 if "entries" in choice else max(0, len(entries) - SHOWN_ENTRIES)
     filtering = [
         mitigation
-        for mitigation in facts.asked
+        for mitigation in facts.started
         if wording.display_status(mitigation, now) in wording.FILTERING
     ]
     context: dict[str, Any] = {
@@ -97,13 +97,15 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         else "",
         "reported": [
             sentence
-            for mitigation in facts.asked
+            for mitigation in facts.started
             if mitigation in filtering and (sentence := wording.efficacy_sentence(mitigation, now))
         ],
         "refusal": "" if can_act else wording.may_not_end(membership.role, operators(organization)),
         "reports": reports,
         "dropping": [
-            mitigation.short for mitigation in facts.asked if wording.dropped_now([mitigation], now)
+            mitigation.short
+            for mitigation in facts.started
+            if wording.dropped_now([mitigation], now)
         ],
         "has_chart": any(mitigation.confirmed_at is not None for mitigation in facts.mitigations),
         **_chart(facts, request, reports, now, choice),
@@ -149,7 +151,7 @@ def numbers_of(
     """The four numbers: at the end, or so far."""
     totals = [
         mitigation.bytes_dropped
-        for mitigation in facts.asked
+        for mitigation in facts.started
         if mitigation.bytes_dropped is not None
     ]
     rates: dict[UUID | None, Decimal] = {}
@@ -193,7 +195,7 @@ def _chart(
         "chart": chart.draw(series, start=start, end=end, unit=unit),
         "not_reporting": [
             mitigation.short
-            for mitigation in facts.asked
+            for mitigation in facts.started
             if mitigation.mitigating_at is not None
             and mitigation.bytes_dropped is None
             and mitigation.bps_dropped is None

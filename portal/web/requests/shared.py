@@ -75,12 +75,12 @@ def past(
     facts = request_facts(request, by_id, organization)
     totals = [
         mitigation.bytes_dropped
-        for mitigation in facts.asked
+        for mitigation in facts.started
         if mitigation.bytes_dropped is not None
     ]
     return Past(
         request=request,
         chip=end_chip(facts, now) if request.is_to_acknowledge else request_chip(facts, now),
-        providers=listed([mitigation.short for mitigation in facts.asked]),
+        providers=listed([mitigation.short for mitigation in facts.started]),
         dropped=amount(sum(totals)) if totals else "",
     )

@@ -421,7 +421,7 @@ def test_several_subjects_have_no_singular_verb(count: int) -> None:
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_only_filtering_providers_have_a_rate(count: int) -> None:
     for name, asked, texts in every(count):
-        drops = [one for one in asked.asked if wording.dropped_now([one], NOW)]
+        drops = [one for one in asked.started if wording.dropped_now([one], NOW)]
         assert all(one.status in (Status.MITIGATING, Status.EXCEEDED) for one in drops)
         if not drops:
             told = " ".join(texts)
@@ -435,7 +435,7 @@ def test_only_a_held_request_renews_itself(count: int) -> None:
         if "renews automatically" in told:
             assert asked.auto_renew, name
             assert any(
-                one.status in CONFIRMED and one.withdrawal_asked_at is None for one in asked.asked
+                one.status in CONFIRMED and one.withdrawal_asked_at is None for one in asked.started
             ), name
 
 
