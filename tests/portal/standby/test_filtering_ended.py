@@ -81,7 +81,7 @@ def forgets(mitigation: Mitigation, at: datetime | None = None) -> None:
 
 def stopped(*, holder: str = "Both providers hold the plan.", because: str = "") -> str:
     return (
-        rf"Northgate stopped filtering for the plan {NAME} by itself at \d\d:\d\d{because}\. "
+        rf"Northgate stopped filtering for the plan {NAME} on its own at \d\d:\d\d{because}\. "
         rf"{holder}"
     )
 
@@ -150,7 +150,7 @@ ENDS: dict[str, tuple[Callable[[Mitigation], None], str, str]] = {
     "gives it up while setting up": (
         _is_set_up_and_given_up,
         "rearmed",
-        rf"Northgate gave up setting up the filter for the plan {NAME} by itself at \d\d:\d\d\.",
+        rf"Northgate gave up setting up the filter for the plan {NAME} on its own at \d\d:\d\d\.",
     ),
     "gives it up at the end of its capacity": (_is_over_capacity_and_gives_up, "rearmed",
     stopped()),
@@ -292,7 +292,7 @@ def test_a_provider_that_was_not_heard_for_a_while_may_have_stopped_before(
     says(northgate, 8)
 
     assert re.search(
-        rf"stopped filtering for the plan {NAME} by itself between \d\d:\d\d\D* and \d\d:\d\d",
+        rf"stopped filtering for the plan {NAME} on its own between \d\d:\d\d\D* and \d\d:\d\d",
         words(browser, NOW_PAGE),
     )
 
@@ -418,7 +418,7 @@ def test_an_end_before_another_provider_began_is_not_named_with_the_next_end(
     [ended] = waiting(acme)
     assert ends_of(ended) == [None, "rearmed"]
     page = words(browser, NOW_PAGE)
-    assert f"Tidewall stopped filtering for the plan {NAME} by itself" in page
+    assert f"Tidewall stopped filtering for the plan {NAME} on its own" in page
     assert "Northgate stopped" not in page
 
 

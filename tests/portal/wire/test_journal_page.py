@@ -53,7 +53,7 @@ def test_the_journal_says_what_was_really_said(
     assert newest < answer < first
     assert "58 03 00 01 20 61 20 62" in told
     assert '"target-prefix"' in told.replace("&quot;", '"')
-    assert "Kept for 90 days" in told
+    assert "Saved for 90 days" in told
 
 
 def test_the_journal_names_the_unreadable_parts_of_an_answer(
