@@ -83,7 +83,7 @@ def older_sentence(names: Sequence[str]) -> str:
         return ""
     verb, them = ("filters", "it has") if len(names) == 1 else ("filter", "they have")
     return (
-        f"{listed(names)} {verb} for the version before this one. This one is held when {them} "
+        f"{listed(names)} {verb} for the previous version. The new version is held once {them} "
         f"stopped."
     )
 
