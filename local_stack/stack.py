@@ -137,13 +137,6 @@ class Stack:
                 self._on_step(f"{process.failure()}; starting it again")
                 process.start()
 
-    def add_signal_worker(self) -> Process:
-        """One more, started and ready."""
-        name = f"signal-{len(self.signal_workers) + 1}"
-        process = self._launch(programs.signal_worker(name, self.environment))
-        process.wait_until_ready()
-        return process
-
     def _start(self) -> None:
         self._on_step("Starting Redis")
         redis = self._launch(

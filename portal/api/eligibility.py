@@ -52,10 +52,7 @@ class EligibilityShown(serializers.Serializer[Any]):
 class EligibilityView(APIView):
     @extend_schema(operation_id="check_eligibility", request=NewRequest, responses=EligibilityShown)
     def post(self, request: Request, slug: str) -> Response:
-        """Which provider the portal would ask for each target of this
-
-        request. Nothing is saved or sent.
-        """
+        """Which provider the portal would ask for each target. Nothing is saved or sent."""
         organization = membership_for(caller(request), slug, Role.OPERATOR).organization
         form = NewRequest(data=request.data)
         form.is_valid(raise_exception=True)

@@ -127,14 +127,6 @@ def why_no_help(mitigation: Mitigation) -> Cause | None:
     return _CAUSES.get(status)
 
 
-def waits_for_a_person(mitigations: Iterable[Mitigation]) -> bool:
-    """Nobody is asked again by itself: whoever is wanted never got the request, which went round in
-    a loop.
-    """
-    wanted = [mitigation for mitigation in mitigations if mitigation.wanted == Wanted.ACTIVE]
-    return bool(wanted) and all(_is_in_loop(mitigation) for mitigation in wanted)
-
-
 def next_try_at(mitigations: Sequence[Mitigation], now: datetime) -> datetime | None:
     """When the portal asks a provider next; `now` while it is asking one; None: only after a person
     acts.

@@ -49,8 +49,8 @@ def test_lanes_of_a_failover_are_numbered_and_name_who_is_not_asked(
 
     page = page_of(client_of(alice), request)
 
-    assert "1. Northgate Scrubbing" in page
-    assert "2. Tidewall" in page
+    assert "1. Northgate Scrubbing" in one_line(page)
+    assert "2. Tidewall" in one_line(page)
     assert 'data-status="not_asked"' in page
     assert "Sent to Northgate 0\u00a0s ago." in page
 
