@@ -94,11 +94,13 @@ class UnknownMitigation(models.Model):
     """When the provider first confirmed the withdrawal."""
     told_at = models.DateTimeField(null=True)
     """When the provider last confirmed the withdrawal."""
-    release_tried_at = models.DateTimeField(null=True)
+    release_tried_at = models.DateTimeField(null=True, db_column="let_go_at")
     """When the portal last tried, with a lifetime of 1, to end what the provider still held in
     standby.
     """
-    release_tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+    release_tries = models.PositiveSmallIntegerField(
+        default=0, db_default=0, db_column="let_go_tries"
+    )
     refusal_code = models.CharField(max_length=8, blank=True)
     """The code of the last withdrawal if the provider refused it."""
 
