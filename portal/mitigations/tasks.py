@@ -13,5 +13,11 @@ def terminate_redundant() -> None:
 
 
 @shared_task
+def end_taken_over() -> None:
+    """The name that the beat of release 0.1.0 sends; remove it after the next release."""
+    terminate_redundant()
+
+
+@shared_task
 def prune() -> None:
     services.downsample_counters(now=timezone.now())
