@@ -67,8 +67,8 @@ def current_mitigations(mitigations: Iterable[Mitigation]) -> list[Mitigation]:
 
 
 def may_be_started(mitigation: Mitigation | None) -> bool:
-    """Whether the order may ask this provider: it was never asked, or policy alone withdrew it."""
-    return mitigation is None or is_withdrawn_by_policy(mitigation)
+    """Whether the order may ask this provider: it was never asked, or no person withdrew it."""
+    return mitigation is None or _is_withdrawn_by_portal(mitigation)
 
 
 def due(scopes: Mapping[UUID, Targets], mitigations: Sequence[Mitigation]) -> list[Due]:
@@ -95,7 +95,7 @@ def _why_next(target: str, mitigations: Sequence[Mitigation]) -> Why | None:
     counting = [
         mitigation
         for mitigation in holding
-        if not (is_withdrawn_by_person(mitigation) or is_withdrawn_by_policy(mitigation))
+        if not (is_withdrawn_by_person(mitigation) or _is_withdrawn_by_portal(mitigation))
     ]
     if not counting and any(is_withdrawn_by_person(mitigation) for mitigation in holding):
         # What a person took away is not brought back by the order of the providers.
@@ -155,7 +155,26 @@ def is_withdrawn_by_person(mitigation: Mitigation) -> bool:
 
 
 def is_withdrawn_by_policy(mitigation: Mitigation) -> bool:
-    return mitigation.wanted == Wanted.WITHDRAWN and mitigation.withdrawn_cause in WithdrawnCause
+    """Whether policy withdrew it. A process of the earlier release saves only the text."""
+    has_cause = (
+        mitigation.withdrawn_cause in WithdrawnCause or mitigation.withdrawn_cause_text != ""
+    )
+    return mitigation.wanted == Wanted.WITHDRAWN and has_cause
+
+
+def is_given_up_at_end(mitigation: Mitigation) -> bool:
+    """Whether the portal withdrew it when the requested lifetime ended: an extension asks again."""
+    is_asked_to_end = mitigation.withdrawal_asked_at is not None and not mitigation.hold_again
+    return (
+        mitigation.wanted == Wanted.WITHDRAWN
+        and is_asked_to_end
+        and not is_withdrawn_by_person(mitigation)
+        and not is_withdrawn_by_policy(mitigation)
+    )
+
+
+def _is_withdrawn_by_portal(mitigation: Mitigation) -> bool:
+    return is_withdrawn_by_policy(mitigation) or is_given_up_at_end(mitigation)
 
 
 def may_filter(mitigation: Mitigation) -> bool:

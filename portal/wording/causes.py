@@ -9,7 +9,6 @@ from portal.core.formatting import listed
 from portal.mitigations.causes import FALLBACK, Cause, WithdrawnCause
 
 _CLAUSES: Final = {
-    Cause.FIRST: "",
     Cause.BY_HAND: "",
     Cause.HELD_AGAIN: "",
     Cause.REFUSED: "{provider} refused",
@@ -30,7 +29,7 @@ def asked_because(cause: Cause, *, provider: str = "", gateway: str = "", text: 
     answered for it. `text`: what an earlier release wrote, which stands where the cause or the
     provider is not known.
     """
-    if cause == Cause.OTHER or (cause in FALLBACK and not provider):
+    if cause in (Cause.FIRST, Cause.OTHER) or (cause in FALLBACK and not provider):
         return text
     asker = f"gateway {gateway}" if gateway else provider
     return _CLAUSES[cause].format(provider=provider, asker=asker)

@@ -17,7 +17,8 @@ WITHDRAWN_CAUSES = [('earlier_filters', 'Earlier Filters'), ('other', 'Other')]
 class Migration(migrations.Migration):
     """The columns of the sentences stay under their names: processes of the earlier release still write to them.
 
-    What they write between this and their restart counts as asked first, which policy never withdraws.
+    What they write between this and their restart has the default codes and a text: is_withdrawn_by_policy and
+    is_fallback read both.
     """
 
     dependencies = [

@@ -229,8 +229,12 @@ class Mitigation(models.Model):
 
     @property
     def is_fallback(self) -> bool:
-        """The request's order asked it in place of another provider, and no person did."""
-        return self.cause in FALLBACK and self.asked_by_id is None
+        """The request's order asked it in place of another provider, and no person did.
+
+        A process of the earlier release saves the text alone, beside the default cause.
+        """
+        is_old_fallback = self.cause == Cause.FIRST and self.cause_text != ""
+        return self.asked_by_id is None and (self.cause in FALLBACK or is_old_fallback)
 
     @property
     def is_not_sendable(self) -> bool:

@@ -146,7 +146,7 @@ def asked_because(mitigation: Mitigation) -> str:
 def withdrawn_because(mitigation: Mitigation) -> str:
     """Why policy withdrew it, a clause; empty where policy did not."""
     if not mitigation.withdrawn_cause:
-        return ""
+        return mitigation.withdrawn_cause_text
     names = {
         str(one.subscription_id): one.subscription.provider.short_name
         for one in mitigation.request.mitigations.all()

@@ -64,3 +64,7 @@ def test_the_text_stands_where_the_provider_has_another_name_by_now() -> None:
 
     assert asked_because(Cause.REFUSED, text=text) == text
     assert withdrawn_because(WithdrawnCause.EARLIER_FILTERS, [], text=text) == text
+
+
+def test_the_text_of_a_process_of_the_earlier_release_is_shown() -> None:
+    assert asked_because(Cause.FIRST, text="Northgate refused") == "Northgate refused"

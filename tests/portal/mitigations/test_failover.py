@@ -234,3 +234,41 @@ def test_policy_keeps_a_provider_that_protects_more_than_the_earlier_one() -> No
         mitigation(TIDEWALL, Status.MITIGATING, NEW),
         mitigation(HARBOUR, Status.PENDING, OLD, NEW, **FALLBACK),
     ) == [("Harbour", [NORTHGATE, TIDEWALL])]
+
+
+def test_an_old_process_that_saves_only_the_text_withdrew_by_policy() -> None:
+    mitigations = (
+        mitigation(NORTHGATE, Status.EXCEEDED),
+        withdrawn(TIDEWALL, withdrawn_cause_text="Northgate reports that it is filtering"),
+    )
+
+    assert asked(ALL, *mitigations) == [("Tidewall", Why(Cause.EXCEEDED, NORTHGATE))]
+
+
+def test_an_old_process_that_saves_only_the_text_asked_as_a_fallback() -> None:
+    mitigations = (
+        mitigation(NORTHGATE, Status.MITIGATING),
+        mitigation(TIDEWALL, Status.MITIGATING, cause_text="Northgate did not answer"),
+    )
+
+    assert needless(*mitigations) == [("Tidewall", [NORTHGATE])]
+
+
+def test_a_provider_given_up_at_the_end_of_the_lifetime_is_due_after_an_extension() -> None:
+    given_up = withdrawn(TIDEWALL, withdrawal_asked_at=NOW)
+
+    assert asked(ALL, mitigation(NORTHGATE, Status.EXCEEDED), given_up) == [
+        ("Tidewall", Why(Cause.EXCEEDED, NORTHGATE))
+    ]
+    assert asked(ALL, mitigation(NORTHGATE, Status.MITIGATING), given_up) == []
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{}, {"withdrawal_asked_at": NOW, "hold_again": True}],
+    ids=["replaced", "held again"],
+)
+def test_a_provider_that_holds_something_else_is_not_due(columns: dict[str, Any]) -> None:
+    mitigations = mitigation(NORTHGATE, Status.EXCEEDED), withdrawn(TIDEWALL, **columns)
+
+    assert asked(ALL, *mitigations) == []
