@@ -243,6 +243,9 @@ def change_settings(*, organization: Organization, actor: User | None = None) ->
     A suspended organization is closed to its members, but its requests continue.
     """
     before = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    # Before the save: a new slug locks the row's key, and a transaction that holds the log may need
+    # that key to commit a row that refers to the organization.
+    lock_log(organization.pk)
     organization.save()
     changed = changes(before, organization, SETTINGS)
     if changed:

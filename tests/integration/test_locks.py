@@ -154,6 +154,7 @@ def test_staff_and_members_change_an_organization_at_once(
     def change(index: int) -> None:
         one = Organization.objects.get(pk=acme.pk)
         one.patience_s = 20 + index
+        one.slug = f"acme-{index}"  # unique: it locks the row's key
         organizations.change_settings(organization=one, actor=mo)
 
     acts = [repeat(act) for act in (add, give_role, verify_and_ask, order, change)]
