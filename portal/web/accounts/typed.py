@@ -36,7 +36,9 @@ KEPT_PER_PERSON: Final = throttle.Limit(
 RESTORED: Final = "You were signed out. The form is as you left it; nothing was sent."
 UNDONE: Final = "You were signed out, so nothing was done. Sign in, then press the button again."
 _KEPT: Final = "typed_form"
-_SALT: Final = "portal.web.accounts.typed"
+_SALT: Final = "portal.accounts.typed"
+"""Not this module's name: forms on pages that are open during an upgrade carry marks signed with
+it."""
 _NOT_TYPED: Final = frozenset({FIELD, "csrfmiddlewaretoken"})
 
 
