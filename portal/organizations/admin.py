@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from portal.core.addresses import address_of
 from portal.core.admin import MAX_REASON_LENGTH, StaffAdmin, site
 from portal.core.errors import Invalid
 from portal.core.targets import shown
+from portal.events.models import EventCounter
 from portal.organizations import claims, queries, services
 from portal.organizations.admin_forms import NewResourceForm
 from portal.organizations.models import (
@@ -42,6 +44,17 @@ class OrganizationAdmin(StaffAdmin):
     instead_of_deleting = (
         "Untick Active instead: members are locked out, and their live requests continue."
     )
+
+    def get_deleted_objects(
+        self, objs: Iterable[Organization], request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """Also names the log as a reason not to delete: no foreign key protects it."""
+        rows = list(objs)
+        deleted, counts, perms_needed, protected = super().get_deleted_objects(rows, request)
+        logs = EventCounter.objects.filter(pk__in=[one.pk for one in rows])
+        with_log = set(logs.values_list("pk", flat=True))
+        histories = [f"Log of {one.name}" for one in rows if one.pk in with_log]
+        return deleted, counts, perms_needed, [*protected, *histories]
 
     def save_model(
         self,

@@ -6,11 +6,12 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from portal.accounts.models import User
+from portal.events.log import lock_log
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.providers import services
 from portal.providers.models import Provider, Subscription
 from tests.conftest import ClientOf, HalfSignedIn
-from tests.factories import PRIVATE_KEY, ResourceFactory
+from tests.factories import PRIVATE_KEY, OrganizationFactory, ResourceFactory
 from tests.portal.providers.identities import identity
 
 
@@ -295,3 +296,24 @@ def test_what_a_provider_takes_and_how_it_is_reached_is_checked(
 
     assert words in page.content.decode()
     assert "is violated" not in page.content.decode()
+
+
+@pytest.mark.parametrize("way", ["one", "several"])
+def test_an_organization_with_a_log_is_not_deleted(mo: User, client_of: ClientOf, way: str) -> None:
+    empty, used = OrganizationFactory.create(), OrganizationFactory.create()
+    lock_log(used.pk)
+    staff = client_of(mo)
+
+    def delete(organization: Organization) -> str:
+        address = "/admin/organizations/organization/"
+        chosen = {"action": "delete_selected", "_selected_action": [str(organization.pk)]}
+        answer = (
+            staff.post(f"{address}{organization.pk}/delete/", {"post": "yes"})
+            if way == "one"
+            else staff.post(address, {**chosen, "post": "yes"})
+        )
+        return answer.content.decode()
+
+    assert "This cannot be deleted" in delete(used)
+    assert "This cannot be deleted" not in delete(empty)
+    assert list(Organization.objects.all()) == [used]
