@@ -22,6 +22,7 @@ from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.conftest import ApiOf
+from tests.factories import OrganizationFactory
 
 START = datetime(2026, 1, 1, 0, 0, 0, tzinfo=UTC)
 ONE = uuid.UUID(int=1)
@@ -225,6 +226,44 @@ def test_a_log_is_thinned_in_portions(
     events = list(Event.objects.order_by("seq"))
     assert len(events) < 30
     assert_honest(events)
+
+
+def log_of(count: int, *, at: datetime) -> uuid.UUID:
+    organization = OrganizationFactory.create()
+    for _ in range(count):
+        append_event(organization_id=organization.pk, type=EventType.ORGANIZATION_CHANGED, at=at)
+    return organization.pk
+
+
+def handled() -> dict[uuid.UUID, int]:
+    return dict(EventCursor.objects.filter(seq__gt=0).values_list("organization_id", "seq"))
+
+
+@pytest.mark.django_db
+def test_logs_without_old_events_take_no_portion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downsampling, "MAX_PORTIONS", 1)
+    due = log_of(2, at=old())
+    for _ in range(30):
+        log_of(1, at=timezone.now())
+
+    services.downsample_counters(now=timezone.now())
+
+    assert handled() == {due: 2}
+
+
+@pytest.mark.django_db
+def test_no_log_waits_for_the_end_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downsampling, "MAX_PORTIONS", 1)
+    monkeypatch.setattr(downsampling, "PORTION", 1)
+    runs = 30
+    logs = {log_of(runs, at=old()) for _ in range(2)}
+
+    for _ in range(runs):
+        services.downsample_counters(now=timezone.now())
+
+    # By chance alone, one of 2^29 fails.
+    assert handled().keys() == logs
+    assert sum(handled().values()) == runs
 
 
 @pytest.mark.parametrize("after", [0, 1, 5, 30, 31, 60])
