@@ -5,9 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 
 import pytest
+from django.apps import apps
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from portal.mitigations.causes import FALLBACK, Cause, WithdrawnCause
+from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.wording.causes import asked_because, withdrawn_because
+from tests.portal.mitigations.conftest import Submit
 
 old_rows = import_module("portal.mitigations.migrations.0021_causes_of_old_rows")
 NAMED = {"Northgate": 1, "Tidewall": 2, "Edge 1": 1}
@@ -68,3 +73,48 @@ def test_the_text_stands_where_the_provider_has_another_name_by_now() -> None:
 
 def test_the_text_of_a_process_of_the_earlier_release_is_shown() -> None:
     assert asked_because(Cause.FIRST, text="Northgate refused") == "Northgate refused"
+
+
+def test_a_name_that_two_providers_share_is_none_of_them() -> None:
+    shared = [(1, "Northgate", "Edge 1"), (2, "Tidewall", "Edge 1"), (3, "Harbour", "")]
+
+    assert old_rows.by_name(shared) == {"Northgate": 1, "Tidewall": 2, "Harbour": 3}
+
+
+def is_named(mitigation: Mitigation, sql: str) -> bool:
+    return str(mitigation.pk) in sql or mitigation.pk.hex in sql
+
+
+def test_rows_are_read_in_short_transactions_and_those_of_live_requests_last(
+    submit: Submit,
+) -> None:
+    requests = [submit(Strategy.PARALLEL) for _ in range(6)]
+    live = sorted(one.pk for one in requests)[:2]
+    MitigationRequest.objects.exclude(pk__in=live).update(status="terminated")
+    for request in requests:
+        first, second = request.mitigations.all()
+        name = first.subscription.provider.short_name
+        text, withdrawn = f"{name} did not answer", f"{name} reports that it is filtering"
+        Mitigation.objects.filter(pk=second.pk).update(
+            cause_text=text, withdrawn_cause_text=withdrawn
+        )
+        Mitigation.objects.filter(pk=first.pk).update(asked_by=request.created_by)
+
+    with CaptureQueriesContext(connection) as queries:
+        old_rows.to_codes(apps, None)
+
+    updates = [query["sql"] for query in queries if query["sql"].startswith("UPDATE")]
+    updated = [
+        {one.request_id for one in Mitigation.objects.all() if is_named(one, sql)}
+        for sql in updates
+    ]
+    assert [len(one) for one in updated] == [4, 1, 1]
+    assert updated[1:] == [{pk} for pk in live]
+    for request in requests:
+        first, second = request.mitigations.all()
+        assert first.cause == Cause.BY_HAND
+        assert (second.cause, second.cause_subscription_id) == (
+            Cause.SILENT,
+            first.subscription_id,
+        )
+        assert second.withdrawn_for == [str(first.subscription_id)]
