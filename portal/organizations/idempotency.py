@@ -14,13 +14,22 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.db import connection
+from django.db.models import DateTimeField, UUIDField
 from django.utils import timezone
 
-from portal.accounts.actors import Actor
+from portal.accounts.actors import Actor, ActorKind
 from portal.core.errors import FieldError, IdempotencyKeyReused, Invalid
 from portal.organizations.models import MAX_KEY_LENGTH, IdempotencyKey, Organization, ResultKind
 
 KEYS_KEPT_FOR: Final = timedelta(days=7)
+_PREVIOUS_KEYS: Final = {
+    ResultKind.REQUEST: """SELECT digest, request_id FROM mitigations_idempotencykey
+        WHERE organization_id = %s AND user_id = %s AND key = %s AND created_at > %s""",
+    ResultKind.RESOURCE: """SELECT digest, resource_id FROM organizations_resourcekey
+        WHERE organization_id = %s AND user_id = %s AND key = %s AND created_at > %s""",
+}
+"""Tables without a model, in which the previous release saves keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +81,34 @@ def begin(
         "result_kind": kind,
         "key": key,
     }
-    earlier = IdempotencyKey.objects.filter(**identity).first()
-    if earlier is not None and earlier.digest != digest:
+    own = IdempotencyKey.objects.filter(**identity)
+    earlier = own.values_list("digest", "result_id").first()
+    if earlier is None and actor.kind == ActorKind.PERSON:
+        earlier = _saved_by_previous_release(organization, actor, kind, key)
+    if earlier is None:
+        return Call(identity, digest, None)
+    saved_digest, result = earlier
+    if saved_digest != digest:
         raise IdempotencyKeyReused(f"This key was used for another {kind}. Use a new one.")
-    return Call(identity, digest, None if earlier is None else earlier.result_id)
+    return Call(identity, digest, result)
+
+
+def _saved_by_previous_release(
+    organization: Organization, person: Actor, kind: ResultKind, key: str
+) -> tuple[str, UUID] | None:
+    """The digest and result that a web process of the previous release saved after the tables were
+    migrated: `web` is replaced last. The release that drops these tables drops this too.
+    """
+    sought = (
+        UUIDField().get_db_prep_value(organization.pk, connection),
+        UUIDField().get_db_prep_value(person.id, connection),
+        key,
+        DateTimeField().get_db_prep_value(timezone.now() - KEYS_KEPT_FOR, connection),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_PREVIOUS_KEYS[kind], sought)
+        row = cursor.fetchone()
+    return None if row is None else (row[0], UUID(str(row[1])))
 
 
 def prune(*, now: datetime) -> int:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
+from django.db.models import DateTimeField, UUIDField
 from django.utils import timezone
 
 from portal.accounts.actors import Actor
@@ -59,6 +63,49 @@ def test_a_key_belongs_to_one_sender_in_one_organization_and_one_kind_of_result(
     assert another.first_result is None
     with pytest.raises(IdempotencyKeyReused):
         idempotency.begin(**first, content={"name": "Other"})
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize(
+    ("kind", "table"),
+    [
+        (ResultKind.REQUEST, "mitigations_idempotencykey"),
+        (ResultKind.RESOURCE, "organizations_resourcekey"),
+    ],
+)
+def test_a_key_that_the_previous_release_saved_during_the_upgrade_counts_for_a_week(
+    acme: Organization, globex: Organization, alice: User, dana: User, kind: ResultKind, table: str
+) -> None:
+    results = {age: uuid4() for age in (6, 8)}
+    digest = hashlib.sha256(json.dumps(CONTENT, sort_keys=True).encode()).hexdigest()
+    with connection.cursor() as cursor:
+        for age, result in results.items():
+            cursor.execute(
+                f"INSERT INTO {table}"
+                f" (organization_id, user_id, key, digest, {kind}_id, created_at)"
+                " VALUES (%s, %s, %s, %s, %s, %s)",
+                (
+                    UUIDField().get_db_prep_value(acme.pk, connection),
+                    UUIDField().get_db_prep_value(alice.pk, connection),
+                    f"{age} days",
+                    digest,
+                    UUIDField().get_db_prep_value(result, connection),
+                    DateTimeField().get_db_prep_value(
+                        timezone.now() - timedelta(days=age), connection
+                    ),
+                ),
+            )
+
+    def found(key: str, person: User = alice, organization: Organization = acme) -> UUID | None:
+        actor = Actor.person(person)
+        return idempotency.begin(organization, actor, kind, key, CONTENT).first_result
+
+    assert found("6 days") == results[6]
+    assert found("8 days") is None
+    assert found("6 days", person=dana) is None
+    assert found("6 days", organization=globex) is None
+    with pytest.raises(IdempotencyKeyReused):
+        idempotency.begin(acme, Actor.person(alice), kind, "6 days", {"name": "Other"})
 
 
 def test_keys_are_deleted_after_a_week(acme: Organization, alice: User) -> None:
