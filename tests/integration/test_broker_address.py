@@ -84,7 +84,7 @@ def address(stack: Stack, front: TcpProxy, query: str = "") -> str:
 
 
 def ask_broker(url: str) -> None:
-    with Connection(env.broker(url), transport="portal.core.broker:Transport") as connection:
+    with Connection(env.broker(url), transport="portal.core.broker:RedisTransport") as connection:
         connection.connect()
 
 
