@@ -17,7 +17,7 @@ PORTAL = Path(__file__).parents[1] / "portal"
 LOADER = MigrationLoader(None)
 RENAMES = [
     (name, operation)
-    for name, migration in LOADER.disk_migrations.items()
+    for name, migration in sorted(LOADER.disk_migrations.items(), key=lambda one: one[0])
     if (PORTAL / name[0]).is_dir()
     for operation in migration.operations
     if isinstance(operation, RenameField)
