@@ -126,7 +126,7 @@ class HopLimitReached(Refused):
     """5.08 (RFC 8768): a loop of gateways, which are named from here to the server."""
 
     def __init__(self, gateways: tuple[str, ...]) -> None:
-        through = ", ".join(gateways) or "gateways that do not say their names"
+        through = ", ".join(gateways) or "gateways that do not give their names"
         super().__init__("5.08", f"the request goes in a loop through {through}")
         self.gateways = gateways
 
