@@ -68,7 +68,7 @@ def test_a_person_adopts_one_and_withdraws_the_other(orphans: None, page_of: Pag
     expect(alice.locator(provider_card(alice, WITHDRAWN))).to_have_count(0, timeout=WITHIN_MS)
     alice.locator(provider_card(alice, ADOPTED)).get_by_role("button", name="Adopt").click()
     expect(alice.locator("h1")).to_contain_text("Northgate reports it is filtering")
-    expect(alice.get_by_text("alice adopted what was running already")).to_be_visible()
+    expect(alice.get_by_text("alice adopted an existing mitigation")).to_be_visible()
 
     alice.get_by_text("Terminate…").first.click()
     alice.get_by_role("button", name="Terminate now").click()
