@@ -11,7 +11,7 @@ from django.db import models
 
 
 class EventType(models.TextChoices):
-    """The stable names of API.md."""
+    """The stable names of the API."""
 
     REQUEST_SUBMITTED = "request.submitted"
     REQUEST_STATUS = "request.status"
@@ -77,7 +77,7 @@ class Event(models.Model):
         return f"{self.seq} {self.type}"
 
     def as_message(self) -> dict[str, Any]:
-        """The object of API.md, as sent by REST and sockets."""
+        """The event as REST and sockets send it."""
         thinned = {"thinned": self.thinned} if self.thinned else {}
         return {
             "seq": self.seq,

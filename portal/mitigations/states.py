@@ -19,7 +19,7 @@ from portal.core.errors import Conflict
 
 
 class Status(models.TextChoices):
-    """One provider's mitigation, in the portal's words (API.md)."""
+    """One provider's mitigation, in the portal's words, which the API uses too."""
 
     PENDING = "pending"
     IN_PROGRESS = "in_progress"
