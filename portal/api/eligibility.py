@@ -14,11 +14,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
-from portal.api.replacing import ReplacedShown, event_facts
+from portal.api.replacement import ReplacedShown, event_facts
 from portal.api.requests import NewRequest
 from portal.mitigations import queries
 from portal.mitigations.models import every_target
-from portal.mitigations.replacing import Proposal, would_replace
+from portal.mitigations.replacement import Proposal, would_replace
 from portal.mitigations.validation import AssignedScope, assign_scopes, check
 from portal.organizations.access import membership_for
 from portal.organizations.models import Role

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from portal.api.authentication import actor_of, caller
 from portal.api.fields import Identifier
-from portal.api.replacing import WOULD_REPLACE, Consenting
+from portal.api.replacement import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
 from portal.api.requests import reread, shown_request
 from portal.mitigations import services

@@ -12,15 +12,15 @@ from rest_framework.views import APIView
 
 from portal.api.authentication import caller
 from portal.api.eligibility import LeftOutShown
-from portal.api.replacing import ReplacedShown, event_facts
+from portal.api.replacement import ReplacedShown, event_facts
 from portal.api.requests import NewRequest
 from portal.mitigations.models import Strategy
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.unknown import Unknown
 from portal.organizations.access import membership_for
 from portal.organizations.models import Organization, Role
-from portal.signaling.preview import Preview, preview
-from portal.wording.preview import effects, gets_this
+from portal.signaling.preview_messages import Preview, preview
+from portal.wording.preview_text import effects, gets_this
 
 
 class TargetsPlanned(serializers.Serializer[Any]):

@@ -27,7 +27,7 @@ from portal.api.fields import (
     YesNo,
 )
 from portal.api.pagination import NewestFirst, page_of
-from portal.api.replacing import WOULD_REPLACE, Consenting
+from portal.api.replacement import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
 from portal.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, idempotency_key, page_schema
 from portal.core.errors import FieldError, Invalid

@@ -27,7 +27,7 @@ from portal.api.fields import (
     YesNo,
 )
 from portal.api.pagination import ByName, NewestDrill, page_of
-from portal.api.replacing import WOULD_REPLACE, Consenting
+from portal.api.replacement import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
 from portal.api.requests import NewPorts, NewTargets
 from portal.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, idempotency_key, page_schema

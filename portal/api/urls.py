@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 
 from portal.api import eligibility, mitigations, requests, standby, unknown
 from portal.api.events import EventsView
-from portal.api.extension import ExtensionPreviewView
+from portal.api.extension_preview import ExtensionPreviewView
 from portal.api.preview import PreviewView
 from portal.api.readiness import ReadinessView
 from portal.api.resources import ResourcesView

@@ -20,13 +20,12 @@ from portal.core.errors import Conflict
 from portal.core.wake import wake_on_commit
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
-from portal.inventory.adoption import NotAdoptable, adoptable
-from portal.inventory.held import Held, is_another, was_asked_by
+from portal.inventory.adoptable import NotAdoptable, adoptable
 from portal.inventory.models import Ending, Inventory, UnknownMitigation
+from portal.inventory.reported_mitigation import Held, is_another, was_asked_by
 from portal.mitigations import queries as mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest
-from portal.mitigations.services import adopting
-from portal.mitigations.services.adopting import Running
+from portal.mitigations.services.adopt import Running, adopt_mitigation
 from portal.mitigations.states import CONFIRMED
 from portal.providers.models import Subscription
 
@@ -218,7 +217,7 @@ def adopt(*, unknown_id: UUID, actor: Actor) -> MitigationRequest:
         )
     except NotAdoptable as error:
         raise Conflict(f"It was not adopted. {error.message}", code=error.code) from None
-    request = adopting.adopt(
+    request = adopt_mitigation(
         organization=organization,
         actor=actor,
         checked=found.checked,

@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from portal.core.errors import Conflict, FieldError, Invalid
-from portal.mitigations.replacing import Replaced
+from portal.mitigations.replacement import Replaced
 from portal.mitigations.unknown import Unknown
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from portal.mitigations.models import FilteringEnd, FilteringEndedBy, Mitigation
-from portal.mitigations.replacing import replacement
+from portal.mitigations.replacement import replacement
 from portal.mitigations.states import ACTIVE, Status, Trigger
 
 _BY: Final = {

@@ -14,7 +14,7 @@ from portal.mitigations.models import (
     Strategy,
 )
 from portal.mitigations.overlaps import Coverage, losses
-from portal.mitigations.replacing import coverage_of
+from portal.mitigations.replacement import coverage_of
 from portal.mitigations.validation import INDEFINITE
 
 FOREVER: Final = datetime.max.replace(tzinfo=UTC)

@@ -14,7 +14,7 @@ from dots_client import (
     Scope,
     Targets,
 )
-from portal.inventory.held import Held
+from portal.inventory.reported_mitigation import Held
 from portal.mitigations.models import Mitigation
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import BY_DOTS_STATUS, Trigger

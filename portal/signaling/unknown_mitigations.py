@@ -24,8 +24,8 @@ from dots_client import (
     Targets,
 )
 from portal.inventory import queries, services
-from portal.inventory.held import is_another
 from portal.inventory.models import UnknownMitigation
+from portal.inventory.reported_mitigation import is_another
 from portal.mitigations.models import Mitigation
 from portal.mitigations.queries import mitigations_by_mid
 from portal.mitigations.services import raise_next_mid

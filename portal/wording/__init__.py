@@ -44,9 +44,9 @@ from portal.wording.sessions import (
     session_badge,
     session_sentence,
 )
-from portal.wording.stopping import stop_question
+from portal.wording.stop_question import stop_question
 from portal.wording.summaries import Act, NextStep, lifetime_sentence, next_step, summary
-from portal.wording.terminating import (
+from portal.wording.terminate_question import (
     Question,
     colleagues,
     goes_to,
@@ -54,7 +54,7 @@ from portal.wording.terminating import (
     terminate_question,
 )
 from portal.wording.timeline import Entry, EventFacts, entry, merged, reports_entry, silence_entry
-from portal.wording.withdrawing import ask_label, withdraw_question
+from portal.wording.withdraw_question import ask_label, withdraw_question
 
 __all__ = [
     "BADGES",

@@ -18,8 +18,8 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.events.models import Event
 from portal.inventory import services
-from portal.inventory.held import Held
 from portal.inventory.models import Ending, UnknownMitigation
+from portal.inventory.reported_mitigation import Held
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.services import take_higher_mid
 from portal.organizations.models import ProtectedResource

@@ -46,8 +46,8 @@ TARGETS: Final = (
         (
             "portal/mitigations/services/advance.py",
             "portal/mitigations/services/start_and_end.py",
-            "portal/mitigations/services/steps.py",
-            "portal/mitigations/services/winding_down.py",
+            "portal/mitigations/services/transitions.py",
+            "portal/mitigations/wind_down.py",
         ),
         (f"{PORTAL}mitigations", f"{PORTAL}standby/test_plans.py"),
         has_database=True,

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from portal.accounts.services.ending import end_access, reset_second_factor
+from portal.accounts.services.end_access import end_access, reset_second_factor
 from portal.accounts.services.enrolment import (
     Enrolment,
     begin_enrolment,
@@ -17,7 +17,7 @@ from portal.accounts.services.sessions import (
     open_session,
     sign_out,
 )
-from portal.accounts.services.steps import (
+from portal.accounts.services.sign_in_steps import (
     MAX_PASSWORD_LENGTH,
     MAX_USERNAME_LENGTH,
     check_password,

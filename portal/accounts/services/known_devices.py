@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from portal.accounts.models import KnownDevice, User
-from portal.accounts.services.ending import lock_unchanged
+from portal.accounts.services.end_access import lock_unchanged
 
 KNOWN_FOR: Final = timedelta(days=180)
 """Counted from the last sign-in."""

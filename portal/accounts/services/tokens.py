@@ -10,7 +10,7 @@ from django.db import transaction
 
 from portal.accounts.models import ApiToken, User
 from portal.accounts.services import known_devices
-from portal.accounts.services.ending import lock_unchanged
+from portal.accounts.services.end_access import lock_unchanged
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.security_log import SecurityEvent, record
 

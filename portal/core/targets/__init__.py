@@ -19,6 +19,12 @@ from portal.core.targets.model import (
     TargetError,
 )
 from portal.core.targets.names import both_forms, former_name, normal_host
+from portal.core.targets.ports_and_protocols import (
+    PROTOCOL_NAMES,
+    protocol_number,
+    read_ports,
+    split_ports,
+)
 from portal.core.targets.reading import (
     as_text,
     classify,
@@ -34,7 +40,6 @@ from portal.core.targets.reading import (
 from portal.core.targets.splitting import Piece, split
 from portal.core.targets.territory import Territory, contains, overlap
 from portal.core.targets.text import MAX_TYPED_LENGTH, shown, visible
-from portal.core.targets.traffic import PROTOCOL_NAMES, protocol_number, read_ports, split_ports
 from portal.core.targets.uris import uri_host
 
 __all__ = [

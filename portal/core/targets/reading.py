@@ -19,9 +19,9 @@ from portal.core.targets.model import (
     TargetError,
 )
 from portal.core.targets.names import normal_name
+from portal.core.targets.ports_and_protocols import protocol_number, read_ports
 from portal.core.targets.splitting import split
 from portal.core.targets.text import JOINERS, plain, without_joiners
-from portal.core.targets.traffic import protocol_number, read_ports
 from portal.core.targets.uris import read_uri
 
 _OF_NAMES: Final = frozenset({Code.ONE_LABEL, Code.NOT_A_NAME, Code.NOT_IDNA, Code.HAS_A_PATH})

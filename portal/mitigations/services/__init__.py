@@ -34,7 +34,7 @@ from portal.mitigations.services.outcomes import (
     record_unavailable,
     record_withdrawal_confirmed,
 )
-from portal.mitigations.services.redundant import terminate_redundant
+from portal.mitigations.services.redundant_requests import terminate_redundant
 from portal.mitigations.services.refresh import ask_refresh
 from portal.mitigations.services.reports import (
     ProviderReport,
@@ -42,7 +42,7 @@ from portal.mitigations.services.reports import (
     record_report,
     says_nothing_new,
 )
-from portal.mitigations.services.stopping import give_up, resume_holding, stop_filtering
+from portal.mitigations.services.stop_plan_filtering import give_up, resume_holding, stop_filtering
 from portal.mitigations.services.submit import submit, submitted_before
 from portal.mitigations.services.terminate import terminate
 from portal.mitigations.services.withdraw import withdraw_mitigation, withdraw_provider

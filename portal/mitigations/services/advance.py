@@ -1,5 +1,5 @@
 """Settle a request: derive its status from its mitigations, and start or withdraw mitigations by
-policy. Only this module and steps.py write a status.
+policy. Only this module and transitions.py write a status.
 
 Locks are taken in this order: request, its mitigations, event counter, subscriptions
 (docs/locking.md).
@@ -40,11 +40,10 @@ from portal.mitigations.models import (
     Wanted,
 )
 from portal.mitigations.plan_ends import filtering_ended_at, is_acted_on
-from portal.mitigations.replacing import without_consent
+from portal.mitigations.replacement import without_consent
 from portal.mitigations.services.locks import lock_mitigation, mitigations_of
 from portal.mitigations.services.start_and_end import end_mitigation, start_mitigation
-from portal.mitigations.services.steps import Step, apply
-from portal.mitigations.services.winding_down import has_stopped
+from portal.mitigations.services.transitions import Step, apply
 from portal.mitigations.states import (
     REQUEST_TERMINAL,
     SET_BACK,
@@ -54,6 +53,7 @@ from portal.mitigations.states import (
     Status,
     request_status,
 )
+from portal.mitigations.wind_down import has_stopped
 
 FILTERING_HEARD_WITHIN: Final = timedelta(seconds=90)
 """Three heartbeats: an older word that somebody filters is no ground to withdraw somebody else."""

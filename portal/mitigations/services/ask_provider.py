@@ -19,12 +19,12 @@ from portal.mitigations.causes import Cause
 from portal.mitigations.consent import NO_CONSENT, Consent
 from portal.mitigations.failover import Why, current_mitigations, is_withdrawn_by_person
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Wanted
-from portal.mitigations.replacing import Proposal, Replaced, would_replace
+from portal.mitigations.replacement import Proposal, Replaced, would_replace
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.locks import lock_request, mitigations_of
 from portal.mitigations.services.start_and_end import start_mitigation
-from portal.mitigations.services.steps import Step, apply
 from portal.mitigations.services.terminate import refuse_if_ending, refuse_if_not_immediate
+from portal.mitigations.services.transitions import Step, apply
 from portal.mitigations.states import SET_BACK, Status, Trigger
 from portal.mitigations.validation import AssignedScope
 

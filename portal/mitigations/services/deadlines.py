@@ -20,9 +20,9 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.locks import lock_mitigation, mitigations_of
-from portal.mitigations.services.steps import Step, apply
-from portal.mitigations.services.winding_down import WIND_DOWN_AT_MOST, winds_down_until
+from portal.mitigations.services.transitions import Step, apply
 from portal.mitigations.states import LIVE, LOOP, SET_BACK, WINDING_DOWN, Status, Trigger
+from portal.mitigations.wind_down import WIND_DOWN_AT_MOST, winds_down_until
 
 MAX_SWEPT: Final = 500
 """Rows one sweep looks at; the rest waits for the next."""

@@ -19,8 +19,8 @@ from portal.events.models import EventType
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.locks import lock_mitigation, lock_request, mitigations_of
 from portal.mitigations.services.outcomes import MAX_REASON_KEPT, MAX_REASON_TOLD
-from portal.mitigations.services.steps import Step, apply
 from portal.mitigations.services.terminate import refuse_if_ending
+from portal.mitigations.services.transitions import Step, apply
 from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED
 
 MAX_TRIES: Final = 5

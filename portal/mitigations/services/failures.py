@@ -21,7 +21,7 @@ from portal.mitigations.services.outcomes import (
     MAX_REASON_TOLD,
     refreshed,
 )
-from portal.mitigations.services.steps import Step, apply, retry_at
+from portal.mitigations.services.transitions import Step, apply, retry_at
 from portal.mitigations.states import NOT_SENDABLE, Status, Trigger
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.locks import lock_mitigation
 from portal.mitigations.services.start_and_end import allocate_mid
-from portal.mitigations.services.steps import Step, apply
+from portal.mitigations.services.transitions import Step, apply
 from portal.providers.models import Subscription
 
 MAX_HIGHER_MIDS: Final = 10

@@ -17,11 +17,11 @@ from portal.events.queries import of_mitigation
 from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.release import MAX_RELEASE_TRIES
-from portal.mitigations.replacing import replacement
+from portal.mitigations.replacement import replacement
 from portal.mitigations.services.advance import advance, settle
 from portal.mitigations.services.locks import lock_mitigation
 from portal.mitigations.services.reports import ends
-from portal.mitigations.services.steps import Step, apply
+from portal.mitigations.services.transitions import Step, apply
 from portal.mitigations.states import LIVE, LOOP, Status, Trigger
 
 MAX_REASON_KEPT: Final = 500

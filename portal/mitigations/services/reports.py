@@ -17,7 +17,7 @@ from portal.events.models import EventType
 from portal.mitigations.models import MAX_COUNTER, REPORTS_MISSING_AFTER, Mitigation, Wanted
 from portal.mitigations.services.advance import FILTERING_HEARD_WITHIN, settle
 from portal.mitigations.services.locks import lock_mitigation
-from portal.mitigations.services.steps import Step, apply
+from portal.mitigations.services.transitions import Step, apply
 from portal.mitigations.states import CONFIRMED, KNOWN_REPORTS, Status, Trigger, next_status
 from portal.mitigations.validation import INDEFINITE
 

@@ -21,7 +21,7 @@ from portal.mitigations.models import (
     MitigationRequest,
     Wanted,
 )
-from portal.mitigations.services.steps import Step, apply
+from portal.mitigations.services.transitions import Step, apply
 from portal.mitigations.states import (
     Status,
     Trigger,

@@ -17,10 +17,10 @@ from portal.mitigations import queries
 from portal.mitigations.consent import NO_CONSENT, Consent
 from portal.mitigations.failover import due
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy
-from portal.mitigations.replacing import Replaced
-from portal.mitigations.services.creating import append_submitted, create_request
+from portal.mitigations.replacement import Replaced
+from portal.mitigations.services.consent_check import CheckContext, check_with_consent
+from portal.mitigations.services.create import append_submitted, create_request
 from portal.mitigations.services.start_and_end import start_mitigation
-from portal.mitigations.services.submission_check import CheckContext, check_with_consent
 from portal.mitigations.validation import (
     Checked,
     Submission,

@@ -6,7 +6,6 @@ same.
 
 from __future__ import annotations
 
-from portal.mitigations.validation.checking import MAX_REASON_LENGTH, check
 from portal.mitigations.validation.encoding import can_be_sent, message_bytes, wire_scope
 from portal.mitigations.validation.lifetimes import (
     INDEFINITE,
@@ -26,6 +25,7 @@ from portal.mitigations.validation.submission import (
     Resource,
     Submission,
 )
+from portal.mitigations.validation.submission_check import MAX_REASON_LENGTH, check
 from portal.mitigations.validation.targets import MESSAGE_LIMIT_BYTES
 from portal.mitigations.validation.traffic import MAX_PORT_RANGES, MAX_PROTOCOLS
 

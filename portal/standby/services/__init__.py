@@ -16,7 +16,7 @@ from portal.standby.services.plans import (
     turn_off,
     turn_on,
 )
-from portal.standby.services.stopping import stop_filtering
+from portal.standby.services.stop_filtering import stop_filtering
 
 __all__ = [
     "activate",

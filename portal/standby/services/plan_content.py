@@ -13,7 +13,7 @@ from portal.core.formatting import listed
 from portal.mitigations import queries as mitigation_queries
 from portal.mitigations.failover import current_mitigations
 from portal.mitigations.models import Mitigation, Strategy, Wanted
-from portal.mitigations.replacing import Proposal
+from portal.mitigations.replacement import Proposal
 from portal.mitigations.resubmission import resubmission
 from portal.mitigations.states import ACTIVE
 from portal.mitigations.unknown import Unknown

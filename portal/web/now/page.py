@@ -21,7 +21,7 @@ from portal.organizations.models import Membership, Organization
 from portal.providers.models import Subscription
 from portal.readiness.gather import readiness_of
 from portal.web.frame import frame
-from portal.web.now.tonight import tonight
+from portal.web.now.readiness_summary import tonight
 from portal.web.requests import chart
 from portal.web.requests.described import scope_line, short_life
 from portal.web.requests.ended import ends

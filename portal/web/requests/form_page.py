@@ -15,7 +15,7 @@ from portal.core.formatting import in_words, lifetime, listed
 from portal.core.targets import TargetError, both_forms, read
 from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.replacing import Proposal
+from portal.mitigations.replacement import Proposal
 from portal.mitigations.resubmission import joined, resubmission
 from portal.mitigations.validation import EligibleProvider, check
 from portal.organizations.models import Membership, Organization, ProtectedResource

@@ -18,8 +18,8 @@ from portal.core.errors import Invalid
 from portal.mitigations import queries
 from portal.mitigations.consent import Consent
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.replacing import Proposal, Replaced, would_replace
-from portal.mitigations.services.submission_check import CheckContext, joint_request
+from portal.mitigations.replacement import Proposal, Replaced, would_replace
+from portal.mitigations.services.consent_check import CheckContext, joint_request
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import Submission
@@ -29,7 +29,12 @@ from portal.web.requests.request_form import typed_id
 from portal.web.requests.shared import subscriptions
 from portal.wording.badges import STALE_AFTER
 from portal.wording.from_rows.mitigations import request_facts
-from portal.wording.replacing import already, may_be_protected, no_joint_request, taken_away
+from portal.wording.replacement_losses import (
+    already,
+    may_be_protected,
+    no_joint_request,
+    taken_away,
+)
 
 SHOWN: Final = 4
 """Overlapping requests that the page names; it counts the rest."""

@@ -14,12 +14,12 @@ from portal.core.errors import Conflict, Invalid
 from portal.mitigations.access import request_for
 from portal.organizations.models import Membership, Role
 from portal.organizations.request_context import member_of
-from portal.signaling.extension import extension as extension_of
-from portal.signaling.preview import preview as preview_of
+from portal.signaling.extension_messages import extension as extension_of
+from portal.signaling.preview_messages import preview as preview_of
 from portal.web.accounts import typed
-from portal.web.requests.extension import extension_page, first_choice
+from portal.web.requests.extension_page import extension_page, first_choice
 from portal.web.requests.form_page import all_wrong, form_page
-from portal.web.requests.preview import preview_page
+from portal.web.requests.preview_page import preview_page
 from portal.web.requests.request_form import RequestForm, typed_lifetime
 
 

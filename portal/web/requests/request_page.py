@@ -17,7 +17,7 @@ from portal.events.models import Event
 from portal.events.queries import counter_reports, timeline
 from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest, Strategy
-from portal.mitigations.replacing import Replaced
+from portal.mitigations.replacement import Replaced
 from portal.web.frame import Frame
 from portal.web.requests import chart
 from portal.web.requests.described import describe_request, targets_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal.inventory import queries
-from portal.inventory.adoption import NotAdoptable, adoptable
+from portal.inventory.adoptable import NotAdoptable, adoptable
 from portal.inventory.models import Inventory, UnknownMitigation
 from portal.mitigations import queries as mitigations
 from portal.mitigations.states import reported_status

@@ -11,7 +11,7 @@ from portal import wording
 from portal.mitigations import queries
 from portal.mitigations.validation import within_limits
 from portal.providers.models import Subscription
-from portal.wording.extending import if_asked_later
+from portal.wording.extension_text import if_asked_later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from portal.mitigations.models import (
     WithdrawnCause,
     every_target,
 )
-from portal.mitigations.replacing import without_consent
+from portal.mitigations.replacement import without_consent
 from portal.mitigations.states import CONFIRMED, RequestStatus, Status
 from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import AssignedScope, assign_scope
@@ -34,7 +34,7 @@ from portal.providers.models import PathKind, Subscription
 from portal.providers.wording import no_session_because
 from portal.wording import causes
 from portal.wording.replaced import taken_over
-from portal.wording.replacing import left_out
+from portal.wording.replacement_losses import left_out
 
 
 def session_of(subscription: Subscription) -> wording.Session:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from uuid import UUID
 
 from portal.inventory import queries
-from portal.inventory.adoption import NotAdoptable
+from portal.inventory.adoptable import NotAdoptable
 from portal.inventory.models import UnknownMitigation
 from portal.mitigations import queries as mitigations
 from portal.organizations.models import Organization

@@ -12,7 +12,7 @@ from portal.accounts import services
 from portal.accounts.models import (
     User,
 )
-from portal.accounts.services import steps
+from portal.accounts.services import sign_in_steps
 from portal.core.errors import InvalidCredentials, PortalError, Throttled
 from portal.core.throttle import Limit
 from tests.factories import PASSWORD, UserFactory
@@ -66,8 +66,8 @@ def test_the_database_is_asked_as_much_for_an_unknown_name_as_for_a_known_one(
     names = ["erin", "nobody", "left", "no-password"]
     slowed = Limit(name="x", tries=0, window_s=60, message="Too many.")
     asked: list[set[int]] = []
-    for limit in (steps.TRIES_PER_USER, slowed):
-        monkeypatch.setattr(steps, "TRIES_PER_USER", limit)
+    for limit in (sign_in_steps.TRIES_PER_USER, slowed):
+        monkeypatch.setattr(sign_in_steps, "TRIES_PER_USER", limit)
         counts = set()
         for name in names:
             with CaptureQueriesContext(connection) as queries, suppress(PortalError):
@@ -89,7 +89,9 @@ def test_a_person_who_left_cannot_sign_in(erin: User) -> None:
 def test_tries_are_bounded_by_address_and_by_name(
     erin: User, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(steps, limit, Limit(name="x", tries=2, window_s=60, message="Too many."))
+    monkeypatch.setattr(
+        sign_in_steps, limit, Limit(name="x", tries=2, window_s=60, message="Too many.")
+    )
     for _ in range(2):
         with pytest.raises(InvalidCredentials):
             services.check_password(username="erin", password="wrong", address=ADDRESS)
@@ -100,7 +102,7 @@ def test_tries_are_bounded_by_address_and_by_name(
 
 def test_signing_in_often_is_not_trying_often(erin: User, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = Limit(name="x", tries=1, window_s=60, message="Too many.")
-    monkeypatch.setattr(steps, "TRIES_PER_ADDRESS", limit)
+    monkeypatch.setattr(sign_in_steps, "TRIES_PER_ADDRESS", limit)
 
     for _ in range(3):
         services.check_password(username="erin", password=PASSWORD, address=ADDRESS)

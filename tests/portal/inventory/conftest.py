@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from portal.events.models import Event
 from portal.inventory import services
-from portal.inventory.held import Held
 from portal.inventory.models import UnknownMitigation
+from portal.inventory.reported_mitigation import Held
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import submit as submit
 

@@ -12,7 +12,7 @@ from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.inventory import services
-from portal.inventory.adoption import HEARD_WITHIN
+from portal.inventory.adoptable import HEARD_WITHIN
 from portal.inventory.models import Ending, UnknownMitigation
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest

@@ -19,7 +19,7 @@ from portal.mitigations import services
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.organizations.models import Organization
 from portal.providers.models import SessionState, Subscription
-from portal.signaling.extension import extension
+from portal.signaling.extension_messages import extension
 from portal.signaling.mapping import scope_of
 from portal.signaling.next_action import Action, MitigationHistory, lifetime_to_ask, next_action
 from tests.conftest import ClientOf

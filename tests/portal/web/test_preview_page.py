@@ -18,7 +18,7 @@ from portal.events.models import Event
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import Organization
 from portal.providers.models import SessionState, Subscription
-from portal.web.requests.preview import typed
+from portal.web.requests.preview_page import typed
 from portal.web.requests.request_form import RequestForm
 from tests.conftest import ClientOf
 from tests.factories import ResourceFactory

@@ -11,7 +11,7 @@ from portal.mitigations.models import Newer, ReplacedBy
 from portal.mitigations.overlaps import Coverage, losses
 from portal.mitigations.states import RequestStatus, Status
 from portal.wording.replaced import taken_over
-from portal.wording.replacing import loss_sentences, taken_away
+from portal.wording.replacement_losses import loss_sentences, taken_away
 from portal.wording.summaries import Act
 from tests.portal.wording.facts import NOW, PROTOCOL_WORDS, ago, asked, mitigation, plain
 

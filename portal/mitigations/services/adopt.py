@@ -21,8 +21,8 @@ from portal.mitigations.models import (
     Targets,
 )
 from portal.mitigations.services.advance import settle
-from portal.mitigations.services.creating import append_submitted, create_request
-from portal.mitigations.services.steps import Step, apply
+from portal.mitigations.services.create import append_submitted, create_request
+from portal.mitigations.services.transitions import Step, apply
 from portal.mitigations.states import BY_DOTS_STATUS, Status, Trigger
 from portal.mitigations.validation import Checked
 from portal.organizations.models import Organization
@@ -53,7 +53,7 @@ class Running:
 
 
 @transaction.atomic
-def adopt(
+def adopt_mitigation(
     *, organization: Organization, actor: Actor, checked: Checked, running: Running, now: datetime
 ) -> MitigationRequest:
     """Create a request that owns `running`, with the reported status.

@@ -16,7 +16,7 @@ from portal.events.models import Event
 from portal.mitigations import queries, services
 from portal.mitigations.consent import Consent
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
-from portal.mitigations.services import redundant
+from portal.mitigations.services import redundant_requests
 from portal.mitigations.states import Trigger
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
@@ -246,7 +246,7 @@ def test_pairs_that_stay_do_not_keep_other_tenants_waiting(
     globex_northgate: Subscription,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(redundant, "MAX_PAIRS", 1)
+    monkeypatch.setattr(redundant_requests, "MAX_PAIRS", 1)
     # The first is over, the second is filtered beside a newer one for less: both pairs are there
     # for good.
     for index, status in enumerate(("terminated", "mitigating")):

@@ -9,14 +9,14 @@ from typing import Any
 
 from portal.core.formatting import lifetime
 from portal.core.wording.traffic import traffic_words
-from portal.mitigations.replacing import Proposal
+from portal.mitigations.replacement import Proposal
 from portal.organizations.models import Membership
 from portal.providers.models import SessionState
-from portal.signaling.preview import Planned, Preview
+from portal.signaling.preview_messages import Planned, Preview
 from portal.web.frame import frame
 from portal.web.requests.overlaps import overlaps_of
 from portal.web.requests.request_form import RequestForm
-from portal.wording.preview import effects, gets_this
+from portal.wording.preview_text import effects, gets_this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

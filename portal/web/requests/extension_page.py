@@ -15,13 +15,13 @@ from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import Membership
 from portal.providers.models import SessionState
-from portal.signaling.extension import Extension, Retold
+from portal.signaling.extension_messages import Extension, Retold
 from portal.web.frame import frame
 from portal.web.requests.changes import ChangedLine, changes
 from portal.web.requests.provider_cards import request_chip
 from portal.web.requests.request_form import lifetime_choices
 from portal.web.requests.shared import subscriptions
-from portal.wording.extending import asked_so_far, asked_then, extension_points, gets_extension
+from portal.wording.extension_text import asked_so_far, asked_then, extension_points, gets_extension
 from portal.wording.from_rows.extension import not_told
 from portal.wording.from_rows.mitigations import request_facts
 

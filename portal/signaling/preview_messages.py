@@ -12,7 +12,7 @@ from dots_client import compose
 from portal.mitigations import queries
 from portal.mitigations.failover import due
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
-from portal.mitigations.replacing import Proposal, Replaced, would_replace
+from portal.mitigations.replacement import Proposal, Replaced, would_replace
 from portal.mitigations.validation import (
     MESSAGE_LIMIT_BYTES,
     AssignedScope,

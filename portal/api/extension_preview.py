@@ -20,9 +20,9 @@ from portal.mitigations.access import request_for
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.access import membership_for
 from portal.organizations.models import Role
-from portal.signaling.extension import Extension as Found
-from portal.signaling.extension import extension
-from portal.wording.extending import gets_extension
+from portal.signaling.extension_messages import Extension as Found
+from portal.signaling.extension_messages import extension
+from portal.wording.extension_text import gets_extension
 from portal.wording.from_rows.extension import not_told
 from portal.wording.from_rows.mitigations import request_facts
 

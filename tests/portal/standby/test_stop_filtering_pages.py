@@ -17,8 +17,8 @@ from portal.standby.models import StandbyPlan
 from tests.conftest import ApiOf, ClientOf
 from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of, says, takes
 from tests.portal.standby.test_pages import lose
-from tests.portal.standby.test_stopping import active as active
-from tests.portal.standby.test_stopping import newest, told
+from tests.portal.standby.test_stop_filtering import active as active
+from tests.portal.standby.test_stop_filtering import newest, told
 
 STANDBY = "/organizations/acme/standby"
 PLANS = "/api/v1/organizations/acme/standby-plans"

@@ -12,7 +12,7 @@ from rest_framework import serializers
 
 from portal.api.fields import Identifier, Several, StrictSerializer
 from portal.mitigations.consent import Consent, WouldReplace, replaced_members
-from portal.mitigations.replacing import Replaced
+from portal.mitigations.replacement import Replaced
 from portal.mitigations.states import RequestStatus, Status
 
 MAX_REPLACED: Final = 100

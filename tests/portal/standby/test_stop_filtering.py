@@ -17,8 +17,9 @@ from portal.core.errors import Conflict
 from portal.events.models import Event
 from portal.mitigations import queries as mitigation_queries
 from portal.mitigations import services as mitigations
+from portal.mitigations import wind_down
 from portal.mitigations.models import Mitigation
-from portal.mitigations.services import advance, winding_down
+from portal.mitigations.services import advance
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from portal.signaling.mapping import scope_of
@@ -82,7 +83,7 @@ def _outlives_its_lifetime(mitigation: Mitigation) -> None:
 
 
 def _is_silent_for_longer_than_it_may_wind_down(mitigation: Mitigation) -> None:
-    told(mitigation, winding_down.WIND_DOWN_AT_MOST)
+    told(mitigation, wind_down.WIND_DOWN_AT_MOST)
     tasks.follow()
 
 
@@ -125,7 +126,7 @@ def test_until_then_nothing_is_asked(active: StandbyPlan, dana: User) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     mitigation = newest(active)[0]
     tasks.follow()
-    told(mitigation, winding_down.WIND_DOWN_AT_MOST - timedelta(seconds=2))
+    told(mitigation, wind_down.WIND_DOWN_AT_MOST - timedelta(seconds=2))
     says(mitigation, 5)
     tasks.follow()
 
@@ -220,7 +221,7 @@ def test_a_plan_that_is_turned_off_meanwhile_is_not_held_again(
 
     act(plan_id=active.pk, actor=Actor.person(dana))
     for mitigation in (northgate, tidewall):
-        told(mitigation, winding_down.WIND_DOWN_AT_MOST)
+        told(mitigation, wind_down.WIND_DOWN_AT_MOST)
         tasks.follow()
         says(mitigation, 6)
     tasks.follow()
@@ -344,7 +345,7 @@ def test_one_sweep_looks_at_a_bounded_number(
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     Mitigation.objects.filter(hold_again=True).update(status="terminated")
-    monkeypatch.setattr("portal.mitigations.services.stopping.MAX_RESUMED", 0)
+    monkeypatch.setattr("portal.mitigations.services.stop_plan_filtering.MAX_RESUMED", 0)
 
     assert mitigations.resume_holding(now=timezone.now()) == 0
 

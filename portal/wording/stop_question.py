@@ -10,7 +10,7 @@ from portal.wording import plans
 from portal.wording.badges import FILTERING, MAY_FILTER, DisplayStatus, display_status, dropped_now
 from portal.wording.facts import MitigationFacts, RequestFacts
 from portal.wording.summaries import is_dropping
-from portal.wording.terminating import Question, what_comes_through
+from portal.wording.terminate_question import Question, what_comes_through
 
 
 def stop_question(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from portal.mitigations.models import Targets
-from portal.wording.preview import effects, gets_this
+from portal.wording.preview_text import effects, gets_this
 
 NAMES = ("Northgate", "Tidewall", "Highmoor")
 

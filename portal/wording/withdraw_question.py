@@ -16,7 +16,7 @@ from portal.wording.badges import (
     is_stale,
 )
 from portal.wording.facts import MitigationFacts, RequestFacts
-from portal.wording.terminating import Question
+from portal.wording.terminate_question import Question
 
 _SAID_NO: Final = (
     DisplayStatus.REFUSED,

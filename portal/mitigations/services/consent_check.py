@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from portal.mitigations import queries
 from portal.mitigations.consent import Consent
 from portal.mitigations.models import Mitigation
-from portal.mitigations.replacing import Proposal, Replaced, would_replace
+from portal.mitigations.replacement import Proposal, Replaced, would_replace
 from portal.mitigations.resubmission import (
     joined,
     normalized,

@@ -22,8 +22,8 @@ from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.advance import settle, settle_ends_of_filtering
 from portal.mitigations.services.locks import lock_mitigation, lock_request, mitigations_of
 from portal.mitigations.services.start_and_end import end_mitigation
-from portal.mitigations.services.winding_down import WIND_DOWN_AT_MOST
 from portal.mitigations.states import ACTIVE, TERMINAL
+from portal.mitigations.wind_down import WIND_DOWN_AT_MOST
 
 MAX_RESUMED: Final = 200
 """Requests one sweep looks at; the rest waits for the next."""
