@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from portal.organizations.queries import memberships
 from portal.organizations.request_context import member_of, person_of
 from portal.web.now.page import now_page
-from portal.web.parts import page_or_parts
+from portal.web.rendering import page_or_parts
 
 PARTS: Final = {"now": "now/_now.html"}
 """What a script may ask for instead of the whole page."""

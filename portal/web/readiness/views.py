@@ -18,8 +18,8 @@ from portal.organizations.request_context import member_of
 from portal.readiness.gather import readiness_of
 from portal.standby import services
 from portal.web.frame import Frame, frame
-from portal.web.parts import page_or_parts
 from portal.web.readiness.page import drills_page, readiness_page
+from portal.web.rendering import page_or_parts
 
 MAX_PAGE: Final = 99_999
 

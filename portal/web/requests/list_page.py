@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -20,8 +21,9 @@ from portal.mitigations.states import RequestStatus
 from portal.organizations.models import Membership, Organization
 from portal.providers.models import Subscription
 from portal.web.frame import frame
+from portal.web.rendering import FramedPage
 from portal.web.requests.ended import end_value
-from portal.web.requests.shared import past, subscriptions
+from portal.web.requests.shared import Past, past, subscriptions
 from portal.wording.from_rows.mitigations import request_facts
 
 PAGE_ROWS: Final = 50
@@ -64,7 +66,37 @@ WHENS: Final = {
 }
 
 
-def history_page(membership: Membership, now: datetime, choice: QueryDict) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """A value of a select."""
+
+    value: str
+    words: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPage(FramedPage):
+    """Requests that match a filter, newest first unless asked otherwise."""
+
+    template: ClassVar = "requests/requests.html"
+
+    rows: list[Past]
+    find: str
+    statuses: list[Option]
+    whens: list[Option]
+    orders: list[Option]
+    order_words: str
+    is_filtered: bool
+    to_acknowledge: list[str]
+    "what a form posts to acknowledge the ends that are shown"
+    shown: str
+    "this view as a query string, to come back to"
+    newer: str
+    older: str
+
+
+def list_page(membership: Membership, now: datetime, choice: QueryDict) -> ListPage:
     organization = membership.organization
     status = _one_of([*STATUSES, *FILTERS], choice.get("status"))
     when = _one_of(WHENS, choice.get("when"))
@@ -90,26 +122,33 @@ def history_page(membership: Membership, now: datetime, choice: QueryDict) -> di
     shown = [past(one, by_id, organization, now) for one in found[:PAGE_ROWS]]
     narrowed = {"find": find, "status": status, "when": when}
     kept = {name: value for name, value in {**narrowed, "order": order}.items() if value}
-    return {
-        "frame": frame(membership, now),
-        "here": "requests",
-        "rows": shown,
-        "find": find,
-        "statuses": [
-            *((one.value, wording.REQUEST_BADGES[one].word, one == status) for one in STATUSES),
-            *((key, words, key == status) for key, words in FILTERS.items()),
-        ],
-        "to_acknowledge": [end_value(row.request) for row in shown if row.request.is_to_acknowledge]
+    return ListPage(
+        frame=frame(membership, now),
+        here="requests",
+        rows=shown,
+        find=find,
+        statuses=_options(
+            {
+                **{one.value: wording.REQUEST_BADGES[one].word for one in STATUSES},
+                **FILTERS,
+            },
+            status,
+        ),
+        whens=_options({key: words for key, (words, _) in WHENS.items()}, when),
+        orders=_options({key: words for key, (words, _) in ORDERS.items()}, order),
+        order_words=ORDERS[order][0].lower(),
+        is_filtered=any(narrowed.values()),
+        to_acknowledge=[end_value(row.request) for row in shown if row.request.is_to_acknowledge]
         if membership.can_operate
         else [],
-        "orders": [(key, words, key == order) for key, (words, _) in ORDERS.items()],
-        "order_words": ORDERS[order][0].lower(),
-        "shown": urlencode({**kept, **({"page": str(page)} if page > 1 else {})}),
-        "whens": [(key, name, key == when) for key, (name, _) in WHENS.items()],
-        "older": urlencode({**kept, "page": str(page + 1)}) if len(found) > PAGE_ROWS else "",
-        "newer": urlencode({**kept, "page": str(page - 1)}) if page > 1 else "",
-        "is_filtered": any(narrowed.values()),
-    }
+        shown=urlencode({**kept, **({"page": str(page)} if page > 1 else {})}),
+        newer=urlencode({**kept, "page": str(page - 1)}) if page > 1 else "",
+        older=urlencode({**kept, "page": str(page + 1)}) if len(found) > PAGE_ROWS else "",
+    )
+
+
+def _options(known: Mapping[str, str], chosen: str) -> list[Option]:
+    return [Option(value=key, words=words, is_chosen=key == chosen) for key, words in known.items()]
 
 
 def _of_status(

@@ -25,10 +25,10 @@ from portal.organizations.models import Membership, Role
 from portal.organizations.request_context import member_of
 from portal.web.accounts import typed
 from portal.web.frame import frame
-from portal.web.parts import page_or_parts
+from portal.web.rendering import page_or_parts, render_page
 from portal.web.requests.ended import seen_at, seen_ends
 from portal.web.requests.form_page import all_wrong, form_page, fresh_form, used_again
-from portal.web.requests.list_page import history_page
+from portal.web.requests.list_page import list_page
 from portal.web.requests.overlaps import consent_of
 from portal.web.requests.report import report_page
 from portal.web.requests.request_form import RequestForm, typed_id, typed_lifetime
@@ -55,11 +55,7 @@ MAX_SHOWN: Final = 500
 @require_safe
 def requests(request: HttpRequest, slug: str) -> HttpResponse:
     membership = member_of(request, slug)
-    return render(
-        request,
-        "requests/requests.html",
-        history_page(membership, timezone.now(), request.GET),
-    )
+    return render_page(request, list_page(membership, timezone.now(), request.GET))
 
 
 @require_safe

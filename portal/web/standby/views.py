@@ -23,7 +23,7 @@ from portal.standby.access import plan_for
 from portal.standby.models import StandbyPlan
 from portal.web.accounts import typed
 from portal.web.frame import frame
-from portal.web.parts import page_or_parts
+from portal.web.rendering import page_or_parts
 from portal.web.requests.form_page import used_again
 from portal.web.requests.overlaps import consent_of
 from portal.web.requests.request_form import typed_id
