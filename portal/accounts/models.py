@@ -96,7 +96,7 @@ class SecondFactor(TimestampMixin, CountsWrongCodes, Device):
         abstract = True
 
     def take(self, token: str) -> bool:
-        """Whether the code matches.
+        """Whether the code matches. Raises SecretUnreadable.
 
         Saves that it was used, since each code works once. Call with the row locked.
         """

@@ -14,8 +14,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from portal.api.authentication import SCHEME
-from portal.core.database import RETRY_AFTER_S, is_away
-from portal.core.errors import FieldError, Invalid, PortalError, Throttled
+from portal.core.database import away_error, is_away
+from portal.core.errors import FieldError, Invalid, PortalError
 from portal.core.problem import CONTENT_TYPE, Problem
 
 logger = logging.getLogger(__name__)
@@ -59,12 +59,15 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response:
     if isinstance(error, exceptions.ValidationError):
         found = list(islice(_flatten(error.detail), MAX_NAMED_ERRORS))
         error = Invalid("Nothing was changed. Correct the fields listed in errors.", errors=found)
+    if is_away(error):
+        logger.warning("the database is away: %s", error)
+        error = away_error()
     if isinstance(error, PortalError):
         response = _problem(
             error.http_status, error.code, error.title, error.message, errors=error.errors
         )
         response.data.update(error.members)
-        if isinstance(error, Throttled):
+        if error.retry_after_s:
             response["Retry-After"] = str(error.retry_after_s)
     elif isinstance(error, BodyTooLarge):
         response = _problem(413, error.default_code, "Request too large", str(error.detail))
@@ -81,17 +84,6 @@ def _from_framework(error: Exception) -> Response:
             status = _STATUS[kind] if kind in _STATUS else int(getattr(error, "status_code", 400))
             detail = words or str(getattr(error, "detail", error))
             return _problem(status, code, title, detail)
-    if is_away(error):
-        logger.warning("the database is away: %s", error)
-        response = _problem(
-            503,
-            "unavailable",
-            "The portal cannot do this right now",
-            "The portal's database does not answer or is read-only. "
-            "Live requests continue. Try again in a moment.",
-        )
-        response["Retry-After"] = str(RETRY_AFTER_S)
-        return response
     # Not swallowed: logged in full, under the reference that the caller is given.
     reference = secrets.token_hex(3)
     logger.error("reference %s", reference, exc_info=error)

@@ -11,6 +11,8 @@ from typing import Final
 
 from django.db import Error, InterfaceError, OperationalError
 
+from portal.core.errors import Unavailable
+
 RETRY_AFTER_S: Final = 2
 """The value of Retry-After: a fail-over takes seconds, and a connection pool recovers faster."""
 
@@ -64,3 +66,12 @@ def is_away(error: BaseException | None) -> bool:
         return sqlite_code & 0xFF in AWAY_SQLITE
     # No code from the server: it could not be reached, the connection broke, or the pool ran out.
     return isinstance(error, InterfaceError | OperationalError)
+
+
+def away_error() -> Unavailable:
+    """What people and programs are told meanwhile."""
+    return Unavailable(
+        "The portal's database does not answer or is read-only. Live requests continue. Try again "
+        "in a moment.",
+        retry_after_s=RETRY_AFTER_S,
+    )

@@ -6,7 +6,8 @@ PortalError
 ├── NotFound 404
 ├── Conflict 409
 ├── Invalid 400            └── IdempotencyKeyReused 422
-└── Throttled 429
+├── Throttled 429
+└── Unavailable 503        └── SecretUnreadable
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class PortalError(Exception):
     code: str = "error"
     http_status: ClassVar[int] = 400
     title: ClassVar[str] = "The portal could not do this"
+    retry_after_s: int = 0
+    """After so many seconds another try may succeed; 0: nobody knows."""
 
     def __init__(
         self, message: str, *, code: str | None = None, errors: Sequence[FieldError] = ()
@@ -124,3 +127,28 @@ class Throttled(PortalError):
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class Unavailable(PortalError):
+    """The portal fails at something it needs. Requests at the providers continue."""
+
+    code = "unavailable"
+    http_status = 503
+    title = "The portal cannot do this right now"
+
+    def __init__(self, message: str, *, retry_after_s: int = 0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class SecretUnreadable(Unavailable):
+    """No key of PORTAL_ENCRYPTION_KEYS decrypts a saved secret."""
+
+    code = "secret-unreadable"
+
+    def __init__(
+        self,
+        message: str = "The portal cannot decrypt a secret that this needs. Its log says which "
+        "setting is wrong. Live requests continue.",
+    ) -> None:
+        super().__init__(message)

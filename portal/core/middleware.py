@@ -13,7 +13,7 @@ from django.shortcuts import render
 
 from portal.core import views
 from portal.core.database import is_away
-from portal.core.errors import PortalError, Throttled
+from portal.core.errors import PortalError
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +99,6 @@ class ErrorPages:
             return None
         templates = [f"{error.http_status}.html", "error.html"]
         response = render(request, templates, {"error": error}, status=error.http_status)
-        if isinstance(error, Throttled):
+        if error.retry_after_s:
             response["Retry-After"] = str(error.retry_after_s)
         return response

@@ -4,8 +4,14 @@ them.
 
 from __future__ import annotations
 
-from cryptography.fernet import Fernet, MultiFernet
+import logging
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+
+from portal.core.errors import SecretUnreadable
+
+logger = logging.getLogger(__name__)
 
 
 def encrypt(plain: bytes) -> bytes:
@@ -13,17 +19,27 @@ def encrypt(plain: bytes) -> bytes:
 
 
 def decrypt(sealed: bytes | memoryview) -> bytes:
-    """Raises cryptography.fernet.InvalidToken if no key fits."""
-    # psycopg returns binary columns as memoryviews.
-    return _fernet().decrypt(bytes(sealed))
+    """Raises SecretUnreadable if no key fits, and logs which setting is wrong."""
+    try:
+        # psycopg returns binary columns as memoryviews.
+        return _fernet().decrypt(bytes(sealed))
+    except InvalidToken as error:
+        logger.error(
+            "PORTAL_ENCRYPTION_KEYS lacks the key that a secret in the database was encrypted "
+            "with: add that key (manage.py rotate_secrets --check counts these secrets)"
+        )
+        raise SecretUnreadable from error
 
 
 def rotate(sealed: bytes | memoryview) -> bytes:
     """The same secret, encrypted with the first key.
 
-    Raises cryptography.fernet.InvalidToken if no key fits.
+    Raises SecretUnreadable if no key fits.
     """
-    return _fernet().rotate(bytes(sealed))
+    try:
+        return _fernet().rotate(bytes(sealed))
+    except InvalidToken as error:
+        raise SecretUnreadable from error
 
 
 def _fernet() -> MultiFernet:

@@ -10,8 +10,8 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from portal.core import database
 from portal.core.context_processors import installation
-from portal.core.database import RETRY_AFTER_S, is_away
 from portal.core.errors import Invalid, NotAllowed, NotFound
 
 logger = logging.getLogger(__name__)
@@ -41,14 +41,15 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def database_away(request: HttpRequest) -> HttpResponse:
     """Makes no database query."""
-    response = render(None, "503.html", installation(), status=503)
-    response["Retry-After"] = str(RETRY_AFTER_S)
+    error = database.away_error()
+    response = render(None, "503.html", {"error": error, **installation()}, status=503)
+    response["Retry-After"] = str(error.retry_after_s)
     return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Uses neither the database nor the session, since they may be what failed."""
-    if is_away(sys.exception()):
+    if database.is_away(sys.exception()):
         # The failure was outside a view, in a middleware that loads the session or the person.
         return database_away(request)
     reference = secrets.token_hex(3)
@@ -61,7 +62,7 @@ def _is_away_beneath(error: BaseException | None) -> bool:
     ended, whatever the database error.
     """
     while error is not None:
-        if is_away(error):
+        if database.is_away(error):
             return True
         error = error.__context__
     return False

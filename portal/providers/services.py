@@ -149,7 +149,7 @@ def normal_limits(texts: Sequence[str]) -> list[str]:
 
 
 def private_key_of(subscription: Subscription) -> bytes:
-    """PEM, in clear. For the signal worker alone."""
+    """PEM, in clear. For the signal worker alone. Raises SecretUnreadable."""
     return secrets.decrypt(subscription.private_key)
 
 

@@ -6,14 +6,13 @@ import uuid
 from dataclasses import dataclass
 from uuid import UUID
 
-from cryptography.fernet import InvalidToken
 from django.db import transaction
 
 from dots_client import Credentials, Server
-from portal.core import secrets
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import CONFIRMED, Status
 from portal.providers.models import Subscription
+from portal.providers.services import private_key_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,25 +24,10 @@ class ConnectionSettings:
     cuid: str
 
 
-class KeyUnreadable(Exception):
-    """This worker lacks the key that the private key was encrypted with."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The portal cannot decrypt the private key of this subscription: "
-            "PORTAL_ENCRYPTION_KEYS lacks the key it was"
-            " encrypted with"
-        )
-
-
 def load_connection_settings(subscription_id: UUID) -> ConnectionSettings:
-    """The settings in the rows now. Raises KeyUnreadable."""
+    """The settings in the rows now. Raises SecretUnreadable."""
     subscription = Subscription.objects.select_related("provider").get(pk=subscription_id)
     provider = subscription.provider
-    try:
-        private_key = secrets.decrypt(bytes(subscription.private_key))
-    except InvalidToken as error:
-        raise KeyUnreadable from error
     return ConnectionSettings(
         server=Server(
             name=provider.server_name,
@@ -54,7 +38,7 @@ def load_connection_settings(subscription_id: UUID) -> ConnectionSettings:
         ),
         credentials=Credentials(
             certificate_chain=subscription.certificate_chain.encode(),
-            private_key=private_key,
+            private_key=private_key_of(subscription),
             trust_anchors=provider.trust_anchors.encode(),
         ),
         cuid=subscription.cuid,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dots_client import ConnectCrashed, DotsError, SessionCrashed
+from portal.core.errors import SecretUnreadable
 from portal.providers.models import SessionFault
-from portal.signaling.connection_settings import KeyUnreadable
 
 
 def is_our_failure(error: Exception | None) -> bool:
@@ -14,7 +14,7 @@ def is_our_failure(error: Exception | None) -> bool:
 
 def fault_of(error: Exception | None) -> SessionFault | None:
     """None: the network or the provider is the reason."""
-    if isinstance(error, KeyUnreadable):
+    if isinstance(error, SecretUnreadable):
         return SessionFault.KEY_UNREADABLE
     return SessionFault.CRASHED if is_our_failure(error) else None
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Final
 
 import django_otp
-from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.sessions.backends.base import SessionBase
@@ -18,6 +17,7 @@ from django.utils import timezone
 from portal.accounts.models import SecondFactor, User
 from portal.core import secrets
 from portal.core.broadcast import access_changed_on_commit
+from portal.core.errors import SecretUnreadable
 
 PASSWORD_ONLY_SESSION: Final = timedelta(minutes=10)
 """How long the session stays open after the password, until the code."""
@@ -75,5 +75,5 @@ def enrolment_key(session: SessionBase) -> bytes | None:
         return None
     try:
         return secrets.decrypt(b64decode(kept))
-    except InvalidToken:
+    except SecretUnreadable:
         return None

@@ -18,7 +18,7 @@ from portal.accounts.models import (
 )
 from portal.accounts.services.known_devices import known_device
 from portal.core import throttle
-from portal.core.errors import InvalidCredentials, Throttled
+from portal.core.errors import InvalidCredentials, SecretUnreadable, Throttled
 from portal.core.security_log import SecurityEvent, record
 
 TRIES_PER_ADDRESS: Final = throttle.Limit(
@@ -44,6 +44,10 @@ HASHES: Final = throttle.Limit(
 MAX_USERNAME_LENGTH: Final = 150
 MAX_PASSWORD_LENGTH: Final = 1024
 MAX_CODE_LENGTH: Final = 64
+CODES_UNREADABLE: Final = (
+    "Sign-in with a code from the app is not possible now: the portal cannot check these codes. "
+    "A recovery code works."
+)
 
 Budgets = list[tuple[throttle.Limit, str]]
 
@@ -107,8 +111,8 @@ def _give_back(budgets: Budgets) -> None:
 def check_second_factor(
     *, user: User, code: str, address: str, device_secret: str = ""
 ) -> SecondFactor:
-    """The second step: a code from the app, or a recovery code. Raises InvalidCredentials or
-    Throttled.
+    """The second step: a code from the app, or a recovery code. Raises InvalidCredentials,
+    Throttled, or SecretUnreadable when the portal cannot check codes from apps.
 
     After a wrong code the next one has to wait: on a known device only for that device, otherwise
     for the app codes of all unknown devices. Recovery codes are too long to guess and cause no
@@ -118,7 +122,12 @@ def check_second_factor(
     network = throttle.network_of(address)
     if known is None:
         count_try(TRIES_PER_ADDRESS, username=user.username, address=address, step="code")
-    device, matched, wait_s = _try_code(user, _plain(code), known)
+    try:
+        device, matched, wait_s = _try_code(user, _plain(code), known)
+    except SecretUnreadable as error:
+        if known is None:
+            throttle.give_back(TRIES_PER_ADDRESS, network)
+        raise SecretUnreadable(CODES_UNREADABLE) from error
     if wait_s:
         _record(SecurityEvent.SIGN_IN_SLOWED, user.username, address, "code")
         others = "" if known else " from unknown devices. A recovery code works at once"

@@ -26,7 +26,14 @@ from portal.accounts.services.known_devices import KNOWN_FOR
 from portal.accounts.services.sessions import enrolment_key, keep_enrolment_key
 from portal.core import views as core_views
 from portal.core.addresses import address_of
-from portal.core.errors import Conflict, Invalid, InvalidCredentials, PortalError, Throttled
+from portal.core.errors import (
+    Conflict,
+    Invalid,
+    InvalidCredentials,
+    PortalError,
+    SecretUnreadable,
+    Throttled,
+)
 from portal.core.redirects import local_path
 from portal.web.accounts import forms, typed
 
@@ -89,11 +96,15 @@ def code(request: HttpRequest) -> HttpResponse:
         )
         response = HttpResponseRedirect(following)
         _remember_browser(request, response, user)
-    except (InvalidCredentials, Throttled) as error:
+    except (InvalidCredentials, SecretUnreadable, Throttled) as error:
         said = WRONG_CODE if isinstance(error, InvalidCredentials) else error.message
         if form.is_recovery and isinstance(error, InvalidCredentials):
             said = "That recovery code did not match or was already used."
-        context |= {"error": said, "is_recovery": form.is_recovery}
+        context |= {
+            "error": said,
+            "is_recovery": form.is_recovery,
+            "opens_recovery": form.is_recovery or isinstance(error, SecretUnreadable),
+        }
         return _refused(request, "accounts/code.html", context, error)
     services.complete_session(request, device)
     return response
@@ -224,6 +235,6 @@ def _refused(
     request: HttpRequest, template: str, context: dict[str, Any], error: PortalError
 ) -> HttpResponse:
     response = render(request, template, context, status=error.http_status)
-    if isinstance(error, Throttled):
+    if error.retry_after_s:
         response["Retry-After"] = str(error.retry_after_s)
     return response

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet
 
 from portal.core import secrets
+from portal.core.errors import SecretUnreadable
+
+PORTAL = Path(__file__).parents[3] / "portal"
 
 
 def test_secrets_come_back_as_they_were() -> None:
@@ -24,5 +29,19 @@ def test_an_older_key_still_opens_what_it_sealed(settings: Any) -> None:
     assert secrets.decrypt(sealed) == b"key"
 
     settings.ENCRYPTION_KEYS = [new]
-    with pytest.raises(InvalidToken):
+    with pytest.raises(SecretUnreadable):
         secrets.decrypt(sealed)
+    with pytest.raises(SecretUnreadable):
+        secrets.rotate(sealed)
+
+
+def test_only_one_module_decrypts() -> None:
+    """So no other place can forget what happens when no key fits."""
+    importing = {
+        str(path.relative_to(PORTAL))
+        for path in PORTAL.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "cryptography.fernet"
+    }
+
+    assert importing == {"core/secrets.py", "checks.py"}

@@ -7,12 +7,12 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from cryptography.fernet import InvalidToken
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models
 
 from portal.accounts.models import Authenticator
 from portal.core import secrets
+from portal.core.errors import SecretUnreadable
 from portal.providers.models import Subscription
 
 ENCRYPTED: tuple[tuple[type[models.Model], str], ...] = (
@@ -41,7 +41,7 @@ class Command(BaseCommand):
             for pk, sealed in rows.values_list("pk", field):
                 try:
                     rotated = secrets.rotate(sealed)
-                except InvalidToken:
+                except SecretUnreadable:
                     unreadable += 1
                     continue
                 read += 1
