@@ -81,7 +81,7 @@ def test_every_page_fits_320_px_and_is_accessible(
         assert page.evaluate(TOO_WIDE) == [], f"{path}, unfolded"
 
 
-def test_enter_leads_to_the_button_and_sends_only_there(portal: Stack, page_of: PageOf) -> None:
+def test_enter_moves_to_the_button_and_submits_only_from_it(portal: Stack, page_of: PageOf) -> None:
     page = page_of("dana")
     page.goto(f"{ACME}/requests/new")
 
@@ -98,7 +98,7 @@ def test_enter_leads_to_the_button_and_sends_only_there(portal: Stack, page_of: 
     expect(page.locator("#sum-h")).to_contain_text("Nothing was sent.")
 
 
-def test_bytes_are_copied_and_the_persons_own_time_stands_beside_utc(
+def test_bytes_are_copied_and_local_time_is_shown_beside_utc(
     portal: Stack, page_of: PageOf, live: str
 ) -> None:
     copies_the_bytes_of_a_message(page_of("dana"), live)
@@ -143,7 +143,7 @@ def shows_own_time(far: Page, live: str) -> None:
     assert "GMT+14" in str(time.get_attribute("title"))
 
 
-def test_a_typed_form_survives_the_end_of_the_session(portal: Stack, page_of: PageOf) -> None:
+def test_a_filled_form_survives_the_end_of_the_session(portal: Stack, page_of: PageOf) -> None:
     page = page_of("dana")
     page.goto(f"{ACME}/requests/new")
     page.get_by_label("Something else").fill("203.0.113.133")

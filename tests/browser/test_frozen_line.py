@@ -200,7 +200,7 @@ def test_a_page_that_cannot_update_is_not_live_even_if_its_socket_is(
     expect(watching.locator("ol.time")).to_contain_text("still under attack")
 
 
-def test_a_page_that_slept_does_not_wake_up_live(portal: Stack, page_of: PageOf) -> None:
+def test_a_page_is_not_live_right_after_sleep(portal: Stack, page_of: PageOf) -> None:
     # On some systems sleep stops the monotonic clock: only the wall clock shows how long it lasted.
     alice = page_of("alice")
     alice.add_init_script("""
@@ -219,7 +219,7 @@ def test_a_page_that_slept_does_not_wake_up_live(portal: Stack, page_of: PageOf)
     assert_back(alice)
 
 
-def test_a_clock_that_is_set_back_costs_nothing(portal: Stack, page_of: PageOf) -> None:
+def test_setting_the_clock_back_loses_nothing(portal: Stack, page_of: PageOf) -> None:
     alice = page_of("alice")
     alice.add_init_script("""
         const real = Date.now;
@@ -238,7 +238,7 @@ def test_a_clock_that_is_set_back_costs_nothing(portal: Stack, page_of: PageOf) 
     expect(alice.locator("#banner")).to_be_hidden()
 
 
-def test_a_socket_that_never_opens_is_given_up_and_tried_again(
+def test_a_socket_that_never_opens_is_abandoned_and_retried(
     portal: Stack, page_of: PageOf, line: TcpProxy
 ) -> None:
     alice = page_of("alice")
@@ -263,7 +263,7 @@ def test_a_socket_that_never_opens_is_given_up_and_tried_again(
         ("2025-12-31T14:02:11Z", "2026-10-06T03:12:14Z", "31 December 2025, 14:02:11"),
     ],
 )
-def test_times_that_scripts_write_carry_their_day(
+def test_times_written_by_scripts_include_the_day(
     page_of: PageOf, at: str, now: str, words: str
 ) -> None:
     page = page_of("bob")

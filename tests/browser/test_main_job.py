@@ -35,7 +35,9 @@ def status(page: Page) -> Any:
     return page.locator(".crumb [data-status]")
 
 
-def test_a_person_asks_for_help_watches_it_and_ends_it(portal: Stack, page_of: PageOf) -> None:
+def test_a_person_requests_mitigation_follows_it_and_terminates_it(
+    portal: Stack, page_of: PageOf
+) -> None:
     alice = page_of("alice")
     colleague = page_of("dana", viewport={"width": 390, "height": 844})
     stranger = page_of("charlie")
@@ -81,7 +83,7 @@ def test_a_person_asks_for_help_watches_it_and_ends_it(portal: Stack, page_of: P
     expect(alice.get_by_role("button", name="Acknowledge")).to_have_count(0)
 
 
-def test_a_closed_laptop_that_is_opened_again_shows_the_truth(
+def test_a_reopened_laptop_shows_the_current_state(
     portal: Stack, page_of: PageOf, context_of: ContextOf
 ) -> None:
     alice = page_of("alice")
@@ -134,7 +136,7 @@ def test_the_first_sign_in_sets_up_the_second_factor(portal: Stack, context_of: 
     page.wait_for_url("**/organizations/acme/")
 
 
-def test_nothing_breaks_the_content_security_policy(portal: Stack, context_of: ContextOf) -> None:
+def test_no_page_violates_the_content_security_policy(portal: Stack, context_of: ContextOf) -> None:
     page = context_of().new_page()
     complaints: list[str] = []
     page.on(

@@ -57,7 +57,7 @@ def terminate(page: Page) -> None:
     )
 
 
-def test_a_person_asks_the_next_by_hand_and_withdraws_the_late_one(
+def test_a_person_asks_the_next_provider_manually_and_withdraws_the_late_one(
     portal: Stack, page_of: PageOf
 ) -> None:
     control(portal, "northgate", "/behaviour", {"accept": "silent"})
@@ -104,9 +104,7 @@ def test_a_person_asks_the_next_by_hand_and_withdraws_the_late_one(
     assert filtering(portal, "northgate") == filtering(portal, "tidewall") == []
 
 
-def test_when_all_refuse_the_page_offers_the_call_and_another_try(
-    portal: Stack, page_of: PageOf
-) -> None:
+def test_the_page_offers_a_call_and_a_retry_when_all_refuse(portal: Stack, page_of: PageOf) -> None:
     control(portal, "northgate", "/behaviour", {"hop_loop": "edge-1.example core-2.example"})
     control(portal, "tidewall", "/behaviour", {"accept": "refuse", "refuse_code": "4.03"})
     alice = page_of("alice")

@@ -18,7 +18,7 @@ PageOf = Callable[..., Page]
 WITHIN_MS = 20_000
 
 
-def test_a_loss_is_shown_while_typing_and_the_request_sent_for_both(
+def test_a_loss_is_shown_while_typing_and_one_request_sent_for_both(
     portal: Stack, page_of: PageOf
 ) -> None:
     behaviour = {"accept": "always", "status_delay_s": 0.1, "attack_ends_after_s": None}

@@ -17,7 +17,7 @@ PASTED = "“203.0.113.4 – 203.0.113.9”, tcp://203.0.113.20:443, 203[.]0[.]1
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_pasted_range_and_port_are_put_in_place_while_typing(page_of: PageOf, width: int) -> None:
+def test_a_pasted_range_and_port_are_converted_while_typing(page_of: PageOf, width: int) -> None:
     alice = page_of("alice", viewport={"width": width, "height": 800})
     alice.goto(FORM)
     alice.locator("#options summary").click()
@@ -42,7 +42,7 @@ def test_a_pasted_range_and_port_are_put_in_place_while_typing(page_of: PageOf, 
     expect(alice.locator("#will")).to_contain_text("203.0.113.21")
 
 
-def test_a_button_puts_what_was_meant_in_place_without_javascript(page_of: PageOf) -> None:
+def test_a_button_applies_the_correction_without_javascript(page_of: PageOf) -> None:
     alice = page_of("alice", java_script_enabled=False, viewport={"width": 390, "height": 800})
     alice.goto(FORM)
     alice.get_by_label("Something else").fill("203.0.113.7:443")

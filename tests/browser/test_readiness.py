@@ -28,7 +28,9 @@ def violations(page: Page) -> list[Any]:
 
 
 @pytest.mark.timeout(300)
-def test_a_drill_is_run_with_one_press_and_shown_as_it_goes(portal: Stack, page_of: PageOf) -> None:
+def test_a_drill_starts_with_one_click_and_its_progress_is_shown(
+    portal: Stack, page_of: PageOf
+) -> None:
     alice = page_of("alice")
     alice.goto("/organizations/acme/readiness")
     expect(alice.locator("h1")).to_contain_text("Ready for tonight.")
@@ -50,7 +52,7 @@ def test_a_drill_is_run_with_one_press_and_shown_as_it_goes(portal: Stack, page_
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_the_pages_fit_and_can_be_read_by_everybody(
+def test_the_pages_fit_and_are_accessible(
     page_of: PageOf, size: tuple[int, int], scheme: str
 ) -> None:
     page = page_of("bob", viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
@@ -71,7 +73,7 @@ def test_more_opens_above_the_bottom_bar_of_a_phone(page_of: PageOf) -> None:
     phone.wait_for_url("**/readiness/drills")
 
 
-def test_a_chord_leads_to_readiness(page_of: PageOf) -> None:
+def test_a_key_sequence_opens_readiness(page_of: PageOf) -> None:
     bob = page_of("bob")
     bob.goto("/organizations/acme/requests")
 

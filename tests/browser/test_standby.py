@@ -91,9 +91,7 @@ def assert_sound(page: Page) -> None:
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_of_plans_are_sound_at_every_width(
-    page_of: PageOf, width: int, scheme: str
-) -> None:
+def test_the_standby_pages_fit_at_every_width(page_of: PageOf, width: int, scheme: str) -> None:
     page = page_of("alice", viewport={"width": width, "height": 900}, color_scheme=scheme)
     paths = [STANDBY, f"{STANDBY}/new"]
     page.goto(STANDBY)

@@ -51,7 +51,9 @@ def provider_card(page: Page, prefix: str) -> str:
 
 
 @pytest.mark.timeout(300)
-def test_a_person_adopts_one_and_withdraws_the_other(orphans: None, page_of: PageOf) -> None:
+def test_a_person_adopts_one_unknown_mitigation_and_withdraws_another(
+    orphans: None, page_of: PageOf
+) -> None:
     alice = page_of("alice")
     alice.goto(NOW)
     expect(alice.locator("[data-unknown]")).to_have_count(2, timeout=WITHIN_MS)

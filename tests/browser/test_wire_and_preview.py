@@ -55,7 +55,7 @@ def assert_fits_and_is_accessible(page: Page) -> None:
     assert [(one["id"], one["nodes"][0]["html"]) for one in violations] == []
 
 
-def test_what_was_previewed_is_what_the_journal_shows(alice: Page, asked: str) -> None:
+def test_the_journal_shows_the_messages_that_were_previewed(alice: Page, asked: str) -> None:
     alice.get_by_role("link", name="Wire journal").click()
     # It is written down beside the work, up to FLUSH_S later, and its page stands still.
     reported = alice.locator(".wire").get_by_text("Northgate reports: mitigating")
@@ -98,7 +98,7 @@ def test_every_page_fits_and_is_accessible(alice: Page, asked: str) -> None:
         assert_fits_and_is_accessible(alice)
 
 
-def test_the_preview_works_without_script_and_loses_nothing(page_of: PageOf) -> None:
+def test_the_preview_works_without_javascript_and_keeps_the_form(page_of: PageOf) -> None:
     page = page_of("alice", java_script_enabled=False)
     page.goto(NEW)
     page.get_by_label("Something else").fill("203.0.113.132")
@@ -113,9 +113,7 @@ def test_the_preview_works_without_script_and_loses_nothing(page_of: PageOf) -> 
     expect(page.locator("#ports")).to_have_value("80, 443")
 
 
-def test_an_extension_is_previewed_and_then_done_without_script(
-    page_of: PageOf, asked: str
-) -> None:
+def test_an_extension_is_previewed_and_sent_without_javascript(page_of: PageOf, asked: str) -> None:
     page = page_of("alice", java_script_enabled=False)
     page.goto(asked)
     page.locator("#extend > summary").click()

@@ -42,7 +42,7 @@ def test_a_request_waits_for_a_provider_that_is_down(stack: Stack, api_as: ApiAs
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
-def test_a_request_committed_while_no_worker_lives_is_sent_by_the_next(
+def test_a_request_committed_without_a_running_worker_is_sent_by_the_next_one(
     stack: Stack, api_as: ApiAs
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.21/32"
@@ -75,7 +75,7 @@ def test_a_termination_reaches_a_provider_that_was_down(stack: Stack, api_as: Ap
     wait_for(lambda: shown(alice, request["id"])["status"] == "terminated", within_s=30)
 
 
-def test_a_broker_that_is_gone_loses_no_request(stack: Stack, api_as: ApiAs) -> None:
+def test_no_request_is_lost_while_the_broker_is_down(stack: Stack, api_as: ApiAs) -> None:
     alice, prefix = api_as("alice"), "203.0.113.23/32"
     stack["redis"].kill()
 
@@ -90,7 +90,7 @@ def test_a_broker_that_is_gone_loses_no_request(stack: Stack, api_as: ApiAs) -> 
 
 
 @pytest.mark.rule("SC-059")
-def test_a_provider_that_forgot_is_asked_again_under_the_same_mid(
+def test_a_request_the_provider_forgot_is_sent_again_under_the_same_mid(
     stack: Stack, api_as: ApiAs
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.24/32"
@@ -106,7 +106,7 @@ def test_a_provider_that_forgot_is_asked_again_under_the_same_mid(
 
 
 @pytest.mark.rule("SC-094")
-def test_a_provider_that_crashed_silently_is_found_and_asked_again(
+def test_a_silent_crash_of_a_provider_is_detected_and_the_request_sent_again(
     stack: Stack, api_as: ApiAs
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.25/32"
@@ -122,7 +122,7 @@ def test_a_provider_that_crashed_silently_is_found_and_asked_again(
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
-def test_a_cuid_that_another_client_took_is_replaced_and_the_owner_told(
+def test_a_cuid_taken_by_another_client_is_replaced_and_the_owner_notified(
     stack: Stack, api_as: ApiAs
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.26/32"
@@ -141,7 +141,7 @@ def test_a_cuid_that_another_client_took_is_replaced_and_the_owner_told(
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
-def test_a_network_that_stops_udp_does_not_stop_a_request(stack: Stack, api_as: ApiAs) -> None:
+def test_a_request_gets_through_a_network_that_blocks_udp(stack: Stack, api_as: ApiAs) -> None:
     alice, prefix = api_as("alice"), "203.0.113.27/32"
     control(stack, "northgate", "/behaviour", {"loss": 1.0})
     try:

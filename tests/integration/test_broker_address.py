@@ -107,7 +107,7 @@ clients = pytest.mark.parametrize("ask", [ask_broker, ask_layer, ask_cache])
 
 
 @clients
-def test_a_certificate_of_the_named_authority_is_accepted(
+def test_a_certificate_of_the_configured_authority_is_accepted(
     stack: Stack, front: TcpProxy, trusted: Path, ask: Callable[[str], None]
 ) -> None:
     ask(env.redis(address(stack, front, f"ssl_ca_certs={trusted}")))
@@ -167,7 +167,7 @@ def last_seq(api: Api) -> int:
         ("redis://nobody.invalid:6379/0", "nobody.invalid"),
     ],
 )
-def test_a_worker_without_access_to_redis_says_why_and_works(
+def test_a_worker_without_access_to_redis_logs_why_and_keeps_working(
     stack: Stack, front: TcpProxy, api_as: ApiAs, url: str, words: str
 ) -> None:
     alice, worker, prefix = api_as("alice"), stack["signal-1"], "203.0.113.31/32"
@@ -192,7 +192,7 @@ def log_of(process: Process) -> str:
     return process.log_path.read_text()
 
 
-def test_every_client_follows_a_name_that_moves_to_another_server(
+def test_every_client_follows_a_host_name_that_moves_to_another_server(
     stack: Stack, front: TcpProxy, api_as: ApiAs, tmp_path: Path
 ) -> None:
     """The old master is a replica now, and the connections to it are still open."""

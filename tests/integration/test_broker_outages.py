@@ -84,7 +84,7 @@ def drills_followed(stack: Stack) -> int:
 
 
 @every_fault
-def test_a_fault_of_redis_ends_no_worker_and_no_session(
+def test_a_redis_fault_stops_no_worker_and_no_session(
     stack: Stack, alice: Api, fault: Fault
 ) -> None:
     before = sessions(stack)
@@ -102,7 +102,7 @@ def test_a_fault_of_redis_ends_no_worker_and_no_session(
 
 
 @some_faults
-def test_workers_start_and_work_while_redis_is_at_fault(
+def test_workers_start_and_work_during_a_redis_fault(
     stack: Stack, alice: Api, fault: Fault
 ) -> None:
     for name in ("signal-1", "worker", "beat"):
@@ -120,7 +120,7 @@ def test_workers_start_and_work_while_redis_is_at_fault(
 
 
 @some_faults
-def test_a_worker_that_is_told_to_stop_closes_its_sessions_whatever_redis_does(
+def test_a_stopping_worker_closes_its_sessions_during_any_redis_fault(
     stack: Stack, alice: Api, fault: Fault
 ) -> None:
     signal, worker, beat = stack["signal-1"], stack["worker"], stack["beat"]

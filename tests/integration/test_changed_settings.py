@@ -37,7 +37,7 @@ def session(api: Api) -> dict[str, Any]:
     return one
 
 
-def test_a_moved_provider_is_followed_and_a_missing_one_is_shown(
+def test_a_session_follows_a_moved_provider_and_the_page_shows_a_missing_one(
     stack: Stack, api_as: Callable[[str], Api]
 ) -> None:
     alice = api_as("alice")

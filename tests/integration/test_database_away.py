@@ -93,11 +93,11 @@ def run(*steps: str | Callable[[], None]) -> None:
         ),
     ],
 )
-def test_an_outage_is_away(portal: BaseDatabaseWrapper, statements: tuple[str, ...]) -> None:
+def test_an_outage_counts_as_away(portal: BaseDatabaseWrapper, statements: tuple[str, ...]) -> None:
     assert is_away(failure(*statements))
 
 
-def test_a_process_that_was_stopped_in_a_transaction_is_away(portal: BaseDatabaseWrapper) -> None:
+def test_a_transaction_of_a_stopped_process_counts_as_away(portal: BaseDatabaseWrapper) -> None:
     def stop() -> None:
         wait_for(lambda: is_closed_by_the_server(portal.connection))
 
@@ -112,7 +112,7 @@ def is_closed_by_the_server(connection: psycopg.Connection[Any]) -> bool:
     return bool(readable)
 
 
-def test_a_row_that_is_locked_for_too_long_is_away(
+def test_a_lock_timeout_counts_as_away(
     portal: BaseDatabaseWrapper, other: psycopg.Connection[Any]
 ) -> None:
     with other.transaction():
@@ -123,7 +123,7 @@ def test_a_row_that_is_locked_for_too_long_is_away(
         )
 
 
-def test_a_transaction_that_another_one_overtook_is_away(
+def test_a_serialization_failure_counts_as_away(
     portal: BaseDatabaseWrapper, other: psycopg.Connection[Any]
 ) -> None:
     def overtake() -> None:
@@ -139,7 +139,9 @@ def test_a_transaction_that_another_one_overtook_is_away(
     )
 
 
-def test_a_deadlock_is_away(portal: BaseDatabaseWrapper, other: psycopg.Connection[Any]) -> None:
+def test_a_deadlock_counts_as_away(
+    portal: BaseDatabaseWrapper, other: psycopg.Connection[Any]
+) -> None:
     other.execute("SET deadlock_timeout = '1min'")  # so that it is ours that gives way
     others = threading.Thread(
         target=other.execute, args=("UPDATE things SET words = 'c' WHERE id = 1",)
@@ -161,7 +163,7 @@ def test_a_deadlock_is_away(portal: BaseDatabaseWrapper, other: psycopg.Connecti
     assert is_away(error)
 
 
-def test_a_pool_with_nothing_left_is_away(portal: BaseDatabaseWrapper) -> None:
+def test_an_exhausted_pool_counts_as_away(portal: BaseDatabaseWrapper) -> None:
     is_over, all_hold = threading.Event(), threading.Barrier(POOL + 1)
     holders = [threading.Thread(target=hold, args=(all_hold, is_over)) for _ in range(POOL)]
     for holder in holders:
@@ -185,7 +187,7 @@ def hold(all_hold: threading.Barrier, is_over: threading.Event) -> None:
     connections["default"].close()
 
 
-def test_a_server_with_no_connection_left_is_away(
+def test_a_server_without_free_connections_counts_as_away(
     server: Postgres, django_db_blocker: DjangoDbBlocker, other: psycopg.Connection[Any]
 ) -> None:
     other.execute("CREATE ROLE few LOGIN CONNECTION LIMIT 1")
@@ -201,7 +203,7 @@ def test_a_server_with_no_connection_left_is_away(
     assert is_away(caught.value)
 
 
-def test_a_server_that_stops_is_away_and_is_used_again_when_it_is_back(
+def test_a_stopped_server_counts_as_away_and_is_used_again_after_its_return(
     portal: BaseDatabaseWrapper, server: Postgres
 ) -> None:
     execute("SELECT 1")
@@ -237,7 +239,9 @@ def test_a_server_that_stops_is_away_and_is_used_again_when_it_is_back(
         "SET TRANSACTION SNAPSHOT 'none'",
     ],
 )
-def test_a_mistake_does_not_count_as_away(portal: BaseDatabaseWrapper, statement: str) -> None:
+def test_a_programming_error_does_not_count_as_away(
+    portal: BaseDatabaseWrapper, statement: str
+) -> None:
     assert not is_away(failure(statement))
 
 
@@ -256,7 +260,7 @@ def test_a_transaction_that_could_not_begin_does_not_commit(
     assert other.execute("SELECT words FROM things WHERE id = 2").fetchone() == ("kept",)
 
 
-def test_a_process_that_stops_inside_a_transaction_gives_the_rows_back(
+def test_a_process_stopped_inside_a_transaction_releases_its_rows(
     portal: BaseDatabaseWrapper, other: psycopg.Connection[Any]
 ) -> None:
     with transaction.atomic():
@@ -270,7 +274,7 @@ def shown(setting: str) -> str:
         return str(cursor.fetchone()[0])
 
 
-def test_a_connection_to_a_standby_is_not_kept(
+def test_a_connection_to_a_standby_is_closed(
     server: Postgres, django_db_blocker: DjangoDbBlocker
 ) -> None:
     """A name that led to the standby for a moment would otherwise hold the portal there for an
@@ -317,7 +321,7 @@ def test_the_second_host_of_a_url_is_used_when_the_first_is_read_only(
             execute("UPDATE things SET words = 'second host' WHERE id = 1")
 
 
-def test_a_password_of_any_characters_works(
+def test_a_password_may_contain_any_characters(
     server: Postgres, django_db_blocker: DjangoDbBlocker, other: psycopg.Connection[Any]
 ) -> None:
     hba = server.directory / "data" / "pg_hba.conf"

@@ -101,7 +101,7 @@ def test_nothing_is_lost_while_the_database_is_read_only(
     wait_for(lambda: shown(alice, request["id"])["status"] == "terminated")
 
 
-def test_pages_still_show_while_the_database_is_read_only(
+def test_pages_still_open_while_the_database_is_read_only(
     stack: Stack, primary: Postgres, bob: Pages
 ) -> None:
     with read_only(primary):

@@ -62,17 +62,15 @@ def everything() -> Iterator[World]:
     [*(one for one in single_faults() if one.name in QUICK), *map(from_seed, SEEDS)],
     ids=lambda scenario: scenario.name,
 )
-def test_nothing_asked_is_lost_and_what_is_shown_is_true(
-    everything: World, scenario: Scenario
-) -> None:
+def test_no_request_is_lost_and_every_page_is_true(everything: World, scenario: Scenario) -> None:
     assert everything.run(scenario) == [], f"\n{scenario}"
 
 
-def test_the_quick_set_is_all_there() -> None:
+def test_the_quick_set_is_complete() -> None:
     assert set(QUICK) <= {one.name for one in single_faults()}
 
 
-def test_a_seed_makes_the_same_scenario_again_and_its_print_is_read_back() -> None:
+def test_a_seed_reproduces_its_scenario_and_the_printed_form_parses() -> None:
     one = from_seed(7)
 
     assert one == from_seed(7) != from_seed(8)
@@ -107,7 +105,7 @@ BOTH = (mitigation("north"), mitigation("tide"))
 TERMINATED = replace(ASKED, is_terminated=True)
 
 
-def test_the_checker_is_content_when_all_is_well() -> None:
+def test_the_checker_passes_a_healthy_stack() -> None:
     assert differences(ASKED, [shown(*BOTH)], {"north": [held()], "tide": [held()]}) == []
     over = shown(*BOTH, status="terminated")
     assert differences(TERMINATED, [over], {"north": [held(status=6)], "tide": []}) == []
@@ -143,7 +141,7 @@ def test_the_checker_is_content_when_all_is_well() -> None:
         pytest.param([shown(*BOTH, status="terminating")], [], [], TERMINATED, id="never ends"),
     ],
 )
-def test_the_checker_sees_what_is_wrong(
+def test_the_checker_finds_errors(
     found: list[dict[str, Any]],
     north: list[dict[str, Any]],
     tide: list[dict[str, Any]],
@@ -206,7 +204,7 @@ def unknown(mid: int) -> dict[str, Any]:
     return {"mid": mid, "targets": {"prefixes": [ASKED.prefix]}}
 
 
-def test_the_checker_finds_what_a_restored_database_does_not_know() -> None:
+def test_the_checker_finds_mitigations_a_restored_database_does_not_know() -> None:
     assert forgotten(ASKED.prefix, [held(4)], [unknown(4)]) == []
     assert forgotten(ASKED.prefix, [held(4, status=6)], []) == []
     assert forgotten(ASKED.prefix, [], []) == []
@@ -215,7 +213,7 @@ def test_the_checker_finds_what_a_restored_database_does_not_know() -> None:
     assert forgotten(ASKED.prefix, [held(4)], [unknown(5)])
 
 
-def test_the_checker_sees_a_gap() -> None:
+def test_the_checker_finds_a_gap() -> None:
     assert gaps(3, [4, 5, 6]) == gaps(3, []) == []
     assert gaps(3, [4, 6]) == ["events: 6 follows where 5 should"]
     assert gaps(3, [4, 4]) == ["events: 4 follows where 5 should"]

@@ -108,7 +108,7 @@ def test_a_request_lives_at_the_provider_behind_the_gateway(
     wait_for(lambda: not [one for one in believed(stack, "northgate", prefix) if one["status"] < 5])
 
 
-def test_a_provider_that_died_behind_its_gateway_is_not_said_to_filter(
+def test_a_dead_provider_behind_its_gateway_is_not_shown_as_filtering(
     stack: Stack, api_as: ApiAs, dana: Pages, edge: Gateway
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.8/32"
@@ -144,7 +144,7 @@ def test_a_provider_that_died_behind_its_gateway_is_not_said_to_filter(
 
 
 @pytest.mark.rule("SC-107")
-def test_gateways_in_a_circle_are_named_and_asked_again_by_hand(
+def test_looping_gateways_are_named_and_retried_manually(
     stack: Stack, api_as: ApiAs, dana: Pages, gateways: dict[str, Gateway]
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.10/32"

@@ -86,7 +86,7 @@ def reporting(mitigations: list[UUID]) -> Iterator[list[Reporter]]:
 
 
 @pytest.mark.django_db
-def test_acts_of_people_and_reports_of_providers_do_not_block_each_other(
+def test_user_actions_and_provider_reports_do_not_block_each_other(
     submit: Submit, dana: User
 ) -> None:
     request, parallel = submit(), submit(strategy="parallel")
@@ -113,7 +113,7 @@ def test_acts_of_people_and_reports_of_providers_do_not_block_each_other(
 
 
 @pytest.mark.django_db
-def test_staff_and_members_change_an_organization_at_once(
+def test_staff_and_members_change_an_organization_concurrently(
     acme: Organization, dana: User, mo: User, acme_northgate: Subscription
 ) -> None:
     """Each takes the locks of docs/locking.md in its order, so that no two wait for each other."""

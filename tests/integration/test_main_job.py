@@ -56,7 +56,9 @@ def until(events: ClientConnection, type_: str, **data: Any) -> dict[str, Any]:
 
 
 @pytest.mark.rule("SC-068")
-def test_a_request_is_asked_watched_and_ended(stack: Stack, api_as: ApiAs, calm: None) -> None:
+def test_a_request_is_submitted_followed_and_terminated(
+    stack: Stack, api_as: ApiAs, calm: None
+) -> None:
     alice, prefix = api_as("alice"), "203.0.113.7/32"
     after = alice.get("organizations/acme/events", after=0)
     last_seq = after["results"][-1]["seq"] if after["results"] else 0
@@ -96,7 +98,9 @@ def test_a_request_is_asked_watched_and_ended(stack: Stack, api_as: ApiAs, calm:
     assert acknowledged["status"] == "terminated"
 
 
-def test_the_other_tenant_sees_nothing_of_it(stack: Stack, api_as: ApiAs, calm: None) -> None:
+def test_another_tenant_sees_nothing_of_the_request(
+    stack: Stack, api_as: ApiAs, calm: None
+) -> None:
     alice, charlie = api_as("alice"), api_as("charlie")
     request = submit(alice, "203.0.113.8/32")
 
@@ -134,7 +138,7 @@ def test_an_efficacy_update_and_an_extension_reach_the_provider(
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
-def test_a_refusal_is_followed_by_the_next_provider(
+def test_the_next_provider_is_asked_after_a_refusal(
     stack: Stack, api_as: ApiAs, calm: None
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.10/32"
@@ -156,7 +160,7 @@ def test_a_refusal_is_followed_by_the_next_provider(
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
-def test_many_clicks_at_once_are_one_request_and_one_termination(
+def test_simultaneous_clicks_make_one_request_and_one_termination(
     stack: Stack, api_as: ApiAs, calm: None
 ) -> None:
     alice, dana, prefix = api_as("alice"), api_as("dana"), "203.0.113.11/32"
@@ -200,7 +204,7 @@ HOSTILE = {
 @pytest.mark.rule("SC-040")
 @pytest.mark.rule("SC-041")
 @pytest.mark.parametrize("changes", list(HOSTILE.values()), ids=list(HOSTILE))
-def test_bad_input_is_told_at_its_field_and_changes_nothing(
+def test_invalid_input_is_reported_at_its_field_and_changes_nothing(
     stack: Stack, api_as: ApiAs, calm: None, changes: dict[str, Any]
 ) -> None:
     alice = api_as("alice")
@@ -220,7 +224,7 @@ def test_bad_input_is_told_at_its_field_and_changes_nothing(
     assert alice.get(REQUESTS, limit=1)["results"][0]["id"] == newest
 
 
-def test_a_page_that_was_away_replays_without_hole_or_repeat(
+def test_a_reconnected_page_replays_events_without_gap_or_repeat(
     stack: Stack, api_as: ApiAs, calm: None
 ) -> None:
     alice = api_as("alice")
@@ -245,7 +249,7 @@ def test_a_page_that_was_away_replays_without_hole_or_repeat(
 
 
 @pytest.mark.rule("SC-045")
-def test_a_newer_request_for_the_same_addresses_ends_the_older_one_and_both_say_so(
+def test_a_newer_request_for_the_same_addresses_ends_the_older_one_and_both_pages_show_it(
     stack: Stack, api_as: ApiAs, calm: None
 ) -> None:
     alice = api_as("alice")

@@ -92,7 +92,7 @@ def test_a_provider_that_gives_no_status_still_gets_renewals(stack: Stack, alice
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
-def test_a_mid_that_a_provider_ignores_does_not_delay_others(stack: Stack, alice: Api) -> None:
+def test_an_ignored_mid_does_not_delay_others(stack: Stack, alice: Api) -> None:
     first, second = "203.0.113.41/32", "203.0.113.42/32"
     ignored, kept = (
         submit(alice, prefix, subscriptions=_only_northgate(alice)) for prefix in (first, second)
@@ -110,9 +110,7 @@ def test_a_mid_that_a_provider_ignores_does_not_delay_others(stack: Stack, alice
         alice.post(f"{REQUESTS}/{request_id}/terminate")
 
 
-def test_a_plan_that_a_provider_keeps_after_its_end_is_ended_by_its_lifetime(
-    stack: Stack, alice: Api
-) -> None:
+def test_a_plan_still_held_after_its_end_ends_with_its_lifetime(stack: Stack, alice: Api) -> None:
     prefix = "203.0.113.32/27"
     control(stack, "northgate", "/behaviour", {"keeps_preconfigured": True})
     made = alice.post(

@@ -53,7 +53,7 @@ def asked(stack: Stack, provider: str, prefix: str) -> list[Any]:
     return [one for one in state["mitigations"] if prefix in one["scope"]["target-prefix"]]
 
 
-def test_a_request_that_cannot_be_encoded_is_shown_and_the_next_provider_asked(
+def test_an_encoding_failure_is_shown_and_the_next_provider_asked(
     stack: Stack, api_as: ApiAs, bob: Pages
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.40/32"
@@ -87,7 +87,7 @@ def test_a_request_that_cannot_be_encoded_is_shown_and_the_next_provider_asked(
     alice.post(f"{REQUESTS}/{request_id}/terminate")
 
 
-def test_an_answer_that_cannot_be_saved_is_shown_and_the_next_provider_asked(
+def test_a_failure_to_save_an_answer_is_shown_and_the_next_provider_asked(
     stack: Stack, api_as: ApiAs, bob: Pages
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.41/32"

@@ -90,7 +90,7 @@ def assert_only_closes(passages: Sequence[Passage]) -> None:
     ] * len({one.client for one in passages})
 
 
-def test_a_worker_that_was_paused_only_closes_its_sessions_when_it_wakes(
+def test_a_paused_worker_closes_its_sessions_when_it_resumes(
     stack: Stack, api_as: Callable[[str], Api], relay: Relay
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.30/32"
@@ -121,7 +121,7 @@ def test_a_worker_that_was_paused_only_closes_its_sessions_when_it_wakes(
 
 
 @pytest.mark.timeout(300)
-def test_a_worker_paused_for_a_minute_only_closes_its_sessions_and_then_works_again(
+def test_a_worker_paused_for_a_minute_closes_its_sessions_and_then_works_again(
     stack: Stack, api_as: Callable[[str], Api], relay: Relay
 ) -> None:
     alice, kept, ended = api_as("alice"), "203.0.113.33/32", "203.0.113.34/32"
@@ -203,7 +203,7 @@ def test_a_worker_without_a_database_stops_sending_before_another_starts(
             alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
-def test_a_worker_that_is_stopped_hands_over_at_once(
+def test_a_stopped_worker_hands_over_immediately(
     stack: Stack, api_as: Callable[[str], Api], relay: Relay
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.32/32"
@@ -224,7 +224,7 @@ def test_a_worker_that_is_stopped_hands_over_at_once(
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
-def test_a_new_worker_gets_its_share(
+def test_a_new_worker_gets_its_share_of_subscriptions(
     stack: Stack, api_as: Callable[[str], Api], relay: Relay
 ) -> None:
     one, two = stack.signal_workers

@@ -59,7 +59,7 @@ def restored(stack: Stack, api_as: ApiAs, tmp_path: Path) -> Iterator[dict[str, 
 
 @pytest.mark.rule("SC-032")
 @pytest.mark.rule("SC-037")
-def test_a_request_after_a_restore_gets_a_mid_that_is_free(
+def test_a_request_after_a_restore_gets_an_unused_mid(
     stack: Stack, api_as: ApiAs, restored: dict[str, str]
 ) -> None:
     alice = api_as("alice")
@@ -124,7 +124,7 @@ def test_a_mitigation_unknown_after_a_restore_is_shown_and_withdrawn(
     assert known["status"] == MITIGATING
 
 
-def test_a_plan_that_a_provider_keeps_after_a_restore_is_ended_by_its_lifetime(
+def test_a_plan_still_held_after_a_restore_ends_with_its_lifetime(
     stack: Stack, api_as: ApiAs, restored: dict[str, str]
 ) -> None:
     control(stack, "northgate", "/behaviour", {"keeps_preconfigured": True})

@@ -68,7 +68,7 @@ def test_only_one_of_several_simultaneous_overlapping_requests_is_sent(
 
 
 @pytest.mark.django_db
-def test_fallback_and_a_submission_at_once_never_replace_each_other(
+def test_a_fallback_and_a_simultaneous_submission_never_replace_each_other(
     acme: Organization,
     alice: User,
     shop: ProtectedResource,
@@ -105,7 +105,7 @@ def test_fallback_and_a_submission_at_once_never_replace_each_other(
 
 
 @pytest.mark.django_db
-def test_an_older_request_goes_on_when_the_newer_one_is_terminated_meanwhile(
+def test_an_older_request_continues_when_the_newer_one_is_terminated_first(
     acme: Organization,
     alice: User,
     shop: ProtectedResource,

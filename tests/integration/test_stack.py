@@ -17,7 +17,7 @@ def test_every_process_runs_and_the_pages_answer(stack: Stack) -> None:
     assert answer.status_code == 200
 
 
-def test_a_healthy_answer_is_not_logged_and_others_are(stack: Stack) -> None:
+def test_only_unhealthy_answers_are_logged(stack: Stack) -> None:
     for path in ("/healthz", "/healthz?deep=1", "/healthz/", "/sign-in?next=/healthz"):
         httpx.get(f"{stack.url}{path}")
 
@@ -27,7 +27,7 @@ def test_a_healthy_answer_is_not_logged_and_others_are(stack: Stack) -> None:
     assert asked == ["/healthz/"]
 
 
-def test_in_this_folder_the_database_is_postgresql(db: None) -> None:
+def test_integration_tests_use_postgresql(db: None) -> None:
     OrganizationFactory.create(slug="acme")
 
     assert connection.vendor == "postgresql"
@@ -35,5 +35,5 @@ def test_in_this_folder_the_database_is_postgresql(db: None) -> None:
     assert [organization.slug for organization in Organization.objects.all()] == ["acme"]
 
 
-def test_a_test_finds_nothing_of_the_one_before(db: None) -> None:
+def test_a_test_starts_without_rows_of_the_previous_test(db: None) -> None:
     assert not Organization.objects.exists()

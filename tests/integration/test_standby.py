@@ -73,7 +73,7 @@ def test_a_plan_is_held_by_both_providers_and_filters_nothing(
     assert alice.get(REQUESTS, status="standby")["results"] == []
 
 
-def test_what_a_provider_did_while_contact_was_lost_is_told_when_it_is_back(
+def test_an_activation_during_lost_contact_is_reported_after_the_reconnect(
     stack: Stack, alice: Api, plan: dict[str, Any]
 ) -> None:
     stack["signal-1"].kill()
@@ -105,7 +105,7 @@ def test_what_a_provider_did_while_contact_was_lost_is_told_when_it_is_back(
     assert all(one["held"] for one in shown(alice, plan)["holders"])
 
 
-def test_what_a_provider_filters_for_a_plan_is_stopped_and_the_plan_held_again_though_workers_die(
+def test_filtering_for_a_plan_stops_and_the_plan_is_held_again_although_workers_die(
     stack: Stack, alice: Api, plan: dict[str, Any]
 ) -> None:
     control(stack, "northgate", "/behaviour", {"terminating_s": 8.0})
@@ -139,7 +139,7 @@ def test_what_a_provider_filters_for_a_plan_is_stopped_and_the_plan_held_again_t
     assert len(asked) == 3, "pressed twice, asked once"
 
 
-def test_a_plan_activated_by_hand_filters_and_stays_held(
+def test_a_manually_activated_plan_filters_and_stays_held(
     stack: Stack, alice: Api, plan: dict[str, Any]
 ) -> None:
     asked = alice.post(f"{PLANS}/{plan['id']}/activate")
@@ -170,7 +170,7 @@ def test_a_changed_plan_leaves_one_version_at_each_provider(
         assert len(held(stack, provider, "203.0.113.64/27")) == 1
 
 
-def test_a_drill_is_confirmed_withdrawn_and_timed_and_leaves_the_plan_alone(
+def test_a_drill_is_confirmed_withdrawn_and_timed_without_touching_the_plan(
     stack: Stack, alice: Api, plan: dict[str, Any]
 ) -> None:
     before = {provider: held(stack, provider) for provider in PROVIDERS}
@@ -189,7 +189,7 @@ def test_a_drill_is_confirmed_withdrawn_and_timed_and_leaves_the_plan_alone(
     assert shown(alice, plan)["request"]["status"] == "standby"
 
 
-def test_a_drill_fails_with_a_provider_that_is_silent(
+def test_a_drill_fails_if_the_provider_is_silent(
     stack: Stack, alice: Api, plan: dict[str, Any]
 ) -> None:
     control(stack, "tidewall", "/behaviour", {"accept": "silent"})

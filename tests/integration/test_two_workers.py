@@ -44,7 +44,7 @@ def test_every_request_reaches_the_worker_that_owns_the_subscription(
         alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
-def test_the_other_worker_takes_over_and_there_is_one_session_each(
+def test_the_other_worker_takes_over_with_one_session_per_subscription(
     stack: Stack, api_as: Callable[[str], Api]
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.60/32"

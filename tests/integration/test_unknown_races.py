@@ -58,7 +58,7 @@ def record(subscription: Subscription, *unknown: Held, told: Sequence[int] = ())
 
 
 @pytest.mark.django_db
-def test_two_people_who_adopt_it_at_once_get_one_request(
+def test_two_simultaneous_adoptions_make_one_request(
     acme_northgate: Subscription, shop: ProtectedResource, dana: User, alice: User
 ) -> None:
     for mid in range(ROUNDS):
@@ -75,7 +75,7 @@ def test_two_people_who_adopt_it_at_once_get_one_request(
 
 
 @pytest.mark.django_db
-def test_adopting_and_withdrawing_at_once_leaves_one_winner(
+def test_one_of_a_simultaneous_adoption_and_withdrawal_wins(
     acme_northgate: Subscription, shop: ProtectedResource, dana: User, alice: User
 ) -> None:
     for mid in range(ROUNDS):
@@ -96,7 +96,7 @@ def test_adopting_and_withdrawing_at_once_leaves_one_winner(
 
 
 @pytest.mark.django_db
-def test_one_adopted_during_an_inventory_does_not_become_unknown_again(
+def test_a_mitigation_adopted_during_an_inventory_does_not_become_unknown_again(
     acme_northgate: Subscription, shop: ProtectedResource, dana: User
 ) -> None:
     for mid in range(ROUNDS):
@@ -115,7 +115,7 @@ def test_one_adopted_during_an_inventory_does_not_become_unknown_again(
 
 
 @pytest.mark.django_db
-def test_a_mid_found_in_use_twice_at_once_is_replaced_once(
+def test_a_mid_found_in_use_twice_simultaneously_is_replaced_once(
     submit: Submit, acme_northgate: Subscription
 ) -> None:
     request = submit()

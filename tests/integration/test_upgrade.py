@@ -34,7 +34,7 @@ SCHEMA: tuple[LiteralString, ...] = (
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
-def test_a_database_of_an_earlier_release_becomes_one_of_this(
+def test_a_database_of_an_earlier_release_is_upgraded(
     release: Path, databases: Databases, db: None
 ) -> None:
     url = databases.make("portal_upgrade")

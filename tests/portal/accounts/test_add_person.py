@@ -18,7 +18,7 @@ def add(monkeypatch: pytest.MonkeyPatch, *arguments: str, password: str = PASSWO
     return said.getvalue()
 
 
-def test_the_first_of_the_staff_is_added_from_a_shell(
+def test_the_first_staff_member_is_added_from_a_shell(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert add(monkeypatch, "--count-staff") == "0\n"
@@ -43,7 +43,7 @@ def test_the_first_of_the_staff_is_added_from_a_shell(
         ("alice", PASSWORD, "already exists"),
     ],
 )
-def test_what_the_staff_site_refuses_is_refused(
+def test_the_command_refuses_what_the_staff_site_refuses(
     alice: User, monkeypatch: pytest.MonkeyPatch, name: str, password: str, reason: str
 ) -> None:
     with pytest.raises(CommandError, match=reason):
@@ -52,7 +52,7 @@ def test_what_the_staff_site_refuses_is_refused(
     assert User.objects.get() == alice
 
 
-def test_a_person_is_made_a_member_from_a_shell(bob: User, globex: Organization) -> None:
+def test_a_member_is_added_from_a_shell(bob: User, globex: Organization) -> None:
     call_command("add_member", globex.slug, bob.username, "--role", "admin", stdout=StringIO())
 
     assert Membership.objects.get(organization=globex, user=bob).role == "admin"

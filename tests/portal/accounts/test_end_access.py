@@ -73,7 +73,7 @@ def _deactivate_and_take_back(user: User, staff: Client) -> None:
         _deactivate_and_take_back,
     ],
 )
-def test_everything_that_was_signed_in_is_over(
+def test_ending_access_ends_every_session_and_token(
     alice: User,
     mo: User,
     client_of: ClientOf,
@@ -96,7 +96,7 @@ def test_everything_that_was_signed_in_is_over(
     assert not KnownDevice.objects.filter(user=alice).exists()
 
 
-def test_a_reset_does_not_hand_the_account_to_whoever_holds_a_session(
+def test_a_reset_gives_an_open_session_no_access_to_the_account(
     alice: User, client_of: ClientOf, half_signed_in: HalfSignedIn
 ) -> None:
     thief = client_of(alice)
@@ -113,7 +113,9 @@ def test_a_reset_does_not_hand_the_account_to_whoever_holds_a_session(
     assert owner.get("/organizations/acme/").status_code == 200
 
 
-def test_the_browser_in_which_the_password_was_changed_stays(mo: User, client_of: ClientOf) -> None:
+def test_the_browser_that_changed_the_password_stays_signed_in(
+    mo: User, client_of: ClientOf
+) -> None:
     here, elsewhere = client_of(mo), client_of(mo)
     form = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
 
@@ -123,7 +125,7 @@ def test_the_browser_in_which_the_password_was_changed_stays(mo: User, client_of
     assert elsewhere.get("/admin/")["Location"].startswith("/sign-in?")
 
 
-def test_a_better_hash_of_the_same_password_ends_nothing(
+def test_rehashing_the_same_password_ends_no_session(
     alice: User, api_of: ApiOf, settings: Any
 ) -> None:
     program = api_of(alice)
@@ -138,11 +140,13 @@ def test_a_better_hash_of_the_same_password_ends_nothing(
     assert program.get("/api/v1/me").status_code == 200
 
 
-def test_sessions_from_before_the_first_epoch_stay(alice: User, client_of: ClientOf) -> None:
+def test_sessions_older_than_the_first_epoch_stay_signed_in(
+    alice: User, client_of: ClientOf
+) -> None:
     assert "." not in client_of(alice).session["_auth_user_hash"]
 
 
-def test_a_change_of_anything_else_by_staff_ends_nothing(
+def test_other_changes_by_staff_end_no_session(
     alice: User, mo: User, client_of: ClientOf, api_of: ApiOf
 ) -> None:
     page, program = client_of(alice), api_of(alice)
@@ -158,7 +162,7 @@ def test_a_change_of_anything_else_by_staff_ends_nothing(
     assert program.get("/api/v1/me").status_code == 200
 
 
-def test_a_form_of_staff_that_was_loaded_before_a_reset_takes_nothing_back(
+def test_a_staff_form_loaded_before_a_reset_does_not_undo_it(
     alice: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch, mo: User
 ) -> None:
     """The staff's request has read the person when the reset commits."""
@@ -180,7 +184,7 @@ def test_a_form_of_staff_that_was_loaded_before_a_reset_takes_nothing_back(
     assert thief.get("/organizations/acme/")["Location"].startswith("/sign-in?")
 
 
-def test_what_was_checked_before_a_new_password_gives_no_token_after_it(alice: User) -> None:
+def test_a_check_before_a_password_change_gives_no_token_after_it(alice: User) -> None:
     checked = services.sign_in(
         username="alice", password=PASSWORD, code=app_code(), address=ADDRESS
     )
@@ -195,7 +199,7 @@ def test_what_was_checked_before_a_new_password_gives_no_token_after_it(alice: U
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_token_survives_a_reset_that_comes_while_devices_sign_in(
+def test_no_token_survives_a_reset_during_sign_ins(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     people = [User.objects.get(pk=alice.pk) for _ in range(6)]

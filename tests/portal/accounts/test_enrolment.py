@@ -34,7 +34,7 @@ def test_the_key_is_not_readable_in_the_database(alice: User) -> None:
     assert AUTHENTICATOR_KEY not in bytes(kept)
 
 
-def test_a_key_is_shown_in_the_session_it_was_made_for_and_in_no_other(
+def test_a_key_is_shown_only_in_the_session_that_created_it(
     erin: User, half_signed_in: HalfSignedIn
 ) -> None:
     thief, owner = half_signed_in(erin), half_signed_in(erin)
@@ -45,7 +45,7 @@ def test_a_key_is_shown_in_the_session_it_was_made_for_and_in_no_other(
     assert shown_key(half_signed_in(erin)) != read
 
 
-def test_a_key_that_another_session_read_opens_nothing_once_the_owner_has_enrolled(
+def test_a_key_read_by_another_session_is_useless_after_the_owner_enrolled(
     erin: User, half_signed_in: HalfSignedIn
 ) -> None:
     thief, owner = half_signed_in(erin), half_signed_in(erin)
@@ -58,7 +58,7 @@ def test_a_key_that_another_session_read_opens_nothing_once_the_owner_has_enroll
     assert thief.get("/organizations/acme/")["Location"] == "/sign-in/code"
 
 
-def test_a_session_that_others_know_is_left_at_the_password(
+def test_a_planted_session_stays_at_the_password_step(
     erin: User, half_signed_in: HalfSignedIn
 ) -> None:
     planted = half_signed_in(erin)
@@ -89,14 +89,14 @@ def test_the_first_code_confirms_and_gives_recovery_codes(erin: User) -> None:
     assert not set(kept) & set(codes)
 
 
-def test_recovery_codes_have_112_bits_at_least(erin: User) -> None:
+def test_recovery_codes_have_at_least_112_bits(erin: User) -> None:
     letters = len(set(enrolment.RECOVERY_CODE_ALPHABET))
 
     for code in enrolled_codes(erin):
         assert letters ** len(code.replace("-", "")) >= 2**112
 
 
-def test_recovery_codes_are_in_one_answer_and_nowhere_else(
+def test_recovery_codes_are_shown_in_one_answer_only(
     erin: User, half_signed_in: HalfSignedIn
 ) -> None:
     browser = half_signed_in(erin)
@@ -114,7 +114,7 @@ def test_recovery_codes_are_in_one_answer_and_nowhere_else(
         assert not any(one in str(session.get_decoded()) for one in codes)
 
 
-def test_a_wrong_first_code_confirms_nothing_and_keeps_the_key(
+def test_a_wrong_first_code_keeps_the_key_unconfirmed(
     erin: User, half_signed_in: HalfSignedIn
 ) -> None:
     browser = half_signed_in(erin)
@@ -127,7 +127,7 @@ def test_a_wrong_first_code_confirms_nothing_and_keeps_the_key(
     assert not RecoveryKit.objects.exists()
 
 
-def test_wrong_first_codes_are_bounded_by_address(
+def test_wrong_first_codes_are_limited_per_address(
     erin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = Limit(name="x", tries=2, window_s=60, message="Too many.")
@@ -141,7 +141,7 @@ def test_wrong_first_codes_are_bounded_by_address(
         services.confirm_enrolment(user=erin, key=key, code=app_code(key), address=ADDRESS)
 
 
-def test_whoever_has_a_second_factor_cannot_add_another(alice: User) -> None:
+def test_a_person_with_a_second_factor_cannot_add_another(alice: User) -> None:
     with pytest.raises(Conflict):
         services.begin_enrolment(user=alice)
     with pytest.raises(Conflict):
@@ -150,7 +150,7 @@ def test_whoever_has_a_second_factor_cannot_add_another(alice: User) -> None:
         )
 
 
-def test_a_session_that_lost_its_factor_has_to_give_the_password_again(
+def test_a_session_that_lost_its_factor_needs_the_password_again(
     alice: User, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)
@@ -162,9 +162,7 @@ def test_a_session_that_lost_its_factor_has_to_give_the_password_again(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_sessions_that_enrol_at_once_one_has_the_factor(
-    erin: User, half_signed_in: HalfSignedIn
-) -> None:
+def test_one_of_two_simultaneous_enrolments_wins(erin: User, half_signed_in: HalfSignedIn) -> None:
     browsers = [half_signed_in(erin) for _ in range(4)]
     codes = [app_code(shown_key(browser)) for browser in browsers]
     answers: list[str] = []
@@ -191,7 +189,7 @@ def test_of_two_sessions_that_enrol_at_once_one_has_the_factor(
     assert RecoveryCode.objects.count() == enrolment.RECOVERY_CODES
 
 
-def test_an_older_recovery_code_goes_on_working(alice: User) -> None:
+def test_an_older_recovery_code_still_works(alice: User) -> None:
     kit = RecoveryKit.objects.create(user=alice, name="Recovery codes")
     RecoveryCode.objects.create(kit=kit, digest=RecoveryCode.digest_of("abcd-efgh-jkmn-pqrs"))
 

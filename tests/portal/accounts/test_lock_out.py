@@ -67,7 +67,7 @@ def exhaust_the_address(address: str) -> None:
     assert answer.status_code == 429
 
 
-def test_a_browser_that_signed_in_before_gets_in_while_the_name_is_attacked(alice: User) -> None:
+def test_a_known_browser_signs_in_while_the_name_is_attacked(alice: User) -> None:
     known = Client()
     assert sign_in_by_page(known) == 200
     sign_out(known)
@@ -78,7 +78,7 @@ def test_a_browser_that_signed_in_before_gets_in_while_the_name_is_attacked(alic
     assert sign_in_by_page(known, step=1) == 200
 
 
-def test_a_program_that_signed_in_before_gets_in_while_the_name_is_attacked(alice: User) -> None:
+def test_a_known_program_signs_in_while_the_name_is_attacked(alice: User) -> None:
     body = {"username": "alice", "password": PASSWORD, "device_name": "phone"}
     first = APIClient().post(TOKEN_URL, {**body, "otp": app_code()}).json()
 
@@ -95,7 +95,7 @@ def test_a_program_that_signed_in_before_gets_in_while_the_name_is_attacked(alic
     assert known.json()["device_token"] != first["device_token"]
 
 
-def test_who_knows_the_password_cannot_lock_the_code_out(alice: User) -> None:
+def test_an_attacker_with_the_password_cannot_lock_out_the_code(alice: User) -> None:
     known = Client()
     assert sign_in_by_page(known) == 200
     sign_out(known)
@@ -111,7 +111,7 @@ def test_who_knows_the_password_cannot_lock_the_code_out(alice: User) -> None:
     assert Authenticator.objects.get().throttling_failure_count == 10
 
 
-def test_who_knows_the_password_cannot_lock_recovery_codes_out(erin: User) -> None:
+def test_an_attacker_with_the_password_cannot_lock_out_recovery_codes(erin: User) -> None:
     code = enrolled_codes(erin)[0]
     for _ in range(5):
         with pytest.raises(InvalidCredentials):
@@ -123,7 +123,7 @@ def test_who_knows_the_password_cannot_lock_recovery_codes_out(erin: User) -> No
     services.check_second_factor(user=erin, code=code, address="203.0.113.9")
 
 
-def test_wrong_codes_of_a_known_device_slow_only_itself(alice: User) -> None:
+def test_wrong_codes_of_a_known_device_slow_only_that_device(alice: User) -> None:
     known = Client()
     assert sign_in_by_page(known) == 200
     sign_out(known)
@@ -173,7 +173,7 @@ def test_a_right_password_costs_a_bounded_number_of_hashes(
 @pytest.mark.parametrize(
     "secret", ["", "x", "Ü" * 5000, "\ud800", "' OR 1=1", "a\0b"], ids=range(6)
 )
-def test_a_made_up_device_is_a_stranger(alice: User, secret: str) -> None:
+def test_an_invented_device_secret_is_unknown(alice: User, secret: str) -> None:
     attack_the_name("alice")
 
     with pytest.raises(Throttled):
@@ -182,7 +182,7 @@ def test_a_made_up_device_is_a_stranger(alice: User, secret: str) -> None:
         )
 
 
-def test_the_device_of_one_person_is_none_of_another(alice: User, bob: User) -> None:
+def test_a_device_is_not_known_for_another_person(alice: User, bob: User) -> None:
     known_of_bob = Client()
     assert sign_in_by_page(known_of_bob, "bob") == 200
     sign_out(known_of_bob)
@@ -192,7 +192,7 @@ def test_the_device_of_one_person_is_none_of_another(alice: User, bob: User) -> 
     assert sign_in_by_page(known_of_bob, "alice") == 429
 
 
-def test_people_who_share_a_browser_are_both_known_there(alice: User, bob: User) -> None:
+def test_a_shared_browser_is_known_for_both_people(alice: User, bob: User) -> None:
     shared = Client()
     assert sign_in_by_page(shared, "alice") == 200
     sign_out(shared)
@@ -206,7 +206,9 @@ def test_people_who_share_a_browser_are_both_known_there(alice: User, bob: User)
     assert sign_in_by_page(shared, "bob", step=1) == 200
 
 
-def test_the_secret_changes_with_each_sign_in_and_the_one_before_still_counts(alice: User) -> None:
+def test_the_secret_changes_with_each_sign_in_and_the_previous_one_still_counts(
+    alice: User,
+) -> None:
     first = services.remember(user=alice, secret="")
     second = services.remember(user=alice, secret=first)
     again = services.remember(user=alice, secret=first)
@@ -241,7 +243,7 @@ def test_a_device_is_forgotten_after_half_a_year_and_the_oldest_makes_room(alice
     assert not KnownDevice.objects.filter(digest=KnownDevice.digest_of(secrets[1])).exists()
 
 
-def test_the_cookie_is_for_the_server_alone_and_holds_nothing_that_the_database_has(
+def test_the_cookie_is_http_only_and_holds_nothing_saved_in_the_database(
     alice: User, settings: Any
 ) -> None:
     settings.SESSION_COOKIE_SECURE = True
@@ -258,7 +260,7 @@ def test_the_cookie_is_for_the_server_alone_and_holds_nothing_that_the_database_
 
 
 @pytest.mark.parametrize("name", ["alice", "nobody-of-that-name"])
-def test_a_name_is_slowed_alike_whether_it_is_somebody_s(alice: User, name: str) -> None:
+def test_unknown_and_known_names_are_slowed_alike(alice: User, name: str) -> None:
     answers = [
         stranger(number).post("/sign-in", {"username": name, "password": "wrong"}).status_code
         for number in range(sign_in_steps.TRIES_PER_USER.tries + 1)
@@ -267,7 +269,7 @@ def test_a_name_is_slowed_alike_whether_it_is_somebody_s(alice: User, name: str)
     assert answers == [401] * sign_in_steps.TRIES_PER_USER.tries + [429]
 
 
-def test_names_that_nobody_has_leave_nothing_behind_but_counters_that_expire(
+def test_unknown_names_leave_only_counters_that_expire(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: dict[str, float | None] = {}
@@ -288,7 +290,7 @@ def test_names_that_nobody_has_leave_nothing_behind_but_counters_that_expire(
     assert KnownDevice.objects.count() == 0
 
 
-def test_a_program_that_forgets_its_secret_makes_no_browser_unknown(alice: User) -> None:
+def test_a_program_that_forgets_its_secret_evicts_no_browser(alice: User) -> None:
     browser = services.remember(user=alice, secret="")
     for _ in range(MAX_KNOWN_DEVICES_PER_USER + 5):
         services.issue_token(user=alice, device_name="cron")

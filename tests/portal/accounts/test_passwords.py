@@ -56,7 +56,7 @@ def test_an_unknown_name_costs_as_much_as_a_known_one(
     assert hashed == ["wrong", "wrong"]
 
 
-def test_the_database_is_asked_as_much_for_an_unknown_name_as_for_a_known_one(
+def test_an_unknown_name_takes_as_many_queries_as_a_known_one(
     erin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     UserFactory.create(username="left", is_active=False)
@@ -78,7 +78,7 @@ def test_the_database_is_asked_as_much_for_an_unknown_name_as_for_a_known_one(
     assert asked == [{2}, {1}]
 
 
-def test_a_person_who_left_cannot_sign_in(erin: User) -> None:
+def test_an_inactive_person_cannot_sign_in(erin: User) -> None:
     User.objects.update(is_active=False)
 
     with pytest.raises(InvalidCredentials):
@@ -86,7 +86,7 @@ def test_a_person_who_left_cannot_sign_in(erin: User) -> None:
 
 
 @pytest.mark.parametrize("limit", ["TRIES_PER_ADDRESS", "TRIES_PER_USER"])
-def test_tries_are_bounded_by_address_and_by_name(
+def test_attempts_are_limited_per_address_and_per_name(
     erin: User, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     monkeypatch.setattr(
@@ -100,7 +100,9 @@ def test_tries_are_bounded_by_address_and_by_name(
         services.check_password(username="erin", password=PASSWORD, address=ADDRESS)
 
 
-def test_signing_in_often_is_not_trying_often(erin: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_successful_sign_ins_do_not_count_as_attempts(
+    erin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     limit = Limit(name="x", tries=1, window_s=60, message="Too many.")
     monkeypatch.setattr(sign_in_steps, "TRIES_PER_ADDRESS", limit)
 

@@ -11,14 +11,14 @@ from tests.conftest import ClientOf, HalfSignedIn
 from tests.factories import UserFactory, app_code
 
 
-def test_nobody_is_sent_to_the_sign_in_and_back_afterwards(db: None) -> None:
+def test_an_anonymous_visitor_signs_in_and_returns_to_the_page(db: None) -> None:
     answer = Client().get("/organizations/acme/requests?status=failing")
 
     assert answer.status_code == 302
     assert answer["Location"] == "/sign-in?next=/organizations/acme/requests%3Fstatus%3Dfailing"
 
 
-def test_with_a_password_alone_the_code_comes_next(
+def test_a_session_with_only_a_password_is_redirected_to_the_code(
     alice: User, half_signed_in: HalfSignedIn
 ) -> None:
     browser = half_signed_in(alice)
@@ -26,13 +26,15 @@ def test_with_a_password_alone_the_code_comes_next(
     assert browser.get("/organizations/acme/")["Location"] == "/sign-in/code"
 
 
-def test_without_a_second_factor_it_is_set_up_next(db: None, half_signed_in: HalfSignedIn) -> None:
+def test_a_person_without_a_second_factor_is_redirected_to_its_setup(
+    db: None, half_signed_in: HalfSignedIn
+) -> None:
     browser = half_signed_in(UserFactory.create())
 
     assert browser.get("/organizations/acme/")["Location"] == "/enrol"
 
 
-def test_a_second_factor_of_somebody_else_does_not_count(
+def test_another_persons_second_factor_does_not_count(
     alice: User, bob: User, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)
@@ -43,7 +45,7 @@ def test_a_second_factor_of_somebody_else_does_not_count(
     assert browser.get("/organizations/acme/")["Location"].startswith("/sign-in?")
 
 
-def test_a_password_waits_ten_minutes_for_its_code(
+def test_a_password_is_valid_for_ten_minutes_without_its_code(
     alice: User, half_signed_in: HalfSignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = half_signed_in(alice)
@@ -56,7 +58,7 @@ def test_a_password_waits_ten_minutes_for_its_code(
 @pytest.mark.parametrize(
     "path", ["/static/../organizations/acme/", "//organizations/acme/", "/apis"]
 )
-def test_a_path_that_only_looks_open_is_not(alice: User, path: str) -> None:
+def test_a_path_that_only_looks_public_is_protected(alice: User, path: str) -> None:
     browser = Client()
     browser.force_login(alice)
 

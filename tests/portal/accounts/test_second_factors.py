@@ -28,7 +28,7 @@ def test_a_code_of_the_app_counts_once(alice: User) -> None:
         services.check_second_factor(user=alice, code=code, address=ADDRESS)
 
 
-def test_a_code_from_before_the_last_one_taken_does_not_count(alice: User) -> None:
+def test_a_code_older_than_the_last_used_one_does_not_count(alice: User) -> None:
     services.check_second_factor(user=alice, code=app_code(steps=1), address=ADDRESS)
 
     with pytest.raises(InvalidCredentials):
@@ -36,7 +36,7 @@ def test_a_code_from_before_the_last_one_taken_does_not_count(alice: User) -> No
 
 
 @pytest.mark.parametrize("steps", [-2, 2])
-def test_a_clock_may_be_off_by_half_a_minute_and_no_more(alice: User, steps: int) -> None:
+def test_a_clock_may_be_off_by_at_most_half_a_minute(alice: User, steps: int) -> None:
     with pytest.raises(InvalidCredentials):
         services.check_second_factor(user=alice, code=app_code(steps=steps), address=ADDRESS)
 
@@ -44,12 +44,12 @@ def test_a_clock_may_be_off_by_half_a_minute_and_no_more(alice: User, steps: int
 @pytest.mark.parametrize(
     "code", ["", "12345", "1234567", "１２３４５６", "-12345", "0x1234", "+12345"]
 )
-def test_what_is_no_code_does_not_match(alice: User, code: str) -> None:
+def test_an_invalid_code_does_not_match(alice: User, code: str) -> None:
     with pytest.raises(InvalidCredentials):
         services.check_second_factor(user=alice, code=code, address=ADDRESS)
 
 
-def test_a_wrong_code_makes_the_next_wait_even_if_it_is_right(alice: User) -> None:
+def test_a_wrong_code_delays_the_next_even_if_it_is_right(alice: User) -> None:
     with pytest.raises(InvalidCredentials):
         services.check_second_factor(user=alice, code="000000", address=ADDRESS)
 
@@ -59,7 +59,7 @@ def test_a_wrong_code_makes_the_next_wait_even_if_it_is_right(alice: User) -> No
     assert caught.value.retry_after_s == 1
 
 
-def test_nobody_is_kept_out_for_good(alice: User) -> None:
+def test_no_lockout_is_permanent(alice: User) -> None:
     Authenticator.objects.update(throttling_failure_count=MAX_COUNTED_FAILURES)
 
     with pytest.raises(InvalidCredentials):
@@ -73,7 +73,7 @@ def test_nobody_is_kept_out_for_good(alice: User) -> None:
     services.check_second_factor(user=alice, code=app_code(), address=ADDRESS)
 
 
-def test_a_recovery_code_counts_once_however_it_is_typed(erin: User) -> None:
+def test_a_recovery_code_counts_once_in_any_spelling(erin: User) -> None:
     code = enrolled_codes(erin)[0]
     services.check_second_factor(user=erin, code=code.upper().replace("-", " "), address=ADDRESS)
 
@@ -81,14 +81,14 @@ def test_a_recovery_code_counts_once_however_it_is_typed(erin: User) -> None:
         services.check_second_factor(user=erin, code=code, address=ADDRESS)
 
 
-def test_recovery_codes_of_others_do_not_match(erin: User, alice: User) -> None:
+def test_another_persons_recovery_codes_do_not_match(erin: User, alice: User) -> None:
     code = enrolled_codes(erin)[0]
 
     with pytest.raises(InvalidCredentials):
         services.check_second_factor(user=alice, code=code, address=ADDRESS)
 
 
-def test_new_recovery_codes_end_the_old_ones(erin: User) -> None:
+def test_new_recovery_codes_invalidate_the_old_ones(erin: User) -> None:
     old = enrolled_codes(erin)[0]
     services.renew_recovery_codes(user=erin)
 

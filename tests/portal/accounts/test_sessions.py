@@ -43,7 +43,7 @@ def test_signing_out_ends_the_session(alice: User) -> None:
     assert not Session.objects.exists()
 
 
-def test_what_has_ended_is_forgotten(alice: User) -> None:
+def test_ended_sessions_are_deleted(alice: User) -> None:
     services.issue_token(user=alice, device_name="old")
     ApiToken.objects.update(expiry=timezone.now() - timedelta(seconds=1))
     services.issue_token(user=alice, device_name="new")

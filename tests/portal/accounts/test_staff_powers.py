@@ -48,7 +48,9 @@ def url_of(person: User, page: str = "change") -> str:
     return f"/admin/accounts/user/{person.pk}/{page}/"
 
 
-def test_who_may_only_look_resets_nobody_s_second_factor(bob: User, staff_with: Staff) -> None:
+def test_staff_with_view_permission_cannot_reset_a_second_factor(
+    bob: User, staff_with: Staff
+) -> None:
     _, browser = staff_with("view_user")
 
     listed = browser.get("/admin/accounts/user/").content.decode()
@@ -67,7 +69,7 @@ def test_who_may_only_look_resets_nobody_s_second_factor(bob: User, staff_with: 
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_staff_make_nobody_a_superuser(bob: User, staff_with: Staff, own: bool) -> None:
+def test_staff_cannot_make_a_superuser(bob: User, staff_with: Staff, own: bool) -> None:
     actor, browser = staff_with("change_user", "view_user", "add_user")
     person = actor if own else bob
 
@@ -81,9 +83,7 @@ def test_staff_make_nobody_a_superuser(bob: User, staff_with: Staff, own: bool) 
 
 
 @pytest.mark.parametrize("way", ["user_permissions", "groups"])
-def test_staff_give_no_permission_that_they_have_not(
-    bob: User, staff_with: Staff, way: str
-) -> None:
+def test_staff_cannot_grant_permissions_they_lack(bob: User, staff_with: Staff, way: str) -> None:
     _, browser = staff_with("change_user", "view_user")
     more, own = (Permission.objects.get(codename=name) for name in ("delete_provider", "view_user"))
     groups = {name: Group.objects.create(name=name) for name in ("more", "own")}
@@ -103,7 +103,7 @@ def test_staff_give_no_permission_that_they_have_not(
     assert bob.get_all_permissions() == {"accounts.view_user"}
 
 
-def test_what_a_form_let_through_is_undone(
+def test_a_permission_granted_by_a_forged_form_is_rolled_back(
     bob: User, staff_with: Staff, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if the fields were not narrowed."""
@@ -123,7 +123,7 @@ def test_what_a_form_let_through_is_undone(
 
 @pytest.mark.parametrize("page", ["change", "password", "delete", "reset-second-factor"])
 @pytest.mark.parametrize("active", [True, False])
-def test_staff_touch_nobody_who_may_do_more(
+def test_staff_cannot_edit_people_with_more_permissions(
     mo: User, staff_with: Staff, page: str, active: bool
 ) -> None:
     _, browser = staff_with("change_user", "view_user", "delete_user")
@@ -147,7 +147,7 @@ def test_a_reset_is_for_one_person_at_a_time(mo: User, bob: User, client_of: Cli
     assert bob.authenticator_set.exists()
 
 
-def test_acts_of_staff_are_in_both_logs_with_reasons_and_without_other_values(
+def test_staff_actions_are_in_both_logs_with_reasons_and_no_other_values(
     mo: User, bob: User, client_of: ClientOf, caplog: pytest.LogCaptureFixture
 ) -> None:
     browser = client_of(mo)
@@ -180,7 +180,7 @@ def test_acts_of_staff_are_in_both_logs_with_reasons_and_without_other_values(
     assert "acme.example" not in caplog.text
 
 
-def test_a_person_with_a_history_is_not_deleted_but_explained(
+def test_a_person_with_a_history_cannot_be_deleted_and_the_page_says_why(
     mo: User, dana: User, acme: Organization, acme_northgate: Subscription, client_of: ClientOf
 ) -> None:
     ResourceFactory.create(organization=acme, value="203.0.113.0/26")
@@ -213,7 +213,7 @@ def test_a_person_with_a_history_is_not_deleted_but_explained(
         ("organizations/membership", "user__password__startswith"),
     ],
 )
-def test_no_list_answers_questions_about_fields_that_it_does_not_show(
+def test_no_list_filters_by_hidden_fields(
     mo: User, acme_northgate: Subscription, client_of: ClientOf, page: str, lookup: str
 ) -> None:
     answer = client_of(mo).get(f"/admin/{page}/", {lookup: "a"})

@@ -54,9 +54,7 @@ DOORS = [
 
 
 @pytest.mark.parametrize(("path", "limit"), DOORS)
-async def test_a_body_that_is_or_declares_too_much_for_its_door_is_413(
-    path: str, limit: int
-) -> None:
+async def test_a_body_over_the_limit_of_its_endpoint_is_413(path: str, limit: int) -> None:
     half = b" " * (limit // 2)
 
     assert await status_of([half, half], path=path) != 413
@@ -88,7 +86,9 @@ ANY_CODEC = ["rot13", "idna", "zlib", "unicode_escape", "utf-7", "utf-16", "lati
         "charset*=utf-8''rot13",
     ],
 )
-async def test_another_encoding_than_utf_8_is_refused(path: str, kind: str, parameter: str) -> None:
+async def test_an_encoding_other_than_utf_8_is_refused(
+    path: str, kind: str, parameter: str
+) -> None:
     field = b'--x\r\nContent-Disposition: form-data; name="username"\r\n\r\n\\ud800\r\n--x--\r\n'
     named = f"{kind}; {parameter}".encode()
 
@@ -96,5 +96,5 @@ async def test_another_encoding_than_utf_8_is_refused(path: str, kind: str, para
 
 
 @pytest.mark.parametrize("named", [b"utf-8", b"UTF-8", b'"utf-8"', b"utf8"])
-async def test_utf_8_may_be_named(named: bytes) -> None:
+async def test_a_declared_utf_8_charset_is_accepted(named: bytes) -> None:
     assert await status_of([b"{}"], content_type=b"application/json; charset=" + named) == 400

@@ -40,7 +40,7 @@ def layer(monkeypatch: pytest.MonkeyPatch) -> Layer:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_event_goes_to_its_organization_after_the_commit(layer: Layer) -> None:
+def test_an_event_is_sent_to_its_organization_after_the_commit(layer: Layer) -> None:
     organization_id = uuid4()
 
     with transaction.atomic():
@@ -53,7 +53,7 @@ def test_an_event_goes_to_its_organization_after_the_commit(layer: Layer) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_stale_connection_is_tried_once_more(layer: Layer) -> None:
+def test_a_stale_connection_is_retried_once(layer: Layer) -> None:
     layer.failures = 1
 
     broadcast.broadcast_on_commit(uuid4(), {"seq": 1})
@@ -63,7 +63,7 @@ def test_a_stale_connection_is_tried_once_more(layer: Layer) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("trouble", [{"failures": 9}, {"hangs": True}])
-def test_a_channel_layer_in_trouble_does_not_fail_what_was_committed(
+def test_a_failing_channel_layer_does_not_fail_a_committed_request(
     layer: Layer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
     trouble: dict[str, Any],
 ) -> None:  # fmt: skip
@@ -79,7 +79,7 @@ def test_a_channel_layer_in_trouble_does_not_fail_what_was_committed(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_channel_layer_that_hangs_is_left_alone_for_a_while(
+def test_a_hanging_channel_layer_is_not_used_during_the_cool_down(
     layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broadcast, "SEND_TIMEOUT_S", 0.05)
@@ -119,7 +119,7 @@ def _sent_so_far(loop: asyncio.AbstractEventLoop) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_process_with_its_own_loop_sends_from_there_in_order(
+def test_a_process_with_its_own_loop_sends_from_that_loop_in_order(
     layer: Layer, own_loop: asyncio.AbstractEventLoop
 ) -> None:
     for seq in range(20):
@@ -131,7 +131,7 @@ def test_a_process_with_its_own_loop_sends_from_there_in_order(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_messages_that_wait_for_a_slow_layer_are_bounded(
+def test_messages_queued_for_a_slow_layer_are_bounded(
     layer: Layer, own_loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
@@ -146,7 +146,7 @@ def test_messages_that_wait_for_a_slow_layer_are_bounded(
     _sent_so_far(own_loop)
 
 
-async def test_the_groups_are_names_the_channel_layer_takes() -> None:
+async def test_the_channel_layer_accepts_the_group_names() -> None:
     layer = get_channel_layer()
     assert layer
 

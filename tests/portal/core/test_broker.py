@@ -15,7 +15,7 @@ from portal.core.broker import CALM_AFTER_S, FIRST_PAUSE_S, LONGEST_PAUSE_S, Pau
 from portal.core.logs import OutagesInOneLine
 
 
-def test_pauses_grow_to_a_bound_and_restart_after_a_calm() -> None:
+def test_pauses_grow_to_a_bound_and_reset_after_a_quiet_period() -> None:
     pauses, now, seen = Pauses(), 1000.0, []
     for _ in range(6):
         seen.append(pauses.after_error(now))
@@ -35,14 +35,14 @@ def test_pauses_grow_to_a_bound_and_restart_after_a_calm() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_server_that_is_away_is_one_line_in_the_log(error: Exception) -> None:
+def test_an_unreachable_server_is_one_log_line(error: Exception) -> None:
     record = logged(error)
 
     assert record.getMessage() == f"the receiver failed: {error}"
     assert record.exc_info is None
 
 
-def test_a_defect_keeps_its_traceback() -> None:
+def test_an_unexpected_error_is_logged_with_its_traceback() -> None:
     record = logged(KeyError("x"))
 
     assert record.getMessage() == "the receiver failed"

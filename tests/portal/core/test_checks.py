@@ -26,7 +26,7 @@ def ready(settings: Any) -> Any:
     return settings
 
 
-def test_an_installation_with_everything_starts(ready: Any) -> None:
+def test_an_installation_with_all_required_settings_starts(ready: Any) -> None:
     checks.refuse_to_start()
 
 
@@ -50,7 +50,9 @@ def test_an_installation_with_everything_starts(ready: Any) -> None:
         ("REDIS_URL", "", "portal.E005"),
     ],
 )
-def test_without_one_of_them_it_does_not(ready: Any, name: str, value: object, found: str) -> None:
+def test_an_installation_without_one_of_them_does_not_start(
+    ready: Any, name: str, value: object, found: str
+) -> None:
     setattr(ready, name, value)
 
     with pytest.raises(ImproperlyConfigured, match=found):
@@ -70,7 +72,7 @@ def start(**variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_production_without_anything_refuses_to_start(tmp_path: Path) -> None:
+def test_production_without_settings_refuses_to_start(tmp_path: Path) -> None:
     outcome = start(DATABASE_URL=f"sqlite:///{tmp_path}/db")
 
     assert outcome.returncode != 0
@@ -78,13 +80,13 @@ def test_production_without_anything_refuses_to_start(tmp_path: Path) -> None:
         assert f"portal.{found}" in outcome.stderr
 
 
-def test_development_needs_one_variable(tmp_path: Path) -> None:
+def test_development_needs_only_one_variable(tmp_path: Path) -> None:
     outcome = start(DATABASE_URL=f"sqlite:///{tmp_path}/db", PORTAL_DEBUG="1")
 
     assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
-def test_the_log_asks_once_for_the_present_name_of_a_setting(tmp_path: Path) -> None:
+def test_the_log_asks_once_for_the_current_name_of_a_setting(tmp_path: Path) -> None:
     key = Fernet.generate_key().decode()
     outcome = start(
         DATABASE_URL=f"sqlite:///{tmp_path}/db", PORTAL_DEBUG="1", PORTAL_SECRETS_KEYS=key

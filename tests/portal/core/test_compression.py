@@ -60,7 +60,7 @@ def busy(
     return request
 
 
-def test_every_page_fits_the_budget_and_says_the_same(
+def test_every_page_fits_the_budget_and_decompresses_to_the_same_text(
     alice: User, busy: MitigationRequest, client_of: ClientOf
 ) -> None:
     own = busy.get_absolute_url()
@@ -93,7 +93,7 @@ def tags(markup: bytes) -> list[bytes]:
     return re.findall(rb"</?[a-z0-9]+", markup)
 
 
-def test_json_is_compressed_and_equal_answers_differ_in_length(
+def test_json_is_compressed_to_varying_lengths(
     alice: User, acme: Organization, api_of: ApiOf
 ) -> None:
     ResourceFactory.create_batch(5, organization=acme)
@@ -108,7 +108,7 @@ def test_json_is_compressed_and_equal_answers_differ_in_length(
     assert len(json.loads(gzip.decompress(answers[0]))["results"]) == 5
 
 
-def test_an_answer_with_a_secret_in_it_is_not_compressed(
+def test_an_answer_that_contains_a_secret_is_not_compressed(
     alice: User, half_signed_in: HalfSignedIn
 ) -> None:
     token = APIClient().post(

@@ -70,7 +70,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_no_more_are_at_work_than_have_a_turn_and_nobody_is_refused(views: Views) -> None:
+async def test_running_requests_never_exceed_the_limit_and_the_others_wait(views: Views) -> None:
     application = ConcurrencyLimit(views, at_once=2)
     calls = [Call(application) for _ in range(10)]
     await settle()
@@ -83,7 +83,7 @@ async def test_no_more_are_at_work_than_have_a_turn_and_nobody_is_refused(views:
     assert {call.status for call in calls} == {200}
 
 
-async def test_a_body_that_comes_slowly_takes_no_turn(views: Views) -> None:
+async def test_a_slow_body_occupies_no_slot(views: Views) -> None:
     application = ConcurrencyLimit(views, at_once=1)
     slow = Call(application, {"type": "http.request", "body": b"x", "more_body": True})
     await settle()
@@ -96,7 +96,7 @@ async def test_a_body_that_comes_slowly_takes_no_turn(views: Views) -> None:
     assert (quick.status, slow.status) == (200, 200)
 
 
-async def test_a_call_that_is_broken_off_gives_its_turn_back(views: Views) -> None:
+async def test_a_cancelled_call_frees_its_slot(views: Views) -> None:
     application = ConcurrencyLimit(views, at_once=1)
     gone = [Call(application) for _ in range(3)]
     await settle()
@@ -110,7 +110,7 @@ async def test_a_call_that_is_broken_off_gives_its_turn_back(views: Views) -> No
     assert again.status == 200
 
 
-async def test_when_too_many_wait_the_next_is_told_at_once(views: Views) -> None:
+async def test_a_request_beyond_the_queue_is_refused_immediately(views: Views) -> None:
     application = ConcurrencyLimit(views, at_once=1, max_waiting=2)
     waiting = [Call(application) for _ in range(3)]
     await settle()
@@ -125,7 +125,9 @@ async def test_when_too_many_wait_the_next_is_told_at_once(views: Views) -> None
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/api/v1/auth/token"])
-async def test_a_flood_of_sign_ins_leaves_turns_to_the_signed_in(views: Views, path: str) -> None:
+async def test_a_flood_of_sign_ins_leaves_slots_for_signed_in_users(
+    views: Views, path: str
+) -> None:
     application = with_concurrency_limits(views)
     flood = [
         Call(application, method="POST", path=path, address=f"192.0.2.{number}")
@@ -143,7 +145,7 @@ async def test_a_flood_of_sign_ins_leaves_turns_to_the_signed_in(views: Views, p
     assert {call.status for call in (*flood, *pages)} == {200}
 
 
-async def test_sign_ins_that_wait_have_a_bound_of_their_own(views: Views) -> None:
+async def test_waiting_sign_ins_have_their_own_bound(views: Views) -> None:
     application = with_concurrency_limits(views)
     first = concurrency_limit.PASSWORDS_AT_ONCE + concurrency_limit.MAX_PASSWORDS_WAITING
     flood = [
@@ -161,7 +163,7 @@ async def test_sign_ins_that_wait_have_a_bound_of_their_own(views: Views) -> Non
 
 
 @pytest.mark.parametrize("beginning", [b"", b"x"], ids=["at once", "heads first"])
-async def test_sign_ins_of_one_network_leave_places_to_others(
+async def test_sign_ins_from_one_network_leave_slots_for_other_networks(
     views: Views, beginning: bytes
 ) -> None:
     application = with_concurrency_limits(views)
@@ -192,7 +194,7 @@ async def test_sign_ins_of_one_network_leave_places_to_others(
     assert again.status == 200
 
 
-def test_there_are_connections_left_for_sockets(tmp_path: Path) -> None:
+def test_database_connections_remain_for_sockets(tmp_path: Path) -> None:
     database = env.database("postgresql://db.example/portal", default_path=tmp_path)
 
     assert database["OPTIONS"]["pool"]["max_size"] > concurrency_limit.AT_ONCE

@@ -85,12 +85,12 @@ def test_an_error_found_before_a_query_does_not_count_as_away() -> None:
     assert not is_away(raised_by_django(psycopg.DataError("no NUL in text")))
 
 
-def test_a_connection_that_django_finds_closed_is_away() -> None:
+def test_a_connection_found_closed_by_django_counts_as_away() -> None:
     assert is_away(db.InterfaceError("connection already closed"))
 
 
 @pytest.mark.parametrize("error", [None, ValueError("x"), OSError("x"), psycopg.OperationalError()])
-def test_no_other_error_is_away(error: BaseException | None) -> None:
+def test_other_errors_do_not_count_as_away(error: BaseException | None) -> None:
     assert not is_away(error)
 
 
@@ -110,24 +110,24 @@ def sqlite(path: Path, *statements: str) -> db.Error:
     raise AssertionError("it went well")
 
 
-def test_a_file_that_another_process_writes_is_away(tmp_path: Path) -> None:
+def test_a_database_file_locked_by_another_process_counts_as_away(tmp_path: Path) -> None:
     path = tmp_path / "x.sqlite3"
 
     assert is_away(sqlite(path, "CREATE TABLE t (a)", "BEGIN EXCLUSIVE", "SELECT * FROM t"))
 
 
-def test_a_folder_that_is_gone_is_away(tmp_path: Path) -> None:
+def test_a_missing_folder_counts_as_away(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError) as caught:
         sqlite3.connect(tmp_path / "gone" / "x.sqlite3")
 
     assert is_away(raised_by_django(caught.value))
 
 
-def test_a_table_that_is_not_there_is_not_away(tmp_path: Path) -> None:
+def test_a_missing_table_does_not_count_as_away(tmp_path: Path) -> None:
     assert not is_away(sqlite(tmp_path / "x.sqlite3", "SELECT * FROM t"))
 
 
-def test_a_page_without_the_database_is_503_and_says_when_to_try_again() -> None:
+def test_a_page_without_the_database_is_503_with_retry_after() -> None:
     pages = middleware.ErrorPages(lambda _: pytest.fail("not called"))
     request: HttpRequest = RequestFactory().get("/organizations/acme/")
     request.user = AnonymousUser()
@@ -160,7 +160,7 @@ def read_only(transactional_db: None) -> Iterator[Callable[[], None]]:
     db.connection.close()
 
 
-def test_a_read_only_database_still_shows_pages_and_answers_503_to_changes(
+def test_a_read_only_database_still_serves_pages_and_answers_changes_with_503(
     alice: User,
     acme: Organization,
     api_of: ApiOf,

@@ -19,7 +19,7 @@ from portal import env
 ROOT = Path(__file__).parents[3]
 
 
-def test_a_flag_is_one_of_few_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flag_accepts_only_known_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("X", "Yes")
     assert env.flag("X")
     monkeypatch.setenv("X", "perhaps")
@@ -28,7 +28,7 @@ def test_a_flag_is_one_of_few_words(monkeypatch: pytest.MonkeyPatch) -> None:
         env.flag("X")
 
 
-def test_a_number_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_must_be_an_integer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert env.integer("X", 7) == 7
     monkeypatch.setenv("X", "7 s")
 
@@ -43,13 +43,13 @@ def test_a_number_that_is_too_small_stops_the_process(monkeypatch: pytest.Monkey
         env.integer("X", 7, at_least=1)
 
 
-def test_items_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_items_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("X", " a, b ,,")
 
     assert env.items("X") == ["a", "b"]
 
 
-def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_secret_can_be_read_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hush\n")
     monkeypatch.setenv("X_FILE", str(tmp_path / "secret"))
 
@@ -86,7 +86,7 @@ def test_a_setting_with_both_of_its_names_stops_the_process(
         env.text(name)
 
 
-def test_an_empty_former_name_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_former_name_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORTAL_ENCRYPTION_KEYS", "k1")
     monkeypatch.setenv("PORTAL_SECRETS_KEYS", " ")
 
@@ -94,7 +94,7 @@ def test_an_empty_former_name_counts_for_nothing(monkeypatch: pytest.MonkeyPatch
     assert env.former_names_in_use() == {}
 
 
-def test_a_secret_file_that_is_not_there_stops_everything(
+def test_a_missing_secret_file_stops_the_process(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("X_FILE", str(tmp_path / "none"))
@@ -103,7 +103,7 @@ def test_a_secret_file_that_is_not_there_stops_everything(
         env.secret("X")
 
 
-def test_a_secret_given_twice_stops_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_given_twice_stops_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("X", "one")
     monkeypatch.setenv("X_FILE", "/two")
 
@@ -111,7 +111,7 @@ def test_a_secret_given_twice_stops_everything(monkeypatch: pytest.MonkeyPatch) 
         env.secret("X")
 
 
-def test_without_a_url_the_database_is_a_file_that_writers_share(tmp_path: Path) -> None:
+def test_the_default_database_is_a_file_shared_by_writers(tmp_path: Path) -> None:
     database = env.database("", default_path=tmp_path / "var" / "portal.sqlite3")
 
     assert database["NAME"] == tmp_path / "var" / "portal.sqlite3"
@@ -158,7 +158,7 @@ def test_waiting_for_postgresql_has_a_limit() -> None:
     assert (own["connect_timeout"], own["options"]) == ("9", "-c lock_timeout=1s")
 
 
-def test_a_pooler_gets_no_parameter_that_it_refuses() -> None:
+def test_a_pooler_gets_no_unsupported_parameter() -> None:
     database = postgresql("postgresql://db.example/portal")
 
     assert "options" not in database["OPTIONS"]
@@ -176,9 +176,7 @@ def test_a_pooler_gets_no_parameter_that_it_refuses() -> None:
         ("", "", ""),
     ],
 )
-def test_postgresql_may_be_at_every_address_that_libpq_knows(
-    address: str, host: str, port: str
-) -> None:
+def test_postgresql_accepts_every_address_form_of_libpq(address: str, host: str, port: str) -> None:
     database = postgresql(f"postgresql://me:hush@{address}/portal?target_session_attrs=read-write")
 
     assert (database["HOST"], database["PORT"], database["NAME"]) == (host, port, "portal")
@@ -186,7 +184,7 @@ def test_postgresql_may_be_at_every_address_that_libpq_knows(
     assert database["OPTIONS"]["target_session_attrs"] == "read-write"
 
 
-def test_postgresql_may_be_behind_a_unix_socket() -> None:
+def test_postgresql_can_be_behind_a_unix_socket() -> None:
     database = postgresql("postgresql:///portal?host=/run/postgresql&user=me&password=hush")
 
     assert (database["HOST"], database["USER"], database["PASSWORD"]) == (
@@ -202,7 +200,7 @@ typed = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), m
 
 @given(password=typed)
 @example("a#b@c/d%e:f?g&h=i+j k\u00e4")
-def test_a_quoted_password_arrives_as_it_is(password: str) -> None:
+def test_a_percent_encoded_password_is_decoded(password: str) -> None:
     quoted = quote(password, safe="")
 
     assert postgresql(f"postgresql://me:{quoted}@h/portal")["PASSWORD"] == password
@@ -212,7 +210,7 @@ def test_a_quoted_password_arrives_as_it_is(password: str) -> None:
 
 @given(password=typed.filter(lambda text: not re.search(r"\?|%[0-9A-Fa-f]{2}", text)))
 @example("a#b@c/d%e:f&g=h+i j\u00e4")
-def test_an_unquoted_password_arrives_as_it_is_too(password: str) -> None:
+def test_an_unencoded_password_is_used_unchanged(password: str) -> None:
     assert postgresql(f"postgresql://me:{password}@h/portal")["PASSWORD"] == password
     for received in redis_passwords(f"redis://:{password}@h:6379/0"):
         assert received == password
@@ -238,7 +236,7 @@ def redis_passwords(url: str) -> Iterator[Any]:
         ("postgresql://me@h/portal?password=hush%zz&sslmod=x", "sslmod"),
     ],
 )
-def test_an_address_that_cannot_be_read_stops_the_process_and_keeps_the_password(
+def test_an_unreadable_address_stops_the_process_without_printing_the_password(
     url: str, words: str
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match=f"^DATABASE_URL.*{words}") as caught:
@@ -260,11 +258,11 @@ def test_other_databases_are_refused(tmp_path: Path) -> None:
         ("unix:///run/redis.sock?db=2", "redis+socket:///run/redis.sock?virtual_host=2"),
     ],
 )
-def test_a_unix_socket_of_redis_is_spelled_for_celery(url: str, broker: str) -> None:
+def test_a_unix_socket_of_redis_is_spelled_as_celery_expects(url: str, broker: str) -> None:
     assert env.broker(url) == broker
 
 
-def test_a_unix_socket_of_redis_may_have_a_password() -> None:
+def test_a_unix_socket_of_redis_can_have_a_password() -> None:
     for url in (
         "unix://me:hu%40sh@/run/redis.sock?db=1",
         "unix:///run/redis.sock?db=1&username=me&password=hu%40sh",
@@ -294,7 +292,7 @@ def test_redis_over_tls_is_verified_by_every_client(url: str) -> None:
         ("rediss://h?ssl_cert_reqs=nonsense", "ssl_cert_reqs"),
     ],
 )
-def test_an_address_of_redis_that_cannot_work_stops_the_process(url: str, words: str) -> None:
+def test_an_unusable_redis_address_stops_the_process(url: str, words: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=f"PORTAL_REDIS_URL.*{words}"):
         env.redis(url)
 

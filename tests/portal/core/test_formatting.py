@@ -44,11 +44,11 @@ def test_amounts_are_decimal(octets: int, words: str) -> None:
 @pytest.mark.parametrize(
     ("packets", "words"), [(412_345, "412,000 packets/s"), (12_345_678, "12.3 million packets/s")]
 )
-def test_packets_have_three_digits_of_meaning(packets: int, words: str) -> None:
+def test_packets_have_three_significant_digits(packets: int, words: str) -> None:
     assert plain(formatting.packet_rate(Decimal(packets))) == words
 
 
-def test_units_never_part_from_their_number() -> None:
+def test_a_unit_never_wraps_away_from_its_number() -> None:
     texts = [
         formatting.bit_rate(1000),
         formatting.amount(1000),
@@ -64,11 +64,11 @@ def test_units_never_part_from_their_number() -> None:
     ("seconds", "words"),
     [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7300, "2 h"), (200_000, "2 days")],
 )
-def test_durations_have_one_unit(seconds: int, words: str) -> None:
+def test_short_durations_have_one_unit(seconds: int, words: str) -> None:
     assert plain(formatting.duration(seconds)) == words
 
 
-def test_big_durations_have_two() -> None:
+def test_long_durations_have_two_units() -> None:
     assert formatting.exact_duration(40 * 60 + 41) == (("40", "min"), ("41", "s"))
     assert formatting.exact_duration(3600) == (("1", "h"),)
 
@@ -83,7 +83,7 @@ def test_big_durations_have_two() -> None:
         (-1, "until you terminate it"),
     ],
 )
-def test_lifetimes_are_what_people_choose(seconds: int, words: str) -> None:
+def test_lifetimes_read_like_the_choices_in_the_form(seconds: int, words: str) -> None:
     assert plain(formatting.lifetime(seconds)) == words
 
 
@@ -108,7 +108,7 @@ MOMENTS = [
 
 
 @pytest.mark.parametrize(("then", "now", "moment", "when"), MOMENTS)
-def test_a_clock_time_that_is_not_today_has_its_day(
+def test_a_time_on_another_day_includes_the_day(
     then: str, now: str, moment: str, when: str
 ) -> None:
     assert plain(formatting.moment(at(then), at(now))) == moment
@@ -119,7 +119,7 @@ MOMENT = st.datetimes(timezones=st.just(UTC))
 
 
 @given(MOMENT, MOMENT)
-def test_moments_of_other_days_never_read_like_today(one: datetime, now: datetime) -> None:
+def test_times_of_other_days_never_read_like_today(one: datetime, now: datetime) -> None:
     is_today = one.date() == now.date()
     clock = r"\d\d:\d\d:\d\d"
     for words in (
@@ -132,9 +132,7 @@ def test_moments_of_other_days_never_read_like_today(one: datetime, now: datetim
 
 
 @given(MOMENT, MOMENT)
-def test_the_zone_stands_with_the_clock_and_not_behind_the_day(
-    one: datetime, now: datetime
-) -> None:
+def test_the_zone_follows_the_clock_time_not_the_day(one: datetime, now: datetime) -> None:
     words = formatting.moment(one, now, zone=True)
 
     assert "day UTC" not in words
@@ -157,7 +155,7 @@ def test_stored_text_names_absolute_days() -> None:
     assert plain(formatting.dated(NOW + timedelta(days=1), NOW)) == "7 October, 03:27:41"
 
 
-def test_nothing_but_the_formatter_writes_the_time_of_day() -> None:
+def test_only_the_formatter_writes_the_time_of_day() -> None:
     root = Path(formatting.__file__).parents[2]
     # The journal's rows have milliseconds, and their day in front where it is not today.
     known = {"portal/core/formatting.py", "portal/web/journal/page.py"}

@@ -17,7 +17,7 @@ from tests.conftest import ClientOf
 asked = test_permissions.asked
 
 
-def test_every_page_call_report_and_download_is_kept_by_no_cache(
+def test_no_cache_stores_a_page_call_report_or_download(
     alice: User, mo: User, asked: MitigationRequest, client_of: ClientOf
 ) -> None:
     browsers = {False: client_of(alice), True: client_of(mo)}
@@ -38,11 +38,11 @@ def test_every_page_call_report_and_download_is_kept_by_no_cache(
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/no-such-page", "/api/v1/no-such-call", "/sign-in"])
-def test_so_is_every_answer_to_anybody(db: None, path: str) -> None:
+def test_no_cache_stores_an_anonymous_answer(db: None, path: str) -> None:
     assert "no-store" in Client().get(path)["Cache-Control"]
 
 
-def test_static_files_may_be_kept(db: None) -> None:
+def test_caches_may_store_static_files(db: None) -> None:
     answer = Client().get("/static/css/portal.css")
     answer.close()
 
@@ -50,7 +50,7 @@ def test_static_files_may_be_kept(db: None) -> None:
     assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-def test_signing_out_clears_what_the_browser_keeps_but_no_neighbours_cookies(
+def test_signing_out_clears_browser_storage_but_no_cookies_of_sibling_hosts(
     alice: User, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)
@@ -60,7 +60,7 @@ def test_signing_out_clears_what_the_browser_keeps_but_no_neighbours_cookies(
     assert answer["Clear-Site-Data"] == '"cache", "storage"'
 
 
-def test_cookies_over_https_are_of_this_host_alone() -> None:
+def test_cookies_over_https_are_limited_to_this_host() -> None:
     shown = (
         "from django.conf import settings as s; print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, "
         "s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SESSION_COOKIE_PATH, "

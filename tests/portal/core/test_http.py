@@ -115,7 +115,7 @@ async def connect(port: int) -> AsyncIterator[Connect]:
             await connection.writer.wait_closed()
 
 
-async def test_requests_within_the_bounds_are_answered_one_after_the_other(
+async def test_requests_within_the_limits_are_answered_in_order(
     connect: Connect,
 ) -> None:
     connection = await connect()
@@ -158,7 +158,7 @@ async def test_a_head_that_is_too_large_is_431(connect: Connect, head: bytes) ->
     ],
     ids=["header", "address", "headers", "chunks", "chunk extensions", "trailers"],
 )
-async def test_a_request_without_an_end_is_read_no_further_than_the_bound(
+async def test_an_endless_request_is_read_only_up_to_the_limit(
     connect: Connect, beginning: bytes, more: bytes
 ) -> None:
     connection = await connect()
@@ -179,7 +179,7 @@ async def test_a_request_without_an_end_is_read_no_further_than_the_bound(
     ],
     ids=["nothing", "half a head", "half a body", "endless chunks"],
 )
-async def test_what_is_half_sent_has_a_deadline(
+async def test_a_partial_request_has_a_deadline(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, name: str, sent: bytes, expected: int
 ) -> None:
     monkeypatch.setattr(http, name, 0.05)
@@ -190,7 +190,7 @@ async def test_what_is_half_sent_has_a_deadline(
     assert await connection.is_closed()
 
 
-async def test_the_second_request_of_a_connection_has_the_deadline_too(
+async def test_the_second_request_on_a_connection_has_the_same_deadline(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = await connect()
@@ -223,7 +223,7 @@ async def test_the_second_request_of_a_connection_has_the_deadline_too(
         "two and half a body",
     ],
 )
-async def test_what_comes_while_another_request_is_answered_has_its_deadline_afterwards(
+async def test_the_deadline_of_a_pipelined_request_starts_after_the_previous_answer(
     connect: Connect,
     slow: Slow,
     monkeypatch: pytest.MonkeyPatch,
@@ -248,7 +248,7 @@ async def test_what_comes_while_another_request_is_answered_has_its_deadline_aft
         assert await connection.status() == 204
 
 
-async def test_a_socket_outlives_the_deadlines_of_requests(
+async def test_a_websocket_outlives_the_request_deadline(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "HEAD_DEADLINE_S", 0.2)

@@ -28,7 +28,7 @@ POLICY = {
 }
 
 
-def test_health_is_told_to_anybody_under_any_name(db: None) -> None:
+def test_health_is_public_under_any_host_name(db: None) -> None:
     answer = Client().get("/healthz", headers={"host": "10.0.0.1"})
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -51,14 +51,14 @@ def test_every_answer_carries_the_policy(db: None, path: str) -> None:
     assert set(policy.split("; ")) == POLICY
 
 
-def test_an_error_of_the_portal_is_a_page(bob: User, client_of: ClientOf) -> None:
+def test_a_portal_error_is_a_page(bob: User, client_of: ClientOf) -> None:
     answer = client_of(bob).get("/organizations/acme/requests/new")
 
     assert answer.status_code == 403
     assert "text/html" in answer["Content-Type"]
 
 
-def test_a_throttled_page_says_when_to_come_back() -> None:
+def test_a_throttled_page_says_when_to_retry() -> None:
     def page(request: HttpRequest) -> HttpResponse:
         raise AssertionError("not called")
 
@@ -79,7 +79,7 @@ def _request() -> HttpRequest:
     return request
 
 
-def test_an_organization_nobody_has_looks_like_one_of_others(
+def test_a_missing_organization_looks_like_another_tenants(
     charlie: User, acme: object, client_of: ClientOf
 ) -> None:
     browser = client_of(charlie)
@@ -93,7 +93,7 @@ def test_an_organization_nobody_has_looks_like_one_of_others(
     assert first.replace(b"nowhere", b"acme") == second
 
 
-def test_codes_of_errors_are_unique() -> None:
+def test_error_codes_are_unique() -> None:
     def tree(kind: type[errors.PortalError]) -> list[type[errors.PortalError]]:
         return [kind, *(one for inner in kind.__subclasses__() for one in tree(inner))]
 
@@ -103,7 +103,7 @@ def test_codes_of_errors_are_unique() -> None:
     assert len(codes) == len(set(codes))
 
 
-def test_cookies_are_for_https_and_our_own_pages_alone(settings: Any) -> None:
+def test_cookies_are_limited_to_https_and_same_site(settings: Any) -> None:
     assert settings.SESSION_COOKIE_HTTPONLY
     assert settings.SESSION_COOKIE_SAMESITE == "Lax"
     assert settings.SESSION_COOKIE_AGE == 12 * 3600

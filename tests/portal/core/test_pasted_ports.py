@@ -82,9 +82,7 @@ def outcome(text: str) -> str:
 
 
 @pytest.mark.parametrize(("text", "expected"), TYPED)
-def test_what_is_typed_is_read_or_refused_with_what_would_do(
-    text: str, expected: list[str]
-) -> None:
+def test_typed_ports_are_read_or_refused_with_a_suggestion(text: str, expected: list[str]) -> None:
     assert [outcome(piece.text) for piece in split_ports(text)] == expected
 
 
@@ -93,11 +91,11 @@ def test_what_is_typed_is_read_or_refused_with_what_would_do(
     [("6", 6), ("tcp", 6), ("TCP", 6), (" udp ", 17), ("icmp", 1), ("ICMPv6", 58), ("gre", 47),
     ("255", 255), ("٦", 6), ("256", 256)],
 )  # fmt: skip
-def test_a_protocol_is_read_by_its_name_or_number(text: str, number: int) -> None:
+def test_a_protocol_is_read_by_name_or_number(text: str, number: int) -> None:
     assert protocol_number(text) == number
 
 
 @pytest.mark.parametrize("text", ["", "²", "http", "tcp/6", "-1", "1234", "0x6", "\0"])
-def test_what_is_no_protocol_is_refused(text: str) -> None:
+def test_an_invalid_protocol_is_refused(text: str) -> None:
     with pytest.raises(TargetError):
         protocol_number(text)

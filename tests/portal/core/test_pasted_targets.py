@@ -402,7 +402,7 @@ def as_line(suggestion: Suggestion) -> str:
 
 
 @pytest.mark.parametrize(("text", "expected"), PASTED)
-def test_what_is_pasted_is_read_or_refused_with_what_would_do(text: str, expected: str) -> None:
+def test_a_pasted_target_is_read_or_refused_with_a_suggestion(text: str, expected: str) -> None:
     assert outcome(text) == expected
 
 
@@ -461,7 +461,7 @@ def test_each_target_is_its_own_normal_form(text: str) -> None:
         (" , ;", []),
     ],
 )  # fmt: skip
-def test_a_pasted_list_is_taken_apart_where_one_target_ends(text: str, pieces: list[str]) -> None:
+def test_a_pasted_list_is_split_between_targets(text: str, pieces: list[str]) -> None:
     found = split(text)
 
     assert [piece.text for piece in found] == pieces
@@ -481,7 +481,7 @@ def test_a_pasted_list_is_taken_apart_where_one_target_ends(text: str, pieces: l
         ("prefix", "203.0.113.7:443", "has-a-port: 203.0.113.7/32 :443 or 203.0.113.7/32"),
     ],
 )
-def test_a_target_of_another_kind_is_told_where_it_belongs(
+def test_a_target_of_another_kind_is_refused_with_the_right_field(
     kind: str, text: str, expected: str
 ) -> None:
     with pytest.raises(TargetError) as caught:
@@ -503,7 +503,7 @@ def test_a_target_of_another_kind_is_told_where_it_belongs(
         ("203.0.113.7/24", ["Only 203.0.113.7", "All 256 of 203.0.113.0/24"]),
     ],
 )
-def test_a_button_says_what_it_puts_in_place(text: str, labels: list[str]) -> None:
+def test_a_button_says_what_it_inserts(text: str, labels: list[str]) -> None:
     with pytest.raises(TargetError) as caught:
         read(text)
 

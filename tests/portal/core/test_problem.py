@@ -30,7 +30,7 @@ async def reads(scope: Scope, receive: Receive, send: Send) -> None:
     ],
     ids=["too large", "not UTF-8", "too busy"],
 )
-async def test_a_refusal_before_django_is_a_problem(
+async def test_a_refusal_before_django_is_problem_json(
     application: Application, headers: list[tuple[bytes, bytes]], status: int, code: str
 ) -> None:
     sent: list[Mapping[str, Any]] = []

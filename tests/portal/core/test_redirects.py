@@ -28,17 +28,17 @@ ODD = [
 
 
 @pytest.mark.parametrize("wished", ODD)
-def test_what_is_no_path_of_this_site_becomes_the_default(wished: str) -> None:
+def test_a_redirect_off_this_site_becomes_the_default(wished: str) -> None:
     assert local_path(wished, default="/") == "/"
 
 
 @pytest.mark.parametrize("wished", ["/", "/organizations/acme/?page=2#h", "/grüße?q=%00", "/a:b"])
-def test_a_path_of_this_site_is_kept(wished: str) -> None:
+def test_a_path_on_this_site_is_unchanged(wished: str) -> None:
     assert local_path(wished, default="/other") == wished
 
 
 @given(st.one_of(st.text(), st.text().map("/".__add__), st.sampled_from(ODD)))
-def test_any_text_ends_in_a_redirect_within_this_site(wished: str) -> None:
+def test_any_text_gives_a_redirect_within_this_site(wished: str) -> None:
     location = HttpResponseRedirect(local_path(wished, default="/"))["Location"]
 
     assert location.startswith("/")

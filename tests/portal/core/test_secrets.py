@@ -13,14 +13,14 @@ from portal.core.errors import SecretUnreadable
 PORTAL = Path(__file__).parents[3] / "portal"
 
 
-def test_secrets_come_back_as_they_were() -> None:
+def test_an_encrypted_secret_decrypts_to_itself() -> None:
     sealed = secrets.encrypt(b"key")
 
     assert b"key" not in sealed
     assert secrets.decrypt(memoryview(sealed)) == b"key"
 
 
-def test_an_older_key_still_opens_what_it_sealed(settings: Any) -> None:
+def test_an_older_key_still_decrypts_its_secrets(settings: Any) -> None:
     old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
     settings.ENCRYPTION_KEYS = [old]
     sealed = secrets.encrypt(b"key")

@@ -47,7 +47,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 @given(st.text(st.characters(exclude_categories=())))
-def test_what_is_typed_stays_one_readable_value(typed: str) -> None:
+def test_typed_text_stays_one_readable_value(typed: str) -> None:
     kept = Kept()
     logger = logging.getLogger("portal.security")
     logger.addHandler(kept)
@@ -78,7 +78,7 @@ def test_each_event_is_recorded_somewhere_and_documented() -> None:
     assert [event for event in SecurityEvent if f"`{event}`" not in docs] == []
 
 
-def test_a_flood_of_refusals_is_counted_and_nothing_else_is_left_out() -> None:
+def test_repeated_refusals_are_counted_and_nothing_else_is_dropped() -> None:
     now = 0.0
     bounded = BoundedRefusals(clock=lambda: now)
 
@@ -98,14 +98,14 @@ def test_a_flood_of_refusals_is_counted_and_nothing_else_is_left_out() -> None:
         assert next_line.getMessage() == f"{event} x left_out={1000 - REFUSALS_PER_MINUTE}"
 
 
-def test_the_logger_is_bounded_and_not_silenced_by_the_level_of_the_rest() -> None:
+def test_the_security_logger_is_bounded_and_keeps_its_own_level() -> None:
     logger = logging.getLogger("portal.security")
 
     assert any(isinstance(one, BoundedRefusals) for one in logger.filters)
     assert logger.level == logging.INFO
 
 
-def test_signing_in_by_page_is_in_the_log(alice: User, lines: list[str]) -> None:
+def test_signing_in_on_a_page_is_logged(alice: User, lines: list[str]) -> None:
     browser = Client(REMOTE_ADDR="2001:db8::7")
     browser.post("/sign-in", {"username": "alice", "password": "wrong horse"})
     browser.post("/sign-in", {"username": "my secret password", "password": "oops"})
@@ -121,7 +121,7 @@ def test_signing_in_by_page_is_in_the_log(alice: User, lines: list[str]) -> None
     ]
 
 
-def test_signing_in_by_api_and_out_is_in_the_log(alice: User, lines: list[str]) -> None:
+def test_signing_in_and_out_by_api_is_logged(alice: User, lines: list[str]) -> None:
     code = app_code()
     body = {"username": "alice", "password": PASSWORD, "otp": code, "device_name": "phone"}
     issued = APIClient().post("/api/v1/auth/token", body).json()
@@ -138,7 +138,7 @@ def test_signing_in_by_api_and_out_is_in_the_log(alice: User, lines: list[str]) 
         assert secret not in "".join(lines)
 
 
-def test_tries_that_an_address_has_no_more_of_are_in_the_log(
+def test_throttled_sign_ins_are_logged(
     alice: User, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     UserFactory.create(username="eve")
@@ -175,7 +175,7 @@ def test_tries_that_an_address_has_no_more_of_are_in_the_log(
     ]
 
 
-def test_enrolling_is_in_the_log(db: None, lines: list[str]) -> None:
+def test_enrolling_is_logged(db: None, lines: list[str]) -> None:
     UserFactory.create(username="eve")
     browser = Client()
     browser.post("/sign-in", {"username": "eve", "password": PASSWORD})
@@ -184,7 +184,7 @@ def test_enrolling_is_in_the_log(db: None, lines: list[str]) -> None:
     assert lines == ['factor-enrolled user="eve" address="127.0.0.1"']
 
 
-def test_who_asks_for_what_is_not_theirs_is_in_the_log(
+def test_access_to_another_organization_is_logged(
     bob: User, globex: Organization, api_of: ApiOf, lines: list[str]
 ) -> None:
     api = api_of(bob)

@@ -47,7 +47,9 @@ def test_times_are_in_24_hours_with_the_day_first(
     assert "28 November 2026, 18:10:05" in page
 
 
-def test_staff_without_second_factor_are_sent_to_it(mo: User, half_signed_in: HalfSignedIn) -> None:
+def test_staff_without_a_second_factor_are_redirected_to_its_setup(
+    mo: User, half_signed_in: HalfSignedIn
+) -> None:
     browser = half_signed_in(mo)
 
     answer = browser.get("/admin/")
@@ -55,7 +57,7 @@ def test_staff_without_second_factor_are_sent_to_it(mo: User, half_signed_in: Ha
     assert (answer.status_code, answer["Location"]) == (302, "/sign-in/code")
 
 
-def test_others_are_refused(alice: User, client_of: ClientOf) -> None:
+def test_people_who_are_not_staff_are_refused(alice: User, client_of: ClientOf) -> None:
     assert client_of(alice).get("/admin/", follow=True).status_code == 403
 
 
@@ -98,7 +100,7 @@ def test_a_private_key_is_never_shown(
         "accounts/user/?authenticator__encrypted_key__startswith=x",
     ],
 )
-def test_a_list_is_filtered_by_what_it_offers_and_nothing_else(
+def test_a_list_accepts_only_the_filters_it_offers(
     mo: User, client_of: ClientOf, query: str
 ) -> None:
     assert client_of(mo).get(f"/admin/{query}").status_code == 400
@@ -112,9 +114,7 @@ def test_a_nul_is_refused(mo: User, client_of: ClientOf, query: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["x", "\0", "²"])
-def test_an_action_on_a_key_that_is_none_is_refused(
-    mo: User, client_of: ClientOf, key: str
-) -> None:
+def test_an_action_on_an_invalid_key_is_refused(mo: User, client_of: ClientOf, key: str) -> None:
     answer = client_of(mo).post(
         "/admin/providers/provider/", {"action": "delete_selected", "_selected_action": [key]}
     )
@@ -138,7 +138,7 @@ def test_the_offered_filters_work(
         assert (answer.status_code, query) == (200, query)
 
 
-def test_staff_give_and_take_roles(
+def test_staff_grant_and_remove_roles(
     mo: User, bob: User, globex: Organization, client_of: ClientOf
 ) -> None:
     browser = client_of(mo)
@@ -205,7 +205,7 @@ def test_staff_subscribe_an_organization_and_change_it(
         ),
     ],
 )
-def test_a_subscription_needs_a_certificate_with_its_key(
+def test_a_subscription_needs_a_certificate_and_its_key(
     mo: User, new_subscription: dict[str, str], client_of: ClientOf,
     wrong: dict[str, str], said: bytes,
 ) -> None:  # fmt: skip
@@ -276,7 +276,7 @@ def test_staff_limit_a_subscription_to_prefixes(
         ("longest_prefix_v4", "33", "A prefix is at most /32 long. Write 0 to 32."),
     ],
 )
-def test_what_a_provider_takes_and_how_it_is_reached_is_checked(
+def test_the_limits_and_address_of_a_provider_are_checked(
     mo: User, northgate: Provider, client_of: ClientOf, field: str, value: str, words: str
 ) -> None:
     form = {
@@ -299,7 +299,9 @@ def test_what_a_provider_takes_and_how_it_is_reached_is_checked(
 
 
 @pytest.mark.parametrize("way", ["one", "several"])
-def test_an_organization_with_a_log_is_not_deleted(mo: User, client_of: ClientOf, way: str) -> None:
+def test_an_organization_with_events_cannot_be_deleted(
+    mo: User, client_of: ClientOf, way: str
+) -> None:
     empty, used = OrganizationFactory.create(), OrganizationFactory.create()
     lock_log(used.pk)
     staff = client_of(mo)

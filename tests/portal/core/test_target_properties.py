@@ -65,7 +65,7 @@ def outcome(text: str, kind: str = "") -> Target | TargetError:
 @example("xn--a.example", "fqdn")
 @example("https://[fe80::1%25eth0]/", "uri")
 @example("http://[::1", "")
-def test_any_text_is_a_target_that_can_be_sent_or_refused_in_words(text: str, kind: str) -> None:
+def test_any_text_is_a_sendable_target_or_refused_with_a_sentence(text: str, kind: str) -> None:
     found = outcome(text, kind)
 
     targets = [found] if isinstance(found, Target) else []
@@ -101,7 +101,7 @@ def test_a_name_never_ends_in_a_number_and_a_uri_has_a_plain_host(
 
 
 @given(ADDRESSES, st.integers(0, 128), PADDING, PADDING)
-def test_a_network_in_any_wrapping_is_itself_or_refused(
+def test_a_network_with_any_decoration_is_read_unchanged_or_refused(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address, length: int, before: str, after: str
 ) -> None:
     network = ipaddress.ip_network((address, length % (address.max_prefixlen + 1)), strict=False)
@@ -182,7 +182,7 @@ def test_a_port_beside_an_address_is_offered_with_that_address(
 
 
 @given(TYPED)
-def test_pieces_hold_everything_but_what_separates_them(text: str) -> None:
+def test_splitting_loses_only_separators(text: str) -> None:
     pieces = split(text)
 
     for piece in pieces:
@@ -196,7 +196,7 @@ def test_pieces_hold_everything_but_what_separates_them(text: str) -> None:
 @given(TYPED)
 @example("0080")
 @example("80/tcp")
-def test_any_text_is_ports_or_refused_in_words(text: str) -> None:
+def test_any_text_is_ports_or_refused_with_a_sentence(text: str) -> None:
     found = told(lambda: read_ports(text))
 
     if isinstance(found, TargetError):
@@ -219,7 +219,7 @@ def test_any_text_is_a_protocol_or_refused(text: str) -> None:
     st.sampled_from([", ", " ", ";", "\n", " | ", ",", " and "]),
     st.sampled_from(["-", "–", "−", ":", "..", "...", " - ", " to "]),
 )
-def test_a_list_of_ports_is_read_however_it_is_separated(
+def test_a_list_of_ports_is_read_with_any_separator(
     ports: list[tuple[int, int]], between: str, dash: str
 ) -> None:
     typed = between.join(str(a) if a == b else f"{a}{dash}{b}" for a, b in ports)
@@ -237,7 +237,7 @@ GARBAGE = [
 
 @pytest.mark.parametrize("size", [1024, 65_536])
 @pytest.mark.parametrize("act", [outcome, split, split_ports, lambda text: [outcome(text + "!")]])
-def test_garbage_costs_little(act: Callable[[str], object], size: int) -> None:
+def test_garbage_is_refused_quickly(act: Callable[[str], object], size: int) -> None:
     for one in GARBAGE:
         text = (one * size)[:size]
         began = time.process_time()

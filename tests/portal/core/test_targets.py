@@ -61,7 +61,7 @@ def test_an_address_or_prefix_is_read_in_normal_form(text: str, network: str) ->
         ("fe80::1", "not-protectable", "fe80::1 cannot be protected: it is a link-local address."),
     ],
 )  # fmt: skip
-def test_what_is_no_target_is_told_with_its_value(text: str, code: str, sentence: str) -> None:
+def test_an_invalid_target_is_refused_with_its_value(text: str, code: str, sentence: str) -> None:
     with pytest.raises(TargetError) as caught:
         parse_prefix(text)
 
@@ -118,7 +118,7 @@ def test_invisible_characters_of_a_paste_change_nothing(invisible: str, text: st
     assert parse_target(kind, f"{invisible}{text}{invisible}") == parse_target(kind, text)
 
 
-def test_host_bits_offer_both_ways_out() -> None:
+def test_host_bits_offer_both_corrections() -> None:
     with pytest.raises(TargetError) as caught:
         parse_prefix("203.0.113.7/24")
 
@@ -157,12 +157,12 @@ def test_a_network_is_read_back_as_itself(address: ipaddress.IPv4Address, length
     assert (error.code == "not-protectable") if error else parse_prefix(str(network)) == network
 
 
-def test_names_are_compared_as_domains_not_as_text() -> None:
+def test_names_are_compared_as_domains_not_text() -> None:
     assert ACME.has_name("shop.acme.example")
     assert not ACME.has_name("notacme.example")
 
 
-def test_a_uri_belongs_to_whom_its_host_belongs() -> None:
+def test_a_uri_belongs_to_the_owner_of_its_host() -> None:
     assert ACME.has_uri("https://shop.acme.example/login")
     assert ACME.has_uri("https://203.0.113.7/")
     assert ACME.has_uri("https://shop.acme.example./login")
@@ -171,12 +171,12 @@ def test_a_uri_belongs_to_whom_its_host_belongs() -> None:
 
 
 @pytest.mark.parametrize("kept", ["https://PARTNER.example:443", "https://partner.example./"])
-def test_a_uri_that_was_kept_before_it_had_a_normal_form_still_matches(kept: str) -> None:
+def test_a_uri_saved_before_normal_forms_still_matches(kept: str) -> None:
     assert Territory.of([("uri", kept)]).has_uri(parse_uri("https://Partner.example"))
     assert not Territory.of([("uri", kept)]).has_uri(parse_uri("https://partner.example/x"))
 
 
-def test_a_network_is_own_only_when_it_lies_wholly_inside() -> None:
+def test_a_network_is_owned_only_if_it_lies_entirely_inside() -> None:
     assert ACME.has_network(parse_prefix("203.0.113.64/27"))
     assert not ACME.has_network(parse_prefix("203.0.112.0/23"))
     assert not ACME.has_network(parse_prefix("2001:db8:11::/48"))
@@ -192,7 +192,7 @@ def test_networks_of_different_families_never_overlap() -> None:
     [("203.0.113.7", "prefix"), ("2001:db8::1", "prefix"), ("shop.example", "fqdn"),
      ("https://shop.example/", "uri"), ("203.0.113.300", "prefix")],
 )  # fmt: skip
-def test_free_text_is_taken_for_what_it_looks_like(text: str, kind: str) -> None:
+def test_free_text_is_read_as_the_kind_it_looks_like(text: str, kind: str) -> None:
     assert classify(text) == kind
 
 
@@ -201,7 +201,7 @@ def test_free_text_is_taken_for_what_it_looks_like(text: str, kind: str) -> None
     ["shop", "-a.example", "a..example", "x" * 254, "a b.example", "", "203.0.113.7",
     "203.0.113.4-203.0.113.9"],
 )  # fmt: skip
-def test_what_is_no_name_is_refused(text: str) -> None:
+def test_an_invalid_name_is_refused(text: str) -> None:
     with pytest.raises(TargetError):
         parse_fqdn(text)
 
@@ -217,7 +217,7 @@ def test_what_is_no_name_is_refused(text: str) -> None:
         ("XN--FA-HIA.example", "xn--fa-hia.example"),
     ],
 )
-def test_a_name_is_kept_in_lower_case_and_ascii(typed: str, kept: str) -> None:
+def test_a_name_is_normalized_to_lower_case_ascii(typed: str, kept: str) -> None:
     assert parse_fqdn(typed) == kept
 
 
@@ -234,6 +234,6 @@ def test_a_name_is_kept_in_lower_case_and_ascii(typed: str, kept: str) -> None:
         "https://a.example/\x7f",
     ],
 )
-def test_what_is_no_web_address_is_refused(text: str) -> None:
+def test_an_invalid_web_address_is_refused(text: str) -> None:
     with pytest.raises(TargetError):
         parse_uri(text)

@@ -10,7 +10,7 @@ from portal.core.errors import Throttled
 TWICE = throttle.Limit(name="test", tries=2, window_s=30, message="Too many tries.")
 
 
-def test_one_try_too_many_is_told_when_the_next_counts() -> None:
+def test_an_attempt_beyond_the_limit_says_when_to_retry() -> None:
     throttle.count(TWICE, "alice")
     throttle.count(TWICE, "alice")
 
@@ -20,20 +20,20 @@ def test_one_try_too_many_is_told_when_the_next_counts() -> None:
     assert 1 <= caught.value.retry_after_s <= 30
 
 
-def test_others_are_not_affected() -> None:
+def test_other_callers_are_not_affected() -> None:
     throttle.count(TWICE, "alice")
     throttle.count(TWICE, "alice")
 
     throttle.count(TWICE, "bob\0\ud800" + "x" * 1000)
 
 
-def test_a_right_try_does_not_count() -> None:
+def test_a_successful_attempt_does_not_count() -> None:
     for _ in range(5):
         throttle.count(TWICE, "alice")
         throttle.give_back(TWICE, "alice")
 
 
-def test_the_next_window_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_window_starts_at_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000_000.0
     monkeypatch.setattr(throttle, "time", lambda: now)
     throttle.count(TWICE, "alice")
@@ -76,7 +76,7 @@ def broken_cache(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     return failures
 
 
-def test_without_the_cache_nobody_is_kept_out(
+def test_attempts_are_allowed_without_the_cache(
     broken_cache: list[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     broken_cache += [RedisConnectionError("refused")] * 4
@@ -89,7 +89,7 @@ def test_without_the_cache_nobody_is_kept_out(
     assert "not counted" in caplog.text
 
 
-def test_a_cache_that_hangs_is_left_alone_for_a_while(broken_cache: list[Exception]) -> None:
+def test_a_hanging_cache_is_not_used_during_the_cool_down(broken_cache: list[Exception]) -> None:
     broken_cache += [RedisTimeoutError("hung")] * 2
 
     throttle.count(TWICE, "alice")
@@ -99,7 +99,9 @@ def test_a_cache_that_hangs_is_left_alone_for_a_while(broken_cache: list[Excepti
     assert len(broken_cache) == 1
 
 
-def test_a_cache_that_forgot_meanwhile_keeps_nobody_out(broken_cache: list[Exception]) -> None:
+def test_an_attempt_is_allowed_after_the_cache_lost_its_counters(
+    broken_cache: list[Exception],
+) -> None:
     broken_cache += [ValueError("no such key")] * 2
 
     throttle.count(TWICE, "alice")

@@ -35,7 +35,7 @@ def test_the_worker_is_woken_after_the_commit(sent: list[tuple[Any, ...]]) -> No
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_is_woken_for_what_was_rolled_back(sent: list[tuple[Any, ...]]) -> None:
+def test_no_worker_is_woken_after_a_rollback(sent: list[tuple[Any, ...]]) -> None:
     with transaction.atomic():
         wake.wake_on_commit(uuid4())
         transaction.set_rollback(True)
@@ -44,7 +44,7 @@ def test_nobody_is_woken_for_what_was_rolled_back(sent: list[tuple[Any, ...]]) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_dead_broker_does_not_fail_what_was_committed(
+def test_a_dead_broker_does_not_fail_a_committed_request(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuses(*_: Any, **__: Any) -> None:
@@ -58,7 +58,7 @@ def test_a_dead_broker_does_not_fail_what_was_committed(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_broker_that_hangs_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_broker_is_not_used_during_the_cool_down(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[float] = []
     clock = iter([0.0, 5.0])
 
@@ -76,7 +76,7 @@ def test_a_broker_that_hangs_is_left_alone_for_a_while(monkeypatch: pytest.Monke
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_broker_that_refuses_at_once_is_asked_every_time(
+def test_a_broker_that_refuses_immediately_is_tried_every_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tried: list[int] = []

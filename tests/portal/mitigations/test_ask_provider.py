@@ -29,7 +29,7 @@ def test_a_person_can_ask_the_next_provider_in_order(submit: Submit, dana: User)
     assert (event.actor, event.mitigation_id) == (dana, second.pk)
 
 
-def test_a_chosen_one_is_asked_before_its_turn_and_keeps_its_place(
+def test_a_chosen_provider_is_asked_out_of_turn_and_keeps_its_place(
     submit: Submit, dana: User, acme_harbour: Subscription
 ) -> None:
     request = submit()
@@ -43,7 +43,9 @@ def test_a_chosen_one_is_asked_before_its_turn_and_keeps_its_place(
     assert [mitigation.position for mitigation in request.mitigations.all()] == [0, 1, 2]
 
 
-def test_asking_twice_asks_once(submit: Submit, dana: User, acme_tidewall: Subscription) -> None:
+def test_asking_twice_sends_one_request(
+    submit: Submit, dana: User, acme_tidewall: Subscription
+) -> None:
     request = submit()
 
     for _ in range(2):
@@ -85,7 +87,7 @@ def test_a_provider_that_joins_late_gets_a_lifetime_within_its_limit(
 
 
 @pytest.mark.parametrize("reason", ["another tenant's", "disabled", "limited"])
-def test_a_provider_that_may_not_be_asked_is_not_asked(
+def test_a_provider_the_policy_excludes_is_not_asked(
     submit: Submit,
     dana: User,
     acme_tidewall: Subscription,

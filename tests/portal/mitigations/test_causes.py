@@ -32,13 +32,13 @@ SAVED = {
 
 
 @pytest.mark.parametrize("cause", sorted(FALLBACK - {Cause.OTHER}))
-def test_the_sentence_of_every_cause_is_read_back_as_that_cause(cause: Cause) -> None:
+def test_the_sentence_of_every_cause_parses_as_that_cause(cause: Cause) -> None:
     assert old_rows.asked(SAVED[cause], NAMED) == (cause, 1)
     assert old_rows.asked(SAVED[cause], {}) == (cause, None)
     assert "Northgate" in asked_because(cause, provider="Northgate")
 
 
-def test_a_gateway_that_asked_to_wait_stands_for_the_provider_behind_it() -> None:
+def test_a_gateway_that_asked_to_wait_counts_as_the_provider_behind_it() -> None:
     sentence = "gateway Edge 1 asked the portal to wait"
 
     assert old_rows.asked(sentence, NAMED) == (Cause.TOLD_TO_WAIT, 1)
@@ -52,7 +52,7 @@ def test_a_gateway_that_asked_to_wait_stands_for_the_provider_behind_it() -> Non
         ("Northgate and Tidewall report that they are filtering", ["1", "2"]),
     ],
 )
-def test_those_that_filter_instead_are_read_back(sentence: str, expected: list[str]) -> None:
+def test_the_providers_filtering_instead_are_parsed(sentence: str, expected: list[str]) -> None:
     assert old_rows.withdrawn(sentence, NAMED) == (WithdrawnCause.EARLIER_FILTERS, expected)
 
 
@@ -64,7 +64,7 @@ def test_an_unknown_cause_is_other_and_keeps_its_text(sentence: str) -> None:
     assert withdrawn_because(WithdrawnCause.OTHER, [], text=sentence) == sentence
 
 
-def test_the_text_stands_where_the_provider_has_another_name_by_now() -> None:
+def test_the_text_is_kept_if_the_provider_was_renamed() -> None:
     text = "Harbour refused"
 
     assert asked_because(Cause.REFUSED, text=text) == text
@@ -75,7 +75,7 @@ def test_the_text_of_a_process_of_the_earlier_release_is_shown() -> None:
     assert asked_because(Cause.FIRST, text="Northgate refused") == "Northgate refused"
 
 
-def test_a_name_that_two_providers_share_is_none_of_them() -> None:
+def test_a_name_shared_by_two_providers_matches_neither() -> None:
     shared = [(1, "Northgate", "Edge 1"), (2, "Tidewall", "Edge 1"), (3, "Harbour", "")]
 
     assert old_rows.by_name(shared) == {"Northgate": 1, "Tidewall": 2, "Harbour": 3}

@@ -41,7 +41,7 @@ def kept(given_reports: list[CounterReport]) -> list[int]:
     return [report.seq for report in given_reports if report.seq not in gone]
 
 
-def test_of_half_a_minute_the_last_and_the_highest_stay() -> None:
+def test_the_last_and_highest_report_of_each_half_minute_are_kept() -> None:
     dense = [
         CounterReport(number, ONE, START + timedelta(seconds=number), rate=number % 20)
         for number in range(60)
@@ -50,11 +50,11 @@ def test_of_half_a_minute_the_last_and_the_highest_stay() -> None:
     assert kept(dense) == [0, 19, 29, 39, 59]
 
 
-def test_what_surrounds_a_silence_stays() -> None:
+def test_reports_around_a_gap_are_kept() -> None:
     assert kept(reports(1, 2, 3, 100, 101, 102, 103)) == [1, 3, 4, 7]
 
 
-def test_what_stays_says_nothing_of_one_that_is_gone() -> None:
+def test_kept_reports_do_not_mention_deleted_ones() -> None:
     alternating = [
         CounterReport(number, ONE, START + timedelta(seconds=number), is_after_repeats=True)
         for number in range(1, 30)
@@ -66,7 +66,7 @@ def test_what_stays_says_nothing_of_one_that_is_gone() -> None:
     assert found.loose == {29}
 
 
-def test_a_long_repetition_stays_with_what_was_repeated() -> None:
+def test_a_long_repetition_is_kept_with_the_repeated_report() -> None:
     first, second = reports(0, 200)
     second = CounterReport(second.seq, ONE, second.at, is_after_repeats=True)
 
@@ -75,7 +75,7 @@ def test_a_long_repetition_stays_with_what_was_repeated() -> None:
     assert (found.gone, found.loose) == (frozenset(), frozenset())
 
 
-def test_mitigations_are_thinned_apart() -> None:
+def test_each_mitigation_is_downsampled_separately() -> None:
     other = uuid.UUID(int=2)
     mixed = [
         CounterReport(number, other if number % 2 else ONE, START + timedelta(seconds=number))
@@ -89,7 +89,7 @@ def test_mitigations_are_thinned_apart() -> None:
     gaps=st.lists(st.floats(min_value=0.1, max_value=90), min_size=1, max_size=200),
     repeats=st.sets(st.integers(0, 200)),
 )
-def test_no_hole_appears_and_none_is_filled(gaps: list[float], repeats: set[int]) -> None:
+def test_no_gap_appears_or_disappears(gaps: list[float], repeats: set[int]) -> None:
     at, dense = START, []
     for number, gap in enumerate(gaps):
         at += timedelta(seconds=gap)
@@ -146,7 +146,7 @@ def aged(request: MitigationRequest) -> None:
     Event.objects.filter(request_id=request.pk).update(at=old() - timedelta(minutes=1))
 
 
-def test_old_reports_go_and_what_follows_says_how_many(request_: MitigationRequest) -> None:
+def test_old_reports_are_deleted_and_the_next_one_counts_them(request_: MitigationRequest) -> None:
     aged(request_)
     counters(request_, 60, at=old())
     append_event(
@@ -171,7 +171,7 @@ def assert_honest(events: list[Event]) -> None:
         assert event.seq == before.seq + 1 + event.thinned
 
 
-def test_an_event_that_stays_no_longer_speaks_of_one_that_is_gone(
+def test_a_kept_event_no_longer_refers_to_a_deleted_one(
     request_: MitigationRequest,
 ) -> None:
     aged(request_)
@@ -187,7 +187,7 @@ def test_an_event_that_stays_no_longer_speaks_of_one_that_is_gone(
     assert last.data == {"bps_dropped": 99}
 
 
-def test_young_reports_and_everything_else_stay(request_: MitigationRequest) -> None:
+def test_recent_reports_and_other_events_are_kept(request_: MitigationRequest) -> None:
     counters(request_, 40, at=timezone.now() - timedelta(days=DAYS - 1))
     before = Event.objects.count()
 
@@ -206,7 +206,7 @@ def test_downsampling_twice_changes_nothing(request_: MitigationRequest) -> None
     assert list(Event.objects.order_by("seq").values()) == once
 
 
-def test_a_log_is_thinned_in_portions(
+def test_a_log_is_downsampled_in_batches(
     request_: MitigationRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aged(request_)
@@ -240,7 +240,7 @@ def handled() -> dict[uuid.UUID, int]:
 
 
 @pytest.mark.django_db
-def test_logs_without_old_events_take_no_portion(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_without_old_events_use_no_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downsampling, "MAX_PORTIONS", 1)
     due = log_of(2, at=old())
     for _ in range(30):
@@ -252,7 +252,7 @@ def test_logs_without_old_events_take_no_portion(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.django_db
-def test_no_log_waits_for_the_end_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_log_waits_for_another_to_finish(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downsampling, "MAX_PORTIONS", 1)
     monkeypatch.setattr(downsampling, "PORTION", 1)
     runs = 30
@@ -267,7 +267,7 @@ def test_no_log_waits_for_the_end_of_another(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("after", [0, 1, 5, 30, 31, 60])
-def test_a_reader_who_asks_from_anywhere_learns_what_is_missing(
+def test_a_reader_from_any_number_learns_how_many_are_missing(
     dana: User, api_of: ApiOf, request_: MitigationRequest, after: int
 ) -> None:
     aged(request_)

@@ -116,7 +116,7 @@ def test_a_provider_that_keeps_asking_to_wait_has_refused(told: Mitigation) -> N
     assert "retry_at" not in last_event()
 
 
-def test_a_newer_report_replaces_one_that_waits(told: Mitigation, alice: User) -> None:
+def test_a_newer_report_replaces_a_waiting_one(told: Mitigation, alice: User) -> None:
     waiting = answers(told, **BUSY)
     first_asked_at = waiting.efficacy_asked_at
 

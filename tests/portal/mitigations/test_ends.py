@@ -100,7 +100,7 @@ def test_a_request_covered_by_a_newer_one_needs_no_acknowledgement(
     assert waiting(acme) == []
 
 
-def test_several_newer_ones_that_cover_it_together_take_nothing_away(
+def test_several_newer_requests_that_cover_it_together_lose_nothing(
     ask: Submit, acme: Organization
 ) -> None:
     wide = ask(WIDE)
@@ -130,7 +130,7 @@ def test_less_traffic_is_less_protection(ask: Submit) -> None:
     assert kept["loses"] == [f"{WIDE} except TCP, port 443"]
 
 
-def test_a_newer_one_that_is_ending_by_now_is_named_when_the_provider_names_it(
+def test_a_newer_request_that_is_now_ending_is_named_if_the_provider_names_it(
     ask: Submit, alice: User
 ) -> None:
     wide = ask(WIDE)
@@ -259,7 +259,7 @@ def expired(ask: Submit) -> list[MitigationRequest]:
     return requests
 
 
-def test_several_ends_are_acknowledged_at_once_and_once(
+def test_several_ends_are_acknowledged_together_and_only_once(
     expired: list[MitigationRequest], acme: Organization, dana: User, alice: User
 ) -> None:
     ends = [end_of(one) for one in expired[:2]]
@@ -275,7 +275,7 @@ def test_several_ends_are_acknowledged_at_once_and_once(
     ]
 
 
-def test_a_live_request_among_them_acknowledges_none(
+def test_a_live_request_among_them_prevents_acknowledging_any(
     expired: list[MitigationRequest], ask: Submit, acme: Organization, dana: User
 ) -> None:
     live = ask("203.0.113.40/32")
@@ -289,7 +289,7 @@ def test_a_live_request_among_them_acknowledges_none(
     assert len(waiting(acme)) == 3
 
 
-def test_another_tenants_request_among_them_acknowledges_none(
+def test_another_tenants_request_among_them_prevents_acknowledging_any(
     expired: list[MitigationRequest],
     acme: Organization,
     dana: User,

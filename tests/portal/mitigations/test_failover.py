@@ -54,7 +54,7 @@ def asked(parts: dict[UUID, Targets], *mitigations: Mitigation) -> list[tuple[st
 ALL = order(northgate=(OLD,), tidewall=(OLD,), harbour=(OLD,))
 
 
-def test_the_first_in_order_is_asked_first_and_alone() -> None:
+def test_only_the_first_provider_in_order_is_asked_first() -> None:
     assert asked(ALL) == [("Northgate", FIRST)]
 
 
@@ -71,7 +71,7 @@ def test_the_first_in_order_is_asked_first_and_alone() -> None:
         ({"status": Status.REFUSED, "refusal_code": LOOP}, Cause.NOT_REACHED),
     ],
 )
-def test_the_next_is_asked_with_the_reason(columns: dict[str, Any], cause: Cause) -> None:
+def test_the_next_provider_is_asked_with_the_reason(columns: dict[str, Any], cause: Cause) -> None:
     assert asked(ALL, mitigation(NORTHGATE, **columns)) == [("Tidewall", Why(cause, NORTHGATE))]
 
 
@@ -82,13 +82,13 @@ def test_no_other_provider_is_asked_while_one_helps_or_may_help(status: Status) 
     assert asked(ALL, mitigation(NORTHGATE, status)) == []
 
 
-def test_each_target_goes_to_the_first_that_may_protect_it() -> None:
+def test_each_target_is_sent_to_the_first_provider_that_may_protect_it() -> None:
     parts = order(northgate=(OLD,), tidewall=(NEW,), harbour=(OLD, NEW))
 
     assert asked(parts) == [("Northgate", FIRST), ("Tidewall", FIRST)]
 
 
-def test_what_one_cannot_help_with_goes_on_while_another_helps_with_the_rest() -> None:
+def test_uncovered_targets_go_to_the_next_provider_while_another_protects_the_rest() -> None:
     parts = order(northgate=(OLD,), tidewall=(NEW,), harbour=(OLD, NEW))
     helping, refusing = (
         mitigation(NORTHGATE, Status.MITIGATING, OLD),
@@ -98,7 +98,7 @@ def test_what_one_cannot_help_with_goes_on_while_another_helps_with_the_rest() -
     assert asked(parts, helping, refusing) == [("Harbour", Why(Cause.REFUSED, TIDEWALL))]
 
 
-def test_a_target_that_only_one_provider_may_protect_goes_to_that_one() -> None:
+def test_a_target_only_one_provider_may_protect_is_sent_to_it() -> None:
     parts = order(northgate=(OLD,), tidewall=(NEW,))
 
     assert (
@@ -129,7 +129,7 @@ def test_a_provider_that_a_person_withdrew_is_neither_retried_nor_replaced() -> 
     )
 
 
-def test_when_the_rest_fails_after_a_person_withdrew_one_the_order_goes_on() -> None:
+def test_the_order_continues_when_the_rest_fails_after_a_manual_withdrawal() -> None:
     mitigations = withdrawn(NORTHGATE, withdrawn_by_id=1), mitigation(TIDEWALL, Status.REFUSED)
 
     assert asked(ALL, *mitigations) == [("Harbour", Why(Cause.REFUSED, TIDEWALL))]
@@ -144,7 +144,7 @@ def test_a_provider_that_policy_withdrew_is_due_when_the_other_fails() -> None:
     assert asked(ALL, *mitigations) == [("Tidewall", Why(Cause.EXCEEDED, NORTHGATE))]
 
 
-def test_the_newest_mitigation_of_a_provider_speaks_for_it() -> None:
+def test_the_newest_mitigation_of_a_provider_decides() -> None:
     mitigations = (
         mitigation(TIDEWALL, mid=9),
         mitigation(NORTHGATE, mid=1),
@@ -154,7 +154,7 @@ def test_the_newest_mitigation_of_a_provider_speaks_for_it() -> None:
     assert [one.mid for one in current_mitigations(mitigations)] == [1, 9]
 
 
-def test_targets_that_no_provider_holds_or_was_just_asked_for_are_uncovered() -> None:
+def test_targets_without_an_accepted_or_new_request_are_uncovered() -> None:
     scope = targets(OLD, NEW)
 
     assert uncovered_targets(scope, [mitigation(NORTHGATE, Status.MITIGATING, OLD, NEW)]) == []
@@ -185,7 +185,7 @@ def needless(
     return [(one.subscription.provider.short_name, filtering) for one, filtering in found]
 
 
-def test_the_later_one_goes_when_the_earlier_one_filters() -> None:
+def test_the_later_provider_is_withdrawn_once_the_earlier_one_filters() -> None:
     mitigations = (
         mitigation(NORTHGATE, Status.MITIGATING),
         mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK),
@@ -196,7 +196,7 @@ def test_the_later_one_goes_when_the_earlier_one_filters() -> None:
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.MITIGATING}))
-def test_nothing_less_than_filtering_takes_the_later_one_away(status: Status) -> None:
+def test_the_later_provider_stays_until_the_earlier_one_filters(status: Status) -> None:
     assert (
         needless(mitigation(NORTHGATE, status), mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK))
         == []
@@ -209,13 +209,13 @@ def test_an_old_report_of_filtering_withdraws_no_provider() -> None:
     assert needless(old, mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK)) == []
 
 
-def test_policy_never_withdraws_what_a_person_started() -> None:
+def test_policy_never_withdraws_a_provider_asked_by_a_person() -> None:
     by_hand = mitigation(TIDEWALL, Status.MITIGATING, asked_by_id=1, **FALLBACK)
 
     assert needless(mitigation(NORTHGATE, Status.MITIGATING), by_hand) == []
 
 
-def test_policy_withdraws_neither_a_first_provider_nor_one_asked_twice() -> None:
+def test_policy_withdraws_neither_the_first_provider_nor_one_asked_twice() -> None:
     first, later = (
         mitigation(NORTHGATE, Status.MITIGATING),
         mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK),
@@ -236,7 +236,7 @@ def test_policy_keeps_a_provider_that_protects_more_than_the_earlier_one() -> No
     ) == [("Harbour", [NORTHGATE, TIDEWALL])]
 
 
-def test_an_old_process_that_saves_only_the_text_withdrew_by_policy() -> None:
+def test_a_text_saved_by_an_old_process_is_read_as_a_policy_withdrawal() -> None:
     mitigations = (
         mitigation(NORTHGATE, Status.EXCEEDED),
         withdrawn(TIDEWALL, withdrawn_cause_text="Northgate reports that it is filtering"),
@@ -245,7 +245,7 @@ def test_an_old_process_that_saves_only_the_text_withdrew_by_policy() -> None:
     assert asked(ALL, *mitigations) == [("Tidewall", Why(Cause.EXCEEDED, NORTHGATE))]
 
 
-def test_an_old_process_that_saves_only_the_text_asked_as_a_fallback() -> None:
+def test_a_text_saved_by_an_old_process_is_read_as_a_fallback() -> None:
     mitigations = (
         mitigation(NORTHGATE, Status.MITIGATING),
         mitigation(TIDEWALL, Status.MITIGATING, cause_text="Northgate did not answer"),

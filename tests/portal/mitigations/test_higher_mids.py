@@ -34,7 +34,7 @@ def next_mid(subscription: Subscription) -> int:
     return Subscription.objects.get(pk=subscription.pk).next_mid
 
 
-def test_the_counter_is_raised_and_never_goes_back(acme_northgate: Subscription) -> None:
+def test_the_counter_is_raised_and_never_lowered(acme_northgate: Subscription) -> None:
     assert services.raise_next_mid(subscription_id=acme_northgate.pk, to=17)
     assert not services.raise_next_mid(subscription_id=acme_northgate.pk, to=17)
     assert not services.raise_next_mid(subscription_id=acme_northgate.pk, to=3)
@@ -42,7 +42,7 @@ def test_the_counter_is_raised_and_never_goes_back(acme_northgate: Subscription)
     assert next_mid(acme_northgate) == 17
 
 
-def test_a_mitigation_goes_on_above_what_is_in_use(
+def test_a_mitigation_continues_above_the_mids_in_use(
     submit: Submit, acme_northgate: Subscription
 ) -> None:
     request = submit()
@@ -59,7 +59,9 @@ def test_a_mitigation_goes_on_above_what_is_in_use(
     assert (event.data["refused_mid"], event.data["mid"]) == (1, 41)
 
 
-def test_repeating_it_gives_the_same_mid(submit: Submit, acme_northgate: Subscription) -> None:
+def test_repeating_the_step_gives_the_same_mid(
+    submit: Submit, acme_northgate: Subscription
+) -> None:
     [mitigation] = mitigations_of(submit())
 
     assert [take(mitigation, to=41, mid=1), take(mitigation, to=77, mid=1)] == [41, 41]
@@ -103,7 +105,7 @@ def test_a_confirmed_or_withdrawn_mitigation_keeps_its_mid(submit: Submit, what:
     assert mitigations_of(request)[0].mid == 1
 
 
-def test_a_refusal_in_doubt_is_tried_next_time_with_another_mid(submit: Submit) -> None:
+def test_an_ambiguous_refusal_is_retried_with_another_mid(submit: Submit) -> None:
     [mitigation] = mitigations_of(submit())
     sent(mitigation)
     refuse(mitigation)

@@ -40,7 +40,7 @@ def test_an_acceptance_alone_withdraws_no_provider(late: MitigationRequest) -> N
     assert [mitigation.wanted for mitigation in mitigations_of(late)] == ["active", "active"]
 
 
-def test_the_later_one_is_withdrawn_in_the_same_breath_as_the_earlier_one_filters(
+def test_the_later_provider_is_withdrawn_in_the_transaction_in_which_the_earlier_one_filters(
     late: MitigationRequest,
 ) -> None:
     report(mitigations_of(late)[0], Trigger.FILTERING)
@@ -60,7 +60,7 @@ def test_the_later_one_is_withdrawn_in_the_same_breath_as_the_earlier_one_filter
     assert (event.actor, event.mitigation_id) == (None, second.pk)
 
 
-def test_a_provider_that_policy_withdrew_is_asked_again_once_and_stays(
+def test_a_provider_withdrawn_by_policy_is_asked_again_once_and_stays(
     late: MitigationRequest,
 ) -> None:
     first = mitigations_of(late)[0]
@@ -89,7 +89,7 @@ def test_policy_never_withdraws_a_provider_that_a_person_asked(
     assert [mitigation.wanted for mitigation in mitigations_of(request)] == ["active", "active"]
 
 
-def test_without_that_policy_both_stay(submit: Submit) -> None:
+def test_both_providers_stay_without_that_policy(submit: Submit) -> None:
     request = submit()
     first = mitigations_of(request)[0]
     sent(first)

@@ -64,7 +64,7 @@ def test_the_next_provider_is_asked_at_once(submit: Submit) -> None:
     )
 
 
-def test_a_refused_provider_is_retried_beside_one_that_is_not_reached(submit: Submit) -> None:
+def test_a_refused_provider_is_retried_beside_an_unreachable_one(submit: Submit) -> None:
     request = submit(Strategy.PARALLEL)
     lost, refusing = request.mitigations.order_by("position")
     goes_round(lost)
@@ -74,9 +74,7 @@ def test_a_refused_provider_is_retried_beside_one_that_is_not_reached(submit: Su
     assert (again(lost).status, again(refusing).status) == ("refused", "pending")
 
 
-def test_a_person_has_it_asked_again_and_a_second_loop_waits_again(
-    looped: Mitigation, alice: User
-) -> None:
+def test_a_person_retries_it_and_a_second_loop_waits_again(looped: Mitigation, alice: User) -> None:
     services.ask_provider(
         request_id=looped.request_id,
         actor=Actor.person(alice),
@@ -89,7 +87,7 @@ def test_a_person_has_it_asked_again_and_a_second_loop_waits_again(
     assert asked_again(after=LONG) == 0
 
 
-def test_it_is_asked_again_once_when_the_subscription_was_changed(looped: Mitigation) -> None:
+def test_it_is_retried_once_after_the_subscription_changes(looped: Mitigation) -> None:
     set_order(subscription=looped.subscription, priority=1, enabled=True)
 
     assert asked_again() == 1
@@ -99,7 +97,7 @@ def test_it_is_asked_again_once_when_the_subscription_was_changed(looped: Mitiga
 
 
 @pytest.mark.parametrize("change", ["limits", "certificate", "provider"])
-def test_any_change_of_how_it_is_reached_counts(
+def test_any_change_of_the_connection_settings_counts(
     looped: Mitigation, change: str, northgate: Provider
 ) -> None:
     subscription = Subscription.objects.get(pk=looped.subscription_id)
@@ -115,7 +113,7 @@ def test_any_change_of_how_it_is_reached_counts(
     assert asked_again() == 1
 
 
-def test_what_was_changed_before_it_was_asked_does_not_count(
+def test_a_change_before_the_request_does_not_count(
     submit: Submit, acme_northgate: Subscription
 ) -> None:
     set_order(subscription=acme_northgate, priority=1, enabled=True)
@@ -124,7 +122,7 @@ def test_what_was_changed_before_it_was_asked_does_not_count(
     assert asked_again(after=LONG) == 0
 
 
-def test_a_terminated_request_is_not_asked_again_when_settings_change(
+def test_a_terminated_request_is_not_retried_when_settings_change(
     looped: Mitigation, alice: User
 ) -> None:
     services.terminate(request_id=looped.request_id, actor=Actor.person(alice))
@@ -133,13 +131,13 @@ def test_a_terminated_request_is_not_asked_again_when_settings_change(
     assert asked_again() == 0
 
 
-def test_a_request_that_waits_for_a_person_says_so_in_the_log(looped: Mitigation) -> None:
+def test_a_request_waiting_for_a_person_is_logged(looped: Mitigation) -> None:
     event = Event.objects.get(type="request.status", request_id=looped.request_id)
 
     assert event.data == {"status": "failing", "previous": "requesting", "waits": True}
 
 
-def test_a_refresh_that_goes_round_ends_nothing(looped: Mitigation) -> None:
+def test_a_looping_refresh_ends_nothing(looped: Mitigation) -> None:
     now = timezone.now()
     services.record_confirmed(mitigation_id=looped.pk, lifetime_s=3600, asked_at=now, now=now)
 
@@ -170,7 +168,7 @@ def test_a_late_report_of_a_loop_changes_no_ended_mitigation(looped: Mitigation)
     assert again(looped).refusal_reason == GATEWAYS
 
 
-def test_a_time_named_for_the_request_does_not_put_off_its_end(
+def test_a_retry_time_of_the_request_does_not_delay_its_end(
     submit: Submit, alice: User, acme_northgate: Subscription
 ) -> None:
     request: MitigationRequest = submit(subscriptions=(acme_northgate.pk,))

@@ -38,7 +38,7 @@ def again(mitigation: Mitigation) -> Mitigation:
     return Mitigation.objects.select_related("request").get(pk=mitigation.pk)
 
 
-def test_the_first_copy_is_written_down_before_it_leaves(mitigation: Mitigation) -> None:
+def test_the_first_copy_is_recorded_before_it_is_sent(mitigation: Mitigation) -> None:
     assert services.record_sending(mitigation_id=mitigation.pk, now=NOW)
     services.record_sends(mitigation_id=mitigation.pk, times=3, now=LATER)
 
@@ -47,7 +47,9 @@ def test_the_first_copy_is_written_down_before_it_leaves(mitigation: Mitigation)
 
 
 @pytest.mark.parametrize("is_late", [False, True])
-def test_copies_are_counted_since_the_last_ask(mitigation: Mitigation, *, is_late: bool) -> None:
+def test_copies_are_counted_since_the_last_request(
+    mitigation: Mitigation, *, is_late: bool
+) -> None:
     """A worker saves the count a moment after the copies left: a new ask may have begun by then."""
     services.record_sending(mitigation_id=mitigation.pk, now=LATER)
     services.record_sends(mitigation_id=mitigation.pk, times=83, now=LATER)
@@ -69,7 +71,7 @@ def test_copies_are_counted_since_the_last_ask(mitigation: Mitigation, *, is_lat
     assert (mitigation.sent_at, mitigation.sends) == (asked_again, 2)
 
 
-def test_that_it_was_sent_is_one_event_however_often_a_worker_begins_again(
+def test_sending_is_one_event_however_often_a_worker_restarts(
     mitigation: Mitigation,
 ) -> None:
     for _ in range(2):
@@ -142,14 +144,16 @@ def test_a_counter_beyond_the_columns_range_is_saved_as_its_largest_value(
     assert again(mitigation).bytes_dropped == 2**63 - 1
 
 
-def test_late_words_about_what_is_over_change_nothing(mitigation: Mitigation, alice: User) -> None:
+def test_a_late_report_of_an_ended_mitigation_changes_nothing(
+    mitigation: Mitigation, alice: User
+) -> None:
     services.terminate(request_id=mitigation.request_id, actor=Actor.person(alice))
 
     assert services.record_report(mitigation_id=mitigation.pk, report=FILTERING, now=LATER) is None
     assert again(mitigation).status == "terminated"
 
 
-def test_a_refusal_asks_the_next_provider_in_the_same_breath(
+def test_a_refusal_asks_the_next_provider_in_the_same_transaction(
     mitigation: Mitigation, acme_tidewall: Subscription
 ) -> None:
     services.record_sending(mitigation_id=mitigation.pk, now=NOW)
@@ -172,7 +176,7 @@ def test_a_refusal_asks_the_next_provider_in_the_same_breath(
         (Trigger.PROVIDER_WITHDREW, "withdrew"),
     ],
 )
-def test_a_provider_that_cannot_help_is_followed_by_the_next(
+def test_the_next_provider_is_asked_when_one_cannot_help(
     mitigation: Mitigation, trigger: Trigger, cause: str
 ) -> None:
     confirm(mitigation)
@@ -232,7 +236,7 @@ def test_a_provider_that_named_a_retry_time_is_not_asked_before_it(
     assert (again(mitigation).status, again(mitigation).mid) == ("pending", mitigation.mid)
 
 
-def test_when_all_refused_each_is_asked_again_and_waits_longer_each_time(submit: Submit) -> None:
+def test_each_provider_is_retried_with_growing_pauses_after_all_refused(submit: Submit) -> None:
     request = submit(Strategy.PARALLEL)
     mitigations = list(request.mitigations.all())
     for mitigation in mitigations:
@@ -262,7 +266,7 @@ def test_no_provider_is_retried_while_another_one_helps(submit: Submit) -> None:
     assert again(first).status == "refused"
 
 
-def test_an_acceptance_after_all_ends_the_backoff(submit: Submit) -> None:
+def test_a_late_acceptance_ends_the_backoff(submit: Submit) -> None:
     mitigation = submit().mitigations.get()
     refuse(mitigation)
 
@@ -296,7 +300,7 @@ def test_the_next_provider_is_asked_at_once_when_one_asks_to_wait(mitigation: Mi
     assert mitigation.request.mitigations.count() == 2
 
 
-def test_all_refused_is_failing(submit: Submit) -> None:
+def test_a_request_refused_by_all_is_failing(submit: Submit) -> None:
     request = submit(Strategy.PARALLEL)
 
     for mitigation in request.mitigations.all():
@@ -305,7 +309,7 @@ def test_all_refused_is_failing(submit: Submit) -> None:
     assert MitigationRequest.objects.get(pk=request.pk).status == "failing"
 
 
-def test_patience_is_the_organizations(mitigation: Mitigation) -> None:
+def test_the_organization_sets_how_long_to_wait_for_an_answer(mitigation: Mitigation) -> None:
     asked = mitigation.asked_at
 
     assert services.mark_overdue(now=asked + timedelta(seconds=9)) == 0
@@ -314,7 +318,7 @@ def test_patience_is_the_organizations(mitigation: Mitigation) -> None:
     assert mitigation.request.mitigations.count() == 2
 
 
-def test_an_answer_after_all_is_no_longer_overdue(mitigation: Mitigation) -> None:
+def test_a_late_answer_clears_overdue(mitigation: Mitigation) -> None:
     services.mark_overdue(now=mitigation.asked_at + timedelta(seconds=10))
 
     confirm(mitigation)
@@ -323,7 +327,7 @@ def test_an_answer_after_all_is_no_longer_overdue(mitigation: Mitigation) -> Non
     assert again(mitigation).request.status == "in_progress"
 
 
-def test_what_the_provider_forgot_is_asked_again(mitigation: Mitigation) -> None:
+def test_a_request_the_provider_forgot_is_sent_again(mitigation: Mitigation) -> None:
     confirm(mitigation)
 
     services.record_forgotten(mitigation_id=mitigation.pk, now=LATER)
@@ -332,7 +336,7 @@ def test_what_the_provider_forgot_is_asked_again(mitigation: Mitigation) -> None
     assert (mitigation.status, mitigation.asked_at, mitigation.mid) == ("pending", LATER, 1)
 
 
-def test_what_renews_itself_is_asked_again_when_its_lifetime_ran_out(
+def test_a_renewing_request_is_sent_again_when_its_lifetime_ran_out(
     mitigation: Mitigation,
 ) -> None:
     confirm(mitigation, lifetime_s=60)
@@ -343,7 +347,7 @@ def test_what_renews_itself_is_asked_again_when_its_lifetime_ran_out(
     assert again(mitigation).status == "pending"
 
 
-def test_what_does_not_renew_itself_expires(submit: Submit) -> None:
+def test_a_request_without_renewal_expires(submit: Submit) -> None:
     mitigation = submit(auto_renew=False).mitigations.get()
     confirm(mitigation, lifetime_s=60)
 
@@ -430,7 +434,7 @@ def test_an_end_that_was_never_confirmed_is_decided_by_the_lifetime(
     assert again(mitigation).status == "expired"
 
 
-def test_a_newer_request_in_its_place_ends_a_mitigation(mitigation: Mitigation) -> None:
+def test_a_mitigation_ends_when_a_newer_request_replaces_it(mitigation: Mitigation) -> None:
     confirm(mitigation)
 
     services.record_superseded(mitigation_id=mitigation.pk, conflict={"reason": "newer"}, now=LATER)
@@ -443,7 +447,7 @@ def test_a_newer_request_in_its_place_ends_a_mitigation(mitigation: Mitigation) 
     )
 
 
-def test_a_provider_that_filters_after_the_withdrawal_gets_it_again(
+def test_the_withdrawal_is_repeated_if_the_provider_still_filters(
     mitigation: Mitigation, alice: User
 ) -> None:
     confirm(mitigation)
@@ -460,7 +464,7 @@ def test_a_provider_that_filters_after_the_withdrawal_gets_it_again(
     assert again(mitigation).status == "terminating"
 
 
-def test_a_busy_provider_is_left_alone_until_it_said(mitigation: Mitigation) -> None:
+def test_a_busy_provider_is_not_asked_before_the_time_it_named(mitigation: Mitigation) -> None:
     services.record_unavailable(
         mitigation_id=mitigation.pk, code="5.03", reason="busy", retry_at=LATER, now=NOW
     )

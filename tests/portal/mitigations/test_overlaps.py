@@ -105,7 +105,9 @@ def lost_points(loss: Loss, traffic: Traffic) -> set[Point]:
 
 
 @given(coverages(), coverages())
-def test_two_overlap_if_and_only_if_they_share_a_place(one: Coverage, other: Coverage) -> None:
+def test_two_scopes_overlap_if_and_only_if_they_share_a_point(
+    one: Coverage, other: Coverage
+) -> None:
     assert one.shares_target_with(other) == bool(places(one) & places(other))
     assert other.shares_target_with(one) == one.shares_target_with(other)
 
@@ -216,7 +218,7 @@ def test_uris_are_compared_in_normal_form(kept: str) -> None:
         assert [loss.target for loss in losses(old, [pay])] == ["https://shop.example/"]
 
 
-def test_a_uri_without_a_normal_form_is_compared_as_it_is() -> None:
+def test_a_uri_without_a_normal_form_is_compared_as_text() -> None:
     odd = Coverage.of({"prefixes": [], "fqdns": [], "uris": ["https://[fe80::1%25eth0]/"]})
 
     assert odd.names == {"https://[fe80::1%25eth0]/"}

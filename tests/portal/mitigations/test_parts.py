@@ -28,7 +28,7 @@ def mixed(submit: Submit, limited: None) -> MitigationRequest:
     return submit(resources=(), prefixes=(OLD, NEW))
 
 
-def test_each_provider_gets_only_what_it_may_protect_and_all_are_asked_at_once(
+def test_each_provider_gets_only_the_targets_it_may_protect_and_all_are_asked_together(
     mixed: MitigationRequest,
 ) -> None:
     first, second = mixed.mitigations.all()
@@ -63,7 +63,7 @@ def test_a_refused_provider_is_retried_while_another_protects_other_targets(
     assert second.status == "pending"
 
 
-def test_a_limit_that_came_later_holds_for_the_next_one_to_be_asked(
+def test_a_later_limit_applies_to_the_next_provider_asked(
     submit: Submit, acme_tidewall: Subscription
 ) -> None:
     request = submit()

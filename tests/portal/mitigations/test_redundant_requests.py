@@ -56,7 +56,7 @@ def older(ask: Submit) -> MitigationRequest:
     return request
 
 
-def test_one_request_for_both_leaves_none_behind_at_the_other_provider(
+def test_one_request_for_both_leaves_no_mitigation_at_the_other_provider(
     ask: Submit, older: MitigationRequest, acme: Organization
 ) -> None:
     both = ask(*WIDE, consent=BOTH)
@@ -93,7 +93,7 @@ def _replaced_where_it_was_filtered(request: MitigationRequest) -> None:
 
 
 @pytest.mark.parametrize("becomes", [_refused_everywhere, _replaced_where_it_was_filtered])
-def test_what_was_refused_is_not_asked_again_beside_the_request_for_both(
+def test_a_refused_mitigation_is_not_retried_beside_the_request_for_both(
     ask: Submit, older: MitigationRequest, becomes: Callable[[MitigationRequest], None]
 ) -> None:
     both = ask(*WIDE, consent=BOTH)
@@ -129,7 +129,7 @@ def test_a_request_continues_if_the_newer_one_filters_only_part_of_it(
     assert status_of(first) == "mitigating"
 
 
-def test_a_newer_one_that_is_silent_or_stopped_or_was_not_let_replace_it_ends_nothing(
+def test_a_newer_request_that_is_silent_stopped_or_not_allowed_to_replace_it_ends_nothing(
     ask: Submit, older: MitigationRequest, acme_northgate: Subscription
 ) -> None:
     both = ask(*WIDE, consent=BOTH)
@@ -239,7 +239,7 @@ def test_only_a_request_that_lasts_as_long_ends_the_older_one(
     assert services.terminate_redundant(now=NOW) == ended
 
 
-def test_pairs_that_stay_do_not_keep_other_tenants_waiting(
+def test_pairs_that_stay_do_not_delay_other_tenants(
     ask: Submit,
     older: MitigationRequest,
     globex: Organization,
@@ -290,7 +290,7 @@ def test_pairs_that_stay_do_not_keep_other_tenants_waiting(
     }
 
 
-def test_two_that_may_replace_each_other_both_go_on(
+def test_two_requests_that_may_replace_each_other_both_continue(
     ask: Submit, dana: User, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     first = ask(*PART, subscriptions=(acme_tidewall.pk,))

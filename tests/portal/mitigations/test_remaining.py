@@ -79,7 +79,7 @@ Ask = Callable[[MitigationRequest, User, Subscription], Mitigation]
 
 
 @pytest.mark.parametrize("ask", ASKS)
-def test_a_provider_that_is_asked_later_is_asked_for_what_remains(
+def test_a_provider_asked_later_is_asked_for_the_remaining_lifetime(
     request_: MitigationRequest, alice: User, acme_harbour: Subscription, ask: Ask
 ) -> None:
     mitigation = ask(request_, alice, acme_harbour)
@@ -89,7 +89,7 @@ def test_a_provider_that_is_asked_later_is_asked_for_what_remains(
         assert asked_for(mitigation, at) == left
 
 
-def test_an_extension_begins_it_again(
+def test_an_extension_restarts_the_lifetime(
     request_: MitigationRequest, alice: User, acme_harbour: Subscription
 ) -> None:
     services.extend(request_id=request_.pk, actor=Actor.person(alice), lifetime_s=7200)
@@ -101,7 +101,7 @@ def test_an_extension_begins_it_again(
     assert asked_for(mitigations_of(request_)[1], extended_at + timedelta(hours=1)) == 3600
 
 
-def test_nothing_ends_before_a_provider_confirmed(submit: Submit) -> None:
+def test_no_lifetime_ends_before_a_provider_confirmed(submit: Submit) -> None:
     request = submit(auto_renew=False, lifetime_s=3600)
     refuse(mitigations_of(request)[0])
 
@@ -157,7 +157,7 @@ def test_a_silent_provider_that_may_filter_gets_a_withdrawal(submit: Submit) -> 
     assert status_of(request) == "terminating"
 
 
-def test_after_the_lifetime_a_filtering_provider_goes_on_and_no_other_is_asked(
+def test_a_filtering_provider_continues_after_the_lifetime_and_no_other_is_asked(
     request_: MitigationRequest, alice: User, acme_harbour: Subscription
 ) -> None:
     Mitigation.objects.filter(pk=mitigations_of(request_)[1].pk).update(

@@ -97,7 +97,7 @@ def test_a_smaller_request_is_refused_with_what_the_wider_one_would_lose(ask: Su
         ),
     ],
 )
-def test_ports_and_protocols_decide_what_is_lost_but_not_what_overlaps(
+def test_ports_and_protocols_decide_the_loss_but_not_the_overlap(
     ask: Submit, live: dict[str, Any], newer: dict[str, Any], loses: list[str]
 ) -> None:
     ask(**live)
@@ -119,7 +119,7 @@ def test_a_request_without_a_common_target_is_sent(ask: Submit, newer: dict[str,
     assert ask(**newer).replaces == []
 
 
-def test_providers_that_do_not_hold_the_other_one_lose_nothing(
+def test_providers_without_the_other_request_lose_nothing(
     ask: Submit, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     ask(prefixes=WIDE, subscriptions=(acme_northgate.pk,))
@@ -135,7 +135,7 @@ def test_a_provider_that_is_asked_only_if_the_first_fails_counts(
     assert refused(ask, prefixes=HOST, strategy=Strategy.FAILOVER)
 
 
-def test_with_consent_the_request_is_made_and_remembers_it(ask: Submit) -> None:
+def test_the_request_is_created_with_consent_and_records_it(ask: Submit) -> None:
     wide = ask(prefixes=WIDE)
 
     newer = ask(prefixes=HOST, consent=Consent(named=(wide.pk,), is_exact=True))
@@ -233,7 +233,7 @@ def test_a_repeated_key_returns_the_first_answer_despite_later_requests(ask: Sub
     assert ask(prefixes=HOST, key="form-1", consent=consent).pk == made.pk
 
 
-def test_one_request_for_both_asks_for_everything_of_both(ask: Submit, acme: Organization) -> None:
+def test_one_request_for_both_covers_everything_of_both(ask: Submit, acme: Organization) -> None:
     wide = ask(
         prefixes=WIDE,
         protocols=(17,),
@@ -378,7 +378,7 @@ def test_extending_replaces_nothing(
     assert Mitigation.objects.count() == 2
 
 
-def test_a_plan_that_a_provider_activated_loses_its_filter_to_a_request_for_less(
+def test_a_provider_activated_plan_loses_its_filter_to_a_smaller_request(
     ask: Submit,
 ) -> None:
     plan = ask_to_hold(ask)
@@ -409,7 +409,7 @@ def ask_to_hold(ask: Submit) -> MitigationRequest:
     return plan
 
 
-def test_a_provider_that_only_waits_for_its_turn_loses_nothing(
+def test_a_provider_still_waiting_for_its_turn_loses_nothing(
     ask: Submit, acme_northgate: Subscription
 ) -> None:
     wide = ask(prefixes=WIDE)
@@ -419,7 +419,7 @@ def test_a_provider_that_only_waits_for_its_turn_loses_nothing(
     assert ask(prefixes=HOST, subscriptions=(acme_northgate.pk,)).replaces == []
 
 
-def test_a_request_without_help_that_is_retried_counts(ask: Submit) -> None:
+def test_a_refused_request_that_is_being_retried_counts(ask: Submit) -> None:
     wide = ask(prefixes=WIDE)
     for _ in range(2):
         refuse(mitigations_of(wide)[-1])
@@ -476,7 +476,7 @@ def test_a_request_is_answered_as_conflict_with_its_own_code() -> None:
     assert (WouldReplace.code, WouldReplace.http_status) == ("would-replace", 409)
 
 
-def test_parts_that_a_provider_may_not_protect_lose_nothing_there(
+def test_targets_a_provider_may_not_protect_lose_nothing_there(
     ask: Submit, northgate: Provider, acme_northgate: Subscription
 ) -> None:
     Subscription.objects.filter(pk=acme_northgate.pk).update(limited_to=["2001:db8:10:a8::/61"])

@@ -43,7 +43,7 @@ def mitigation(submit: Submit) -> Mitigation:
     return mitigation
 
 
-def test_more_numbers_are_written_with_few_statements(
+def test_many_counters_are_saved_with_few_statements(
     mitigation: Mitigation, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     # Read, written under its condition within a savepoint, numbered, told.
@@ -120,7 +120,7 @@ def test_a_report_that_only_repeats_the_row_is_recognized(
     assert found is is_nothing_new
 
 
-def test_what_is_repeated_is_heard(mitigation: Mitigation, alice: User) -> None:
+def test_a_repeated_report_counts_as_heard(mitigation: Mitigation, alice: User) -> None:
     services.record_repeated(mitigation_ids=[mitigation.pk], now=LATER)
 
     again = Mitigation.objects.get(pk=mitigation.pk)

@@ -58,7 +58,7 @@ def test_a_steady_rate_is_one_event_and_a_run_up_to_the_last_report(mitigation: 
     assert samples(mitigation) == [(0, 1000, False), (600, 1000, True)]
 
 
-def test_a_change_says_until_when_the_rate_before_it_was_reported(mitigation: Mitigation) -> None:
+def test_a_change_records_until_when_the_previous_rate_was_reported(mitigation: Mitigation) -> None:
     for second in range(0, 301, 10):
         reported(mitigation, second, 1000)
     reported(mitigation, 310, 2000)
@@ -97,7 +97,7 @@ def test_a_counter_that_is_no_longer_reported_is_not_held(mitigation: Mitigation
     assert samples(mitigation) == [(0, 1000, False)]
 
 
-def test_a_run_older_than_the_reports_at_hand_is_known_from_the_row(mitigation: Mitigation) -> None:
+def test_a_run_older_than_the_loaded_reports_is_read_from_the_row(mitigation: Mitigation) -> None:
     for second in range(0, 601, 10):
         reported(mitigation, second, 1000)
 

@@ -133,7 +133,7 @@ LIMITS = st.fixed_dictionaries({
 @example(Submission(prefixes=("::ffff:203.0.113.0/120",)), {})
 @example(Submission(prefixes=("0.0.0.0/1",)), {})
 @example(Submission(uris=("https://shop.example/a\tb",)), {})
-def test_leaving_out_every_reported_error_makes_a_request_that_is_sent(
+def test_removing_every_reported_error_makes_a_sendable_request(
     submission: Submission, limits: dict[str, Any]
 ) -> None:
     for _ in range(20):
@@ -159,7 +159,7 @@ def test_leaving_out_every_reported_error_makes_a_request_that_is_sent(
 
 
 @given(st.lists(st.tuples(st.just(80), st.integers(80, 100)) | NEAR_PORTS, max_size=6))
-def test_the_fixes_of_port_ranges_end_in_a_request_for_the_same_ports(
+def test_fixed_port_ranges_request_the_same_ports(
     typed: list[tuple[int, int]],
 ) -> None:
     assume(all(lower <= upper for lower, upper in typed))

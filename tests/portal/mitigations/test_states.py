@@ -32,7 +32,7 @@ def test_every_step_is_in_the_table_or_refused(status: Status, trigger: Trigger)
             next_status(status, trigger)
 
 
-def test_exactly_the_named_statuses_are_terminal() -> None:
+def test_only_the_named_statuses_are_terminal() -> None:
     sources = {status for status, _ in TRANSITIONS}
 
     assert set(Status) - sources == set(TERMINAL)
@@ -52,16 +52,16 @@ def test_a_late_report_does_not_undo_a_termination(trigger: Trigger) -> None:
     assert next_status(Status.TERMINATING, trigger) is Status.TERMINATING
 
 
-def test_a_request_whose_lifetime_ran_out_is_not_called_terminated() -> None:
+def test_a_request_whose_lifetime_ran_out_is_not_terminated() -> None:
     assert next_status(Status.TERMINATING, Trigger.LIFETIME_OVER) is Status.EXPIRED
 
 
 @pytest.mark.parametrize("status", CONFIRMED)
-def test_what_the_provider_forgot_is_pending_again(status: Status) -> None:
+def test_a_mitigation_the_provider_forgot_is_pending_again(status: Status) -> None:
     assert next_status(status, Trigger.FORGOTTEN) is Status.PENDING
 
 
-def test_the_best_confirmed_mitigation_names_the_request() -> None:
+def test_the_best_confirmed_mitigation_sets_the_request_status() -> None:
     assert derived(Status.REFUSED, Status.MITIGATING) is RequestStatus.MITIGATING
     assert derived(Status.PENDING, Status.IN_PROGRESS) is RequestStatus.IN_PROGRESS
     assert derived(Status.ATTACK_STOPPED, Status.MITIGATING) is RequestStatus.MITIGATING
@@ -76,7 +76,7 @@ def test_a_plan_that_one_provider_holds_is_in_standby_until_it_is_activated() ->
 
 
 @pytest.mark.parametrize("path", [(1, 2, 3, 8), (1, 4, 2, 7, 8), (7, 8), (2, 3, 1, 2, 3, 8)])
-def test_a_plan_is_activated_ends_and_is_armed_again(path: tuple[int, ...]) -> None:
+def test_a_plan_is_activated_ends_and_is_rearmed(path: tuple[int, ...]) -> None:
     reports = {
         1: Trigger.SETTING_UP,
         2: Trigger.FILTERING,
@@ -109,7 +109,7 @@ def test_a_request_is_terminated_when_its_last_mitigation_is() -> None:
     assert derived(Status.TERMINATED, Status.REFUSED, asked=True) is RequestStatus.TERMINATED
 
 
-def test_a_request_that_ran_out_is_expired() -> None:
+def test_a_request_past_its_lifetime_is_expired() -> None:
     assert derived(Status.EXPIRED) is RequestStatus.EXPIRED
     assert derived(Status.TERMINATED) is RequestStatus.TERMINATED
 

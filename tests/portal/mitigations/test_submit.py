@@ -18,7 +18,7 @@ from tests.portal.mitigations.conftest import Submit, to_replace_all
 pytestmark = pytest.mark.sqlite
 
 
-def test_failover_asks_the_first_provider_only(
+def test_failover_asks_only_the_first_provider(
     submit: Submit, acme_northgate: Subscription
 ) -> None:
     request = submit()
@@ -33,7 +33,7 @@ def test_failover_asks_the_first_provider_only(
     assert request.name == "Shop front-end"
 
 
-def test_parallel_asks_all_at_once(submit: Submit) -> None:
+def test_parallel_asks_all_providers(submit: Submit) -> None:
     request = submit(Strategy.PARALLEL)
 
     assert [mitigation.position for mitigation in request.mitigations.all()] == [0, 1]
@@ -41,7 +41,7 @@ def test_parallel_asks_all_at_once(submit: Submit) -> None:
 
 @pytest.mark.rule("SC-032")
 @pytest.mark.rule("SC-033")
-def test_a_mid_is_never_given_twice(submit: Submit) -> None:
+def test_a_mid_is_never_assigned_twice(submit: Submit) -> None:
     mids = [submit().mitigations.get().mid for _ in range(3)]
 
     assert mids == [1, 2, 3]
@@ -77,7 +77,7 @@ def test_a_submission_is_logged_and_wakes_the_signal_worker(
     ]
 
 
-def test_the_same_key_gives_the_first_request_again(submit: Submit) -> None:
+def test_the_same_key_returns_the_first_request(submit: Submit) -> None:
     first = submit(key="form-1")
 
     assert submit(key="form-1") == first
@@ -108,7 +108,7 @@ def test_a_key_belongs_to_one_person(submit: Submit, acme: Organization, dana: U
 
 
 @pytest.mark.parametrize("key", ["k" * 201, "k\0"])
-def test_an_odd_key_is_refused(submit: Submit, key: str) -> None:
+def test_an_invalid_key_is_refused(submit: Submit, key: str) -> None:
     with pytest.raises(Invalid):
         submit(key=key)
 

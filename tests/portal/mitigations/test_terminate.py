@@ -34,14 +34,14 @@ def confirmed(request: MitigationRequest) -> MitigationRequest:
     return request
 
 
-def test_what_never_left_the_portal_is_terminated_at_once(submit: Submit, alice: User) -> None:
+def test_an_unsent_request_is_terminated_immediately(submit: Submit, alice: User) -> None:
     request = services.terminate(request_id=submit().pk, actor=Actor.person(alice))
 
     assert request.status == "terminated"
     assert request.mitigations.get().status == "terminated"
 
 
-def test_a_request_that_may_have_left_gets_a_withdrawal(submit: Submit, alice: User) -> None:
+def test_a_possibly_sent_request_gets_a_withdrawal(submit: Submit, alice: User) -> None:
     request = services.terminate(request_id=sent(submit()).pk, actor=Actor.person(alice))
 
     mitigation = request.mitigations.get()
@@ -60,7 +60,7 @@ def test_nothing_is_sent_after_a_termination(submit: Submit, alice: User) -> Non
     assert not services.record_sending(mitigation_id=mitigation.pk, now=timezone.now())
 
 
-def test_terminating_twice_or_together_is_one_termination(
+def test_repeated_or_simultaneous_terminations_are_one(
     submit: Submit, alice: User, dana: User
 ) -> None:
     request = sent(submit())
@@ -72,7 +72,7 @@ def test_terminating_twice_or_together_is_one_termination(
     assert Event.objects.filter(type="request.terminate_requested").count() == 1
 
 
-def test_six_ends_it_and_a_person_can_say_seen(submit: Submit, alice: User) -> None:
+def test_status_6_ends_it_and_a_person_can_acknowledge_it(submit: Submit, alice: User) -> None:
     request = services.terminate(request_id=confirmed(submit()).pk, actor=Actor.person(alice))
     mitigation = request.mitigations.get()
     services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=timezone.now())
@@ -90,7 +90,7 @@ def test_six_ends_it_and_a_person_can_say_seen(submit: Submit, alice: User) -> N
     assert Event.objects.filter(type="request.acknowledged").count() == 1
 
 
-def test_an_end_that_did_not_come_cannot_be_seen(submit: Submit, alice: User) -> None:
+def test_a_request_that_has_not_ended_cannot_be_acknowledged(submit: Submit, alice: User) -> None:
     with pytest.raises(Conflict):
         services.acknowledge(end_of(submit()), actor=Actor.person(alice))
 
@@ -105,7 +105,9 @@ def test_extending_asks_for_a_refresh(submit: Submit, alice: User) -> None:
     assert mitigation.refresh_asked_at is not None
 
 
-def test_extending_beyond_the_policy_is_refused_at_the_field(submit: Submit, alice: User) -> None:
+def test_an_extension_beyond_the_policy_is_refused_at_the_field(
+    submit: Submit, alice: User
+) -> None:
     with pytest.raises(Invalid) as caught:
         services.extend(request_id=submit().pk, actor=Actor.person(alice), lifetime_s=10**12)
 
@@ -127,7 +129,7 @@ def limited(subscription: Subscription, **limits: object) -> None:
         (-1, {"may_be_indefinite": False}, FALLBACK_LIFETIME_S),
     ],
 )
-def test_extending_asks_each_provider_for_what_it_grants(
+def test_an_extension_asks_each_provider_for_the_lifetime_it_grants(
     submit: Submit,
     alice: User,
     acme_tidewall: Subscription,
@@ -160,7 +162,7 @@ def test_a_retry_after_an_extension_asks_for_the_new_lifetime(submit: Submit, al
     assert (mitigation.status, mitigation.lifetime_s) == ("refused", 14400)
 
 
-def test_an_ending_request_is_not_extended_and_the_error_says_who_ended_it(
+def test_an_ending_request_cannot_be_extended_and_the_error_names_who_ended_it(
     submit: Submit, alice: User, dana: User
 ) -> None:
     request = services.terminate(request_id=sent(submit()).pk, actor=Actor.person(alice))
@@ -169,7 +171,7 @@ def test_an_ending_request_is_not_extended_and_the_error_says_who_ended_it(
         services.extend(request_id=request.pk, actor=Actor.person(dana), lifetime_s=3600)
 
 
-def test_what_the_portal_ended_is_refused_at_every_door_in_its_name(
+def test_every_door_says_that_the_portal_ended_the_request(
     submit: Submit, alice: User, acme_tidewall: Subscription
 ) -> None:
     request = services.terminate(request_id=confirmed(submit()).pk, actor=Actor.portal())
@@ -196,7 +198,9 @@ def test_what_the_portal_ended_is_refused_at_every_door_in_its_name(
     )
 
 
-def test_efficacy_goes_to_the_providers_that_confirmed(submit: Submit, alice: User) -> None:
+def test_an_efficacy_update_is_sent_to_the_providers_that_confirmed(
+    submit: Submit, alice: User
+) -> None:
     request = confirmed(submit())
 
     services.report_efficacy(
@@ -209,7 +213,7 @@ def test_efficacy_goes_to_the_providers_that_confirmed(submit: Submit, alice: Us
     assert Event.objects.get(type="mitigation.efficacy").data["attack_status"] == "under-attack"
 
 
-def test_efficacy_needs_a_provider_that_confirmed(submit: Submit, alice: User) -> None:
+def test_an_efficacy_update_needs_a_provider_that_confirmed(submit: Submit, alice: User) -> None:
     with pytest.raises(Conflict):
         services.report_efficacy(
             request_id=submit().pk, actor=Actor.person(alice), attack_status="under-attack"

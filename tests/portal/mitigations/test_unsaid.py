@@ -39,7 +39,7 @@ SAID = {"status": "mitigating", "asked_at": NOW, "sent_at": NOW, "last_sent_at":
         ({**SAID, "status": "terminated", "refresh_asked_at": NOW}, False),
     ],
 )
-def test_what_was_not_said_yet_is_found(
+def test_unsent_changes_are_found(
     submit: Submit, acme_northgate: Subscription, columns: dict[str, Any], *, is_unsaid: bool
 ) -> None:
     mitigation = mitigations_of(submit())[0]
@@ -50,7 +50,7 @@ def test_what_was_not_said_yet_is_found(
     assert found == ({acme_northgate.pk} if is_unsaid else set())
 
 
-def test_only_what_the_worker_holds_is_its_to_say(
+def test_a_worker_finds_only_changes_of_its_own_subscriptions(
     submit: Submit, acme_northgate: Subscription, globex_northgate: Subscription
 ) -> None:
     submit()

@@ -74,7 +74,7 @@ def test_a_prefix_is_enough() -> None:
     assert result.name == "203.0.113.7/32"
 
 
-def test_ticked_resources_become_part_of_the_scope_and_name_the_request() -> None:
+def test_ticked_resources_are_added_to_the_scope_and_name_the_request() -> None:
     result = checked(Submission(resources=(SHOP.id, SITE.id), prefixes=("203.0.113.7",)))
 
     assert result.scope["prefixes"] == ["203.0.113.0/26", "203.0.113.7/32"]
@@ -99,7 +99,7 @@ def test_a_target_that_equals_a_resource_gets_the_name_of_the_resource(
     assert checked(submission).name == name
 
 
-def test_nothing_ticked_and_nothing_typed_asks_for_a_target() -> None:
+def test_an_empty_form_asks_for_a_target() -> None:
     assert error(Submission()) == (
         "targets",
         "required",
@@ -142,7 +142,7 @@ def test_ten_thousand_targets_are_one_error() -> None:
     assert message == f"10,000 targets are too many: at most {MAX_TARGETS} fit one request."
 
 
-def test_targets_that_do_not_fit_one_datagram_are_refused_with_the_size() -> None:
+def test_targets_too_large_for_one_datagram_are_refused_with_the_size() -> None:
     names = tuple(f"{'n' * 50}{index}.shop.acme.example" for index in range(20))
 
     field, code, message = error(Submission(fqdns=names))
@@ -154,7 +154,7 @@ def test_targets_that_do_not_fit_one_datagram_are_refused_with_the_size() -> Non
 @pytest.mark.parametrize(
     ("text", "wrong"), [("203.0.113.7\0", "odd-characters"), ("9" * 1_000_000, "too-long")]
 )
-def test_odd_targets_are_refused_and_shown_short(text: str, wrong: str) -> None:
+def test_invalid_targets_are_refused_and_shortened(text: str, wrong: str) -> None:
     _, code, message = error(Submission(prefixes=(text,)))
 
     assert code == wrong
@@ -162,7 +162,7 @@ def test_odd_targets_are_refused_and_shown_short(text: str, wrong: str) -> None:
     assert "\0" not in message
 
 
-def test_a_port_range_upside_down_is_turned_for_the_person() -> None:
+def test_a_reversed_port_range_is_swapped() -> None:
     assert error(replace(ONE, ports=((443, 80),))) == (
         "ports.0",
         "upside-down",
@@ -181,7 +181,7 @@ def test_a_protocol_outside_the_range_is_refused(protocol: int) -> None:
 
 
 @pytest.mark.parametrize("lifetime_s", [0, -2, 29])
-def test_a_lifetime_that_is_none_is_refused(lifetime_s: int) -> None:
+def test_an_invalid_lifetime_is_refused(lifetime_s: int) -> None:
     assert error(replace(ONE, lifetime_s=lifetime_s))[:2] == ("lifetime", "out-of-range")
 
 
@@ -194,7 +194,7 @@ def test_the_shortest_limit_is_named_with_its_owner() -> None:
     assert error(replace(ONE, lifetime_s=10**12))[2].startswith("Acme allows at most 168 hours.")
 
 
-def test_without_end_is_allowed_only_where_everybody_asked_allows_it() -> None:
+def test_an_indefinite_lifetime_needs_permission_of_every_provider_asked() -> None:
     assert error(replace(ONE, lifetime_s=-1))[2].startswith(
         "Tidewall does not allow requests without an end."
     )
@@ -260,7 +260,7 @@ def scopes(
     return {assigned.provider.name: list(assigned.targets) for assigned in assigned_scopes}
 
 
-def test_each_provider_gets_only_what_it_may_protect() -> None:
+def test_each_provider_gets_only_the_targets_it_may_protect() -> None:
     mixed = Submission(prefixes=(OLD, NEW))
 
     assert scopes(mixed, [LIMITED, OTHER, UNLIMITED]) == {

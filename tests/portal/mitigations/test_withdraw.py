@@ -65,7 +65,9 @@ def test_withdrawing_twice_is_one_withdrawal(
     assert Event.objects.filter(type="mitigation.withdraw_requested").count() == 1
 
 
-def test_the_last_one_that_may_filter_is_not_withdrawn(both: MitigationRequest, dana: User) -> None:
+def test_the_last_provider_that_may_filter_cannot_be_withdrawn(
+    both: MitigationRequest, dana: User
+) -> None:
     first, second = mitigations_of(both)
     services.withdraw_provider(request_id=both.pk, mitigation_id=first.pk, actor=Actor.person(dana))
 
@@ -97,7 +99,7 @@ def test_a_provider_that_refused_does_not_count_as_help(submit: Submit, dana: Us
     assert services.mark_due_again(now=NOW + timedelta(days=1)) == 0
 
 
-def test_what_never_left_is_dropped_without_a_word(submit: Submit, dana: User) -> None:
+def test_an_unsent_mitigation_is_dropped_without_a_message(submit: Submit, dana: User) -> None:
     request = submit(Strategy.PARALLEL)
     first, second = mitigations_of(request)
     confirm(first)
