@@ -60,7 +60,7 @@ def _measure(stack: Stack, samples: int) -> None:
     alice = Api(stack, "alice")
     with bench_provider() as alone:
         bare = asyncio.run(_bare_puts(alone, samples))
-    times_of("bare dots_client PUT, there and back", bare)
+    times_of("bare dots_client PUT, round trip", bare)
     times_of("HTTP POST to the PUT's arrival", _post_to_put(stack, alice, samples))
     times_of("notification to the WebSocket frame", _notification_to_frame(stack, alice, samples))
     alice.close()

@@ -125,7 +125,7 @@ async def _measure(provider: BenchProvider, options: argparse.Namespace) -> list
             ),
             ("memory of one session", f"{rss / options.sessions / KIB:.0f} KiB"),
             await _peace(fleet, options),
-            *await _restart(fleet, options.sessions, "in peace"),
+            *await _restart(fleet, options.sessions, "in peacetime"),
         ]
         fleet.is_under_attack = True
         rows += await _restart(fleet, options.sessions, "under attack")
@@ -142,7 +142,7 @@ async def _peace(fleet: Fleet, options: argparse.Namespace) -> Row:
     assert len(fleet.clients) == options.sessions
     return (
         (
-            f"CPU in {options.watch:g} s of peace, heartbeats each {HEARTBEAT_INTERVAL_S:g} s "
+            f"CPU in {options.watch:g} s of peacetime, heartbeats every {HEARTBEAT_INTERVAL_S:g} s "
             f"both ways"
         ),
         f"{100 * cpu_s / options.watch:.1f} % of one core",
