@@ -27,7 +27,7 @@ from portal.providers.models import Subscription
 from portal.standby import services as standby
 from portal.standby.models import StandbyPlan
 from tests.conftest import ClientOf, HalfSignedIn
-from tests.portal.inventory.conftest import held
+from tests.portal.inventory.conftest import reported
 
 PEOPLE: Final = ("anonymous", "charlie", "bob", "dana", "alice")
 
@@ -172,7 +172,7 @@ def asked(
         submission=Submission(prefixes=("203.0.113.32/27",)),
     )
     inventory.record_inventory(
-        subscription_id=acme_northgate.pk, cuid="ours", unknown=[held(41, "203.0.113.24/29")],
+        subscription_id=acme_northgate.pk, cuid="ours", unknown=[reported(41, "203.0.113.24/29")],
         told=[], refusal="",
         now=timezone.now(),
     )  # fmt: skip

@@ -24,7 +24,7 @@ MOVE_AGAIN_S: Final = 300.0
 log = logging.getLogger("dots_client")
 
 _IGNORED: Final = {
-    NotFollowed.CIRCLE: "where we have just been",
+    NotFollowed.LOOP: "where we have just been",
     NotFollowed.INNER_ADDRESS: "at addresses of another kind than its own",
 }
 

@@ -45,7 +45,7 @@ class Rule(StrEnum):
     FORBIDDEN_NETWORK = "forbidden-network"
     NOT_A_NAME = "not-a-name"
     NOT_A_URI = "not-a-uri"
-    UPSIDE_DOWN = "upside-down"
+    REVERSED_RANGE = "upside-down"
     REPEATED = "repeated"
     MISSING = "missing"
     NOT_A_LIFETIME = "not-a-lifetime"
@@ -172,7 +172,7 @@ def _port_violations(ranges: Sequence[Tree]) -> Iterator[Violation]:
             )  # fmt: skip
         elif ports.get("upper-port", ports["lower-port"]) < ports["lower-port"]:
             yield Violation(
-                rule=Rule.UPSIDE_DOWN, attribute=name, index=index, member="upper-port",
+                rule=Rule.REVERSED_RANGE, attribute=name, index=index, member="upper-port",
                 reason="is below lower-port",
             )  # fmt: skip
     # The YANG list has lower-port as its key.

@@ -30,7 +30,7 @@ class Alternate:
 class NotFollowed(StrEnum):
     """Why a redirection is ignored."""
 
-    CIRCLE = "circle"
+    LOOP = "circle"
     "back to a server that we contacted just before"
     INNER_ADDRESS = "inner-address"
     "to addresses that only this machine or its network can reach"
@@ -69,7 +69,7 @@ class Redirections:
         """
         key = _key(redirect.alt_server)
         if now - self._contacted_at.get(key, -math.inf) < LOOP_WINDOW_S:
-            return NotFollowed.CIRCLE
+            return NotFollowed.LOOP
         addresses = allowed_alternates(
             redirect.alt_server_record, provisioned_kinds=provisioned_kinds
         )

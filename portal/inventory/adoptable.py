@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from portal.core.errors import Invalid
@@ -14,6 +14,7 @@ from portal.core.formatting import listed, moment
 from portal.inventory.models import UnknownMitigation
 from portal.inventory.queries import TERMINATING
 from portal.mitigations.models import every_target
+from portal.mitigations.states import STALE_AFTER
 from portal.mitigations.validation import (
     INDEFINITE,
     Checked,
@@ -26,11 +27,6 @@ from portal.mitigations.validation import (
 )
 
 MAX_NAMED: Final = 3
-HEARD_WITHIN: Final = timedelta(seconds=90)
-"""Six times the interval at which a connected provider is asked.
-
-An older report may come from a backup, and its mid may now belong to another mitigation.
-"""
 
 
 class NotAdoptable(Exception):
@@ -109,7 +105,8 @@ def _refuse_what_is_over(unknown: UnknownMitigation, provider: str) -> None:
 
 
 def _refuse_what_is_old(unknown: UnknownMitigation, provider: str, now: datetime) -> None:
-    if now - unknown.reported_at > HEARD_WITHIN:
+    # An older report may come from a backup, and its mid may now belong to another mitigation.
+    if now - unknown.reported_at > STALE_AFTER:
         at = moment(unknown.reported_at, now)
         raise NotAdoptable("not-heard", f"{provider} has not reported since {at} that it holds it.")
 

@@ -17,7 +17,7 @@ from portal.mitigations.validation import INDEFINITE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class ReportedMitigation:
     """A mitigation as a provider reports it, in the portal's terms."""
 
     mid: int
@@ -43,7 +43,7 @@ class Held:
         }
 
 
-def is_another(row: UnknownMitigation, held: Held) -> bool:
+def is_different(row: UnknownMitigation, reported: ReportedMitigation) -> bool:
     """Whether the provider now holds a different mitigation under the mid of `row`.
 
     A restored database assigns mids again, so a mid alone does not identify the mitigation of a
@@ -51,16 +51,16 @@ def is_another(row: UnknownMitigation, held: Held) -> bool:
     """
     return _differ(
         Coverage.reported(row.targets, row.ports, row.protocols),
-        Coverage.reported(held.targets, held.ports, held.protocols),
+        Coverage.reported(reported.targets, reported.ports, reported.protocols),
     )
 
 
-def was_asked_by(mitigation: Mitigation, held: Held) -> bool:
-    """Whether `held` is the result of `mitigation`, which has the same mid."""
+def was_asked_by(mitigation: Mitigation, reported: ReportedMitigation) -> bool:
+    """Whether `reported` is the result of `mitigation`, which has the same mid."""
     request = mitigation.request
     return not _differ(
         Coverage.of(mitigation.scope, request.ports, request.protocols),
-        Coverage.reported(held.targets, held.ports, held.protocols),
+        Coverage.reported(reported.targets, reported.ports, reported.protocols),
     )
 
 

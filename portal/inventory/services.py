@@ -22,7 +22,7 @@ from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
 from portal.inventory.adoptable import NotAdoptable, adoptable
 from portal.inventory.models import Ending, Inventory, UnknownMitigation
-from portal.inventory.reported_mitigation import Held, is_another, was_asked_by
+from portal.inventory.reported_mitigation import ReportedMitigation, is_different, was_asked_by
 from portal.mitigations import queries as mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.services.adopt import Running, adopt_mitigation
@@ -41,7 +41,7 @@ def record_inventory(
     *,
     subscription_id: UUID,
     cuid: str,
-    unknown: Sequence[Held],
+    unknown: Sequence[ReportedMitigation],
     told: Collection[int],
     refusal: str,
     now: datetime,
@@ -71,7 +71,7 @@ def record_inventory(
 def _compare(
     subscription: Subscription,
     cuid: str,
-    unknown: Sequence[Held],
+    unknown: Sequence[ReportedMitigation],
     told: Collection[int],
     now: datetime,
 ) -> int:
@@ -81,7 +81,7 @@ def _compare(
     for row in kept.values():
         if row.cuid != cuid:
             _end(row, Ending.IDENTITY, now)
-        elif row.mid in seen and row.withdrawal_asked_at and is_another(row, seen[row.mid]):
+        elif row.mid in seen and row.withdrawal_asked_at and is_different(row, seen[row.mid]):
             # The provider now holds another mitigation than the withdrawn one: a person decides
             # about it again.
             _end(row, Ending.GONE, now)
@@ -128,10 +128,12 @@ def _why_ended(row: UnknownMitigation) -> Ending:
     return Ending.EXPLAINED if is_explained else Ending.GONE
 
 
-def _keep(subscription: Subscription, cuid: str, held: Held, now: datetime) -> None:
+def _keep(
+    subscription: Subscription, cuid: str, reported: ReportedMitigation, now: datetime
+) -> None:
     before = (
         Mitigation.objects.filter(
-            subscription=subscription, mid=held.mid, confirmed_at__isnull=False
+            subscription=subscription, mid=reported.mid, confirmed_at__isnull=False
         )
         .select_related("request")
         .first()
@@ -141,20 +143,20 @@ def _keep(subscription: Subscription, cuid: str, held: Held, now: datetime) -> N
         subscription=subscription,
         cuid=cuid,
         found_at=now,
-        asked_once=before if before is not None and was_asked_by(before, held) else None,
-        **held.columns(now),
+        asked_once=before if before is not None and was_asked_by(before, reported) else None,
+        **reported.columns(now),
     )
     _tell(row, EventType.UNKNOWN_FOUND, now)
 
 
-def _update(row: UnknownMitigation, held: Held, now: datetime) -> None:
-    columns = held.columns(now)
+def _update(row: UnknownMitigation, reported: ReportedMitigation, now: datetime) -> None:
+    columns = reported.columns(now)
     is_news = any(
         getattr(row, name) != columns[name]
         for name in ("dots_status", "targets", "ports", "protocols", "filters")
     )
     before = row.asked_once
-    if before is not None and is_another(row, held) and not was_asked_by(before, held):
+    if before is not None and is_different(row, reported) and not was_asked_by(before, reported):
         row.asked_once = None
     for name, value in columns.items():
         setattr(row, name, value)

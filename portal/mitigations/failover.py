@@ -8,7 +8,7 @@ help.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -25,7 +25,6 @@ from portal.mitigations.models import (
     every_target,
 )
 from portal.mitigations.states import CONFIRMED, LOOP, SET_BACK, RequestStatus, Status
-from portal.organizations.models import LateAcceptance
 
 CLOCKS_APART: Final = timedelta(seconds=5)
 """A provider counts whole seconds from the request, the portal counts from the answer."""
@@ -214,45 +213,6 @@ def _helps_or_was_just_asked(mitigation: Mitigation) -> bool:
     return mitigation.status in CONFIRMED or (mitigation.status == Status.PENDING and is_fresh)
 
 
-def surplus(
-    mitigations: Sequence[Mitigation],
-    *,
-    policy: str,
-    heard_since: datetime,
-    spared: Collection[UUID] = (),
-) -> list[tuple[Mitigation, list[UUID]]]:
-    """The mitigations that fallback started and policy withdraws, each with the subscriptions that
-    filter instead.
-
-    Only where providers before it report that they filter every target of the later one, and were
-    heard since `heard_since`: an acceptance alone stops nothing yet. Never what a person started.
-    `spared`: providers that policy withdrew before and had to ask again.
-    """
-    if policy != LateAcceptance.WITHDRAW_LATER:
-        return []
-    found: list[tuple[Mitigation, list[UUID]]] = []
-    for later in mitigations:
-        if not later.is_fallback or later.subscription_id in spared or not may_filter(later):
-            continue
-        filtering = [
-            mitigation
-            for mitigation in mitigations
-            if mitigation.position < later.position
-            and _filters(mitigation, heard_since=heard_since)
-        ]
-        covered = {target for mitigation in filtering for target in every_target(mitigation.scope)}
-        if filtering and covered.issuperset(every_target(later.scope)):
-            found.append((later, [mitigation.subscription_id for mitigation in filtering]))
-    return found
-
-
-def _filters(mitigation: Mitigation, *, heard_since: datetime) -> bool:
-    is_fresh = mitigation.last_heard_at is not None and mitigation.last_heard_at >= heard_since
-    return (
-        mitigation.wanted == Wanted.ACTIVE and mitigation.status == Status.MITIGATING and is_fresh
-    )
-
-
 def requested_until(
     request: MitigationRequest, mitigations: Iterable[Mitigation]
 ) -> datetime | None:
@@ -296,12 +256,12 @@ def ended_by(request: MitigationRequest, mitigations: Sequence[Mitigation]) -> E
     ]
     if not unasked:
         return EndedBy.PORTAL
-    if not request.auto_renew and all(_outlived(mitigation) for mitigation in unasked):
+    if not request.auto_renew and all(_ended_with_lifetime(mitigation) for mitigation in unasked):
         return EndedBy.LIFETIME
     return EndedBy.PROVIDER
 
 
-def _outlived(mitigation: Mitigation) -> bool:
+def _ended_with_lifetime(mitigation: Mitigation) -> bool:
     """Whether it ended with its requested lifetime: the provider's report of the end can precede
     the portal's clock.
     """

@@ -19,7 +19,7 @@ from portal.mitigations.states import ACTIVE, Status, Trigger
 _BY: Final = {
     Trigger.ARMED: FilteringEndedBy.REARMED,
     Trigger.FORGOTTEN: FilteringEndedBy.FORGOTTEN,
-    Trigger.OUTLIVED: FilteringEndedBy.LIFETIME,
+    Trigger.RENEWAL_MISSED: FilteringEndedBy.LIFETIME,
     Trigger.LIFETIME_OVER: FilteringEndedBy.LIFETIME,
     Trigger.PROVIDER_WITHDREW: FilteringEndedBy.PROVIDER,
     Trigger.ENDED: FilteringEndedBy.PROVIDER,

@@ -53,8 +53,8 @@ class Trigger(Enum):
     WITHDRAWAL_ASKED = "a person or the policy wants it ended"
     DROPPED_UNSENT = "it was ended before anything left the portal"
     LIFETIME_OVER = "the granted lifetime ran out"
-    OUTLIVED = "the granted lifetime ran out, and it is asked for again"
-    TURN_CAME_AGAIN = "no provider helps, and the portal asks it again"
+    RENEWAL_MISSED = "the granted lifetime ran out, and it is asked for again"
+    RETRY_DUE = "no provider helps, and the portal asks it again"
 
 
 class RequestStatus(models.TextChoices):
@@ -132,6 +132,8 @@ SET_BACK: Final = (Status.REFUSED, Status.WITHDRAWN)
 
 LOOP: Final = "5.08"
 """The code of a refusal that is none: gateways passed the request round in a loop (RFC 8768)."""
+UNAUTHORIZED_CODES: Final = frozenset({"4.01", "4.03"})
+"""Codes of a server that completed the handshake but does not know this client."""
 NOT_SENDABLE: Final = "not-sendable"
 """The portal's own code beside those of providers: the request cannot be encoded, so nothing was
 sent.
@@ -140,6 +142,11 @@ sent.
 KNOWN_REPORTS: Final = range(1, 9)
 """Status numbers that the portal knows (RFC 9132 Table 3); a provider may report others, 0-255."""
 
+HEARTBEAT_INTERVAL: Final = timedelta(seconds=30)
+STALE_AFTER: Final = 3 * HEARTBEAT_INTERVAL
+"""How long a report counts as current: three heartbeats after the provider was last heard. An older
+report is no reason to withdraw another provider, or to adopt a mitigation.
+"""
 STILL_TRYING_WITHIN: Final = timedelta(minutes=15)
 """Above this a retry counts as waiting, not as trying: it is longer than every backoff
 of our own.
@@ -157,8 +164,8 @@ _REPORTS: Final = {
     Trigger.PROVIDER_WITHDREW: Status.WITHDRAWN,
 }
 
-_NOES: Final = (Trigger.PROVIDER_REFUSED, Trigger.NOT_SENDABLE)
-_LOSSES: Final = (Trigger.FORGOTTEN, Trigger.OUTLIVED)
+_REFUSALS: Final = (Trigger.PROVIDER_REFUSED, Trigger.NOT_SENDABLE)
+_LOSSES: Final = (Trigger.FORGOTTEN, Trigger.RENEWAL_MISSED)
 
 TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     # What the provider reports is what is shown, from wherever we were.
@@ -169,16 +176,16 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     },
     **{(status, Trigger.ACCEPTED): Status.IN_PROGRESS for status in (Status.PENDING, *SET_BACK)},
     **{(status, Trigger.HELD): Status.STANDBY for status in (Status.PENDING, *SET_BACK)},
-    **{(status, Trigger.TURN_CAME_AGAIN): Status.PENDING for status in SET_BACK},
+    **{(status, Trigger.RETRY_DUE): Status.PENDING for status in SET_BACK},
     # A refresh was confirmed: nothing changes but the lifetime.
     **{
         (status, trigger): status
         for status in CONFIRMED
         for trigger in (Trigger.ACCEPTED, Trigger.HELD)
     },
-    **{(Status.PENDING, trigger): Status.REFUSED for trigger in _NOES},
+    **{(Status.PENDING, trigger): Status.REFUSED for trigger in _REFUSALS},
     # A refresh that is refused or cannot be sent does not end a running mitigation.
-    **{(status, trigger): status for status in (*CONFIRMED, *SET_BACK) for trigger in _NOES},
+    **{(status, trigger): status for status in (*CONFIRMED, *SET_BACK) for trigger in _REFUSALS},
     # 5 without our asking: another client of the same identity withdrew it.
     **{
         (status, Trigger.WINDING_DOWN): Status.TERMINATING
@@ -214,7 +221,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     **{(Status.TERMINATING, trigger): Status.TERMINATING for trigger in _REPORTS},
     (Status.TERMINATING, Trigger.ACCEPTED): Status.TERMINATING,
     (Status.TERMINATING, Trigger.HELD): Status.TERMINATING,
-    **{(Status.TERMINATING, trigger): Status.TERMINATING for trigger in _NOES},
+    **{(Status.TERMINATING, trigger): Status.TERMINATING for trigger in _REFUSALS},
     (Status.TERMINATING, Trigger.WINDING_DOWN): Status.TERMINATING,
     (Status.TERMINATING, Trigger.ENDED): Status.TERMINATED,
     **{(Status.TERMINATING, trigger): Status.TERMINATED for trigger in _LOSSES},

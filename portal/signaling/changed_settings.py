@@ -46,13 +46,13 @@ class ChangedSettings:
             self._read_at = float("-inf")
         return is_news
 
-    def is_to_read(self, *, now: float) -> bool:
+    def must_read(self, *, now: float) -> bool:
         return now - self._read_at >= REREAD_SETTINGS_S
 
     def next_read_at(self) -> float:
         return self._read_at + REREAD_SETTINGS_S
 
-    def begins_to_read(self, *, now: float) -> None:
+    def starts_reading(self, *, now: float) -> None:
         """Call before reading the rows, so that a save during the read still counts as new."""
         self._read_at = now
 

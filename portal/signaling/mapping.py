@@ -14,7 +14,7 @@ from dots_client import (
     Scope,
     Targets,
 )
-from portal.inventory.reported_mitigation import Held
+from portal.inventory.reported_mitigation import ReportedMitigation
 from portal.mitigations.models import Mitigation
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import BY_DOTS_STATUS, Trigger
@@ -62,7 +62,7 @@ def provider_report(report: MitigationReport) -> ProviderReport:
     )
 
 
-def held_of(mid: int, report: MitigationReport) -> Held:
+def held_of(mid: int, report: MitigationReport) -> ReportedMitigation:
     """A provider's report on a mitigation that no request here asked for, with MAX_HELD scope
     entries of each kind.
     """
@@ -78,7 +78,7 @@ def held_of(mid: int, report: MitigationReport) -> Held:
         filters,
     )
     start, is_armed = report.mitigation_start, report.status == MitigationStatus.SIGNAL_LOSS
-    return Held(
+    return ReportedMitigation(
         mid=mid,
         targets={
             "prefixes": list(targets.target_prefix[:MAX_HELD]),

@@ -6,10 +6,9 @@ import asyncio
 from typing import Final
 
 from dots_client import Client, DotsError, NoAnswer, Refused, SessionClosed
+from portal.mitigations.states import UNAUTHORIZED_CODES
 
 CHECK_WITHIN_S: Final = 10.0
-NOT_LET_IN: Final = frozenset({"4.01", "4.03"})
-"""The handshake succeeded, but the server does not know this client."""
 
 
 async def check_session(client: Client, *unless: asyncio.Event) -> None:
@@ -40,7 +39,7 @@ async def _ask(client: Client) -> None:
     except SessionClosed:
         raise
     except Refused as error:
-        if error.code in NOT_LET_IN:
+        if error.code in UNAUTHORIZED_CODES:
             raise
     except DotsError:
         return  # odd, but an answer

@@ -213,12 +213,12 @@ class SessionManager:
         await wait_for_any(*events, within_s=within_s)
 
     async def _read_settings_when_due(self) -> None:
-        if self._changed_settings.is_to_read(now=loop_time()):
+        if self._changed_settings.must_read(now=loop_time()):
             await self._read_settings()
 
     async def _read_settings(self) -> ConnectionSettings:
         """The settings for the next session. Changed settings are tried at once."""
-        self._changed_settings.begins_to_read(now=loop_time())
+        self._changed_settings.starts_reading(now=loop_time())
         wanted = await self._store.run(load_connection_settings, self.subscription_id)
         if self._changed_settings.read(wanted):
             self._reconnect = _new_reconnect()

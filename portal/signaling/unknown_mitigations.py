@@ -25,7 +25,7 @@ from dots_client import (
 )
 from portal.inventory import queries, services
 from portal.inventory.models import UnknownMitigation
-from portal.inventory.reported_mitigation import is_another
+from portal.inventory.reported_mitigation import is_different
 from portal.mitigations.models import Mitigation
 from portal.mitigations.queries import mitigations_by_mid
 from portal.mitigations.services import raise_next_mid
@@ -150,7 +150,7 @@ class UnknownMitigationWatch:
             return
         # The withdrawal may be meant for an older mitigation: a restored database assigns mids a
         # second time.
-        if report is not None and is_another(row, held_of(row.mid, report)):
+        if report is not None and is_different(row, held_of(row.mid, report)):
             logger.warning("unknown mid %s: it is another mitigation now", row.mid)
             self._ask_within(0)
             return

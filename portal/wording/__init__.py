@@ -16,7 +16,9 @@ from portal.wording.badges import (
     display_status,
     dropped_now,
     is_stale,
+    mark,
     mitigation_badge,
+    request_badge,
 )
 from portal.wording.efficacy import efficacy_sentence
 from portal.wording.ends import end_badge, end_sentence, ended_says
@@ -28,7 +30,7 @@ from portal.wording.facts import (
     RequestFacts,
     Session,
 )
-from portal.wording.headlines import badge, headline, mark
+from portal.wording.headlines import headline
 from portal.wording.plans import is_held_now, still_held
 from portal.wording.provider_cards import ProgressStep, needs_call, tell, track
 from portal.wording.refusals import refusal_sentence
@@ -80,7 +82,6 @@ __all__ = [
     "announcement",
     "ask_label",
     "attack_says",
-    "badge",
     "calm_says",
     "colleagues",
     "display_status",
@@ -107,6 +108,7 @@ __all__ = [
     "rank",
     "refusal_sentence",
     "reports_entry",
+    "request_badge",
     "request_says",
     "session_badge",
     "session_sentence",

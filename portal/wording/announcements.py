@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from portal.events.models import EventType
 from portal.mitigations.models import RequestKind
 from portal.mitigations.states import ACTIVE, LOOP, NOT_SENDABLE, RequestStatus, Status
-from portal.wording.badges import BADGES, SESSION_BADGES, STATUS_FACES
+from portal.wording.badges import BADGES, DISPLAY_BY_STATUS, SESSION_BADGES
 from portal.wording.timeline import (
     EventFacts,
     asked_words,
@@ -79,7 +79,7 @@ def _spoken_status(event: EventFacts) -> Announcement | None:
     if event.why == "superseded":
         text = f"{event.request}: {event.provider} holds your newer request instead."
         return Announcement(text, is_urgent=bool(event.data.get("is_less")))
-    word = BADGES[STATUS_FACES[status]].word.lower()
+    word = BADGES[DISPLAY_BY_STATUS[status]].word.lower()
     if event.is_plan and status == Status.STANDBY and event.data.get("previous") in ACTIVE:
         text = f"{event.provider} stopped filtering for the plan {event.request}."
         is_expected = event.data.get("previous") == Status.ATTACK_STOPPED

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
+from itertools import groupby
 from typing import Final
 
+from portal.mitigations.models import EndedBy
 from portal.mitigations.states import (
     LOOP,
     NOT_SENDABLE,
+    STALE_AFTER,
     STILL_TRYING_WITHIN,
     RequestStatus,
     Status,
 )
 from portal.wording import replaced
-from portal.wording.facts import Badge, MitigationFacts
-
-HEARTBEAT: Final = timedelta(seconds=30)
-STALE_AFTER: Final = 3 * HEARTBEAT
+from portal.wording.facts import Badge, MitigationFacts, RequestFacts
 
 
 class DisplayStatus(Enum):
@@ -86,6 +86,12 @@ REQUEST_BADGES: Final = {
     RequestStatus.DECLINED: Badge("Declined", "square-tick", "idle"),
 }
 
+_ENDED_BADGES: Final[dict[str, Badge]] = {
+    # ends that no one here asked for, whatever reason the providers gave
+    EndedBy.LIFETIME: REQUEST_BADGES[RequestStatus.EXPIRED],
+    EndedBy.PROVIDER: BADGES[DisplayStatus.WITHDRAWN],
+}
+
 SESSION_BADGES: Final = {
     "up": Badge("Connected", "disc-tick", "good"),
     "connecting": Badge("Connecting", "arrow-ring", "idle"),
@@ -93,7 +99,7 @@ SESSION_BADGES: Final = {
 }
 ANSWERS_LOST: Final = Badge("Connected, answers lost", "triangle", "warn")
 
-STATUS_FACES: Final = {
+DISPLAY_BY_STATUS: Final = {
     Status.PENDING: DisplayStatus.REQUESTED,
     Status.TERMINATING: DisplayStatus.TOLD,
     Status.IN_PROGRESS: DisplayStatus.ACCEPTED,
@@ -131,6 +137,21 @@ MAY_FILTER: Final = (
 """Somebody counts on it: it was asked, and did not say no."""
 
 
+_BAD_FIRST: Final = (
+    DisplayStatus.REFUSED, DisplayStatus.NOT_REACHED, DisplayStatus.NOT_SENDABLE,
+    DisplayStatus.WITHDRAWN, DisplayStatus.EXCEEDED, DisplayStatus.NO_ANSWER,
+    DisplayStatus.NOT_SAVED, DisplayStatus.EXPIRED, DisplayStatus.NOT_TOLD,
+    DisplayStatus.STILL_HELD,
+)  # fmt: skip
+_THEN: Final = (
+    # A provider that asked the portal to retry later is no bad news where another one helps.
+    DisplayStatus.MITIGATING, DisplayStatus.ATTACK_STOPPED, DisplayStatus.ACCEPTED,
+    DisplayStatus.PUT_OFF, DisplayStatus.STANDBY, DisplayStatus.REQUESTED,
+    DisplayStatus.NOT_SENT, DisplayStatus.TOLD, DisplayStatus.TERMINATED,
+)  # fmt: skip
+_WORST_FIRST: Final = (*_BAD_FIRST, *_THEN)
+
+
 def display_status(mitigation: MitigationFacts, now: datetime) -> DisplayStatus:
     if mitigation.status is None:
         return DisplayStatus.NOT_ASKED
@@ -157,7 +178,7 @@ def display_status(mitigation: MitigationFacts, now: datetime) -> DisplayStatus:
         return DisplayStatus.NOT_REACHED
     if mitigation.status == Status.REFUSED and mitigation.refusal_code == NOT_SENDABLE:
         return DisplayStatus.NOT_SENDABLE
-    return STATUS_FACES[mitigation.status]
+    return DISPLAY_BY_STATUS[mitigation.status]
 
 
 def mitigation_badge(mitigation: MitigationFacts, now: datetime) -> Badge:
@@ -169,6 +190,82 @@ def mitigation_badge(mitigation: MitigationFacts, now: datetime) -> Badge:
         DisplayStatus.TOLD,
     )
     return STOPPING if is_stopping else BADGES[display]
+
+
+def display_statuses(
+    mitigations: Iterable[MitigationFacts], now: datetime
+) -> dict[DisplayStatus, list[MitigationFacts]]:
+    """The mitigations by display status, worst first."""
+    order = {display: rank for rank, display in enumerate(_WORST_FIRST)}
+    ranked = sorted(
+        (
+            (display_status(mitigation, now), mitigation)
+            for mitigation in mitigations
+            if mitigation.status is not None
+        ),
+        key=lambda pair: order[pair[0]],
+    )
+    return {
+        display: [mitigation for _, mitigation in group]
+        for display, group in groupby(ranked, key=lambda pair: pair[0])
+    }
+
+
+def request_badge(request: RequestFacts, now: datetime) -> Badge:
+    """The badge of a request."""
+    if request.status == RequestStatus.MITIGATING and DisplayStatus.EXCEEDED in display_statuses(
+        request.mitigations, now
+    ):
+        return BADGES[DisplayStatus.EXCEEDED]
+    if request.status == RequestStatus.TERMINATING and is_stopping(request):
+        return STOPPING
+    if is_replaced(request):
+        return replaced.badge(request.started)
+    if request.status == RequestStatus.TERMINATED and request.ended_by in _ENDED_BADGES:
+        return _ENDED_BADGES[request.ended_by]
+    return REQUEST_BADGES[request.status]
+
+
+def is_stopping(request: RequestFacts) -> bool:
+    """A provider is told to stop filtering for a plan, and holds the plan again after that."""
+    return any(mitigation.is_held_again for mitigation in request.started)
+
+
+def is_replaced(request: RequestFacts) -> bool:
+    """Over because newer requests replaced it; no person terminated it and no provider confirmed an
+    end.
+    """
+    if request.status != RequestStatus.TERMINATED or request.is_plan:
+        return False
+    is_ended = any(
+        mitigation.status == Status.TERMINATED and mitigation.sent_at
+        for mitigation in request.started
+    )
+    return any(mitigation.is_replaced for mitigation in request.started) and not is_ended
+
+
+def mark(request: RequestFacts, now: datetime) -> Badge:
+    """The large shape beside the headline: as the badge, but an unanswered request warns."""
+    by_display_status = display_statuses(request.mitigations, now)
+    if request.status == RequestStatus.REQUESTING and set(by_display_status) & {
+        *_BAD_FIRST,
+        DisplayStatus.PUT_OFF,
+    }:
+        return BADGES[DisplayStatus.NO_ANSWER]
+    if request.status == RequestStatus.TERMINATING and unreachable(
+        by_display_status.get(DisplayStatus.NOT_TOLD, [])
+    ):
+        return BADGES[DisplayStatus.NO_ANSWER]
+    if (
+        request.status == RequestStatus.TERMINATING
+        and DisplayStatus.STILL_HELD in by_display_status
+    ):
+        return BADGES[DisplayStatus.STILL_HELD]
+    return request_badge(request, now)
+
+
+def unreachable(mitigations: Iterable[MitigationFacts]) -> list[MitigationFacts]:
+    return [mitigation for mitigation in mitigations if mitigation.session.state != "up"]
 
 
 def next_try(mitigations: Iterable[MitigationFacts], now: datetime) -> datetime | None:

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from portal.core.formatting import plural
 from portal.wording import plan_ends
+from portal.wording.badges import request_badge
 from portal.wording.facts import Badge, RequestFacts
-from portal.wording.headlines import badge, headline
+from portal.wording.headlines import headline
 from portal.wording.sessions import Say
 
 
@@ -23,7 +24,7 @@ def end_sentence(request: RequestFacts, now: datetime) -> str:
 
 def end_badge(request: RequestFacts, now: datetime) -> Badge:
     stopped = plan_ends.ended_mitigations(request)
-    return plan_ends.ended_badge(stopped) if stopped else badge(request, now)
+    return plan_ends.ended_badge(stopped) if stopped else request_badge(request, now)
 
 
 def ended_says(

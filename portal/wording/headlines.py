@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Final
 
 from portal.core.formatting import NBSP, ago, listed, moment, when
 from portal.mitigations.models import FALLBACK, EndedBy
-from portal.mitigations.states import RequestStatus, Status
+from portal.mitigations.states import RequestStatus
 from portal.wording import plans, replaced
 from portal.wording.badges import (
-    BADGES,
     FILTERING,
-    REQUEST_BADGES,
-    STOPPING,
     DisplayStatus,
     display_status,
+    display_statuses,
     is_soon,
     is_stale,
+    is_stopping,
     next_try,
 )
-from portal.wording.facts import Badge, MitigationFacts, RequestFacts
-
-_BAD_FIRST: Final = (
-    DisplayStatus.REFUSED, DisplayStatus.NOT_REACHED, DisplayStatus.NOT_SENDABLE,
-    DisplayStatus.WITHDRAWN, DisplayStatus.EXCEEDED, DisplayStatus.NO_ANSWER,
-    DisplayStatus.NOT_SAVED, DisplayStatus.EXPIRED, DisplayStatus.NOT_TOLD,
-    DisplayStatus.STILL_HELD,
-)  # fmt: skip
-_THEN: Final = (
-    # A provider that asked the portal to retry later is no bad news where another one helps.
-    DisplayStatus.MITIGATING, DisplayStatus.ATTACK_STOPPED, DisplayStatus.ACCEPTED,
-    DisplayStatus.PUT_OFF, DisplayStatus.STANDBY, DisplayStatus.REQUESTED,
-    DisplayStatus.NOT_SENT, DisplayStatus.TOLD, DisplayStatus.TERMINATED,
-)  # fmt: skip
-_WORST_FIRST: Final = (*_BAD_FIRST, *_THEN)
+from portal.wording.facts import MitigationFacts, RequestFacts
 
 _CLAUSES: Final = {
     # what one provider does, what several do
@@ -82,25 +66,6 @@ _LAST_REPORTED: Final = {
     ),
     DisplayStatus.ACCEPTED: ("accepted and was setting up", "accepted and were setting up"),
 }
-
-
-def display_statuses(
-    mitigations: Iterable[MitigationFacts], now: datetime
-) -> dict[DisplayStatus, list[MitigationFacts]]:
-    """The mitigations by face, worst first."""
-    order = {display: rank for rank, display in enumerate(_WORST_FIRST)}
-    ranked = sorted(
-        (
-            (display_status(mitigation, now), mitigation)
-            for mitigation in mitigations
-            if mitigation.status is not None
-        ),
-        key=lambda pair: order[pair[0]],
-    )
-    return {
-        display: [mitigation for _, mitigation in group]
-        for display, group in groupby(ranked, key=lambda pair: pair[0])
-    }
 
 
 def everyone(count: int) -> str:
@@ -370,67 +335,3 @@ _HEADLINES: Final[dict[RequestStatus, Callable[[RequestFacts, datetime], str]]] 
 def headline(request: RequestFacts, now: datetime) -> str:
     """The one true sentence a page opens with."""
     return _HEADLINES[request.status](request, now)
-
-
-def badge(request: RequestFacts, now: datetime) -> Badge:
-    """The chip of a request."""
-    if request.status == RequestStatus.MITIGATING and DisplayStatus.EXCEEDED in display_statuses(
-        request.mitigations, now
-    ):
-        return BADGES[DisplayStatus.EXCEEDED]
-    if request.status == RequestStatus.TERMINATING and is_stopping(request):
-        return STOPPING
-    if is_replaced(request):
-        return replaced.badge(request.started)
-    if request.status == RequestStatus.TERMINATED and request.ended_by in _ENDED_BADGES:
-        return _ENDED_BADGES[request.ended_by]
-    return REQUEST_BADGES[request.status]
-
-
-_ENDED_BADGES: Final[dict[str, Badge]] = {
-    # ends that no one here asked for, whatever reason the providers gave
-    EndedBy.LIFETIME: REQUEST_BADGES[RequestStatus.EXPIRED],
-    EndedBy.PROVIDER: BADGES[DisplayStatus.WITHDRAWN],
-}
-
-
-def is_stopping(request: RequestFacts) -> bool:
-    """A provider is told to stop filtering for a plan, and holds the plan again after that."""
-    return any(mitigation.is_held_again for mitigation in request.started)
-
-
-def is_replaced(request: RequestFacts) -> bool:
-    """Over because newer requests replaced it; no person terminated it and no provider confirmed an
-    end.
-    """
-    if request.status != RequestStatus.TERMINATED or request.is_plan:
-        return False
-    is_ended = any(
-        mitigation.status == Status.TERMINATED and mitigation.sent_at
-        for mitigation in request.started
-    )
-    return any(mitigation.is_replaced for mitigation in request.started) and not is_ended
-
-
-def mark(request: RequestFacts, now: datetime) -> Badge:
-    """The large shape beside the headline: as the chip, but an unanswered request warns."""
-    by_display_status = display_statuses(request.mitigations, now)
-    if request.status == RequestStatus.REQUESTING and set(by_display_status) & {
-        *_BAD_FIRST,
-        DisplayStatus.PUT_OFF,
-    }:
-        return BADGES[DisplayStatus.NO_ANSWER]
-    if request.status == RequestStatus.TERMINATING and unreachable(
-        by_display_status.get(DisplayStatus.NOT_TOLD, [])
-    ):
-        return BADGES[DisplayStatus.NO_ANSWER]
-    if (
-        request.status == RequestStatus.TERMINATING
-        and DisplayStatus.STILL_HELD in by_display_status
-    ):
-        return BADGES[DisplayStatus.STILL_HELD]
-    return badge(request, now)
-
-
-def unreachable(mitigations: Iterable[MitigationFacts]) -> list[MitigationFacts]:
-    return [mitigation for mitigation in mitigations if mitigation.session.state != "up"]

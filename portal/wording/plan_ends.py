@@ -10,9 +10,9 @@ from typing import Final
 
 from portal.core.formatting import listed, moment, when
 from portal.mitigations.models import FilteringEndedBy
-from portal.mitigations.states import RequestStatus
+from portal.mitigations.states import STALE_AFTER, RequestStatus
 from portal.wording import plans, replaced
-from portal.wording.badges import BADGES, STALE_AFTER, DisplayStatus
+from portal.wording.badges import BADGES, DisplayStatus
 from portal.wording.facts import Badge, FilteringEndFacts, MitigationFacts, RequestFacts
 from portal.wording.headlines import headline
 

@@ -20,13 +20,12 @@ from portal.core.formatting import (
     when,
 )
 from portal.mitigations.causes import Cause
-from portal.mitigations.states import LOOP, NOT_SENDABLE
+from portal.mitigations.states import LOOP, NOT_SENDABLE, STALE_AFTER
 from portal.wording import plans, replaced
 from portal.wording.badges import (
     BADGES,
     CLAIMED,
     MAY_FILTER,
-    STALE_AFTER,
     DisplayStatus,
     display_status,
     is_soon,

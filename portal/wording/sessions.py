@@ -9,17 +9,19 @@ from enum import IntEnum, auto
 from typing import Final
 
 from portal.core.formatting import ago, duration, listed, plural, since
-from portal.mitigations.states import REQUEST_TERMINAL, RequestStatus
+from portal.mitigations.states import REQUEST_TERMINAL, STALE_AFTER, RequestStatus
 from portal.wording.badges import (
     ANSWERS_LOST,
     BADGES,
     SESSION_BADGES,
-    STALE_AFTER,
     DisplayStatus,
     display_status,
+    is_stopping,
+    mark,
+    request_badge,
 )
 from portal.wording.facts import Badge, MitigationFacts, RequestFacts, Session
-from portal.wording.headlines import badge, everyone, headline, is_stopping, mark
+from portal.wording.headlines import everyone, headline
 from portal.wording.summaries import next_step, summary
 
 
@@ -153,12 +155,12 @@ def attack_says(live: Sequence[RequestFacts], now: datetime) -> Say:
 def _others(others: Sequence[RequestFacts], now: datetime) -> str:
     if not others:
         return ""
-    word = badge(others[0], now).word.lower()
+    word = request_badge(others[0], now).word.lower()
     are = others[0].status not in _NO_ADJECTIVES
     if len(others) == 1:
         name = f"Your other live request, {others[0].name}, is" if are else f"{others[0].name}:"
         return f"{name} {word}{_at(others[0], now)}."
-    if len({badge(other, now) for other in others}) == 1:
+    if len({request_badge(other, now) for other in others}) == 1:
         return f"{plural(len(others), 'other request')}{' are' if are else ':'} {word}."
     return f"{plural(len(others), 'other request')} are live."
 
@@ -195,7 +197,8 @@ class Rank(IntEnum):
 
 def needs_a_person(request: RequestFacts, now: datetime) -> bool:
     """Waiting is not right: there is a next step, or something is wrong."""
-    return next_step(request, now) is not None or badge(request, now).family in {"warn", "bad"}
+    is_bad = request_badge(request, now).family in {"warn", "bad"}
+    return is_bad or next_step(request, now) is not None
 
 
 def rank(request: RequestFacts, now: datetime) -> Rank:

@@ -35,7 +35,7 @@ def standby_says(on: Sequence[wording.RequestFacts], off: int, now: datetime) ->
         headline = "No plan is on." if off else "Nothing is prepared."
         return Say(OFF, headline, WHAT_A_PLAN_IS)
     worst = min(on, key=lambda plan: (_rank(plan), -_missing(plan, now)))
-    badge, headline = wording.badge(worst, now), wording.headline(worst, now)
+    badge, headline = wording.request_badge(worst, now), wording.headline(worst, now)
     if all(_is_well(plan, now) for plan in on):
         if len(on) > 1:
             return Say(badge, f"All {plural(len(on), 'plan')} are held.", _others_off(off))

@@ -12,9 +12,17 @@ from portal.core.formatting import ago, bit_rate, listed, moment, since, spaced_
 from portal.mitigations.models import BY_ITSELF, FALLBACK
 from portal.mitigations.states import CONFIRMED, RequestStatus
 from portal.wording import plans
-from portal.wording.badges import DisplayStatus, display_status, dropped_now, is_soon, is_stale
+from portal.wording.badges import (
+    DisplayStatus,
+    display_status,
+    display_statuses,
+    dropped_now,
+    is_soon,
+    is_stale,
+    unreachable,
+)
 from portal.wording.facts import MitigationFacts, RequestFacts
-from portal.wording.headlines import display_statuses, over_capacity, unreachable
+from portal.wording.headlines import over_capacity
 from portal.wording.refusals import unknown_report
 
 _HELPING: Final = (

@@ -8,9 +8,16 @@ from datetime import datetime
 
 from portal.core.formatting import bit_rate, listed
 from portal.mitigations.states import RequestStatus
-from portal.wording.badges import FILTERING, DisplayStatus, display_status, dropped_now, is_stale
+from portal.wording.badges import (
+    FILTERING,
+    DisplayStatus,
+    display_status,
+    display_statuses,
+    dropped_now,
+    is_stale,
+)
 from portal.wording.facts import MitigationFacts, RequestFacts
-from portal.wording.headlines import display_statuses, everyone
+from portal.wording.headlines import everyone
 from portal.wording.summaries import dropped_sentence, is_dropping
 
 

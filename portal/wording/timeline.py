@@ -13,9 +13,9 @@ from portal.mitigations.models import RequestKind
 from portal.mitigations.states import ACTIVE, LOOP, NOT_SENDABLE, RequestStatus, Status
 from portal.wording.badges import (
     BADGES,
+    DISPLAY_BY_STATUS,
     REQUEST_BADGES,
     SESSION_BADGES,
-    STATUS_FACES,
     DisplayStatus,
 )
 from portal.wording.changes import change_of
@@ -251,7 +251,7 @@ def _status(event: EventFacts) -> Entry | None:
         return None
     return Entry(
         at=event.at,
-        badge=BADGES[STATUS_FACES[status]],
+        badge=BADGES[DISPLAY_BY_STATUS[status]],
         what=words.format(provider=event.provider),
         detail=detail or _status_detail(status, event),
     )

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from portal.core.formatting import NBSP, listed, moment, plural, since, spaced_when, when
-from portal.mitigations.states import reported_status
+from portal.mitigations.states import STALE_AFTER, reported_status
 from portal.wording import BADGES, Badge, DisplayStatus, Question, Say, Session
-from portal.wording.badges import STALE_AFTER, STATUS_FACES
+from portal.wording.badges import DISPLAY_BY_STATUS
 from portal.wording.plans import release_progress
 
 WINDS_DOWN_FOR: Final = timedelta(seconds=300)
@@ -101,7 +101,7 @@ def badge(unknown: UnknownFacts) -> Badge:
             DisplayStatus.NOT_TOLD if unknown.confirmed_at is None else DisplayStatus.TOLD
         ]
     status = reported_status(unknown.dots_status)
-    return NOT_TOLD if status is None else BADGES[STATUS_FACES[status]]
+    return NOT_TOLD if status is None else BADGES[DISPLAY_BY_STATUS[status]]
 
 
 def tell(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:

@@ -19,12 +19,12 @@ from portal.core.errors import Conflict
 from portal.events.models import Event
 from portal.inventory import services
 from portal.inventory.models import Ending, UnknownMitigation
-from portal.inventory.reported_mitigation import Held
+from portal.inventory.reported_mitigation import ReportedMitigation
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.services import take_higher_mid
 from portal.organizations.models import ProtectedResource
 from portal.providers.models import Subscription
-from tests.portal.inventory.conftest import held
+from tests.portal.inventory.conftest import reported
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.conftest import submit as submit
 from tests.portal.mitigations.rows import mitigations_of, sent
@@ -50,7 +50,9 @@ def at_once(*acts: Callable[[], T]) -> list[T | Conflict]:
         return list(people.map(one, acts))
 
 
-def record(subscription: Subscription, *unknown: Held, told: Sequence[int] = ()) -> None:
+def record(
+    subscription: Subscription, *unknown: ReportedMitigation, told: Sequence[int] = ()
+) -> None:
     services.record_inventory(
         subscription_id=subscription.pk, cuid="ours", unknown=unknown, told=told, refusal="",
         now=timezone.now(),
@@ -62,7 +64,7 @@ def test_two_simultaneous_adoptions_make_one_request(
     acme_northgate: Subscription, shop: ProtectedResource, dana: User, alice: User
 ) -> None:
     for mid in range(ROUNDS):
-        record(acme_northgate, held(mid))
+        record(acme_northgate, reported(mid))
         row = UnknownMitigation.objects.get(mid=mid)
 
         first, second = at_once(
@@ -79,7 +81,7 @@ def test_one_of_a_simultaneous_adoption_and_withdrawal_wins(
     acme_northgate: Subscription, shop: ProtectedResource, dana: User, alice: User
 ) -> None:
     for mid in range(ROUNDS):
-        record(acme_northgate, held(mid))
+        record(acme_northgate, reported(mid))
         row = UnknownMitigation.objects.get(mid=mid)
 
         answers = at_once(
@@ -100,13 +102,13 @@ def test_a_mitigation_adopted_during_an_inventory_does_not_become_unknown_again(
     acme_northgate: Subscription, shop: ProtectedResource, dana: User
 ) -> None:
     for mid in range(ROUNDS):
-        record(acme_northgate, held(mid))
+        record(acme_northgate, reported(mid))
         row = UnknownMitigation.objects.get(mid=mid)
 
         at_once(
             lambda row=row: services.adopt(unknown_id=row.pk, actor=Actor.person(dana)),  # type: ignore[misc]
-            lambda mid=mid: record(acme_northgate, held(mid)),  # type: ignore[misc]
-            lambda mid=mid: record(acme_northgate, held(mid)),  # type: ignore[misc]
+            lambda mid=mid: record(acme_northgate, reported(mid)),  # type: ignore[misc]
+            lambda mid=mid: record(acme_northgate, reported(mid)),  # type: ignore[misc]
         )
 
         [row] = UnknownMitigation.objects.filter(mid=mid)

@@ -120,10 +120,10 @@ def test_the_fix_of_a_port_range_corrects_the_form(
     page = browser.post(f"{PAGES}/requests/new", typed).content.decode()
     [(fix, label)] = fixes_in(page)
 
-    mended = browser.post(f"{PAGES}/requests/new", {**typed, "fix": fix})
+    fixed = browser.post(f"{PAGES}/requests/new", {**typed, "fix": fix})
 
     assert label == "Use 81–90"
-    assert 'name="ports" type="text" value="443,80, 81–90"' in one_line(mended.content.decode())
+    assert 'name="ports" type="text" value="443,80, 81–90"' in one_line(fixed.content.decode())
 
 
 def test_a_fix_is_at_its_range_even_beside_an_unreadable_one(
@@ -134,9 +134,9 @@ def test_a_fix_is_at_its_range_even_beside_an_unreadable_one(
 
     assert "Correct two things." in page
     [(fix, label)] = fixes_in(page)
-    mended = browser.post(f"{PAGES}/requests/new", {**typed, "fix": fix}).content.decode()
+    fixed = browser.post(f"{PAGES}/requests/new", {**typed, "fix": fix}).content.decode()
     assert label == "Use 80–443"
-    assert 'name="ports" type="text" value="htp, 80–443"' in one_line(mended)
+    assert 'name="ports" type="text" value="htp, 80–443"' in one_line(fixed)
 
 
 # a resource that was verified under older rules

@@ -22,7 +22,7 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.create import append_submitted, create_request
-from portal.mitigations.services.transitions import Step, apply
+from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import BY_DOTS_STATUS, Status, Trigger
 from portal.mitigations.validation import Checked
 from portal.organizations.models import Organization
@@ -94,8 +94,10 @@ def adopt_mitigation(
         last_heard_at=running.reported_at,
         expires_at=running.expires_at,
     )
-    step = Step(mitigation_id=mitigation.pk, trigger=running.trigger, told={"why": "adopted"})
-    apply(mitigation, step, now=now)
+    transition = Transition(
+        mitigation_id=mitigation.pk, trigger=running.trigger, event_data={"why": "adopted"}
+    )
+    apply(mitigation, transition, now=now)
     settle(request, now=now)
     wake_on_commit(running.subscription_id)
     return request

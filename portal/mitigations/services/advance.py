@@ -8,8 +8,8 @@ Locks are taken in this order: request, its mitigations, event counter, subscrip
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -27,10 +27,10 @@ from portal.mitigations.failover import (
     may_be_started,
     next_try_at,
     requested_until,
-    surplus,
     uncovered_targets,
     why_no_help,
 )
+from portal.mitigations.late_acceptance import withdrawn_on_late_acceptance
 from portal.mitigations.models import (
     Mitigation,
     MitigationRequest,
@@ -43,10 +43,11 @@ from portal.mitigations.plan_ends import filtering_ended_at, is_acted_on
 from portal.mitigations.replacement import without_consent
 from portal.mitigations.services.locks import lock_mitigation, mitigations_of
 from portal.mitigations.services.start_and_end import end_mitigation, start_mitigation
-from portal.mitigations.services.transitions import Step, apply
+from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import (
     REQUEST_TERMINAL,
     SET_BACK,
+    STALE_AFTER,
     STILL_TRYING_WITHIN,
     MitigationState,
     RequestStatus,
@@ -55,17 +56,14 @@ from portal.mitigations.states import (
 )
 from portal.mitigations.wind_down import has_stopped
 
-FILTERING_HEARD_WITHIN: Final = timedelta(seconds=90)
-"""Three heartbeats: an older word that somebody filters is no ground to withdraw somebody else."""
-
 
 @transaction.atomic(savepoint=False)
-def advance(step: Step, *, now: datetime) -> Mitigation | None:
-    """Apply `step`; None when the mitigation is over already, for late words change nothing."""
-    mitigation = lock_mitigation(step.mitigation_id)
+def advance(transition: Transition, *, now: datetime) -> Mitigation | None:
+    """Apply `transition`; None when the mitigation is over already: late reports change nothing."""
+    mitigation = lock_mitigation(transition.mitigation_id)
     if mitigation.is_over:
         return None
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     settle(mitigation.request, now=now)
     return mitigation
 
@@ -79,7 +77,7 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
     is_wanted = request.terminate_asked_at is None and not request.is_past_its_time(now)
     if is_wanted and request.strategy == Strategy.FAILOVER:
         _ask_next(request, mitigations_of(request), now=now)
-        _withdraw_surplus(request, mitigations_of(request), now=now)
+        _withdraw_on_late_acceptance(request, mitigations_of(request), now=now)
     if request.is_past_its_time(now):
         _ask_no_more(mitigations_of(request), now=now)
     mitigations = mitigations_of(request)
@@ -248,15 +246,15 @@ def _hold_again(
                 )
 
 
-def _withdraw_surplus(
+def _withdraw_on_late_acceptance(
     request: MitigationRequest, mitigations: list[Mitigation], *, now: datetime
 ) -> None:
     if len(mitigations) < 2:
         return
-    found = surplus(
+    found = withdrawn_on_late_acceptance(
         current_mitigations(mitigations),
         policy=request.organization.late_acceptance,
-        heard_since=now - FILTERING_HEARD_WITHIN,
+        heard_since=now - STALE_AFTER,
         spared={
             mitigation.subscription_id
             for mitigation in mitigations

@@ -24,7 +24,7 @@ from portal.mitigations.services.advance import settle
 from portal.mitigations.services.locks import lock_request, mitigations_of
 from portal.mitigations.services.start_and_end import start_mitigation
 from portal.mitigations.services.terminate import refuse_if_ending, refuse_if_not_immediate
-from portal.mitigations.services.transitions import Step, apply
+from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import SET_BACK, Status, Trigger
 from portal.mitigations.validation import AssignedScope
 
@@ -192,13 +192,13 @@ def _is_asked_already(mitigation: Mitigation, *, now: datetime) -> bool:
 
 
 def _ask_again(mitigation: Mitigation, *, actor: Actor, now: datetime) -> None:
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation.pk,
-        trigger=Trigger.TURN_CAME_AGAIN,
+        trigger=Trigger.RETRY_DUE,
         columns={"asked_at": now, "overdue_at": None, "retry_at": None, "asked_by": actor.user},
-        told={"why": "by_hand"},
+        event_data={"why": "by_hand"},
         event=EventType.MITIGATION_ASKED,
         actor=actor,
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     wake_on_commit(mitigation.subscription_id)

@@ -20,7 +20,7 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.locks import lock_mitigation, mitigations_of
-from portal.mitigations.services.transitions import Step, apply
+from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import LIVE, LOOP, SET_BACK, WINDING_DOWN, Status, Trigger
 from portal.mitigations.wind_down import WIND_DOWN_AT_MOST, winds_down_until
 
@@ -47,7 +47,7 @@ def _still_pending(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.status != Status.PENDING or mitigation.overdue_at is not None:
         return False
-    apply(mitigation, Step(mitigation_id=mitigation_id, columns={"overdue_at": now}), now=now)
+    apply(mitigation, Transition(mitigation_id=mitigation_id, columns={"overdue_at": now}), now=now)
     settle(mitigation.request, now=now)
     return True
 
@@ -86,13 +86,13 @@ def _due_again(mitigation_id: UUID, now: datetime) -> bool:
         is_due and is_wanted and is_asked_again(mitigation, mitigations_of(mitigation.request))
     ):
         return False
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
-        trigger=Trigger.TURN_CAME_AGAIN,
+        trigger=Trigger.RETRY_DUE,
         columns={"asked_at": now, "overdue_at": None, "retry_at": None},
-        told={"why": "turn"},
+        event_data={"why": "turn"},
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     settle(mitigation.request, now=now)
     wake_on_commit(mitigation.subscription_id)
     return True
@@ -114,7 +114,7 @@ def mark_expired(*, now: datetime) -> int:
     )
     due = Mitigation.objects.filter(status__in=LIVE, expires_at__lte=now).exclude(winds_down)
     done = count_done(
-        partial(_outlived, now=now), list(due.values_list("pk", flat=True)[:MAX_SWEPT])
+        partial(_end_or_ask_again, now=now), list(due.values_list("pk", flat=True)[:MAX_SWEPT])
     )
     unanswered = Mitigation.objects.filter(
         wanted=Wanted.ACTIVE,
@@ -135,7 +135,7 @@ def _ask_no_more(mitigation_id: UUID, now: datetime) -> bool:
 
 
 @transaction.atomic(savepoint=False)
-def _outlived(mitigation_id: UUID, now: datetime) -> bool:
+def _end_or_ask_again(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over or mitigation.expires_at is None or mitigation.expires_at > now:
         return False
@@ -144,12 +144,12 @@ def _outlived(mitigation_id: UUID, now: datetime) -> bool:
         return False
     renews = mitigation.request.auto_renew and mitigation.wanted == Wanted.ACTIVE
     columns = {"expires_at": None, "asked_at": now, "overdue_at": None} if renews else {}
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
-        trigger=Trigger.OUTLIVED if renews else Trigger.LIFETIME_OVER,
+        trigger=Trigger.RENEWAL_MISSED if renews else Trigger.LIFETIME_OVER,
         columns=columns,
-        told={"why": "lifetime_over"},
+        event_data={"why": "lifetime_over"},
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     settle(mitigation.request, now=now)
     return True

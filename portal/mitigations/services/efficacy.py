@@ -20,7 +20,7 @@ from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.locks import lock_mitigation, lock_request, mitigations_of
 from portal.mitigations.services.outcomes import MAX_REASON_KEPT, MAX_REASON_TOLD
 from portal.mitigations.services.terminate import refuse_if_ending
-from portal.mitigations.services.transitions import Step, apply
+from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED
 
 MAX_TRIES: Final = 5
@@ -46,12 +46,12 @@ def report_efficacy(*, request_id: UUID, actor: Actor, attack_status: str) -> Mi
             "request. Activate the plan, then report how it looks.",
             code="nobody-to-tell",
         )
-    told = [
+    sent = [
         mitigation
         for mitigation in mitigations_of(request)
         if mitigation.status in CONFIRMED and mitigation.wanted == Wanted.ACTIVE
     ]
-    if not told:
+    if not sent:
         raise Conflict(
             "No provider has confirmed yet, so there is no provider to tell.", code="nobody-to-tell"
         )
@@ -65,7 +65,7 @@ def report_efficacy(*, request_id: UUID, actor: Actor, attack_status: str) -> Mi
         "efficacy_retry_at": None,
         "efficacy_tries": 0,
     }
-    for mitigation in told:
+    for mitigation in sent:
         _set(mitigation, columns)
         wake_on_commit(mitigation.subscription_id)
         append_event(
@@ -100,9 +100,9 @@ def record_efficacy_answered(
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return None
-    told: dict[str, Any] = {"answered": True, "accepted": is_accepted}
+    event_data: dict[str, Any] = {"answered": True, "accepted": is_accepted}
     if code:
-        told |= {"code": code, "reason": reason[:MAX_REASON_TOLD]}
+        event_data |= {"code": code, "reason": reason[:MAX_REASON_TOLD]}
     columns: dict[str, Any] = {}
     # An answer to a report that a newer one has replaced becomes an event and changes nothing else.
     if mitigation.efficacy_asked_at == asked_at:
@@ -111,20 +111,20 @@ def record_efficacy_answered(
         if retry_after_s is not None and tries < MAX_TRIES:
             retry_at = now + timedelta(seconds=retry_after_s)
             columns |= {"efficacy_retry_at": retry_at, "efficacy_tries": tries}
-            told["retry_at"] = retry_at.isoformat()
+            event_data["retry_at"] = retry_at.isoformat()
         else:
             columns |= {
                 "efficacy_answered_at": asked_at,
                 "efficacy_accepted": is_accepted,
                 "efficacy_retry_at": None,
             }
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         columns=columns,
-        told=told,
+        event_data=event_data,
         event=EventType.MITIGATION_EFFICACY,
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     return mitigation
 
 

@@ -21,7 +21,7 @@ from portal.mitigations.services.outcomes import (
     MAX_REASON_TOLD,
     refreshed,
 )
-from portal.mitigations.services.transitions import Step, apply, retry_at
+from portal.mitigations.services.transitions import Transition, apply, retry_at
 from portal.mitigations.states import NOT_SENDABLE, Status, Trigger
 
 logger = logging.getLogger(__name__)
@@ -58,14 +58,14 @@ def record_not_sendable(
     elif mitigation.status == Status.PENDING:
         columns |= _put_off(mitigation, now)
     may_be_acting = mitigation.status == Status.PENDING and not never_left
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         trigger=None if may_be_acting else Trigger.NOT_SENDABLE,
         columns=columns,
-        told={"code": NOT_SENDABLE, "reason": reason[:MAX_REASON_TOLD]},
+        event_data={"code": NOT_SENDABLE, "reason": reason[:MAX_REASON_TOLD]},
         event=EventType.MITIGATION_REFUSED,
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     settle(mitigation.request, now=now)
     return mitigation
 
@@ -75,17 +75,17 @@ def record_end_not_sendable(*, mitigation_id: UUID, reason: str, now: datetime) 
 
     It keeps trying, since the provider may still be filtering.
     """
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         columns={
             "refusal_code": NOT_SENDABLE,
             "refusal_reason": reason[:MAX_REASON_KEPT],
             "retry_at": now + END_AGAIN_AFTER,
         },
-        told={"code": NOT_SENDABLE, "reason": reason[:MAX_REASON_TOLD]},
+        event_data={"code": NOT_SENDABLE, "reason": reason[:MAX_REASON_TOLD]},
         event=EventType.MITIGATION_REFUSED,
     )
-    advance(step, now=now)
+    advance(transition, now=now)
 
 
 @transaction.atomic
@@ -105,12 +105,14 @@ def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> No
     if mitigation.status == Status.PENDING and mitigation.wanted == Wanted.ACTIVE:
         columns |= _put_off(mitigation, now)
     Mitigation.objects.filter(pk=mitigation_id).update(**columns)
-    step = Step(
-        mitigation_id=mitigation_id, told={"why": "unsaved"}, event=EventType.MITIGATION_STATUS
+    transition = Transition(
+        mitigation_id=mitigation_id,
+        event_data={"why": "unsaved"},
+        event=EventType.MITIGATION_STATUS,
     )
     try:
         with transaction.atomic():
-            advance(step, now=now)
+            advance(transition, now=now)
     except Exception:
         # The event is derived from the row, which may be what failed in the first place. The mark
         # itself is saved.

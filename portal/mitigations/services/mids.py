@@ -19,7 +19,7 @@ from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.locks import lock_mitigation
 from portal.mitigations.services.start_and_end import allocate_mid
-from portal.mitigations.services.transitions import Step, apply
+from portal.mitigations.services.transitions import Transition, apply
 from portal.providers.models import Subscription
 
 MAX_HIGHER_MIDS: Final = 10
@@ -67,13 +67,17 @@ def take_higher_mid(
     to = max(to, refused_mid + (1 if is_listed else 2**taken))
     raise_next_mid(subscription_id=mitigation.subscription_id, to=to)
     mid = allocate_mid(mitigation.subscription_id)
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         columns={"mid": mid},
-        told={"why": IN_USE if is_in_use else IN_DOUBT, "mid": mid, "refused_mid": refused_mid},
+        event_data={
+            "why": IN_USE if is_in_use else IN_DOUBT,
+            "mid": mid,
+            "refused_mid": refused_mid,
+        },
         event=EventType.MITIGATION_STATUS,
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     settle(mitigation.request, now=now)
     return mid
 

@@ -21,7 +21,7 @@ from portal.mitigations.replacement import replacement
 from portal.mitigations.services.advance import advance, settle
 from portal.mitigations.services.locks import lock_mitigation
 from portal.mitigations.services.reports import ends
-from portal.mitigations.services.transitions import Step, apply
+from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import LIVE, LOOP, Status, Trigger
 
 MAX_REASON_KEPT: Final = 500
@@ -57,8 +57,8 @@ def record_sent(*, mitigation_id: UUID, now: datetime) -> None:
     """The first copy left: one event, whichever worker gets to write it."""
     mitigation = lock_mitigation(mitigation_id)
     if not of_mitigation(mitigation_id, EventType.MITIGATION_SENT).exists():
-        step = Step(mitigation_id=mitigation_id, event=EventType.MITIGATION_SENT)
-        apply(mitigation, step, now=now)
+        transition = Transition(mitigation_id=mitigation_id, event=EventType.MITIGATION_SENT)
+        apply(mitigation, transition, now=now)
 
 
 def record_sends(*, mitigation_id: UUID, times: int, now: datetime) -> None:
@@ -97,13 +97,13 @@ def record_confirmed(
         columns["confirmed_at"] = mitigation.confirmed_at
     if lifetime_s is not None:
         columns["expires_at"] = ends(lifetime_s, now)
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         trigger=Trigger.ACCEPTED if mitigation.request.is_immediate else Trigger.HELD,
         columns=columns,
-        told={} if lifetime_s is None else {"lifetime": lifetime_s},
+        event_data={} if lifetime_s is None else {"lifetime": lifetime_s},
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     settle(mitigation.request, now=now)
     return mitigation
 
@@ -145,7 +145,7 @@ def record_refused(
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return None
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         trigger=Trigger.PROVIDER_REFUSED,
         columns={
@@ -157,14 +157,14 @@ def record_refused(
             # A refused refresh is not repeated at once; the next one is due by time.
             "refreshed_at": refreshed(mitigation, now, extended_at),
         },
-        told={
+        event_data={
             "code": code,
             "reason": reason[:MAX_REASON_TOLD],
             **({"conflict": _in_event(conflict)} if conflict else {}),
         },
         event=EventType.MITIGATION_REFUSED,
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     settle(mitigation.request, now=now)
     return mitigation
 
@@ -183,7 +183,7 @@ def record_unavailable(
     now: datetime,
 ) -> Mitigation | None:
     """Not now: the provider named the time from which it may be asked again."""
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         columns={
             "last_heard_at": now,
@@ -192,10 +192,10 @@ def record_unavailable(
             "retry_at": retry_at,
             "conflict": None,
         },
-        told={"code": code, "retry_at": retry_at.isoformat()},
+        event_data={"code": code, "retry_at": retry_at.isoformat()},
         event=EventType.MITIGATION_STATUS,
     )
-    return advance(step, now=now)
+    return advance(transition, now=now)
 
 
 @transaction.atomic(savepoint=False)
@@ -208,13 +208,13 @@ def record_forgotten(*, mitigation_id: UUID, now: datetime) -> Mitigation | None
     if mitigation.status != Status.PENDING:
         # A request that is being sent keeps its deadline even if the provider never received it.
         columns |= {"expires_at": None, "asked_at": now, "overdue_at": None}
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         trigger=Trigger.FORGOTTEN,
         columns=columns,
-        told={"why": "forgotten"},
+        event_data={"why": "forgotten"},
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     settle(mitigation.request, now=now)
     return mitigation
 
@@ -233,7 +233,7 @@ def record_superseded(
     newer = {one.mid: one for one in queries.newer_overlapping(mitigation_id)}
     newer |= {one.mid: one for one in _named(mitigation, conflict)}
     replaced_by = replacement(mitigation, [newer[mid] for mid in sorted(newer)])
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         trigger=Trigger.PROVIDER_WITHDREW,
         columns={
@@ -242,13 +242,13 @@ def record_superseded(
             "conflict": conflict,
             "replaced_by": replaced_by,
         },
-        told={
+        event_data={
             "why": "superseded",
             "by": [one["request"] for one in replaced_by["by"]],
             "is_less": bool(replaced_by["lost"]),
         },
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     settle(mitigation.request, now=now)
     return mitigation
 
@@ -266,24 +266,24 @@ def _named(mitigation: Mitigation, conflict: Mapping[str, Any]) -> Iterable[Miti
 
 def record_identity_replaced(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
     """The provider knows another client by our cuid: there is a new one, and its owner is told."""
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         columns={"last_heard_at": now},
-        told={"why": "identity"},
+        event_data={"why": "identity"},
         event=EventType.MITIGATION_STATUS,
     )
-    return advance(step, now=now)
+    return advance(transition, now=now)
 
 
 def record_withdrawal_confirmed(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
     """2.02: the provider was told to stop; it may filter a little longer."""
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         columns={"last_heard_at": now, "withdrawal_confirmed_at": now},
-        told={"told": True},
+        event_data={"told": True},
         event=EventType.MITIGATION_STATUS,
     )
-    return advance(step, now=now)
+    return advance(transition, now=now)
 
 
 @transaction.atomic(savepoint=False)
@@ -298,13 +298,13 @@ def record_release(*, mitigation_id: UUID, now: datetime) -> bool:
         return False
     tries = mitigation.release_tries + 1
     is_last = tries == MAX_RELEASE_TRIES
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         columns={"release_tried_at": now, "release_tries": tries},
-        told={"why": "still_held", **({"tries": tries} if is_last else {})},
+        event_data={"why": "still_held", **({"tries": tries} if is_last else {})},
         event=EventType.MITIGATION_STATUS if tries == 1 or is_last else None,
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     return True
 
 
@@ -319,7 +319,7 @@ def record_end_in_loop(*, mitigation_id: UUID, gateways: str, now: datetime) -> 
         return
     gateways = gateways[:MAX_REASON_KEPT]
     is_known = (mitigation.refusal_code, mitigation.refusal_reason) == (LOOP, gateways)
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation_id,
         columns={
             "last_heard_at": now,
@@ -327,8 +327,8 @@ def record_end_in_loop(*, mitigation_id: UUID, gateways: str, now: datetime) -> 
             "refusal_reason": gateways,
             "retry_at": now + END_AGAIN_AFTER,
         },
-        told={"code": LOOP, "reason": gateways[:MAX_REASON_TOLD]},
+        event_data={"code": LOOP, "reason": gateways[:MAX_REASON_TOLD]},
         event=None if is_known else EventType.MITIGATION_REFUSED,
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     settle(mitigation.request, now=now)

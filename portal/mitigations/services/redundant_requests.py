@@ -25,10 +25,9 @@ from portal.mitigations.models import (
     Wanted,
 )
 from portal.mitigations.redundancy import is_redundant
-from portal.mitigations.services.advance import FILTERING_HEARD_WITHIN
 from portal.mitigations.services.locks import lock_request, lock_requests, mitigations_of
 from portal.mitigations.services.terminate import terminate
-from portal.mitigations.states import REQUEST_TERMINAL, Status
+from portal.mitigations.states import REQUEST_TERMINAL, STALE_AFTER, Status
 
 MAX_PAIRS: Final = 200
 """Pairs of an older and a newer request that one sweep checks; the next sweep checks others."""
@@ -72,7 +71,7 @@ def _end(pair: tuple[UUID, UUID], now: datetime) -> bool:
         request=newer,
         wanted=Wanted.ACTIVE,
         status=Status.MITIGATING,
-        last_heard_at__gte=now - FILTERING_HEARD_WITHIN,
+        last_heard_at__gte=now - STALE_AFTER,
     ).select_related("request")
     still_filtering = [mitigation for mitigation in mitigations_of(older) if may_filter(mitigation)]
     if not is_redundant(older, still_filtering, newer, list(filtering)):

@@ -15,10 +15,17 @@ from django.db import transaction
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import MAX_COUNTER, REPORTS_MISSING_AFTER, Mitigation, Wanted
-from portal.mitigations.services.advance import FILTERING_HEARD_WITHIN, settle
+from portal.mitigations.services.advance import settle
 from portal.mitigations.services.locks import lock_mitigation
-from portal.mitigations.services.transitions import Step, apply
-from portal.mitigations.states import CONFIRMED, KNOWN_REPORTS, Status, Trigger, next_status
+from portal.mitigations.services.transitions import Transition, apply
+from portal.mitigations.states import (
+    CONFIRMED,
+    KNOWN_REPORTS,
+    STALE_AFTER,
+    Status,
+    Trigger,
+    next_status,
+)
 from portal.mitigations.validation import INDEFINITE
 
 LIFETIME_TOLD_WITHIN: Final = timedelta(seconds=3)
@@ -88,11 +95,11 @@ def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime)
     unknown = {"unknown": report.dots_status} if is_unknown_news else {}
     apply(
         mitigation,
-        Step(
+        Transition(
             mitigation_id=mitigation_id,
             trigger=report.trigger or _confirms(mitigation),
             columns=columns,
-            told=_began(mitigation, report) | unknown,
+            event_data=_began(mitigation, report) | unknown,
             event=EventType.MITIGATION_STATUS if is_unknown_news else None,
         ),
         now=now,
@@ -195,7 +202,7 @@ def _changes_numbers_only(mitigation: Mitigation, report: ProviderReport, now: d
         and report.mitigation_start in (None, mitigation.mitigation_start)
         # One that was silent for long and filters after all may make another provider needless.
         and mitigation.last_heard_at is not None
-        and now - mitigation.last_heard_at < FILTERING_HEARD_WITHIN
+        and now - mitigation.last_heard_at < STALE_AFTER
     )
 
 

@@ -21,7 +21,7 @@ from portal.mitigations.models import (
     MitigationRequest,
     Wanted,
 )
-from portal.mitigations.services.transitions import Step, apply
+from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import (
     Status,
     Trigger,
@@ -46,7 +46,7 @@ def end_mitigation(
     that again afterwards.
     """
     never_left = mitigation.sent_at is None and mitigation.status == Status.PENDING
-    step = Step(
+    transition = Transition(
         mitigation_id=mitigation.pk,
         trigger=Trigger.DROPPED_UNSENT if never_left else Trigger.WITHDRAWAL_ASKED,
         columns={
@@ -59,9 +59,9 @@ def end_mitigation(
             # A time named for the next request is none for the end.
             "retry_at": None,
         },
-        told={"why": "unsent"} if never_left else {},
+        event_data={"why": "unsent"} if never_left else {},
     )
-    apply(mitigation, step, now=now)
+    apply(mitigation, transition, now=now)
     if actor or cause:
         why = {"cause": cause, "subscriptions": list(withdrawn_for), "hold_again": hold_again}
         append_event(

@@ -1,4 +1,4 @@
-"""Write one step of a mitigation: its status by the table, its columns and its event."""
+"""Write one transition of a mitigation: its status by the table, its columns and its event."""
 
 from __future__ import annotations
 
@@ -50,31 +50,31 @@ OF_ONE_ACTIVATION: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Transition:
     """One mitigation's change: what happened, which columns say so, and what the event tells."""
 
     mitigation_id: UUID
     trigger: Trigger | None = None
     "None: columns change, the status does not"
     columns: Mapping[str, Any] = field(default_factory=dict)
-    told: Mapping[str, Any] = field(default_factory=dict)
+    event_data: Mapping[str, Any] = field(default_factory=dict)
     "beside status and previous, in the event"
     event: EventType | None = None
     "None: an event only when the status changes"
     actor: Actor | None = None
 
 
-def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:
-    """Write one step of a locked mitigation, with its event. `settle` must follow."""
+def apply(mitigation: Mitigation, transition: Transition, *, now: datetime) -> None:
+    """Write one transition of a locked mitigation, with its event. `settle` must follow."""
     previous = Status(mitigation.status)
-    status = next_status(previous, step.trigger) if step.trigger else previous
+    status = next_status(previous, transition.trigger) if transition.trigger else previous
     columns: dict[str, Any] = {}
     if status != previous:
-        # What the step itself says, such as a provider's own time for the next try, goes before.
-        columns = {"status": status, **_turn(mitigation, previous, status, now)}
-        columns |= _filtering(mitigation, step, status, now)
-    columns |= step.columns
-    if mitigation.unsaved_at is not None and "last_heard_at" in step.columns:
+        # The transition's own columns win, such as a provider's own time for the next try.
+        columns = {"status": status, **_end_or_setback(mitigation, previous, status, now)}
+        columns |= _filtering(mitigation, transition, status, now)
+    columns |= transition.columns
+    if mitigation.unsaved_at is not None and "last_heard_at" in transition.columns:
         columns["unsaved_at"] = None
     if status == Status.MITIGATING and mitigation.mitigating_at is None:
         columns["mitigating_at"] = now
@@ -82,7 +82,7 @@ def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:
         setattr(mitigation, name, value)
     if columns:
         mitigation.save(update_fields=list(columns))
-    event = step.event or (EventType.MITIGATION_STATUS if status != previous else None)
+    event = transition.event or (EventType.MITIGATION_STATUS if status != previous else None)
     if event:
         append_event(
             organization_id=mitigation.organization_id,
@@ -90,8 +90,8 @@ def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:
             at=now,
             request=mitigation.request,
             mitigation=mitigation,
-            actor=step.actor,
-            data={"status": status.value, "previous": previous.value, **step.told},
+            actor=transition.actor,
+            data={"status": status.value, "previous": previous.value, **transition.event_data},
         )
 
 
@@ -101,7 +101,7 @@ def retry_at(setbacks: int, now: datetime) -> datetime:
     return now + timedelta(seconds=wait_s)
 
 
-def _turn(
+def _end_or_setback(
     mitigation: Mitigation, previous: Status, status: Status, now: datetime
 ) -> dict[str, Any]:
     """What the columns say of an end, or of a setback and when it is tried again."""
@@ -120,20 +120,22 @@ def _turn(
     return columns | ({"setbacks": 0} if status in CONFIRMED else {})
 
 
-def _filtering(mitigation: Mitigation, step: Step, status: Status, now: datetime) -> dict[str, Any]:
+def _filtering(
+    mitigation: Mitigation, transition: Transition, status: Status, now: datetime
+) -> dict[str, Any]:
     """What a change to `status` means for the filtering of a plan: it ended by itself, or began
     again.
     """
-    if mitigation.request.kind != RequestKind.STANDBY or step.trigger is None:
+    if mitigation.request.kind != RequestKind.STANDBY or transition.trigger is None:
         return {}
     if status in ACTIVE:
         return {"filtering_end": None}
     end = filtering_end(
         mitigation,
-        step.trigger,
+        transition.trigger,
         status,
         now=now,
-        conflict=step.columns.get("conflict"),
+        conflict=transition.columns.get("conflict"),
         newer=partial(queries.newer_for_help_now, mitigation),
     )
     return {} if end is None else {"filtering_end": end}

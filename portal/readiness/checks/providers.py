@@ -10,18 +10,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from portal.core.formatting import NBSP, ago, ahead, date, dialable, duration, listed, since
+from portal.mitigations.states import STALE_AFTER, UNAUTHORIZED_CODES
 from portal.providers.models import PendingChange
 from portal.providers.wording import ignored_redirection, old_settings, still_connected
 from portal.readiness.certificates import Validity
 from portal.readiness.rows import CheckCode, Destination, Found, Link, Row, State
 from portal.wording import Session, session_sentence
-from portal.wording.badges import STALE_AFTER
 from portal.wording.refusals import gateways
 
 WARN_BEFORE_END: Final = timedelta(days=30)
 """Certificates that end sooner are to be replaced soon."""
-NOT_LET_IN: Final = frozenset({"4.01", "4.03"})
-"""Codes of a server that completed the handshake but does not know this client."""
 OVER: Final = {"dtls": "UDP", "tls": "TCP"}
 
 
@@ -200,7 +198,7 @@ def _refused(provider: ProviderFacts, now: datetime) -> Found:
     """The session works, but the server refuses what the portal sends over it."""
     short, code = provider.short, provider.refusal
     words = f"{_since_when(provider, now)}, but {short} refuses the portal’s messages. "
-    if code in NOT_LET_IN:
+    if code in UNAUTHORIZED_CODES:
         words += (
             f"{short} does not know the portal’s certificate (code {code}): it will refuse "
             f"requests too."

@@ -38,11 +38,11 @@ def activate(
     )
     if earlier is not None:
         return earlier
-    going_on = plan.live_activation
-    if going_on is not None and not going_on.terminate_asked_at:
+    ongoing = plan.live_activation
+    if ongoing is not None and not ongoing.terminate_asked_at:
         raise Conflict(
-            f"{who_first(going_on.requester)} activated this plan "
-            f"{when(going_on.created_at, timezone.now(), zone=True)}. Nothing more to do.",
+            f"{who_first(ongoing.requester)} activated this plan "
+            f"{when(ongoing.created_at, timezone.now(), zone=True)}. Nothing more to do.",
             code="already-active",
         )
     plan.activation = mitigations.submit(

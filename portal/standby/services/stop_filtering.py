@@ -30,8 +30,8 @@ def stop_filtering(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
             ),
             code="plan-is-off",
         )
-    going_on = plan.live_activation
-    if going_on is not None:
-        mitigations.terminate(request_id=going_on.pk, actor=actor)
+    ongoing = plan.live_activation
+    if ongoing is not None:
+        mitigations.terminate(request_id=ongoing.pk, actor=actor)
     plan.request = mitigations.stop_filtering(request_id=plan.request_id, actor=actor)
     return plan

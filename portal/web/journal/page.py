@@ -147,7 +147,7 @@ def _folded(newest_first: Iterable[JournalRow]) -> list[JournalLine]:
     Another status, and what else is said about its mitigation, end it.
     """
     runs: list[list[JournalRow]] = []
-    going_on: dict[int, tuple[str, list[JournalRow]]] = {}
+    ongoing: dict[int, tuple[str, list[JournalRow]]] = {}
     for row in newest_first:
         message = row.message
         status = reported_status(said_by(message))
@@ -156,16 +156,16 @@ def _folded(newest_first: Iterable[JournalRow]) -> list[JournalLine]:
             continue
         key = message.mitigation_id.int
         if status is None:
-            going_on.pop(key, None)
+            ongoing.pop(key, None)
             runs.append([row])
             continue
-        known, run = going_on.get(key, ("", []))
+        known, run = ongoing.get(key, ("", []))
         if not run or (known and status and known != status):
             run = []
             runs.append(run)
             known = ""
         run.append(row)
-        going_on[key] = (known or status, run)
+        ongoing[key] = (known or status, run)
     return [line for run in runs for line in _lines(run)]
 
 

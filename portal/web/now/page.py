@@ -21,7 +21,7 @@ from portal.organizations.models import Membership, Organization
 from portal.providers.models import Subscription
 from portal.readiness.gather import readiness_of
 from portal.web.frame import frame
-from portal.web.now.readiness_summary import tonight
+from portal.web.now.readiness_summary import readiness_summary
 from portal.web.requests import chart
 from portal.web.requests.described import scope_line, short_life
 from portal.web.requests.ended import ends
@@ -69,9 +69,9 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
     start, organization = frame(membership, now), membership.organization
     by_id = subscriptions(organization)
     enabled = [one for one in by_id.values() if one.enabled]
-    going_on = list(queries.live_requests(organization))
-    held = held_beside(organization, going_on)
-    live = [(one, request_facts(one, by_id, organization, live=held)) for one in going_on]
+    ongoing = list(queries.live_requests(organization))
+    held = held_beside(organization, ongoing)
+    live = [(one, request_facts(one, by_id, organization, live=held)) for one in ongoing]
     live.sort(key=lambda pair: (wording.rank(pair[1], now), pair[0].created_at))
     shown, moved = _keep_order(live, order)
     ended = ends(queries.ended_by_itself(organization), organization, by_id, now)
@@ -102,7 +102,7 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
         title = f"{context['say'].badge.word} – {ended.rows[0].request.name}"
     context |= {
         "title": title,
-        "ready": tonight(readiness_of(membership, now), context["say"], now),
+        "ready": readiness_summary(readiness_of(membership, now), context["say"], now),
         "tiles": verified[:TILES],
         "has_more_resources": len(verified) > TILES,
         "to_do": not verified or not enabled,
@@ -135,7 +135,7 @@ def _cards(
     samples = _recent_samples(organization, [request for request, _ in live], now)
     cards = []
     for request, facts in live:
-        badge = wording.badge(facts, now)
+        badge = wording.request_badge(facts, now)
         is_ordered = request.strategy == Strategy.FAILOVER
         rate = wording.dropped_now(facts.mitigations, now)
         provider_cards = provider_cards_of(facts, now, is_ordered=is_ordered)

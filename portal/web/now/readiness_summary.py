@@ -18,7 +18,7 @@ PLANS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Tonight:
+class ReadinessSummary:
     """The first sentence of a calm page with its evidence, and the box that leads to the checks."""
 
     say: Say
@@ -27,8 +27,8 @@ class Tonight:
     plans: tuple[Row, ...]
 
 
-def tonight(readiness: Readiness, say: Say, now: datetime) -> Tonight:
-    return Tonight(
+def readiness_summary(readiness: Readiness, say: Say, now: datetime) -> ReadinessSummary:
+    return ReadinessSummary(
         say=_say(readiness, say, now),
         answer=readiness.answer,
         to_fix=_to_fix(readiness),

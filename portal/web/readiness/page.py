@@ -15,7 +15,7 @@ from portal.standby import queries
 from portal.wording.headlines import everyone
 
 DRILLS_PER_PAGE: Final = 20
-MENDS: Final = (("Fix now", State.FAIL), ("Fix soon", State.WARN))
+FIXES: Final = (("Fix now", State.FAIL), ("Fix soon", State.WARN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def readiness_page(readiness: Readiness, now: datetime) -> dict[str, Any]:
     rows = readiness.rows
     passes = of(rows, State.PASS)
     sections = [
-        *(Section(name, tuple(of(rows, state))) for name, state in MENDS),
+        *(Section(name, tuple(of(rows, state))) for name, state in FIXES),
         *(
             Section(name, tuple(row for row in passes if row.group == group))
             for group, name in GROUP_NAMES.items()

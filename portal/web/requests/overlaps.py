@@ -20,14 +20,13 @@ from portal.mitigations.consent import Consent
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.replacement import Proposal, Replaced, would_replace
 from portal.mitigations.services.consent_check import CheckContext, joint_request
-from portal.mitigations.states import RequestStatus
+from portal.mitigations.states import STALE_AFTER, RequestStatus
 from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from portal.web.requests.request_form import typed_id
 from portal.web.requests.shared import subscriptions
-from portal.wording.badges import STALE_AFTER
 from portal.wording.from_rows.mitigations import request_facts
 from portal.wording.replacement_losses import (
     already,

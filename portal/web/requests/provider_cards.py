@@ -32,7 +32,7 @@ def request_chip(facts: wording.RequestFacts, now: datetime) -> Chip:
         RequestStatus.STANDBY,
     )
     return Chip(
-        badge=wording.badge(facts, now),
+        badge=wording.request_badge(facts, now),
         status=facts.status.value,
         as_of=as_of(facts, now) if is_old else None,
     )

@@ -24,7 +24,7 @@ def report_page(start: Frame, request: MitigationRequest) -> dict[str, Any]:
     context = request_page(start, request, EVERYTHING)
     facts: wording.RequestFacts = context["request_facts"]
     return context | {
-        "title": f"{wording.badge(facts, now).word} – Report – {request.name}",
+        "title": f"{wording.request_badge(facts, now).word} – Report – {request.name}",
         "here": "requests",
         "is_report": True,
         "numbers": numbers_of(request, facts, context["reports"], now),

@@ -171,7 +171,7 @@ class RequestForm:
             unread.append(FieldError("subscriptions", "required", message))
         return submission, unread
 
-    def mended(self, fix: str) -> RequestForm:
+    def fixed(self, fix: str) -> RequestForm:
         """The form after a fix button: it replaces one typed target or range, adds ports and
         protocols, and keeps the rest.
 

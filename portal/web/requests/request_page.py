@@ -68,7 +68,7 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         "frame": start,
         "request_": request,
         "request_facts": facts,
-        "title": f"{wording.badge(facts, now).word} – {request.name}",
+        "title": f"{wording.request_badge(facts, now).word} – {request.name}",
         "chip": request_chip(facts, now),
         "say": wording.request_says(facts, now),
         "next": wording.next_step(facts, now),

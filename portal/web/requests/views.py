@@ -97,7 +97,7 @@ def new(request: HttpRequest, slug: str) -> HttpResponse:
         return _form(request, membership, fresh_form(membership.organization, request.GET))
     form = RequestForm.typed(request.POST)
     if "fix" in request.POST:
-        return _form(request, membership, _checked(membership, form.mended(request.POST["fix"])))
+        return _form(request, membership, _checked(membership, form.fixed(request.POST["fix"])))
     if "change" in request.POST:
         if request.POST["change"] == ENTER:
             messages.info(request, NOT_SENT_YET)

@@ -58,7 +58,7 @@ class PlanCard:
     provider_cards: list[ProviderCard]
     targets: str
     tell: str
-    going_on: str
+    ongoing: str
     "who activated it, while that goes on"
     can_stop: bool
     "somebody filters for it"
@@ -105,7 +105,7 @@ def _may_not(membership: Membership) -> str:
 
 def _card(plan: StandbyPlan, by_id: Mapping[str, Subscription], now: datetime) -> PlanCard:
     facts = request_facts(plan.request, by_id, plan.organization)
-    going_on = plan.live_activation
+    ongoing = plan.live_activation
     return PlanCard(
         plan=plan,
         facts=facts,
@@ -113,10 +113,10 @@ def _card(plan: StandbyPlan, by_id: Mapping[str, Subscription], now: datetime) -
         provider_cards=provider_cards_of(facts, now, is_ordered=False) if plan.is_on else [],
         targets=scope_line(plan.request),
         tell="" if plan.is_on else _off(plan, now),
-        going_on=words.activated_sentence(who_first(going_on.requester), going_on.created_at, now)
-        if going_on
+        ongoing=words.activated_sentence(who_first(ongoing.requester), ongoing.created_at, now)
+        if ongoing
         else "",
-        can_stop=plan.is_on and (_is_wanted(going_on) or plan.request.status in queries.ACTED_ON),
+        can_stop=plan.is_on and (_is_wanted(ongoing) or plan.request.status in queries.ACTED_ON),
     )
 
 
@@ -133,9 +133,9 @@ def _stop_question(
 ) -> wording.Question | None:
     if not plan.is_on:
         return None
-    organization, going_on, activation = plan.organization, plan.live_activation, None
-    if going_on is not None and _is_wanted(going_on):
-        found = mitigation_queries.requests(organization).get(pk=going_on.pk)
+    organization, ongoing, activation = plan.organization, plan.live_activation, None
+    if ongoing is not None and _is_wanted(ongoing):
+        found = mitigation_queries.requests(organization).get(pk=ongoing.pk)
         activation = request_facts(found, by_id, organization)
     targets = targets_of(plan.request)
     return wording.stop_question(facts, targets, now, activation=activation)
@@ -169,7 +169,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
     say = wording.request_says(facts, now)
     if plan.request.is_over:
         say = wording.Say(words.OFF, wording.headline(facts, now), _off(plan, now))
-    going_on = plan.live_activation
+    ongoing = plan.live_activation
     filtering = queries.filtering_for_earlier(plan)
     waiting = mitigation_queries.ended_by_itself(organization).filter(pk__in=_versions(plan))
     return {
@@ -192,7 +192,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
         "hidden_entries": hidden,
         "can_act": membership.can_operate,
         "key": str(uuid4()),
-        "overlaps": NO_OVERLAPS if going_on or not membership.can_operate else _overlaps(plan, now),
+        "overlaps": NO_OVERLAPS if ongoing or not membership.can_operate else _overlaps(plan, now),
         "stop": _stop_question(plan, facts, by_id, now),
         "older": filtering[0].request if filtering else None,
         "older_words": words.older_sentence(
@@ -202,11 +202,9 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
                 )
             )
         ),
-        "activation": going_on,
-        "going_on": words.activated_sentence(
-            who_first(going_on.requester), going_on.created_at, now
-        )
-        if going_on
+        "activation": ongoing,
+        "ongoing": words.activated_sentence(who_first(ongoing.requester), ongoing.created_at, now)
+        if ongoing
         else "",
         "points": words.activation_points(
             [mitigation.short for mitigation in facts.mitigations], targets_of(plan.request)

@@ -42,8 +42,8 @@ class PlanForm:
     def typed(cls, data: QueryDict) -> PlanForm:
         return cls(name=data.get("name", "")[:MAX_TYPED_NAME], request_form=RequestForm.typed(data))
 
-    def mended(self, fix: str) -> PlanForm:
-        return replace(self, request_form=self.request_form.mended(fix))
+    def fixed(self, fix: str) -> PlanForm:
+        return replace(self, request_form=self.request_form.fixed(fix))
 
     def with_request_form(self, request_form: RequestForm) -> PlanForm:
         return replace(self, request_form=request_form)

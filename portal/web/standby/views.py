@@ -58,7 +58,7 @@ def new(request: HttpRequest, slug: str) -> HttpResponse:
         return _form(request, membership, PlanForm.fresh(lifetime_s=longest))
     form = PlanForm.typed(request.POST)
     if "fix" in request.POST:
-        return _form(request, membership, form.mended(request.POST["fix"]))
+        return _form(request, membership, form.fixed(request.POST["fix"]))
     if "change" in request.POST:
         messages.info(request, NOT_SENT_YET)
         return _form(request, membership, form)
@@ -96,7 +96,7 @@ def edit(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
         return _form(request, membership, form, plan=plan)
     form = PlanForm.typed(request.POST)
     if "fix" in request.POST:
-        return _form(request, membership, form.mended(request.POST["fix"]), plan=plan)
+        return _form(request, membership, form.fixed(request.POST["fix"]), plan=plan)
     if "change" in request.POST:
         messages.info(request, NOT_SENT_YET)
         return _form(request, membership, form, plan=plan)
@@ -131,10 +131,10 @@ def activate(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
     start = frame(membership, timezone.now())
     plan = plan_for(membership, plan_id)
-    going_on = plan.live_activation
+    ongoing = plan.live_activation
     if request.method == "GET":
-        if going_on is not None:
-            return redirect(going_on)
+        if ongoing is not None:
+            return redirect(ongoing)
         context = pages.plan_page(start, plan, request.GET)
         return render(request, "standby/activate.html", context)
     key = request.POST.get("key", "")[:64]
@@ -147,7 +147,7 @@ def activate(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
         return render(request, "standby/activate.html", context, status=409)
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)
-        return redirect(f"{(going_on or plan).get_absolute_url()}#h")
+        return redirect(f"{(ongoing or plan).get_absolute_url()}#h")
     return redirect(f"{mitigation_request.get_absolute_url()}#h")
 
 

@@ -180,7 +180,7 @@ async def test_a_redirection_loop_is_not_followed_but_reported(
                 assert not client.should_move.is_set()
 
         assert "alt.example sends us to home.example, where we have just been" in caplog.text
-        assert ignored == [NotFollowed.CIRCLE]
+        assert ignored == [NotFollowed.LOOP]
         async with there.session() as client:
             assert client.peer.startswith("127.0.0.2:")
 

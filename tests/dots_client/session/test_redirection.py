@@ -73,7 +73,7 @@ def test_a_way_back_within_five_minutes_is_a_loop(name: str) -> None:
     redirections = moved(ttl_s=600)
     back = RedirectedSignal(alt_server=name)
 
-    assert redirections.redirected(back, ttl_s=600, now=299.9) is NotFollowed.CIRCLE
+    assert redirections.redirected(back, ttl_s=600, now=299.9) is NotFollowed.LOOP
     assert redirections.alternate(now=299.9, is_under_attack=True) == HERE
     assert redirections.redirected(back, ttl_s=600, now=300.0) is None
 
@@ -83,7 +83,7 @@ def test_a_server_that_sends_us_to_itself_is_not_followed() -> None:
     redirections = Redirections()
     redirections.contacted("alt.example", now=10.0)
 
-    assert redirections.redirected(ALT, ttl_s=600, now=10.0) is NotFollowed.CIRCLE
+    assert redirections.redirected(ALT, ttl_s=600, now=10.0) is NotFollowed.LOOP
 
 
 def test_an_unreachable_alternate_is_abandoned() -> None:
@@ -92,7 +92,7 @@ def test_an_unreachable_alternate_is_abandoned() -> None:
     redirections.failed("alt.example", now=5.0)
 
     assert redirections.alternate(now=6.0, is_under_attack=True) is None
-    assert redirections.redirected(ALT, ttl_s=600, now=6.0) is NotFollowed.CIRCLE
+    assert redirections.redirected(ALT, ttl_s=600, now=6.0) is NotFollowed.LOOP
 
 
 def test_a_failure_of_the_provisioned_server_changes_nothing() -> None:
@@ -112,7 +112,7 @@ def test_the_remembered_servers_are_bounded() -> None:
     second = RedirectedSignal(alt_server="server-1.example")
 
     assert redirections.redirected(first, ttl_s=1, now=65.0) is None
-    assert redirections.redirected(second, ttl_s=1, now=65.0) is NotFollowed.CIRCLE
+    assert redirections.redirected(second, ttl_s=1, now=65.0) is NotFollowed.LOOP
 
 
 NAME_ALONE = RedirectedSignal(alt_server="Alt.example.")

@@ -10,7 +10,7 @@ from django.utils import timezone
 from portal.events.models import Event
 from portal.inventory import services
 from portal.inventory.models import UnknownMitigation
-from portal.inventory.reported_mitigation import Held
+from portal.inventory.reported_mitigation import ReportedMitigation
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import submit as submit
 
@@ -18,7 +18,7 @@ Record = Callable[..., None]
 CUID = "ours"
 
 
-def held(mid: int = 4, prefix: str = "203.0.113.0/26", **fields: Any) -> Held:
+def reported(mid: int = 4, prefix: str = "203.0.113.0/26", **fields: Any) -> ReportedMitigation:
     """A mitigation that filters for an hour."""
     targets = {
         "prefixes": [prefix],
@@ -28,7 +28,7 @@ def held(mid: int = 4, prefix: str = "203.0.113.0/26", **fields: Any) -> Held:
         **fields.pop("more", {}),
     }
     fields = {"dots_status": 2, "lifetime_s": 3600, **fields}
-    return Held(mid=mid, targets=targets, **fields)  # type: ignore[arg-type]  # the test names fields
+    return ReportedMitigation(mid=mid, targets=targets, **fields)  # type: ignore[arg-type]  # the test names fields
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def record(acme_northgate: Subscription) -> Record:
     """Northgate has listed to acme what it holds."""
 
     def record(
-        *unknown: Held,
+        *unknown: ReportedMitigation,
         told: Collection[int] = (),
         refusal: str = "",
         cuid: str = CUID,

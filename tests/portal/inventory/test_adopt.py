@@ -12,15 +12,14 @@ from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.inventory import services
-from portal.inventory.adoptable import HEARD_WITHIN
 from portal.inventory.models import Ending, UnknownMitigation
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest
-from portal.mitigations.states import Status
+from portal.mitigations.states import STALE_AFTER, Status
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.factories import ResourceFactory
-from tests.portal.inventory.conftest import Record, held, one, told
+from tests.portal.inventory.conftest import Record, one, reported, told
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import confirm, mitigations_of, sent
 
@@ -51,7 +50,7 @@ def test_a_request_owns_it_with_its_mid_scope_and_status(
     began = now - timedelta(hours=2)
     ports = [{"lower": 443, "upper": 443}, {"lower": 80, "upper": 90}]
     record(
-        held(4, SHOP, ports=ports, protocols=[17, 6], lifetime_s=1800, mitigation_start=began),
+        reported(4, SHOP, ports=ports, protocols=[17, 6], lifetime_s=1800, mitigation_start=began),
         at=now,
     )
 
@@ -97,7 +96,7 @@ def test_the_targets_are_saved_in_the_providers_order(
         "fqdns": ["shop.example.com"],
         "uris": ["https://shop.example.com/"],
     }
-    record(held(4, more=more))
+    record(reported(4, more=more))
 
     [mitigation] = adopt(dana).mitigations.all()
 
@@ -122,7 +121,7 @@ def test_a_target_that_a_refresh_would_spell_otherwise_is_not_adopted(
 ) -> None:
     ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="shop.example")
     ResourceFactory.create(organization=acme, name="Six", value="2001:db8::/32")
-    record(held(4, more=more))
+    record(reported(4, more=more))
 
     with pytest.raises(Conflict, match=f"Northgate holds {kind} in a spelling") as refused:
         adopt(dana)
@@ -146,7 +145,7 @@ def test_a_target_that_a_refresh_would_spell_otherwise_is_not_adopted(
 def test_its_status_is_the_one_reported(
     record: Record, dana: User, dots_status: int | None, status: Status, of_request: str
 ) -> None:
-    record(held(4, dots_status=dots_status))
+    record(reported(4, dots_status=dots_status))
 
     request = adopt(dana)
 
@@ -154,7 +153,7 @@ def test_its_status_is_the_one_reported(
 
 
 def test_an_adopted_mitigation_ends_like_any_other(record: Record, dana: User) -> None:
-    record(held(4))
+    record(reported(4))
     request = adopt(dana)
 
     mitigations.terminate(request_id=request.pk, actor=Actor.person(dana))
@@ -168,12 +167,12 @@ def test_an_adopted_mitigation_ends_like_any_other(record: Record, dana: User) -
 def test_an_indefinite_mitigation_stays_indefinite_if_that_is_allowed(
     record: Record, acme: Organization, dana: User
 ) -> None:
-    record(held(4, lifetime_s=-1))
+    record(reported(4, lifetime_s=-1))
     assert adopt(dana).lifetime_s == -1
 
     acme.may_be_indefinite = False
     acme.save()
-    record(held(5, "203.0.113.32/27", lifetime_s=-1))
+    record(reported(5, "203.0.113.32/27", lifetime_s=-1))
     row = UnknownMitigation.objects.get(ended_at=None)
 
     request = services.adopt(unknown_id=row.pk, actor=Actor.person(dana))
@@ -185,7 +184,7 @@ def test_an_indefinite_mitigation_stays_indefinite_if_that_is_allowed(
 def test_a_second_adoption_returns_the_same_request(
     record: Record, dana: User, alice: User
 ) -> None:
-    record(held(4))
+    record(reported(4))
 
     assert adopt(dana) == adopt(alice)
 
@@ -194,7 +193,7 @@ def test_a_second_adoption_returns_the_same_request(
 
 
 def test_only_its_request_ends_an_adopted_mitigation(record: Record, dana: User) -> None:
-    record(held(4))
+    record(reported(4))
     adopt(dana)
 
     with pytest.raises(Conflict) as refused:
@@ -225,7 +224,7 @@ REFUSED = [
 def test_a_mitigation_that_no_request_could_ask_for_can_only_be_withdrawn(
     record: Record, dana: User, fields: dict[str, Any], code: str
 ) -> None:
-    record(held(4, **fields))
+    record(reported(4, **fields))
 
     assert code_of(dana) == code
 
@@ -237,7 +236,7 @@ def test_a_mitigation_at_a_provider_that_may_not_protect_it_cannot_be_adopted(
     record: Record, acme_northgate: Subscription, dana: User
 ) -> None:
     Subscription.objects.update(limited_to=["203.0.113.0/27"])
-    record(held(4))
+    record(reported(4))
 
     assert code_of(dana) == "nobody-may-protect"
     Subscription.objects.update(enabled=False, limited_to=[])
@@ -247,11 +246,11 @@ def test_a_mitigation_at_a_provider_that_may_not_protect_it_cannot_be_adopted(
 def test_what_was_last_heard_of_before_a_restore_is_adopted_only_when_it_is_heard_of_again(
     record: Record, dana: User
 ) -> None:
-    record(held(4), at=timezone.now() - HEARD_WITHIN - timedelta(seconds=1))
+    record(reported(4), at=timezone.now() - STALE_AFTER - timedelta(seconds=1))
 
     assert code_of(dana) == "not-heard"
 
-    record(held(4))
+    record(reported(4))
     assert adopt(dana).status == "mitigating"
 
 
@@ -259,7 +258,7 @@ def test_what_was_last_heard_of_before_a_restore_is_adopted_only_when_it_is_hear
 def test_an_ended_or_withdrawn_mitigation_cannot_be_adopted(
     record: Record, dana: User, what: str
 ) -> None:
-    record(held(4))
+    record(reported(4))
     if what == "ended":
         record(told=[4])
     else:
@@ -280,6 +279,6 @@ def test_a_mid_that_a_request_has_or_had_is_not_given_to_another(
         mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
     else:
         sent(mitigation)
-    record(held(mitigation.mid, "203.0.113.32/27"))
+    record(reported(mitigation.mid, "203.0.113.32/27"))
 
     assert code_of(dana) == "mid-known"

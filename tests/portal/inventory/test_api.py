@@ -12,7 +12,7 @@ from portal.inventory import services
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import ProtectedResource
 from tests.conftest import ApiOf
-from tests.portal.inventory.conftest import Record, held, one
+from tests.portal.inventory.conftest import Record, one, reported
 
 URL = "/api/v1/organizations/acme/unknown-mitigations"
 
@@ -20,7 +20,7 @@ URL = "/api/v1/organizations/acme/unknown-mitigations"
 def test_unknown_mitigations_are_listed_with_all_details(
     record: Record, bob: User, api_of: ApiOf
 ) -> None:
-    record(held(4, ports=[{"lower": 443, "upper": 443}], protocols=[6], filters=["ntp"]))
+    record(reported(4, ports=[{"lower": 443, "upper": 443}], protocols=[6], filters=["ntp"]))
 
     [shown] = api_of(bob).get(URL).json()["results"]
 
@@ -44,7 +44,7 @@ def test_unknown_mitigations_are_listed_with_all_details(
 def test_an_infinite_and_an_unreported_lifetime_differ(
     record: Record, bob: User, api_of: ApiOf, lifetime_s: int | None, remaining: int | None
 ) -> None:
-    record(held(4, lifetime_s=lifetime_s))
+    record(reported(4, lifetime_s=lifetime_s))
 
     [shown] = api_of(bob).get(URL).json()["results"]
 
@@ -55,7 +55,7 @@ def test_an_infinite_and_an_unreported_lifetime_differ(
 def test_an_unknown_status_is_null_beside_its_number(
     record: Record, bob: User, api_of: ApiOf, dots_status: int | None
 ) -> None:
-    record(held(4, dots_status=dots_status))
+    record(reported(4, dots_status=dots_status))
 
     [shown] = api_of(bob).get(URL).json()["results"]
 
@@ -65,7 +65,7 @@ def test_an_unknown_status_is_null_beside_its_number(
 def test_an_ended_one_is_not_listed_but_can_still_be_read(
     record: Record, bob: User, api_of: ApiOf
 ) -> None:
-    record(held(4))
+    record(reported(4))
     record(told=[4])
 
     assert api_of(bob).get(URL).json()["results"] == []
@@ -75,7 +75,7 @@ def test_an_ended_one_is_not_listed_but_can_still_be_read(
 def test_adopting_answers_with_the_request_every_time(
     record: Record, shop: ProtectedResource, dana: User, api_of: ApiOf
 ) -> None:
-    record(held(4))
+    record(reported(4))
     api, url = api_of(dana), f"{URL}/{one().pk}/adopt"
 
     answers = [api.post(url), api.post(url)]
@@ -92,7 +92,7 @@ def test_adopting_answers_with_the_request_every_time(
 def test_a_refused_adoption_has_a_code_for_the_reason(
     record: Record, dana: User, api_of: ApiOf
 ) -> None:
-    record(held(4, "198.51.100.0/24"))
+    record(reported(4, "198.51.100.0/24"))
 
     answer = api_of(dana).post(f"{URL}/{one().pk}/adopt")
 
@@ -104,7 +104,7 @@ def test_a_refused_adoption_has_a_code_for_the_reason(
 def test_withdrawing_can_be_repeated_and_names_the_person(
     record: Record, dana: User, alice: User, api_of: ApiOf
 ) -> None:
-    record(held(4))
+    record(reported(4))
     url = f"{URL}/{one().pk}/withdraw"
 
     first, second = api_of(dana).post(url), api_of(alice).post(url)
@@ -117,7 +117,7 @@ def test_withdrawing_can_be_repeated_and_names_the_person(
 def test_withdrawing_an_ended_one_changes_nothing(
     record: Record, dana: User, api_of: ApiOf
 ) -> None:
-    record(held(4))
+    record(reported(4))
     record(told=[4])
 
     answer = api_of(dana).post(f"{URL}/{one().pk}/withdraw")
@@ -129,7 +129,7 @@ def test_withdrawing_an_ended_one_changes_nothing(
 def test_an_adopted_one_is_withdrawn_through_its_request(
     record: Record, shop: ProtectedResource, dana: User, api_of: ApiOf
 ) -> None:
-    record(held(4))
+    record(reported(4))
     services.adopt(unknown_id=one().pk, actor=Actor.person(dana))
 
     answer = api_of(dana).post(f"{URL}/{one().pk}/withdraw")
@@ -141,7 +141,7 @@ def test_an_adopted_one_is_withdrawn_through_its_request(
 def test_a_missing_one_and_another_tenants_are_not_found(
     record: Record, charlie: User, dana: User, api_of: ApiOf, call: str
 ) -> None:
-    record(held(4))
+    record(reported(4))
     method = "post" if call else "get"
 
     for person, unknown_id in ((charlie, one().pk), (dana, uuid4())):

@@ -15,7 +15,7 @@ from portal.organizations.models import ProtectedResource
 from portal.providers.models import SessionState, Subscription
 from tests.conftest import ClientOf
 from tests.portal.identities import in_order
-from tests.portal.inventory.conftest import Record, held, one
+from tests.portal.inventory.conftest import Record, one, reported
 from tests.portal.mitigations.conftest import Submit
 
 NOW_PAGE = "/organizations/acme/"
@@ -38,7 +38,7 @@ def url(action: str) -> str:
 def test_the_page_opens_with_it_and_does_not_say_that_nothing_is_mitigated(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
-    record(held(4))
+    record(reported(4))
 
     shown = page(dana, client_of)
 
@@ -54,7 +54,7 @@ def test_beside_a_live_request_it_is_listed_but_not_the_headline(
     record: Record, submit: Submit, dana: User, client_of: ClientOf
 ) -> None:
     submit()
-    record(held(41))
+    record(reported(41))
 
     shown = page(dana, client_of)
 
@@ -66,7 +66,7 @@ def test_beside_a_live_request_it_is_listed_but_not_the_headline(
 def test_a_viewer_sees_it_and_has_no_buttons(
     record: Record, bob: User, client_of: ClientOf
 ) -> None:
-    record(held(4))
+    record(reported(4))
 
     shown = page(bob, client_of)
 
@@ -78,7 +78,7 @@ def test_a_viewer_sees_it_and_has_no_buttons(
 def test_one_that_cannot_be_adopted_says_why_and_can_be_withdrawn(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
-    record(held(4, "198.51.100.0/24"))
+    record(reported(4, "198.51.100.0/24"))
 
     shown = page(dana, client_of)
 
@@ -88,7 +88,7 @@ def test_one_that_cannot_be_adopted_says_why_and_can_be_withdrawn(
 
 
 def test_adopting_leads_to_the_request(record: Record, dana: User, client_of: ClientOf) -> None:
-    record(held(4))
+    record(reported(4))
     browser = client_of(dana)
 
     answer = browser.post(url("adopt"))
@@ -102,7 +102,7 @@ def test_adopting_leads_to_the_request(record: Record, dana: User, client_of: Cl
 
 
 def test_the_page_shows_a_refused_adoption(record: Record, dana: User, client_of: ClientOf) -> None:
-    record(held(4, dots_status=5))
+    record(reported(4, dots_status=5))
     browser = client_of(dana)
 
     answer = browser.post(url("adopt"), follow=True)
@@ -113,7 +113,7 @@ def test_the_page_shows_a_refused_adoption(record: Record, dana: User, client_of
 def test_withdrawing_asks_for_confirmation_even_without_scripts(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
-    record(held(4))
+    record(reported(4))
     browser = client_of(dana)
     asked = browser.get(url("withdraw")).content.decode()
     assert "Withdraw it at Northgate?" in asked
@@ -133,7 +133,7 @@ def test_withdrawing_asks_for_confirmation_even_without_scripts(
 def test_the_page_says_to_call_an_unreachable_provider(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
-    record(held(4))
+    record(reported(4))
     services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
     Subscription.objects.update(session_state=SessionState.DOWN)
 
@@ -145,7 +145,7 @@ def test_the_page_says_to_call_an_unreachable_provider(
 
 
 def test_an_old_report_looks_old(record: Record, dana: User, client_of: ClientOf) -> None:
-    record(held(4), at=timezone.now() - timedelta(minutes=10))
+    record(reported(4), at=timezone.now() - timedelta(minutes=10))
 
     shown = page(dana, client_of)
 
@@ -156,7 +156,7 @@ def test_an_old_report_looks_old(record: Record, dana: User, client_of: ClientOf
 def test_those_beyond_the_limit_are_counted(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
-    record(*(held(mid) for mid in range(services.MAX_UNKNOWN + 2)))
+    record(*(reported(mid) for mid in range(services.MAX_UNKNOWN + 2)))
 
     assert "2 more are not listed here" in page(dana, client_of)
 
@@ -165,7 +165,7 @@ def test_readiness_has_a_row_that_leads_there(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     assert 'data-code="inventory"' not in page(dana, client_of, READINESS)
-    record(held(4))
+    record(reported(4))
 
     shown = page(dana, client_of, READINESS)
 
@@ -183,7 +183,7 @@ def test_readiness_names_a_provider_that_gives_no_list(
 
 
 def test_another_tenant_does_not_see_it(record: Record, charlie: User, client_of: ClientOf) -> None:
-    record(held(4))
+    record(reported(4))
 
     shown = page(charlie, client_of, "/organizations/globex/")
 
@@ -195,7 +195,7 @@ def test_another_tenant_does_not_see_it(record: Record, charlie: User, client_of
 def test_odd_text_from_a_provider_is_escaped(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
-    record(held(4, more={"aliases": ["<script>alert(1)</script>"]}))
+    record(reported(4, more={"aliases": ["<script>alert(1)</script>"]}))
 
     shown = page(dana, client_of)
 

@@ -20,7 +20,7 @@ from portal.mitigations import services as mitigations
 from portal.mitigations.release import MAX_RELEASE_PAUSE, MAX_RELEASE_TRIES
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
-from tests.portal.inventory.conftest import CUID, Record, held, one, told
+from tests.portal.inventory.conftest import CUID, Record, one, reported, told
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import confirm, mitigations_of
 
@@ -30,8 +30,8 @@ NOW = timezone.now()
 def test_an_unknown_mitigation_is_saved_and_reported_once(
     record: Record, acme: Organization, acme_northgate: Subscription
 ) -> None:
-    record(held(4), at=NOW)
-    record(held(4), at=NOW + timedelta(seconds=15))
+    record(reported(4), at=NOW)
+    record(reported(4), at=NOW + timedelta(seconds=15))
 
     row = one()
     assert (row.organization, row.subscription, row.mid, row.cuid) == (
@@ -49,17 +49,17 @@ def test_an_unknown_mitigation_is_saved_and_reported_once(
 
 
 def test_a_new_status_or_scope_makes_an_event_but_a_lifetime_does_not(record: Record) -> None:
-    record(held(4))
-    record(held(4, lifetime_s=-1))
-    record(held(4, dots_status=3))
-    record(held(4, "203.0.113.0/27", dots_status=3))
+    record(reported(4))
+    record(reported(4, lifetime_s=-1))
+    record(reported(4, dots_status=3))
+    record(reported(4, "203.0.113.0/27", dots_status=3))
 
     assert [event["type"] for event in told()] == ["found", "changed", "changed"]
     assert (one().dots_status, one().targets["prefixes"]) == (3, ["203.0.113.0/27"])
 
 
 def test_an_end_at_the_provider_is_an_end_here(record: Record) -> None:
-    record(held(4))
+    record(reported(4))
     record(told=[4])
 
     assert one().is_over
@@ -70,7 +70,7 @@ def test_an_end_at_the_provider_is_an_end_here(record: Record) -> None:
 
 
 def test_an_unreported_mitigation_stays(record: Record) -> None:
-    record(held(4))
+    record(reported(4))
     record(refusal="4.05")
     record()
 
@@ -79,9 +79,9 @@ def test_an_unreported_mitigation_stays(record: Record) -> None:
 
 
 def test_one_that_returns_is_found_again(record: Record) -> None:
-    record(held(4))
+    record(reported(4))
     record(told=[4])
-    record(held(4))
+    record(reported(4))
 
     assert UnknownMitigation.objects.filter(mid=4).count() == 2
     assert UnknownMitigation.objects.get(ended_at=None).mid == 4
@@ -97,14 +97,14 @@ def test_the_reason_for_a_missing_list_is_saved(record: Record) -> None:
 
 
 def test_a_new_identity_ends_the_unknown_ones_of_the_old(record: Record) -> None:
-    record(held(4))
+    record(reported(4))
     record(cuid="new")
 
     assert one().ending == Ending.IDENTITY
 
 
 def test_a_limited_number_is_saved_and_the_rest_counted(record: Record) -> None:
-    record(*(held(mid) for mid in range(MAX_UNKNOWN + 7)))
+    record(*(reported(mid) for mid in range(MAX_UNKNOWN + 7)))
 
     rows = UnknownMitigation.objects.order_by("mid").values_list("mid", flat=True)
     assert list(rows) == list(range(7, MAX_UNKNOWN + 7))
@@ -114,18 +114,18 @@ def test_a_limited_number_is_saved_and_the_rest_counted(record: Record) -> None:
 def test_a_provider_that_lists_and_drops_again_cannot_fill_the_table(record: Record) -> None:
     for first in range(0, 10 * MAX_UNKNOWN, MAX_UNKNOWN):
         gone = range(first - MAX_UNKNOWN, first)
-        record(*(held(mid) for mid in range(first, first + MAX_UNKNOWN)), told=gone, at=NOW)
+        record(*(reported(mid) for mid in range(first, first + MAX_UNKNOWN)), told=gone, at=NOW)
 
     assert UnknownMitigation.objects.count() == MAX_UNKNOWN
     assert len(told()) == 2 * MAX_UNKNOWN
-    record(held(9999), at=NOW + FOUND_WITHIN + timedelta(seconds=1))
+    record(reported(9999), at=NOW + FOUND_WITHIN + timedelta(seconds=1))
     assert UnknownMitigation.objects.filter(mid=9999).exists()
 
 
 def test_old_ones_are_forgotten(record: Record) -> None:
-    record(held(4), at=NOW)
+    record(reported(4), at=NOW)
     record(told=[4], at=NOW)
-    record(held(5), at=NOW + KEPT_FOR + timedelta(seconds=1))
+    record(reported(5), at=NOW + KEPT_FOR + timedelta(seconds=1))
 
     assert one().mid == 5
 
@@ -136,7 +136,7 @@ def test_a_mitigation_that_a_request_owns_meanwhile_is_not_unknown(
     [mitigation] = mitigations_of(submit())
     confirm(mitigation)
 
-    record(held(mitigation.mid))
+    record(reported(mitigation.mid))
 
     assert not UnknownMitigation.objects.exists()
 
@@ -145,7 +145,7 @@ def test_an_unknown_mitigation_ends_when_a_request_turns_out_to_own_it(
     record: Record, submit: Submit
 ) -> None:
     [mitigation] = mitigations_of(submit())
-    record(held(mitigation.mid))
+    record(reported(mitigation.mid))
     confirm(mitigation)
 
     record(told=[mitigation.mid])
@@ -162,7 +162,7 @@ def test_an_unknown_mitigation_names_the_ended_request_that_asked_for_it(
     mitigations.terminate(request_id=mitigation.request_id, actor=Actor.portal())
     mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
 
-    record(held(mitigation.mid))
+    record(reported(mitigation.mid))
 
     assert one().asked_once == mitigation
 
@@ -175,7 +175,7 @@ def test_what_had_its_mid_before_and_was_for_other_targets_did_not_ask_for_it(
     mitigations.terminate(request_id=mitigation.request_id, actor=Actor.portal())
     mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
 
-    record(held(mitigation.mid, "203.0.113.40/32"))
+    record(reported(mitigation.mid, "203.0.113.40/32"))
 
     assert one().asked_once is None
 
@@ -187,13 +187,13 @@ def test_a_mitigation_with_a_reused_mid_is_not_linked_to_the_ended_request(
     confirm(mitigation)
     mitigations.terminate(request_id=mitigation.request_id, actor=Actor.portal())
     mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
-    record(held(mitigation.mid))
+    record(reported(mitigation.mid))
     # The provider describes it no longer, and spells it otherwise: the same one still.
-    record(held(mitigation.mid, more={"prefixes": []}))
-    record(held(mitigation.mid, "203.0.113.0/26", dots_status=3))
+    record(reported(mitigation.mid, more={"prefixes": []}))
+    record(reported(mitigation.mid, "203.0.113.0/26", dots_status=3))
     assert one().asked_once == mitigation
 
-    record(held(mitigation.mid, "203.0.113.40/32"))
+    record(reported(mitigation.mid, "203.0.113.40/32"))
 
     assert one().asked_once is None
 
@@ -207,9 +207,9 @@ def test_nothing_is_locked_while_nothing_is_unknown(record: Record) -> None:
 
 
 def test_the_event_counter_is_locked_before_the_rows(record: Record) -> None:
-    record(held(4))
+    record(reported(4))
     with CaptureQueriesContext(connection) as queries:
-        record(held(4, dots_status=3))
+        record(reported(4, dots_status=3))
 
     statements = [one["sql"] for one in queries.captured_queries]
     counter = next(i for i, one in enumerate(statements) if "eventcounter" in one)
@@ -220,8 +220,8 @@ def test_the_event_counter_is_locked_before_the_rows(record: Record) -> None:
 def test_tenants_of_one_provider_are_apart(
     record: Record, globex: Organization, globex_northgate: Subscription
 ) -> None:
-    record(held(4))
-    record(held(4), subscription=globex_northgate)
+    record(reported(4))
+    record(reported(4), subscription=globex_northgate)
     record(told=[4], subscription=globex_northgate)
 
     own, other = UnknownMitigation.objects.order_by("ended_at")
@@ -235,7 +235,7 @@ def test_tenants_of_one_provider_are_apart(
 def test_a_person_withdraws_it_and_a_second_call_changes_nothing(
     record: Record, dana: User, alice: User
 ) -> None:
-    record(held(4))
+    record(reported(4))
 
     services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
     again = services.withdraw(unknown_id=one().pk, actor=Actor.person(alice))
@@ -263,10 +263,10 @@ RESTORED = [
 def test_a_withdrawal_is_of_what_was_held_then_and_not_of_its_mid(
     record: Record, dana: User, before: dict[str, Any], now: dict[str, Any], *, is_same: bool
 ) -> None:
-    record(held(4, **before))
+    record(reported(4, **before))
     asked = services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
 
-    record(held(4, **now))
+    record(reported(4, **now))
 
     still = UnknownMitigation.objects.get(ended_at=None)
     assert (still == asked) is is_same
@@ -276,7 +276,7 @@ def test_a_withdrawal_is_of_what_was_held_then_and_not_of_its_mid(
 
 
 def test_the_first_and_last_confirmation_are_saved(record: Record, dana: User) -> None:
-    record(held(4))
+    record(reported(4))
     services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
     later = NOW + timedelta(minutes=2)
 
@@ -289,7 +289,7 @@ def test_the_first_and_last_confirmation_are_saved(record: Record, dana: User) -
 
 
 def test_a_refused_withdrawal_makes_one_event(record: Record, dana: User) -> None:
-    record(held(4))
+    record(reported(4))
     services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
     for _ in range(3):
         services.record_withdrawal_refused(unknown_id=one().pk, code="4.03", now=NOW)
@@ -301,7 +301,7 @@ def test_a_refused_withdrawal_makes_one_event(record: Record, dana: User) -> Non
 
 
 def test_the_portal_stops_after_the_last_try_to_release_a_plan(record: Record, dana: User) -> None:
-    plan = held(4, dots_status=8, is_preconfigured=True)
+    plan = reported(4, dots_status=8, is_preconfigured=True)
     record(plan, at=NOW)
     services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
     services.record_told(unknown_id=one().pk, now=NOW)
@@ -345,7 +345,7 @@ def test_the_request_for_which_a_provider_released_a_plan_is_found(
     [mitigation] = mitigations_of(request)
     where = {"subscription": acme_tidewall} if "subscription" in fields else {}
     fields = {name: value for name, value in fields.items() if name != "subscription"}
-    record(held(40, **{"dots_status": 7, "is_preconfigured": True, **fields}), **where)
+    record(reported(40, **{"dots_status": 7, "is_preconfigured": True, **fields}), **where)
     assert released_for(one()) is None
 
     confirm(mitigation)
@@ -355,7 +355,7 @@ def test_the_request_for_which_a_provider_released_a_plan_is_found(
 
 @pytest.mark.parametrize("what", ["withdraw", "told", "refused"])
 def test_an_ended_one_does_not_change(record: Record, dana: User, what: str) -> None:
-    record(held(4))
+    record(reported(4))
     record(told=[4])
     match what:
         case "withdraw":

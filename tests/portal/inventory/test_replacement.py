@@ -26,7 +26,7 @@ from portal.providers.models import Subscription
 from portal.standby import services as standby
 from tests.conftest import ApiOf, ClientOf
 from tests.factories import ResourceFactory
-from tests.portal.inventory.conftest import Record, held, one
+from tests.portal.inventory.conftest import Record, one, reported
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import mitigations_of, names, refuse
 from tests.portal.standby.conftest import Prepare
@@ -59,7 +59,7 @@ def told(answer: Any) -> list[dict[str, Any]]:
 
 
 def test_the_api_names_it_and_sends_only_with_its_id(api: APIClient, record: Record) -> None:
-    record(held(4, SHOP))
+    record(reported(4, SHOP))
     unknown = str(one().pk)
 
     refused = api.post(REQUESTS, BODY)
@@ -92,7 +92,7 @@ def test_a_web_address_that_the_provider_spells_otherwise_overlaps_too(
     api: APIClient, acme: Organization, record: Record
 ) -> None:
     ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="shop.example")
-    record(held(4, more={"prefixes": [], "uris": ["https://Shop.example:443"]}))
+    record(reported(4, more={"prefixes": [], "uris": ["https://Shop.example:443"]}))
 
     refused = api.post(REQUESTS, {"targets": {"uris": ["https://shop.example/"]}})
 
@@ -107,7 +107,7 @@ def test_activating_a_plan_and_asking_one_provider_answer_the_same(
     only_tidewall = {**BODY, "subscriptions": [str(acme_tidewall.pk)]}
     plan = api.post(PLANS, {**BODY, "name": "One host"}).json()["id"]
     request = api.post(REQUESTS, only_tidewall).json()["id"]
-    record(held(4, SHOP))
+    record(reported(4, SHOP))
     unknown = str(one().pk)
     ask = {"subscription": str(acme_northgate.pk)}
 
@@ -131,7 +131,7 @@ def page(answer: Any) -> str:
 def test_the_form_warns_and_sends_it_alone_or_both_in_one(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
-    record(held(4, SHOP))
+    record(reported(4, SHOP))
     browser = client_of(dana)
     typed = {"key": "a", "other": HOST, "lifetime": "3600", "strategy": "failover"}
 
@@ -162,19 +162,19 @@ def test_what_protects_all_of_it_already_is_offered_instead(
     typed = {"key": "a", "other": HOST, "lifetime": "3600", "strategy": "failover"}
     browser = client_of(dana)
 
-    record(held(4, SHOP))
+    record(reported(4, SHOP))
     said = page(browser.post(FORM, typed))
     assert "Already protected by what Northgate holds for 203.0.113.0/26" in said
     assert "Adopt or withdraw it" in said
 
-    record(held(4, SHOP), at=timezone.now() - timedelta(minutes=5))
+    record(reported(4, SHOP), at=timezone.now() - timedelta(minutes=5))
     assert "May already be protected by what Northgate holds" in page(browser.post(FORM, typed))
 
 
 def test_what_loses_nothing_is_sent_from_the_form_and_named_in_the_api(
     api: APIClient, record: Record, dana: User, client_of: ClientOf
 ) -> None:
-    record(held(4, HOST))
+    record(reported(4, HOST))
     wide = {"targets": {"prefixes": [SHOP]}}
 
     assert told(api.post(REQUESTS, wide))[0]["loses"] == []
@@ -207,7 +207,7 @@ def test_what_is_ended_anyway_or_has_nothing_in_common_needs_no_consent(
     fields: dict[str, Any],
     act: Callable[[User], None] | None,
 ) -> None:
-    record(held(4, **{"prefix": SHOP, **fields}))
+    record(reported(4, **{"prefix": SHOP, **fields}))
     if act is not None:
         act(dana)
 
@@ -226,7 +226,7 @@ COUNTS = [
 
 @pytest.mark.parametrize("fields", COUNTS)
 def test_every_other_one_counts(record: Record, submit: Submit, fields: dict[str, Any]) -> None:
-    record(held(4, **{"prefix": SHOP, **fields}))
+    record(reported(4, **{"prefix": SHOP, **fields}))
 
     with pytest.raises(WouldReplace):
         submit(resources=(), prefixes=(HOST,), consent=Consent())
@@ -235,7 +235,7 @@ def test_every_other_one_counts(record: Record, submit: Submit, fields: dict[str
 def test_an_unknown_mitigation_of_another_tenant_is_neither_counted_nor_named(
     record: Record, submit: Submit, globex: Organization, globex_northgate: Subscription
 ) -> None:
-    record(held(4, SHOP), subscription=globex_northgate)
+    record(reported(4, SHOP), subscription=globex_northgate)
     named = Consent(named=(one().pk,), is_exact=True)
 
     with pytest.raises(Invalid) as caught:
@@ -249,7 +249,7 @@ def test_fallback_leaves_a_provider_out_where_it_would_lose_protection(
     record: Record, submit: Submit, acme_tidewall: Subscription
 ) -> None:
     request = submit(resources=(), prefixes=(HOST,))
-    record(held(4, SHOP), subscription=acme_tidewall)
+    record(reported(4, SHOP), subscription=acme_tidewall)
 
     refuse(mitigations_of(request)[0])
 
@@ -260,7 +260,7 @@ def test_fallback_does_not_spare_what_the_provider_withdrew(
     record: Record, submit: Submit, acme_tidewall: Subscription
 ) -> None:
     request = submit(resources=(), prefixes=(HOST,))
-    record(held(4, SHOP, dots_status=7), subscription=acme_tidewall)
+    record(reported(4, SHOP, dots_status=7), subscription=acme_tidewall)
 
     refuse(mitigations_of(request)[0])
 
@@ -271,7 +271,7 @@ def test_fallback_does_not_spare_what_the_provider_withdrew(
 def test_fallback_goes_on_where_nothing_is_lost_or_a_person_agreed(
     record: Record, submit: Submit, acme_tidewall: Subscription, *, is_agreed: bool
 ) -> None:
-    record(held(4, SHOP if is_agreed else HOST), subscription=acme_tidewall)
+    record(reported(4, SHOP if is_agreed else HOST), subscription=acme_tidewall)
     request = submit(resources=(), prefixes=(HOST,), consent=Consent(named=(one().pk,)))
 
     refuse(mitigations_of(request)[0])
@@ -283,13 +283,13 @@ def test_a_plan_takes_the_place_of_an_unknown_one_that_it_covers_and_of_no_other
     record: Record, prepare: Prepare, dana: User, acme_tidewall: Subscription
 ) -> None:
     for status in (7, 8):
-        record(held(4, "203.0.113.0/25", dots_status=status, is_preconfigured=True))
+        record(reported(4, "203.0.113.0/25", dots_status=status, is_preconfigured=True))
 
         with pytest.raises(Invalid) as caught:
             prepare()
         assert [error.code for error in caught.value.errors] == ["overlaps-unknown"]
 
-    record(held(4, SHOP, dots_status=8, is_preconfigured=True))
+    record(reported(4, SHOP, dots_status=8, is_preconfigured=True))
     assert prepare().is_on
 
 
@@ -298,7 +298,7 @@ def test_a_drill_leaves_an_unknown_plan_alone(
 ) -> None:
     # After the shop in the order in which a drill looks for a target.
     ResourceFactory.create(organization=acme, name="Warehouse", value="198.51.100.0/24")
-    record(held(4, SHOP, dots_status=8, is_preconfigured=True))
+    record(reported(4, SHOP, dots_status=8, is_preconfigured=True))
 
     drill = standby.start_drill(organization=acme, actor=Actor.person(dana))
 

@@ -12,9 +12,9 @@ from portal.mitigations.failover import (
     Why,
     current_mitigations,
     due,
-    surplus,
     uncovered_targets,
 )
+from portal.mitigations.late_acceptance import withdrawn_on_late_acceptance
 from portal.mitigations.models import Mitigation, Targets, Wanted
 from portal.mitigations.states import LOOP, NOT_SENDABLE, Status
 from portal.organizations.models import LateAcceptance
@@ -181,7 +181,9 @@ FALLBACK = {"cause": Cause.SILENT, "cause_subscription_id": NORTHGATE}
 def needless(
     *mitigations: Mitigation, policy: str = LateAcceptance.WITHDRAW_LATER, **facts: Any
 ) -> list[tuple[str, list[UUID]]]:
-    found = surplus(mitigations, policy=policy, heard_since=NOW - timedelta(seconds=90), **facts)
+    found = withdrawn_on_late_acceptance(
+        mitigations, policy=policy, heard_since=NOW - timedelta(seconds=90), **facts
+    )
     return [(one.subscription.provider.short_name, filtering) for one, filtering in found]
 
 

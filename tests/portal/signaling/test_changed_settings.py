@@ -369,7 +369,7 @@ async def test_saving_without_a_change_keeps_the_session(
 
         await until(lambda: manager._changed_settings.wanted is not None)
         await until(
-            lambda: not manager._changed_settings.is_to_read(now=asyncio.get_running_loop().time())
+            lambda: not manager._changed_settings.must_read(now=asyncio.get_running_loop().time())
         )
         assert manager._changed_settings.pending is None
         assert client_of(manager) is client

@@ -210,6 +210,6 @@ async def test_a_conflict_with_another_client_is_about_the_scope() -> None:
     ids=["another", "ours", "nothing", "not told", "no answer", "confirmed"],
 )
 async def test_ending_a_mitigation_does_not_touch_another_under_its_mid(
-    server: Holding, own: Mitigation, *, is_another: bool
+    server: Holding, own: Mitigation, *, is_different: bool
 ) -> None:
-    assert await mids_in_use.is_of_another(cast(Client, server), own) is is_another
+    assert await mids_in_use.is_of_another(cast(Client, server), own) is is_different

@@ -190,11 +190,11 @@ def test_a_fix_button_mends_the_value_and_sends_nothing(browser: Client) -> None
     refused = browser.post(FORM, typed(other="203.0.113.8, 203.0.113.7/24")).content.decode()
     fixes = fixes_in(refused)
 
-    mended = browser.post(FORM, typed(other="203.0.113.8, 203.0.113.7/24", fix=fixes[0][0]))
+    fixed = browser.post(FORM, typed(other="203.0.113.8, 203.0.113.7/24", fix=fixes[0][0]))
 
     assert [label for _, label in fixes] == ["Only 203.0.113.7", "All 256 of 203.0.113.0/24"]
-    assert mended.status_code == 200
-    assert 'value="203.0.113.8, 203.0.113.7/32"' in mended.content.decode()
+    assert fixed.status_code == 200
+    assert 'value="203.0.113.8, 203.0.113.7/32"' in fixed.content.decode()
     assert not MitigationRequest.objects.exists()
 
 
@@ -461,16 +461,16 @@ def test_a_fix_button_puts_what_was_meant_in_place_and_keeps_the_rest(
     buttons = {words: fix for fix, words in fixes_in(refused.content.decode())}
 
     answer = browser.post(FORM, typed(**fields, **kept, fix=buttons[label]))
-    mended = one_line(answer.content.decode())
+    fixed = one_line(answer.content.decode())
 
     assert refused.status_code == 400
     for name in ("other", "ports"):
-        assert f'name="{name}" type="text" value="{after.get(name, "")}"' in mended
+        assert f'name="{name}" type="text" value="{after.get(name, "")}"' in fixed
     if "protocols" in after:
-        assert f'name="protocols" value="{after["protocols"]}" checked' in mended
-    assert "Since 03:05" in mended
-    assert 'name="renew" value="0" checked' in mended
-    assert f'value="{shop.pk}" checked' in mended
+        assert f'name="protocols" value="{after["protocols"]}" checked' in fixed
+    assert "Since 03:05" in fixed
+    assert 'name="renew" value="0" checked' in fixed
+    assert f'value="{shop.pk}" checked' in fixed
     assert not MitigationRequest.objects.exists()
 
 

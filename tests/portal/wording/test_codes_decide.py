@@ -87,7 +87,7 @@ def test_no_code_reads_the_words_of_a_sentence() -> None:
         'leg.because.endswith("did not answer")',
         'other.because == f"{provider} did not answer"',
         'say.badge.word == "Standby"',
-        "_ORDER.index(badge(request, now).word)",
+        "_ORDER.index(request_badge(request, now).word)",
         'subject.endswith("providers do")',
         're.sub(r"^is over", "last reported it is over", words)',
         'event.data.get("why") == "by hand"',

@@ -137,7 +137,7 @@ def test_a_request_that_a_person_terminated_says_so_whatever_was_replaced_before
     one = asked(RequestStatus.TERMINATED, replaced([newer()], [WIDE]), ended)
 
     assert wording.headline(one, NOW) == "Terminated. Tidewall confirmed."
-    assert wording.badge(one, NOW).word == "Terminated"
+    assert wording.request_badge(one, NOW).word == "Terminated"
 
 
 def test_an_unrequested_end_says_so() -> None:
@@ -145,7 +145,8 @@ def test_an_unrequested_end_says_so() -> None:
     one = asked(RequestStatus.TERMINATED, ended, ended_by="provider")
 
     assert wording.headline(one, NOW) == "Northgate ended this. No one here asked for that."
-    assert (wording.badge(one, NOW).word, wording.badge(one, NOW).family) == ("Withdrawn", "bad")
+    badge = wording.request_badge(one, NOW)
+    assert (badge.word, badge.family) == ("Withdrawn", "bad")
 
 
 def test_an_expired_lifetime_says_so_whatever_the_provider_reported() -> None:
@@ -153,7 +154,7 @@ def test_an_expired_lifetime_says_so_whatever_the_provider_reported() -> None:
     one = asked(RequestStatus.TERMINATED, ended, ended_by="lifetime", ended_at=ago(60))
 
     assert wording.headline(one, NOW).startswith("The lifetime ran out")
-    assert wording.badge(one, NOW).word == "Expired"
+    assert wording.request_badge(one, NOW).word == "Expired"
 
 
 @pytest.mark.parametrize(("lost", "family"), [([WIDE], "bad"), ([], "idle")])
