@@ -25,7 +25,7 @@ link listed lock log logger logging longest loop lost max may min moment more na
 no now obj octet of off old once operation other out over overlap own page part pause per person
 piece place port prepared problem progress protocol put rate re reason record reported requested
 require rest result running said same saved say schema scheme second secret seen self send sent
-sentence seq sequence service shape short shown sign since size slot source start state still
+sentence seq sequence service shape short shown sign since size slot source start state step still
 stopped subject take taken task tell thread timedelta token total traffic transaction transport
 unit until up uri username view wait waiting what who whole why within without word wrong
 """
