@@ -56,8 +56,8 @@ class Due:
 
 
 def current_mitigations(mitigations: Iterable[Mitigation]) -> list[Mitigation]:
-    """The newest mitigation of each provider, in the order of the lanes: who was withdrawn may have
-    been asked again.
+    """The newest mitigation of each provider, in the order of the providers: one that was withdrawn
+    may have been asked again.
     """
     newest: dict[UUID, Mitigation] = {}
     for mitigation in sorted(mitigations, key=lambda one: one.mid):

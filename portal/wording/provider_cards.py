@@ -1,4 +1,4 @@
-"""The sentences and the track of one provider's lane."""
+"""The sentences and the track of one provider's card."""
 
 from __future__ import annotations
 
@@ -328,7 +328,7 @@ def tell(
     before: Sequence[MitigationFacts] = (),
     patience_s: int = 10,
 ) -> tuple[str, str]:
-    """A lane's sentence: the fact, and what it means to a tired person."""
+    """A card's sentence: the fact, and what it means to a tired person."""
     display = display_status(mitigation, now)
     if display == DisplayStatus.NOT_ASKED:
         return "Not asked.", _when_asked(mitigation, before, patience_s)
@@ -422,7 +422,7 @@ def _late(mitigation: MitigationFacts, before: Sequence[MitigationFacts], now: d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressStep:
-    """One of the four steps of a lane's track: confirmed facts, not progress."""
+    """One of the four steps of a card's track: confirmed facts, not progress."""
 
     word: str
     place: str

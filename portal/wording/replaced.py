@@ -88,7 +88,7 @@ def less(who: Sequence[str], taken: TakenOver, *, was_filtering: bool) -> str:
 
 
 def tell(mitigation: MitigationFacts, when: str) -> tuple[str, str]:
-    """The lane's text: the fact, and what is still covered."""
+    """The card's text: the fact, and what is still covered."""
     fact = f"Replaced{when} by your newer request."
     taken = _taken(mitigation)
     if not taken.is_known:

@@ -98,7 +98,7 @@ def test_a_frozen_connection_is_lost_until_it_forwards_again(
     url = ask(alice)
     watching.goto(through(line, portal, url))
     assert_live(watching)
-    expect(watching.locator(".lane").first).to_contain_text("Last heard")
+    expect(watching.locator(".provider-card").first).to_contain_text("Last heard")
 
     line.cut()
     began = time.monotonic()

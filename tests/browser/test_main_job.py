@@ -51,7 +51,7 @@ def test_a_person_requests_mitigation_follows_it_and_terminates_it(
     alice.wait_for_url(re.compile(r"/requests/[0-9a-f-]{36}"))
     expect(status(alice)).to_have_attribute("data-status", "mitigating")
     expect(alice.locator("h1")).to_contain_text("Northgate reports it is filtering")
-    expect(alice.locator(".lane").first).to_contain_text("Reports that it is filtering.")
+    expect(alice.locator(".provider-card").first).to_contain_text("Reports that it is filtering.")
     expect(alice.locator("figure.chart path.fill-a")).to_have_count(1)
 
     (there,) = filtering(portal, "203.0.113.64/27")

@@ -39,7 +39,7 @@ def filtering(portal: Stack, provider: str) -> list[dict[str, Any]]:
 
 
 def provider_card(page: Page, provider: str) -> Locator:
-    return page.locator(".lane", has=page.get_by_role("heading", name=provider))
+    return page.locator(".provider-card", has=page.get_by_role("heading", name=provider))
 
 
 def ask_for_help(page: Page) -> None:
@@ -94,7 +94,7 @@ def test_a_person_asks_the_next_provider_manually_and_withdraws_the_late_one(
     assert filtering(portal, "northgate") == []
     assert [one["mid"] for one in filtering(portal, "tidewall")] == [there["mid"]]
 
-    # Whom a person withdrew can be asked again: a new mitigation, the same lane.
+    # Whom a person withdrew can be asked again: a new mitigation, the same card.
     provider_card(alice, "Northgate").get_by_role("button", name="Ask Northgate again now").click()
     expect(provider_card(alice, "Northgate")).to_contain_text(
         "Reports that it is filtering.", timeout=WITHIN_MS

@@ -41,12 +41,12 @@ def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
     alice.wait_for_url(re.compile(r"/standby/[0-9a-f-]{36}"))
     # The page follows by itself.
     expect(alice.locator("h1")).to_have_text("Both providers hold the plan.")
-    expect(alice.locator(".lane").first).to_contain_text("Holds the plan.")
+    expect(alice.locator(".provider-card").first).to_contain_text("Holds the plan.")
 
     portal["signal-1"].kill()
     control(portal, "northgate", "/clients/acme/lose", {})
-    expect(alice.locator(".lane").first).to_contain_text("Contact lost at", timeout=60_000)
-    expect(alice.locator(".lane").first).to_contain_text(
+    expect(alice.locator(".provider-card").first).to_contain_text("Contact lost at", timeout=60_000)
+    expect(alice.locator(".provider-card").first).to_contain_text(
         "If Northgate sees an attack, it activates this plan automatically; no one can confirm that now."
     )
     portal["signal-1"].start()

@@ -34,8 +34,8 @@ def lock_request(request_id: UUID) -> MitigationRequest:
 
 
 def mitigations_of(request: MitigationRequest) -> list[Mitigation]:
-    """The mitigations of a locked request in the order of the lanes, locked with it and as changed
-    since.
+    """The mitigations of a locked request in the order of the providers, locked with it and as
+    changed since.
     """
     if request.locked is None:
         mitigations = request.mitigations.select_for_update(of=("self",), no_key=True)

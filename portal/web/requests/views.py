@@ -42,7 +42,9 @@ PARTS: Final = {
     "look": "requests/_look.html",
     "time": "requests/_time.html",
 }
-"""What a script may ask for instead of the whole page of a request."""
+"""What a script may ask for instead of the whole page of a request. `lanes` keeps its name: pages
+that are open during an upgrade still ask for it.
+"""
 ENTER: Final = "enter"
 """What Enter in a field of a form sends, where no script keeps it: half a form is not sent to
 providers.

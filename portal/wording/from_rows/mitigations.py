@@ -1,4 +1,4 @@
-"""From rows to the facts that sentences are made of, and to the lanes that show them."""
+"""From rows to the facts that sentences are made of, and to the provider cards that show them."""
 
 from __future__ import annotations
 

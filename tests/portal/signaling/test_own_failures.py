@@ -70,7 +70,7 @@ def again(provider: str = "Northgate") -> Mitigation:
     return mitigations.get(subscription__provider__short_name=provider)
 
 
-def lane(provider: str = "Northgate") -> str:
+def card(provider: str = "Northgate") -> str:
     """What the page says about a provider."""
     mitigation, now = again(provider), timezone.now()
     return " ".join(wording.tell(mitigation_facts(mitigation), now))
@@ -150,7 +150,7 @@ async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_a
     assert row not in await in_database(queries.live_mitigations)(mitigation.subscription_id)
     assert_logged_once(caplog)
     await in_database(repair)(mitigation)
-    words = await in_database(lane)()
+    words = await in_database(card)()
     assert words.startswith(f"The portal could not send this to Northgate. {SPOILT[spoil]}")
     assert "acting" not in words
     assert (await in_database(again)("Tidewall")).cause == "not_sendable"
@@ -172,7 +172,7 @@ async def test_a_refresh_that_cannot_be_sent_is_shown_and_ends_nothing(
     assert (row.status, row.refusal_code) == ("in_progress", NOT_SENDABLE)
     assert row.sent_at is not None
     await in_database(repair)(mitigation)
-    assert "The portal could not send its renewal." in await in_database(lane)()
+    assert "The portal could not send its renewal." in await in_database(card)()
 
 
 async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
@@ -215,7 +215,7 @@ async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
     row = await in_database(again)()
     assert (row.status, row.refusal_code) == ("terminating", NOT_SENDABLE)
     assert row.retry_at is not None
-    assert "The portal could not send the stop request" in await in_database(lane)()
+    assert "The portal could not send the stop request" in await in_database(card)()
 
 
 async def test_the_row_counts_the_datagrams_of_a_request(
@@ -265,7 +265,7 @@ async def test_a_broken_row_is_postponed_too(
     assert (row.status, row.refusal_code) == ("pending", NOT_SENDABLE)
     assert row.retry_at is not None
     await in_database(repair)(mitigation)
-    assert "The portal could not send this to Northgate." in await in_database(lane)()
+    assert "The portal could not send this to Northgate." in await in_database(card)()
 
 
 # answers
@@ -344,7 +344,7 @@ async def test_the_row_shows_that_an_answer_came_even_if_it_cannot_be_saved(
     assert row.retry_at is not None
     assert row.retry_at - row.unsaved_at == timedelta(seconds=30)
     assert_logged_once(caplog)
-    words = await in_database(lane)()
+    words = await in_database(card)()
     assert words.startswith("The portal could not save Northgate’s answer from")
     assert "no answer" not in words
     overdue = timezone.now() + timedelta(seconds=acme.patience_s + 1)
@@ -379,7 +379,7 @@ async def test_a_report_that_cannot_be_saved_is_shown_and_does_not_delay_others(
 
         row = await in_database(again)()
         assert row.status == "in_progress"
-        assert "The rest shown here is older." in await in_database(lane)()
+        assert "The rest shown here is older." in await in_database(card)()
         await StatusReports(actions.store).save(row, report(MitigationStatus.EXCEEDED_CAPABILITY))
     row = await in_database(again)()
     assert (row.status, row.unsaved_at) == ("exceeded", None)

@@ -271,7 +271,7 @@ def test_the_last_of_two_that_stops_ends_it_and_both_are_named(
         says(mitigation, 2)
     northgate, tidewall = mitigations_of(active.request)
     says(northgate, 8)
-    # Somebody still filters: the lane says so, and nothing has to be acknowledged.
+    # Somebody still filters: the card says so, and nothing has to be acknowledged.
     assert "Tidewall reports it is filtering; Northgate holds the plan." in words(browser, NOW_PAGE)
 
     forgets(tidewall)

@@ -1,4 +1,4 @@
-"""A request's page, and what its lanes are brought to."""
+"""A request's page, and what its provider cards are brought to."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def through(acme_northgate: Subscription) -> Callable[[str], None]:
     return through
 
 
-def test_a_lane_says_that_the_connection_ends_at_a_gateway(
+def test_a_card_says_that_the_connection_ends_at_a_gateway(
     alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
 ) -> None:
     request = ask()

@@ -38,7 +38,7 @@ def test_who_is_not_asked_yet_is_asked_with_one_press(
     assert [one.asked_by for one in mitigations_of(request)] == [None, alice]
 
 
-def test_a_lane_says_why_it_was_asked_and_when_the_silent_one_is_tried_next(
+def test_a_card_says_why_it_was_asked_and_when_the_silent_one_is_tried_next(
     alice: User, ask: Ask, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
     request = ask()
@@ -262,7 +262,7 @@ def test_what_nobody_helps_with_does_not_drown_in_good_news(
     assert "Retrying at" in page
 
 
-def test_whom_a_limit_excludes_is_said_in_its_lane(
+def test_whom_a_limit_excludes_is_said_on_its_card(
     alice: User, ask: Ask, client_of: ClientOf, acme_tidewall: Subscription
 ) -> None:
     request = ask()
@@ -274,7 +274,7 @@ def test_whom_a_limit_excludes_is_said_in_its_lane(
     assert "Ask Tidewall now" not in page
 
 
-def test_who_was_withdrawn_and_asked_anew_is_one_lane_with_all_its_traffic(
+def test_who_was_withdrawn_and_asked_again_is_one_card_with_all_its_traffic(
     alice: User, ask: Ask, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
     request = ask(Strategy.PARALLEL)

@@ -25,7 +25,7 @@ def page_of(browser: Client, request: MitigationRequest, query: str = "") -> str
     return browser.get(f"{request.get_absolute_url()}{query}").content.decode()
 
 
-def test_both_lanes_say_who_filters_and_how_much(
+def test_both_cards_say_who_filters_and_how_much(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
@@ -41,7 +41,7 @@ def test_both_lanes_say_who_filters_and_how_much(
     assert "<title>Mitigating – Shop front-end – Acme" in page
 
 
-def test_lanes_of_a_failover_are_numbered_and_name_who_is_not_asked(
+def test_cards_of_a_failover_are_numbered_and_name_who_is_not_asked(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -228,7 +228,7 @@ def test_the_outcome_of_a_report_is_on_the_page_and_in_the_api(
     again = f"{now + timedelta(seconds=60):%H:%M:%S}"
     assert said in page
     assert detail.format(again=again) in page
-    # In the lane, and beside the buttons.
+    # On the card, and beside the buttons.
     assert page.count("You reported at ") == 2
     shown = api_of(alice).get(f"/api/v1/organizations/acme/mitigation-requests/{request.pk}").json()
     told = shown["mitigations"][0]["efficacy"]

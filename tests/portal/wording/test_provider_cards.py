@@ -21,7 +21,7 @@ from tests.portal.wording.facts import (
     plain,
 )  # fmt: skip
 
-LANES = [
+CARDS = [
     (
         mitigation(
             "Northgate",
@@ -376,15 +376,15 @@ LANES = [
 ]
 
 
-@pytest.mark.parametrize(("one", "fact", "rest"), LANES)
-def test_a_lane_says_what_is_known_and_by_whom(one: MitigationFacts, fact: str, rest: str) -> None:
+@pytest.mark.parametrize(("one", "fact", "rest"), CARDS)
+def test_a_card_says_what_is_known_and_by_whom(one: MitigationFacts, fact: str, rest: str) -> None:
     said = wording.tell(one, NOW)
 
     assert (plain(said[0]), plain(said[1])) == (fact, rest)
 
 
-def test_every_status_of_a_lane_has_its_sentence_pinned() -> None:
-    assert {wording.display_status(one, NOW) for one, _, _ in LANES} == set(wording.DisplayStatus)
+def test_every_status_of_a_card_has_its_sentence_pinned() -> None:
+    assert {wording.display_status(one, NOW) for one, _, _ in CARDS} == set(wording.DisplayStatus)
 
 
 def test_a_provider_not_asked_yet_says_when_it_will_be() -> None:
@@ -419,8 +419,8 @@ def test_the_track_shows_confirmed_steps_and_none_that_nobody_confirmed() -> Non
     ]
 
 
-def test_no_sentence_of_a_lane_uses_a_word_of_the_protocol() -> None:
-    sentences = [text for _, *texts in LANES for text in texts]
+def test_no_sentence_of_a_card_uses_a_word_of_the_protocol() -> None:
+    sentences = [text for _, *texts in CARDS for text in texts]
 
     assert not [text for text in sentences for word in PROTOCOL_WORDS if word in text]
 

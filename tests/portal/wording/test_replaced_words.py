@@ -158,7 +158,7 @@ def test_an_expired_lifetime_says_so_whatever_the_provider_reported() -> None:
 
 
 @pytest.mark.parametrize(("lost", "family"), [([WIDE], "bad"), ([], "idle")])
-def test_the_lane_of_a_replaced_mitigation_is_called_replaced(lost: list[str], family: str) -> None:
+def test_the_card_of_a_replaced_mitigation_is_called_replaced(lost: list[str], family: str) -> None:
     badge = wording.mitigation_badge(replaced([newer()], lost), NOW)
 
     assert (badge.word, badge.family) == ("Replaced", family)
@@ -179,7 +179,7 @@ def test_the_lane_of_a_replaced_mitigation_is_called_replaced(lost: list[str], f
         ),
     ],
 )
-def test_the_lane_says_what_is_still_covered(
+def test_the_card_says_what_is_still_covered(
     mitigations: wording.MitigationFacts, fact: str, rest: str
 ) -> None:
     shown = wording.MitigationFacts(

@@ -56,7 +56,7 @@ def plan(status: RequestStatus, *mitigations: MitigationFacts) -> RequestFacts:
     )
 
 
-LANES = [
+CARDS = [
     (stopping("Northgate"), "Stop request not confirmed yet.", "The portal is sending it."),
     (
         stopping("Northgate", DOWN),
@@ -81,8 +81,8 @@ LANES = [
 ]
 
 
-@pytest.mark.parametrize(("one", "fact", "rest"), LANES)
-def test_a_lane_says_that_it_stops_and_holds_the_plan_again(
+@pytest.mark.parametrize(("one", "fact", "rest"), CARDS)
+def test_a_card_says_that_it_stops_and_holds_the_plan_again(
     one: MitigationFacts, fact: str, rest: str
 ) -> None:
     said = tuple(plain(text) for text in wording.tell(one, NOW))
