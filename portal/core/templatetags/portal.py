@@ -16,6 +16,7 @@ from portal.core.targets import both_forms
 
 register = template.Library()
 register.filter("both_forms", both_forms)
+register.filter("in_words", formatting.in_words)
 
 
 @register.simple_tag

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import ClassVar
 
 from portal import wording
 from portal.core.formatting import lifetime
@@ -17,12 +17,13 @@ from portal.organizations.models import Membership
 from portal.providers.models import SessionState
 from portal.signaling.extension_messages import Extension, Retold
 from portal.web.frame import frame
+from portal.web.rendering import FramedPage
 from portal.web.requests.changes import ChangedLine, changes
-from portal.web.requests.provider_cards import request_chip
+from portal.web.requests.provider_cards import Chip, request_chip
 from portal.web.requests.request_form import lifetime_choices
 from portal.web.requests.shared import subscriptions
 from portal.wording.extension_text import asked_so_far, asked_then, extension_points, gets_extension
-from portal.wording.from_rows.extension import not_told
+from portal.wording.from_rows.extension import NotTold, not_told
 from portal.wording.from_rows.mitigations import request_facts
 
 
@@ -50,6 +51,23 @@ class MessageChange:
         return f"{self.retold.after.size:,} of {self.retold.limit:,} bytes that fit one message"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionPage(FramedPage):
+    """What extending a request sends to each provider."""
+
+    template: ClassVar = "requests/extension.html"
+
+    request_: MitigationRequest
+    chip: Chip
+    lifetimes: list[tuple[str, str, bool]]
+    "value, words, previewed"
+    lifetime: str
+    button: str
+    changes: list[MessageChange]
+    not_told: list[NotTold]
+    points: tuple[str, ...]
+
+
 def first_choice(request: MitigationRequest) -> int:
     """What is previewed before anything is chosen: the first length that is not the present one."""
     offered = [int(value) for value, _ in _choices(request, "")]
@@ -62,35 +80,33 @@ def _choices(request: MitigationRequest, chosen: str) -> list[tuple[str, str]]:
 
 def extension_page(
     membership: Membership, request: MitigationRequest, found: Extension, now: datetime
-) -> dict[str, Any]:
+) -> ExtensionPage:
     organization = membership.organization
     by_id = subscriptions(organization)
     facts = request_facts(request, by_id, organization)
     mitigations = {mitigation.id: mitigation for mitigation in facts.started}
     chosen = str(found.lifetime_s)
     length = lifetime(found.lifetime_s)
-    return {
-        "frame": frame(membership, now),
-        "request_": request,
-        "chip": request_chip(facts, now),
-        "lifetimes": [
-            (value, words, value == chosen) for value, words in _choices(request, chosen)
-        ],
-        "lifetime": chosen,
-        "button": f"Extend {length}" if found.lifetime_s < 0 else f"Extend for {length}",
-        "changes": [
+    return ExtensionPage(
+        frame=frame(membership, now),
+        request_=request,
+        chip=request_chip(facts, now),
+        lifetimes=[(value, words, value == chosen) for value, words in _choices(request, chosen)],
+        lifetime=chosen,
+        button=f"Extend {length}" if found.lifetime_s < 0 else f"Extend for {length}",
+        changes=[
             _change(mitigations[str(one.mitigation.pk)], one, request, found.lifetime_s, now)
             for one in found.told
         ],
-        "not_told": not_told(
+        not_told=not_told(
             facts,
             by_id,
             told=[one.mitigation.subscription_id for one in found.told],
             lifetime_s=found.lifetime_s,
             now=now,
         ),
-        "points": extension_points(found.lifetime_s, renews=request.auto_renew),
-    }
+        points=extension_points(found.lifetime_s, renews=request.auto_renew),
+    )
 
 
 def _change(

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from django.http import QueryDict
 
 from portal.core.errors import FieldError, Invalid
-from portal.core.formatting import in_words, lifetime, listed
+from portal.core.formatting import lifetime, listed
 from portal.core.targets import TargetError, both_forms, read
 from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.replacement import Proposal
 from portal.mitigations.resubmission import joined, resubmission
-from portal.mitigations.validation import EligibleProvider, check
+from portal.mitigations.validation import EligibleProvider, Policy, check
 from portal.organizations.models import Membership, Organization, ProtectedResource
 from portal.web.frame import frame
+from portal.web.rendering import FramedPage
 from portal.web.requests.described import when_used
 from portal.web.requests.eligible import Eligible, eligible, readable_scopes
-from portal.web.requests.overlaps import overlaps_of
+from portal.web.requests.overlaps import Overlaps, overlaps_of
 from portal.web.requests.request_form import (
     RequestForm,
     lifetime_choices,
@@ -56,6 +57,52 @@ class ProviderChoice:
     id: str
     name: str
     is_ticked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What the form of a request, or of a plan, lets a person choose."""
+
+    resources: list[Pick]
+    "those shown at once: the last used ones, and every ticked one"
+    more_resources: list[Pick]
+    protocols: list[tuple[str, str, bool]]
+    "value, name, ticked"
+    lifetimes: list[tuple[str, str]]
+    "value, words"
+    limits: str
+    "the shortest lifetime limit of a provider, in words"
+    providers: list[ProviderChoice]
+
+    @property
+    def has_filter(self) -> bool:
+        return len(self.resources) + len(self.more_resources) >= FILTER_FROM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormPage(FramedPage):
+    """The form of a new request."""
+
+    template: ClassVar = "requests/new.html"
+
+    form: RequestForm
+    choices: Choices
+    is_refused: bool
+    will_ask: Eligible
+    nobody: bool
+    "there is no provider to ask"
+    patience_s: int
+    options: str
+    "the options as they are set, in words"
+    will_protect: str
+    overlaps: Overlaps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormCheck(FormPage):
+    """What changes on the page while the form is filled in."""
+
+    template: ClassVar = "requests/new_checked.html"
 
 
 def fresh_form(organization: Organization, choice: QueryDict) -> RequestForm:
@@ -101,18 +148,18 @@ def used_again(form: RequestForm, key: str) -> RequestForm:
 
 
 def form_page(
-    membership: Membership, form: RequestForm, now: datetime, *, is_refused: bool = False
-) -> dict[str, Any]:
+    membership: Membership,
+    form: RequestForm,
+    now: datetime,
+    *,
+    is_refused: bool = False,
+    kind: type[FormPage] = FormPage,
+) -> FormPage:
     organization = membership.organization
-    policy = queries.policy(organization)
     eligible_providers = queries.eligible_providers(organization)
-    picks = [_pick(one, form, now) for one in pickable(organization)]
-    chosen = [
-        eligible
-        for eligible in eligible_providers
-        if form.subscriptions is None or str(eligible.subscription) in form.subscriptions
-    ]
+    picks = _picks(organization, form, now)
     submission, _ = form.submission()
+    chosen = [provider for provider in eligible_providers if _is_ticked(provider, form)]
     targets = [
         *(pick.resource.value for pick in picks if pick.is_ticked),
         *form.tokens[:MAX_TYPED_LOOKED_AT],
@@ -127,38 +174,53 @@ def form_page(
         protocols=submission.protocols,
         strategy=form.strategy,
     )
-    who = _who(will_ask, form.strategy)
+    return kind(
+        frame=frame(membership, now),
+        here="new",
+        form=form,
+        choices=_choices(form, picks, eligible_providers, queries.policy(organization)),
+        is_refused=is_refused,
+        will_ask=will_ask,
+        nobody=not eligible_providers,
+        patience_s=organization.patience_s,
+        options=form.options_in_words(_who(will_ask, form.strategy)),
+        will_protect=listed(_targets_of(form, picks)),
+        overlaps=overlaps_of(organization, proposal, now, submission=submission),
+    )
+
+
+def choices_of(organization: Organization, form: RequestForm, now: datetime) -> Choices:
+    return _choices(
+        form,
+        _picks(organization, form, now),
+        queries.eligible_providers(organization),
+        queries.policy(organization),
+    )
+
+
+def _choices(
+    form: RequestForm, picks: list[Pick], providers: Sequence[EligibleProvider], policy: Policy
+) -> Choices:
     first = [pick for index, pick in enumerate(picks) if index < PICK_FIRST or pick.is_ticked]
-    return {
-        "frame": frame(membership, now),
-        "here": "new",
-        "form": form,
-        "wrong": form.wrong,
-        "is_refused": is_refused,
-        "things": in_words(len(form.errors)),
-        "picks": first,
-        "more_picks": [pick for pick in picks if pick not in first],
-        "has_filter": len(picks) >= FILTER_FROM,
-        "protocols": protocol_choices(form),
-        "lifetimes": lifetime_choices(policy, form.lifetime),
-        "limits": _limits(eligible_providers),
-        "choices": [
-            ProviderChoice(
-                id=str(eligible.subscription),
-                name=eligible.name,
-                is_ticked=form.subscriptions is None
-                or str(eligible.subscription) in form.subscriptions,
-            )
-            for eligible in eligible_providers
+    return Choices(
+        resources=first,
+        more_resources=[pick for pick in picks if pick not in first],
+        protocols=protocol_choices(form),
+        lifetimes=lifetime_choices(policy, form.lifetime),
+        limits=_limits(providers),
+        providers=[
+            ProviderChoice(id=str(one.subscription), name=one.name, is_ticked=_is_ticked(one, form))
+            for one in providers
         ],
-        "will_ask": will_ask,
-        "nobody": not eligible_providers,
-        "patience_s": organization.patience_s,
-        "who": who,
-        "options": form.options_in_words(who),
-        "will_protect": listed(_targets_of(form, picks)),
-        "overlaps": overlaps_of(organization, proposal, now, submission=submission),
-    }
+    )
+
+
+def _is_ticked(provider: EligibleProvider, form: RequestForm) -> bool:
+    return form.subscriptions is None or str(provider.subscription) in form.subscriptions
+
+
+def _picks(organization: Organization, form: RequestForm, now: datetime) -> list[Pick]:
+    return [_pick(one, form, now) for one in pickable(organization)]
 
 
 def _pick(resource: ProtectedResource, form: RequestForm, now: datetime) -> Pick:

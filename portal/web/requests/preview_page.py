@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import ClassVar
 
 from portal.core.formatting import lifetime
 from portal.core.wording.traffic import traffic_words
@@ -14,7 +14,8 @@ from portal.organizations.models import Membership
 from portal.providers.models import SessionState
 from portal.signaling.preview_messages import Planned, Preview
 from portal.web.frame import frame
-from portal.web.requests.overlaps import overlaps_of
+from portal.web.rendering import FramedPage
+from portal.web.requests.overlaps import Overlaps, overlaps_of
 from portal.web.requests.request_form import RequestForm
 from portal.wording.preview_text import effects, gets_this
 
@@ -50,16 +51,34 @@ class Message:
         return json.dumps(self.planned.body, indent=2, ensure_ascii=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewPage(FramedPage):
+    """What will be sent, to whom, and what it may do."""
+
+    template: ClassVar = "requests/preview.html"
+
+    name: str
+    provider_messages: list[Message]
+    left_out: list[tuple[str, str]]
+    "providers that are not asked, and why"
+    traffic: str
+    renews: bool
+    effects: list[str]
+    overlaps: Overlaps
+    typed: list[tuple[str, str]]
+    "names and values of the form's fields"
+
+
 def preview_page(
     membership: Membership, form: RequestForm, found: Preview, now: datetime
-) -> dict[str, Any]:
+) -> PreviewPage:
     organization, checked = membership.organization, found.checked
     names = [one.assigned.provider.name for one in found.planned]
-    return {
-        "frame": frame(membership, now),
-        "here": "new",
-        "name": checked.name,
-        "messages_": [
+    return PreviewPage(
+        frame=frame(membership, now),
+        here="new",
+        name=checked.name,
+        provider_messages=[
             Message(
                 headline=gets_this(
                     one.assigned.provider.name, after=one.after, patience_s=organization.patience_s
@@ -69,26 +88,26 @@ def preview_page(
             )
             for one in found.planned
         ],
-        "left_out": [(assigned.provider.name, assigned.why_not()) for assigned in found.left_out],
-        "traffic": traffic_words(
+        left_out=[(assigned.provider.name, assigned.why_not()) for assigned in found.left_out],
+        traffic=traffic_words(
             [{"lower": port["lower"], "upper": port["upper"]} for port in checked.ports],
             checked.protocols,
         ),
-        "renews": checked.auto_renew,
-        "effects": effects(
+        renews=checked.auto_renew,
+        effects=effects(
             checked.scope,
             is_narrowed=bool(checked.ports or checked.protocols),
             names=names,
             strategy=checked.strategy,
         ),
-        "overlaps": overlaps_of(
+        overlaps=overlaps_of(
             organization,
             Proposal.of(checked),
             now,
             submission=form.submission()[0],
         ),
-        "typed": typed(form),
-    }
+        typed=typed(form),
+    )
 
 
 def typed(form: RequestForm) -> list[tuple[str, str]]:

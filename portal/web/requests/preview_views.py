@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -17,6 +17,7 @@ from portal.organizations.request_context import member_of
 from portal.signaling.extension_messages import extension as extension_of
 from portal.signaling.preview_messages import preview as preview_of
 from portal.web.accounts import typed
+from portal.web.rendering import render_page
 from portal.web.requests.extension_page import extension_page, first_choice
 from portal.web.requests.form_page import all_wrong, form_page
 from portal.web.requests.preview_page import preview_page
@@ -36,15 +37,14 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
         found = preview_of(membership.organization, submission)
     except Invalid:
         return _refused(request, membership, form)
-    context = preview_page(membership, form, found, timezone.now())
-    return render(request, "requests/preview.html", context)
+    return render_page(request, preview_page(membership, form, found, timezone.now()))
 
 
 def _refused(request: HttpRequest, membership: Membership, form: RequestForm) -> HttpResponse:
     """The form with everything that is wrong, as sending it would show."""
     wrong = all_wrong(membership.organization, form)
-    context = form_page(membership, wrong, timezone.now(), is_refused=True)
-    return render(request, "requests/new.html", context, status=400)
+    page = form_page(membership, wrong, timezone.now(), is_refused=True)
+    return render_page(request, page, status=400)
 
 
 @require_safe
@@ -60,5 +60,5 @@ def extension(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)
         return redirect(f"{mitigation_request.get_absolute_url()}#h")
-    context = extension_page(membership, mitigation_request, found, timezone.now())
-    return render(request, "requests/extension.html", context)
+    page = extension_page(membership, mitigation_request, found, timezone.now())
+    return render_page(request, page)

@@ -27,7 +27,7 @@ from portal.web.accounts import typed
 from portal.web.frame import frame
 from portal.web.rendering import page_or_parts, render_page
 from portal.web.requests.ended import seen_at, seen_ends
-from portal.web.requests.form_page import all_wrong, form_page, fresh_form, used_again
+from portal.web.requests.form_page import FormCheck, all_wrong, form_page, fresh_form, used_again
 from portal.web.requests.list_page import list_page
 from portal.web.requests.overlaps import consent_of
 from portal.web.requests.report import report_page
@@ -105,16 +105,16 @@ def new(request: HttpRequest, slug: str) -> HttpResponse:
             messages.info(request, NOT_SENT_YET)
         return _form(request, membership, _checked(membership, form))
     if "check" in request.POST:
-        context = form_page(membership, _checked(membership, form), timezone.now())
-        return render(request, "requests/new_checked.html", {**context, "oob": True})
+        checked = _checked(membership, form)
+        return render_page(request, form_page(membership, checked, timezone.now(), kind=FormCheck))
     return _send(request, membership, form)
 
 
 def _form(
     request: HttpRequest, membership: Membership, form: RequestForm, status: int = 200
 ) -> HttpResponse:
-    context = form_page(membership, form, timezone.now(), is_refused=status != 200)
-    return render(request, "requests/new.html", context, status=status)
+    page = form_page(membership, form, timezone.now(), is_refused=status != 200)
+    return render_page(request, page, status=status)
 
 
 def _checked(membership: Membership, form: RequestForm) -> RequestForm:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID, uuid4
 
 from django.http import QueryDict
 
 from portal import wording
 from portal.accounts.wording import who_first
-from portal.core.formatting import in_words
 from portal.events.models import Event
 from portal.events.queries import timeline
 from portal.mitigations import queries as mitigation_queries
@@ -23,11 +22,13 @@ from portal.providers.models import Subscription
 from portal.standby import queries, services
 from portal.standby.models import StandbyPlan
 from portal.web.frame import Frame, frame
+from portal.web.rendering import FramedPage
 from portal.web.requests.described import describe_request, scope_line, targets_of
 from portal.web.requests.ended import ends
-from portal.web.requests.form_page import form_page
+from portal.web.requests.form_page import Choices, choices_of
 from portal.web.requests.overlaps import NO_OVERLAPS, Overlaps, overlaps_of
 from portal.web.requests.provider_cards import Chip, ProviderCard, provider_cards_of, request_chip
+from portal.web.requests.request_form import RequestForm
 from portal.web.requests.shared import operators, subscriptions
 from portal.web.requests.timeline import dated, timeline_of
 from portal.web.standby.plan_form import PlanForm
@@ -251,6 +252,19 @@ def all_wrong(
     return form.with_errors([*unread, *map(form.request_form.as_typed, found)])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditPage(FramedPage):
+    """The form of a new plan, or of a plan to change."""
+
+    template: ClassVar = "standby/edit.html"
+
+    plan: StandbyPlan | None
+    plan_form: PlanForm
+    form: RequestForm
+    choices: Choices
+    is_refused: bool
+
+
 def edit_page(
     membership: Membership,
     form: PlanForm,
@@ -258,15 +272,13 @@ def edit_page(
     *,
     plan: StandbyPlan | None = None,
     is_refused: bool = False,
-) -> dict[str, Any]:
-    context = form_page(membership, form.request_form, now, is_refused=is_refused)
-    return context | {
-        "here": "standby",
-        "plan": plan,
-        "plan_form": form,
-        "errors": form.errors,
-        "things": in_words(len(form.errors)),
-        "overlaps": NO_OVERLAPS,
-        "is_live_change": plan is not None and plan.is_on,
-        "has_held": plan is not None and plan.request.status == RequestStatus.STANDBY,
-    }
+) -> EditPage:
+    return EditPage(
+        frame=frame(membership, now),
+        here="standby",
+        plan=plan,
+        plan_form=form,
+        form=form.request_form,
+        choices=choices_of(membership.organization, form.request_form, now),
+        is_refused=is_refused,
+    )

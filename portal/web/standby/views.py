@@ -23,7 +23,7 @@ from portal.standby.access import plan_for
 from portal.standby.models import StandbyPlan
 from portal.web.accounts import typed
 from portal.web.frame import frame
-from portal.web.rendering import page_or_parts
+from portal.web.rendering import page_or_parts, render_page
 from portal.web.requests.form_page import used_again
 from portal.web.requests.overlaps import consent_of
 from portal.web.requests.request_form import typed_id
@@ -122,8 +122,8 @@ def _form(
     plan: StandbyPlan | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    context = pages.edit_page(membership, form, timezone.now(), plan=plan, is_refused=status != 200)
-    return render(request, "standby/edit.html", context, status=status)
+    page = pages.edit_page(membership, form, timezone.now(), plan=plan, is_refused=status != 200)
+    return render_page(request, page, status=status)
 
 
 @require_http_methods(["GET", "POST"])
