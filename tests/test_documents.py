@@ -72,6 +72,20 @@ def test_the_index_leads_to_every_document() -> None:
     assert documents - linked == {"index.md"}
 
 
+def test_the_list_of_decisions_has_every_one_with_the_title_that_its_file_is_named_after() -> None:
+    folder = ROOT / "docs/adr"
+    listed = re.findall(r"^- \[(\d+): (.+)\]\((.+)\)$", (folder / "README.md").read_text(), re.M)
+
+    found = []
+    for path in folder.glob("0*.md"):
+        number, title = re.findall(r"\A# (\d+)\. (.+)", path.read_text())[0]
+        slug = "-".join(re.findall(r"[a-z0-9]+", title.lower()))
+        found.append((number, title, f"{int(number):04}-{slug}.md"))
+        assert path.name == found[-1][-1]
+
+    assert sorted(listed) == sorted(found)
+
+
 def test_the_python_that_is_claimed_is_the_one_that_runs() -> None:
     [image] = re.findall(r"^FROM python:(\d\.\d+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
