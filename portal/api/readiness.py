@@ -51,7 +51,7 @@ class ReadinessShown(serializers.Serializer[Readiness]):
 class ReadinessView(APIView):
     @extend_schema(operation_id="read_readiness", responses=ReadinessShown)
     def get(self, request: Request, slug: str) -> Response:
-        """Readiness for tonight: every check with a stable code, the worst state, and
+        """Readiness right now: every check with a stable code, the worst state, and
         the headline of the page.
         """
         membership = membership_for(caller(request), slug)

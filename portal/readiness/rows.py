@@ -12,7 +12,7 @@ from portal.wording import Badge
 
 
 class State(StrEnum):
-    """What a check says: it holds; it holds tonight, but mend it; it does not hold."""
+    """What a check says: it holds; it holds now, but fix it soon; it does not hold."""
 
     PASS = "pass"  # noqa: S105  a verdict
     WARN = "warn"
@@ -146,7 +146,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Would it work tonight?"""
+    """Would it work now?"""
 
     state: State
     headline: str
@@ -162,7 +162,7 @@ NO_SESSION: Final = "no provider is connected"
 
 
 def answer(rows: Sequence[Row]) -> Answer:
-    """The headline: the worst thing first, and how much there is to mend."""
+    """The headline: the worst thing first, and how much there is to fix."""
     passes, soon, now = (of(rows, state) for state in State)
     if now:
         more = f" Fix {things(len(now))} now." if len(now) > 1 else ""
@@ -174,12 +174,12 @@ def answer(rows: Sequence[Row]) -> Answer:
     if soon:
         return Answer(
             state=State.WARN,
-            headline=f"Ready for tonight. Fix {things(len(soon))} soon.",
+            headline=f"Ready. Fix {things(len(soon))} soon.",
             counts=_counts(len(passes), len(rows)),
         )
     return Answer(
         state=State.PASS,
-        headline=f"Ready for tonight. All {len(rows)} checks pass.",
+        headline=f"Ready. All {len(rows)} checks pass.",
         counts=f"All {len(rows)} checks pass.",
     )
 

@@ -206,8 +206,8 @@ def _outcome(said: Said) -> str:
             f"{who} reports: {_report(scope)}" if said.names_one else f"{who} lists what it holds"
         )
     length = _for(scope.get("lifetime"))
-    clash = _first(scope, "conflict-information")
-    but = f", with a conflict: {_clash(clash)}" if clash else ""
+    conflict = _first(scope, "conflict-information")
+    but = f", with a conflict: {_conflict_reason(conflict)}" if conflict else ""
     return f"{who} accepts{length}{but.rstrip('.')}"
 
 
@@ -232,7 +232,7 @@ def _refusal(said: Said) -> str:
     conflict = _first(_scope(said.decoded), "conflict-information")
     if said.code == "4.04" and said.method in ("GET", "DELETE") and said.topic == Topic.MITIGATION:
         return f"{said.provider} does not hold this request (code 4.04)"
-    words = _clash(conflict) if conflict else ""
+    words = _conflict_reason(conflict) if conflict else ""
     sentence = refusal_sentence(
         said.provider,
         code=said.code,
@@ -242,7 +242,7 @@ def _refusal(said: Said) -> str:
     return f"{said.provider} refuses (code {said.code}): {_lowered(sentence, said.provider)}"
 
 
-def _clash(conflict: Mapping[str, Any]) -> str:
+def _conflict_reason(conflict: Mapping[str, Any]) -> str:
     cause = conflict.get("conflict-cause")
     if (number := _number(cause)) is not None:
         return f"It gave conflict cause {number}, which the portal does not know."

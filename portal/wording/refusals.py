@@ -14,7 +14,7 @@ _CODES: Final = {
     "4.01": "It does not know this organization’s certificate",
     "4.03": "It does not allow this organization to ask for these addresses",
     "4.04": "It does not know this request",
-    "4.09": "It clashes with another request",
+    "4.09": "It conflicts with another request",
     "4.13": "The request is too large for it",
     "4.22": "It cannot act on these targets",
     "4.29": "Too many requests",

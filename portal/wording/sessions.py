@@ -43,7 +43,7 @@ def session_sentence(session: Session, now: datetime, *, provider: str = "") -> 
 def path_sentence(session: Session, provider: str) -> str:
     """Whom a request passes on its way; empty where nobody stands between."""
     if session.gateway:
-        return f"Goes through gateway {session.gateway}, which speaks to {provider}."
+        return f"Goes through gateway {session.gateway}, which connects to {provider}."
     if session.relay:
         return f"Goes through relay {session.relay}, which passes it on to {provider} unread."
     return ""
@@ -54,7 +54,7 @@ def _path(session: Session, provider: str) -> str:
     if session.gateway:
         whose = {"up": "Connected to gateway", "connecting": "Connecting to gateway"}
         doing = whose.get(session.state, "Through gateway")
-        return f"{doing} {session.gateway}, which speaks to {provider or 'the provider'}. "
+        return f"{doing} {session.gateway}, which connects to {provider or 'the provider'}. "
     if session.relay:
         return f"Passed on by relay {session.relay}. "
     return ""

@@ -125,7 +125,7 @@ def test_the_page_offers_a_call_and_a_retry_when_all_refuse(portal: Stack, page_
         "Tidewall reports it is filtering", timeout=WITHIN_MS
     )
 
-    # Whom gateways kept it from is asked once they are mended, and only by hand.
+    # Whom gateways kept it from is asked once they are fixed, and only by hand.
     control(portal, "northgate", "/behaviour", {"hop_loop": None})
     provider_card(alice, "Northgate").get_by_role("button", name="Ask Northgate again now").click()
     expect(provider_card(alice, "Northgate")).to_contain_text(

@@ -1,4 +1,4 @@
-"""Would it work tonight? A drill as a person runs it, against real providers; and the report on
+"""Would it work now? A drill as a person runs it, against real providers; and the report on
 paper.
 """
 
@@ -33,7 +33,7 @@ def test_a_drill_starts_with_one_click_and_its_progress_is_shown(
 ) -> None:
     alice = page_of("alice")
     alice.goto("/organizations/acme/readiness")
-    expect(alice.locator("h1")).to_contain_text("Ready for tonight.")
+    expect(alice.locator("h1")).to_contain_text("Ready.")
 
     alice.get_by_role("button", name="Run a drill").click()
 

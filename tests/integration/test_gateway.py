@@ -91,7 +91,7 @@ def test_a_request_lives_at_the_provider_behind_the_gateway(
     (there,) = believed(stack, "northgate", prefix)
     assert (there["client"], there["mid"]) == ("edge-1", mitigation(alice, request["id"])["mid"])
     said = page(dana, request["id"])
-    assert "Goes through gateway edge-1, which speaks to Northgate." in said
+    assert "Goes through gateway edge-1, which connects to Northgate." in said
     assert "Reports that it is filtering." in said
 
     alice.post(f"{REQUESTS}/{request['id']}/extend", {"lifetime": 7200})

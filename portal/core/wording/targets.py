@@ -218,8 +218,8 @@ _SENTENCES: Final[Mapping[Code, Callable[[str, _Parameters], str]]] = {
     Code.WILDCARD_NAME: lambda text, _: (
         f"{text} stands for many names. Write each name, or their addresses."
     ),
-    Code.MAIL_ADDRESS: lambda text, _: f"{text} is a mail address.",
-    Code.AS_NUMBER: lambda text, _: f"{text} is the number of a network (ASN). Write its prefixes.",
+    Code.MAIL_ADDRESS: lambda text, _: f"{text} is an email address.",
+    Code.AS_NUMBER: lambda text, _: f"{text} is an AS number. Write its prefixes.",
     Code.NOT_A_URI: lambda text, _: (
         f"{text} is not a web address. Write it like https://shop.example.com/."
     ),

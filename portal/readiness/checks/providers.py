@@ -237,7 +237,7 @@ def _when(at: datetime, now: datetime) -> str:
 
 
 def certificate(provider: ProviderFacts, now: datetime) -> Row:
-    """The client's own chain: with an ended one the provider accepts nothing."""
+    """The client's own chain: with an expired one the provider accepts nothing."""
     found = _own_chain(provider, now)
     return _for_staff(provider, CheckCode.CERTIFICATE, f"{provider.short} certificate", found)
 
@@ -255,18 +255,18 @@ def _own_chain(provider: ProviderFacts, now: datetime) -> Found:
     subject = "" if first is provider.chain[0] else f"Its issuer’s certificate ({first.name}): "
     if first.ends <= now:
         words = (
-            f"{subject}Ended on {date(first.ends)}, {ago(first.ends, now)}. "
+            f"{subject}Expired on {date(first.ends)}, {ago(first.ends, now)}. "
             f"{short} does not accept requests with an expired certificate."
         )
-        return Found(State.FAIL, words, f"the certificate for {short} has ended")
+        return Found(State.FAIL, words, f"the certificate for {short} has expired")
     left = ahead(first.ends, now)
     if first.ends - now <= WARN_BEFORE_END:
         words = (
-            f"{subject}Ends {left}, on {date(first.ends)}. "
+            f"{subject}Expires {left}, on {date(first.ends)}. "
             f"After that {short} will not accept your requests."
         )
-        return Found(State.WARN, words, f"{_possessive(short)} certificate ends {left}")
-    return Found(State.PASS, f"{subject}Ends on {date(first.ends)}, {left}.")
+        return Found(State.WARN, words, f"{_possessive(short)} certificate expires {left}")
+    return Found(State.PASS, f"{subject}Expires on {date(first.ends)}, {left}.")
 
 
 def _which(provider: ProviderFacts, one: Validity) -> str:
@@ -284,7 +284,7 @@ def trust(provider: ProviderFacts, now: datetime) -> Row:
 
 
 def _for_staff(provider: ProviderFacts, code: CheckCode, question: str, found: Found) -> Row:
-    """What portal staff alone can mend."""
+    """What only portal staff can fix."""
     link = provider.staff_link if found.state != State.PASS else None
     return Row(code=code, question=question, found=found, about=provider.id, link=link)
 
@@ -297,18 +297,18 @@ def _anchors(provider: ProviderFacts, now: datetime) -> Found:
     last = max(provider.anchors, key=lambda one: one.ends)
     first = min(provider.anchors, key=lambda one: one.ends)
     if last.ends <= now:
-        words = f"{last.name} ended on {date(last.ends)}. No new connection is possible."
+        words = f"{last.name} expired on {date(last.ends)}. No new connection is possible."
         return Found(State.FAIL, words, f"the portal can no longer verify {short}’s identity")
     if first.ends <= now:
         words = (
-            f"{first.name} ended on {date(first.ends)}; {last.name} is valid until "
+            f"{first.name} expired on {date(first.ends)}; {last.name} is valid until "
             f"{date(last.ends)}."
         )
-        return Found(State.WARN, words, f"a trust anchor for {short} has ended")
+        return Found(State.WARN, words, f"a trust anchor for {short} has expired")
     left = ahead(first.ends, now)
     words = f"{first.name}, valid until {date(first.ends)}, {left}."
     if first.ends - now <= WARN_BEFORE_END:
-        return Found(State.WARN, words, f"the trust anchor for {short} ends {left}")
+        return Found(State.WARN, words, f"the trust anchor for {short} expires {left}")
     return Found(State.PASS, words)
 
 

@@ -1,4 +1,4 @@
-"""What the pages show: what to mend now, what to mend soon, what holds, and the drills."""
+"""What the pages show: what to fix now, what to fix soon, what holds, and the drills."""
 
 from __future__ import annotations
 

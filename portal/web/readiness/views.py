@@ -1,4 +1,4 @@
-"""The Readiness page and its drills: would it work tonight?"""
+"""The Readiness page and its drills: would it work now?"""
 
 from __future__ import annotations
 

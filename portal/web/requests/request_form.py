@@ -69,7 +69,7 @@ OPTION_INPUTS: Final = ("ports", "protocols", "lifetime", "strategy", "subscript
 
 @dataclass(frozen=True, slots=True)
 class InputError:
-    """An error at the input that caused it, with buttons that mend it."""
+    """An error at the input that caused it, with buttons that fix it."""
 
     input: str
     message: str

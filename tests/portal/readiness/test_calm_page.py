@@ -39,7 +39,7 @@ def test_the_calm_page_is_not_ready_when_a_check_says_no(
 
     page = client_of(alice).get(NOW_PAGE).content.decode()
 
-    assert "Not ready: the certificate for Northgate has ended." in page
+    assert "Not ready: the certificate for Northgate has expired." in page
     assert "Nothing is being mitigated." in page
     assert "Ready. Nothing" not in page
 
@@ -54,8 +54,8 @@ def test_the_calm_page_names_what_to_mend(
     page = client_of(alice).get(NOW_PAGE).content.decode()
 
     assert "Ready. Nothing is being mitigated." in page
-    assert "Ready for tonight. Fix three things soon." in page
-    assert "Tidewall’s certificate ends in 11\u00a0days; Mail is not verified; " in page
+    assert "Ready. Fix three things soon." in page
+    assert "Tidewall’s certificate expires in 11\u00a0days; Mail is not verified; " in page
     assert "carol has no second factor." in page
 
 
@@ -69,7 +69,7 @@ def test_while_something_is_live_readiness_is_left_out(
     )
     assert MitigationRequest.objects.count() == 2
 
-    assert "Ready for tonight?" not in client_of(alice).get(NOW_PAGE).content.decode()
+    assert "Would it work now?" not in client_of(alice).get(NOW_PAGE).content.decode()
 
 
 def test_a_calm_page_takes_a_known_number_of_queries(

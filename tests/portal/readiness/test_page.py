@@ -43,7 +43,7 @@ def test_when_all_holds_it_says_so_with_the_last_drill(
 ) -> None:
     page = client_of(alice).get(PAGE).content.decode()
 
-    assert "Ready for tonight. All 15 checks pass." in page
+    assert "Ready. All 15 checks pass." in page
     assert "3\u00a0days ago, both providers confirmed within 1.4\u00a0s." in page
     assert 'data-l="Confirmed in">1.4\u00a0s' in page
     assert 'data-l="Withdrawn in">1.1\u00a0s' in page
@@ -79,7 +79,7 @@ def test_a_viewer_reads_it_and_starts_nothing(
 ) -> None:
     page = client_of(bob).get(PAGE).content.decode()
 
-    assert "Ready for tonight." in page
+    assert "Ready." in page
     assert "Run a drill" not in page
     assert client_of(bob).post(DRILLS).status_code == 403
 
@@ -153,7 +153,7 @@ def test_a_failure_is_told_with_who_and_what(
 
     page = client_of(alice).get(PAGE).content.decode()
 
-    assert "Ready for tonight. Fix one thing soon." in page
+    assert "Ready. Fix one thing soon." in page
     assert "Northgate did not confirm in time." in page
 
 
@@ -294,7 +294,7 @@ def test_programs_read_the_same_rows_by_stable_codes(
     body = answer.json()
     assert answer.status_code == 200
     assert body["state"] == "warn"
-    assert body["headline"] == "Ready for tonight. Fix one thing soon."
+    assert body["headline"] == "Ready. Fix one thing soon."
     assert body["counts"] == {"pass": 14, "warn": 1, "fail": 0}
     assert body["checked_at"].endswith("Z")
     [certificate] = [
@@ -310,7 +310,7 @@ def test_programs_read_the_same_rows_by_stable_codes(
         "question": "Tidewall certificate",
         "evidence": ANY,
     }
-    assert certificate["evidence"].startswith("Ends in 11\u00a0days")
+    assert certificate["evidence"].startswith("Expires in 11\u00a0days")
     assert PRIVATE_KEY not in answer.content
     assert b"BEGIN" not in answer.content
 

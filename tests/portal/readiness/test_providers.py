@@ -137,11 +137,11 @@ def test_the_portals_own_part_names_what_it_does_not_look_after() -> None:
 @pytest.mark.parametrize(
     ("days", "state", "said"),
     [
-        (30.5, PASS, "Ends on 5\u00a0November\u00a02026, in 30\u00a0days."),
-        (30, WARN, "Ends in 30\u00a0days, on 5\u00a0November\u00a02026. After that Northgate"),
-        (0.25, WARN, "Ends in 6\u00a0h"),
-        (0, FAIL, "Ended on 6\u00a0October\u00a02026"),
-        (-3, FAIL, "Ended on 3\u00a0October\u00a02026, 3\u00a0days ago."),
+        (30.5, PASS, "Expires on 5\u00a0November\u00a02026, in 30\u00a0days."),
+        (30, WARN, "Expires in 30\u00a0days, on 5\u00a0November\u00a02026. After that Northgate"),
+        (0.25, WARN, "Expires in 6\u00a0h"),
+        (0, FAIL, "Expired on 6\u00a0October\u00a02026"),
+        (-3, FAIL, "Expired on 3\u00a0October\u00a02026, 3\u00a0days ago."),
     ],
 )
 def test_a_certificate_is_watched_for_thirty_days(days: float, state: State, said: str) -> None:
@@ -156,7 +156,7 @@ def test_what_signed_the_certificate_may_end_first() -> None:
     row = providers.certificate(provider(chain=[valid(400), valid(10, "Sub CA")]), NOW)
 
     assert row.state == WARN
-    assert row.evidence.startswith("Its issuer’s certificate (Sub CA): Ends in 10\u00a0days")
+    assert row.evidence.startswith("Its issuer’s certificate (Sub CA): Expires in 10\u00a0days")
 
 
 def test_a_certificate_that_begins_later_does_not_count_yet() -> None:
@@ -175,7 +175,7 @@ def test_what_cannot_be_read_is_no_certificate() -> None:
     ("days", "state"),
     [((900,), PASS), ((30,), WARN), ((900, 29), WARN), ((900, -1), WARN), ((-1, -2), FAIL)],
 )
-def test_one_anchor_that_holds_is_enough_for_tonight(days: tuple[int, ...], state: State) -> None:
+def test_one_anchor_that_holds_is_enough(days: tuple[int, ...], state: State) -> None:
     row = providers.trust(provider(anchors=[valid(one, f"Root {one}") for one in days]), NOW)
 
     assert row.state == state

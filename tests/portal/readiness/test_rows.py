@@ -16,13 +16,13 @@ def row(
 @pytest.mark.parametrize(
     ("rows", "headline", "counts"),
     [
-        ([row(PASS)] * 13, "Ready for tonight. All 13 checks pass.", "All 13 checks pass."),
+        ([row(PASS)] * 13, "Ready. All 13 checks pass.", "All 13 checks pass."),
         (
             [*[row(PASS)] * 11, *[row(WARN)] * 2],
-            "Ready for tonight. Fix two things soon.",
+            "Ready. Fix two things soon.",
             "11 of 13 checks pass.",
         ),
-        ([row(PASS), row(WARN)], "Ready for tonight. Fix one thing soon.", "1 of 2 checks pass."),
+        ([row(PASS), row(WARN)], "Ready. Fix one thing soon.", "1 of 2 checks pass."),
         (
             [row(PASS), row(WARN), row(FAIL)],
             "Not ready: Tidewall has no number.",

@@ -124,8 +124,8 @@ def test_a_withdrawal_that_ran_in_a_loop_is_retried_when_it_is_due() -> None:
     assert plan(looped) == NextAction(action=Action.WAIT, at=LATER)
     looped.retry_at = BEFORE
     assert plan(looped).action is Action.WITHDRAW
-    clashed = mitigation(Status.TERMINATING, wanted=gone, refusal_code="4.09", retry_at=LATER)
-    assert plan(clashed).action is Action.WITHDRAW
+    conflicting = mitigation(Status.TERMINATING, wanted=gone, refusal_code="4.09", retry_at=LATER)
+    assert plan(conflicting).action is Action.WITHDRAW
 
 
 def test_a_withdrawal_is_repeated_until_it_is_confirmed_and_then_polled_to_its_end() -> None:

@@ -39,7 +39,7 @@ def test_a_card_says_that_the_connection_ends_at_a_gateway(
 
     page = page_of(client_of, alice, request)
 
-    assert "Goes through gateway Edge 1, which speaks to Northgate." in page
+    assert "Goes through gateway Edge 1, which connects to Northgate." in page
     assert "Gateway Edge 1 is unreachable." in page
     assert "mid 1 at gateway Edge 1" in page
 
@@ -106,7 +106,7 @@ def test_now_does_not_call_a_provider_connected_whose_gateway_is(
     page = client_of(alice).get("/organizations/acme/").content.decode()
 
     assert "The connection for Northgate ends at gateway Edge 1." in page
-    assert "Connected to gateway Edge 1, which speaks to Northgate. Since" in page
+    assert "Connected to gateway Edge 1, which connects to Northgate. Since" in page
 
 
 def test_a_loop_of_gateways_is_named_and_is_no_refusal(

@@ -72,7 +72,7 @@ STATES: Final[dict[str, MitigationFacts]] = {
     **MITIGATING),
     "withdrawn, no time": mitigation("x", Status.WITHDRAWN),
     "refused": mitigation("x", Status.REFUSED, ended_at=ago(60), retry_at=ago(-30),
-    refusal="It clashes."),
+    refusal="It conflicts."),
     "refused, nothing known": mitigation("x", Status.REFUSED),
     "not reached": mitigation("x", Status.REFUSED, refusal_code=LOOP),
     "expired": mitigation("x", Status.EXPIRED, ended_at=ago(60)),
@@ -235,7 +235,7 @@ FILTERING_ENDS: Final = [
     for at, before in ((ago(60), None), (ago(60), ago(70)), (ago(60), ago(3600)), (ago(86_400 * 4),
     ago(86_400 * 5)))
     for has_filtered in (True, False)
-    for reason in ("", "It clashes.")
+    for reason in ("", "It conflicts.")
 ]  # fmt: skip
 
 

@@ -281,10 +281,10 @@ CARDS = [
             ended_at=ago(935),
             retry_at=ago(-86400),
             must_wait=True,
-            refusal="It clashes.",
+            refusal="It conflicts.",
         ),
         "Northgate refused at 03:12:06.",
-        "It clashes. It asked the portal not to retry before 03:27:41 tomorrow."
+        "It conflicts. It asked the portal not to retry before 03:27:41 tomorrow."
         " The portal does not retry before then. Call Northgate if you need it sooner.",
     ),
     (
@@ -294,15 +294,15 @@ CARDS = [
             ended_at=ago(935),
             retry_at=ago(-60),
             must_wait=True,
-            refusal="It clashes.",
+            refusal="It conflicts.",
         ),
         "Northgate refused at 03:12:06.",
-        "It clashes. It asked the portal not to retry before 03:28:41.",
+        "It conflicts. It asked the portal not to retry before 03:28:41.",
     ),
     (
-        mitigation("Northgate", Status.REFUSED, ended_at=ago(935), refusal="It clashes."),
+        mitigation("Northgate", Status.REFUSED, ended_at=ago(935), refusal="It conflicts."),
         "Northgate refused at 03:12:06.",
-        "It clashes.",
+        "It conflicts.",
     ),
     (
         mitigation(
