@@ -14,7 +14,7 @@ CONTRIBUTING_LINES_MAX = 80
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_what_a_document_links_to_exists(document: Path) -> None:
+def test_every_link_of_a_document_resolves(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
 
     missing = [
@@ -27,13 +27,13 @@ def test_what_a_document_links_to_exists(document: Path) -> None:
     assert missing == []
 
 
-def test_what_a_contributor_must_read_is_short() -> None:
+def test_the_reading_for_contributors_is_short() -> None:
     lines = (ROOT / "CONTRIBUTING.md").read_text().splitlines()
 
     assert len(lines) <= CONTRIBUTING_LINES_MAX
 
 
-def test_every_module_that_the_glossary_of_signalling_names_exists() -> None:
+def test_every_module_in_the_signalling_glossary_exists() -> None:
     glossary = (ROOT / "docs/architecture.md").read_text().partition("### Signalling")[2]
     table = glossary.partition("\n\nWho is asked")[0]
     modules = re.findall(r"`([\w/]+\.py)`", table)
@@ -86,7 +86,7 @@ def test_the_list_of_decisions_has_every_one_with_the_title_that_its_file_is_nam
     assert sorted(listed) == sorted(found)
 
 
-def test_the_python_that_is_claimed_is_the_one_that_runs() -> None:
+def test_the_claimed_python_version_is_the_running_one() -> None:
     [image] = re.findall(r"^FROM python:(\d\.\d+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
     for project in ("pyproject.toml", "dots_client/pyproject.toml"):

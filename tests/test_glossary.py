@@ -77,7 +77,7 @@ def glossary() -> set[str]:
     return {word for row in rows for word in words(row)}
 
 
-def test_every_domain_word_that_is_used_often_is_in_the_glossary() -> None:
+def test_every_frequent_domain_word_is_in_the_glossary() -> None:
     library = {word for name in KNOWN_ELSEWHERE for word in words(name)}
     library |= {word for thing in FRAMEWORK for name in dir(thing) for word in words(name)}
     often = {word for word, count in used().items() if count > OFTEN and len(word) > 1}
@@ -85,7 +85,7 @@ def test_every_domain_word_that_is_used_often_is_in_the_glossary() -> None:
     assert sorted(often - PLAIN - library - glossary()) == []
 
 
-def test_the_glossary_explains_no_word_that_the_source_lost() -> None:
+def test_the_glossary_explains_no_unused_word() -> None:
     everywhere = {
         singular(word)
         for package in ("portal", "dots_client")
@@ -96,7 +96,7 @@ def test_the_glossary_explains_no_word_that_the_source_lost() -> None:
     assert sorted(word for word in glossary() if word not in everywhere) == []
 
 
-def test_no_plain_word_is_listed_in_vain() -> None:
+def test_every_listed_plain_word_is_used() -> None:
     counted = used()
 
     assert sorted(word for word in PLAIN if counted[word] < OFTEN // 2) == []

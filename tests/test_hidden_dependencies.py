@@ -142,7 +142,7 @@ def without_absolute_urls(tree: ast.Module) -> ast.Module:
     return tree
 
 
-def test_template_tags_belong_to_the_pages_or_to_all() -> None:
+def test_template_tags_belong_to_the_pages_or_to_every_app() -> None:
     libraries = Engine.get_default().libraries
 
     ours = {name: module for name, module in libraries.items() if module.startswith("portal.")}

@@ -27,7 +27,7 @@ CONTAINERS = {"signal worker": "signal"}
 LOCAL_OPTIONS = {"--host", "--port", "-n", "-s", "-l"}
 
 
-def test_every_variable_is_documented_once_and_every_documented_one_is_read() -> None:
+def test_every_variable_is_documented_once_and_every_documented_one_used() -> None:
     documented = Counter(
         re.findall(r"^\| `([A-Z_]+)`", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     )
@@ -50,7 +50,7 @@ def test_every_setting_reaches_the_containers() -> None:
     assert all(SERVICES[name]["env_file"] == [".env"] for name in OF_THE_PORTAL)
 
 
-def test_what_is_the_same_in_every_container_is_no_secret() -> None:
+def test_shared_container_settings_contain_no_secret() -> None:
     for name, service in SERVICES.items():
         for variable, value in service.get("environment", {}).items():
             is_secret = re.search("PASSWORD|SECRET|KEY|URL", variable)
@@ -58,7 +58,7 @@ def test_what_is_the_same_in_every_container_is_no_secret() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_container_can_do_no_more_than_its_work(name: str) -> None:
+def test_a_container_has_no_unneeded_privileges(name: str) -> None:
     service = SERVICES[name]
 
     assert service["read_only"] is True
@@ -72,7 +72,7 @@ def test_a_container_can_do_no_more_than_its_work(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - {PROXY, "migrate", "simulated-pki"}))
-def test_a_container_that_stays_says_whether_it_works(name: str) -> None:
+def test_every_long_running_container_has_a_health_check(name: str) -> None:
     test = " ".join(SERVICES[name]["healthcheck"]["test"])
 
     # Podman sets no $HOSTNAME for a check, and PostgreSQL's socket answers before there is a
@@ -81,7 +81,7 @@ def test_a_container_that_stays_says_whether_it_works(name: str) -> None:
     assert name != "postgres" or "-h 127.0.0.1" in test
 
 
-def test_git_and_builders_never_take_what_is_the_installations_own() -> None:
+def test_git_and_image_builds_ignore_files_of_the_installation() -> None:
     # scripts/check-containers copies what git does not ignore.
     for ignored in (".gitignore", ".dockerignore"):
         lines = {line.strip("/") for line in (ROOT / ignored).read_text().splitlines()}
@@ -148,14 +148,14 @@ def without_local_options(command: list[str]) -> list[str]:
     return sorted(found)
 
 
-def test_every_image_says_its_version() -> None:
+def test_every_image_has_its_version() -> None:
     version = re.compile(r"\$\{PORTAL_VERSION\b.*\}$|[0-9]+\.[0-9][\w.-]*$|16-bookworm$")
 
     for name, service in SERVICES.items():
         assert version.match(service["image"].partition(":")[2]), (name, service["image"])
 
 
-def test_the_network_that_proxies_come_from_is_believed() -> None:
+def test_the_network_of_the_proxies_is_trusted() -> None:
     [subnet] = (part["subnet"] for part in COMPOSE["networks"]["default"]["ipam"]["config"])
     believed = SERVICES["web"]["environment"]["FORWARDED_ALLOW_IPS"]
 
@@ -233,7 +233,7 @@ def operator(tmp_path: Path) -> Callable[..., tuple[int, str]]:
 
 
 @pytest.mark.parametrize("script", ["install", "upgrade", "backup", "restore"])
-def test_a_script_explains_itself_and_refuses_what_it_does_not_know(
+def test_a_script_has_help_and_refuses_unknown_options(
     operator: Callable[..., tuple[int, str]], script: str
 ) -> None:
     status, said = operator(f"scripts/{script}", "--help")
@@ -263,7 +263,7 @@ def test_a_script_explains_itself_and_refuses_what_it_does_not_know(
         ("restore --stop pyproject.toml", "This tree has no .env"),
     ],
 )
-def test_a_script_that_cannot_work_says_why(
+def test_a_script_says_why_it_cannot_run(
     operator: Callable[..., tuple[int, str]], arguments: str, why: str
 ) -> None:
     script, *rest = arguments.split()
@@ -291,7 +291,7 @@ def test_a_script_that_cannot_work_says_why(
         ("is_host_name portal.example,www.portal.example", 1),
     ],
 )
-def test_the_scripts_tell_releases_and_names_apart(
+def test_the_scripts_distinguish_releases_and_names(
     operator: Callable[..., tuple[int, str]], call: str, status: int
 ) -> None:
     # What scripts/install defines before it does anything.

@@ -236,7 +236,7 @@ def cases() -> list[tuple[str, str, str, int]]:
 
 
 @pytest.mark.parametrize(("method", "route", "person", "expected"), cases())
-def test_everybody_gets_what_they_may(
+def test_every_role_gets_the_expected_answer(
     browsers: dict[str, Client],
     asked: MitigationRequest,
     method: str,
@@ -261,7 +261,7 @@ def test_every_named_route_is_in_the_table() -> None:
     assert named <= listed
 
 
-def test_a_session_without_second_factor_opens_no_page(
+def test_a_session_without_a_second_factor_opens_no_page(
     alice: User, asked: MitigationRequest, half_signed_in: HalfSignedIn
 ) -> None:
     browser = half_signed_in(alice)
@@ -272,7 +272,7 @@ def test_a_session_without_second_factor_opens_no_page(
             assert (answer.status_code, answer["Location"]) == (302, "/sign-in/code"), name
 
 
-def test_what_changes_something_refuses_other_sites(
+def test_every_changing_route_refuses_other_sites(
     alice: User, asked: MitigationRequest, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)

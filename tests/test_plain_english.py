@@ -97,7 +97,7 @@ def texts() -> Iterator[tuple[str, str]]:
     yield "docs/openapi.yaml", " ".join((ROOT / "docs" / "openapi.yaml").read_text().split())
 
 
-def test_what_people_read_is_plain_english() -> None:
+def test_every_text_is_plain_english() -> None:
     wrong = [
         f"{place}: “{found[0]}” in “{text[max(0, found.start() - 40) : found.end() + 40]}”: "
         f"write {words}"

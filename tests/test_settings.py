@@ -8,7 +8,7 @@ from django.db import connection
 
 @pytest.mark.django_db
 @pytest.mark.sqlite
-def test_the_tests_use_a_database_of_their_own() -> None:
+def test_the_tests_use_their_own_database() -> None:
     statement = {
         "postgresql": "SELECT current_database()",
         "sqlite": "SELECT file FROM pragma_database_list WHERE name = 'main'",

@@ -48,13 +48,13 @@ def test_a_renamed_field_keeps_its_column(
 
 
 @pytest.mark.parametrize("name", SENT_BY_0_1_0)
-def test_a_task_that_the_earlier_release_sends_has_a_receiver(name: str) -> None:
+def test_a_task_sent_by_the_earlier_release_has_a_receiver(name: str) -> None:
     app.loader.import_default_modules()
 
     assert name in app.tasks
 
 
-def test_the_sentence_that_0_1_0_saved_for_a_crash_becomes_the_code() -> None:
+def test_the_crash_sentence_saved_by_0_1_0_becomes_the_code() -> None:
     sentences = import_module("portal.providers.migrations.0011_session_fault").SENTENCES
 
     assert (

@@ -8,7 +8,7 @@ from tests.bench.__main__ import BENCHMARKS
 from tests.bench.report import NEVER, in_percent, in_seconds, percentile, share_within
 
 
-def test_what_was_never_done_counts_as_not_done() -> None:
+def test_a_benchmark_never_run_counts_as_not_done() -> None:
     times = [0.1, 0.2, 5.0, NEVER]
 
     assert share_within(times, 5.0) == 0.75
@@ -19,7 +19,7 @@ def test_what_was_never_done_counts_as_not_done() -> None:
 @pytest.mark.parametrize(
     ("share", "words"), [(0.0, "0 %"), (0.5, "50.0 %"), (0.9996, "99.9 %"), (1.0, "100 %")]
 )
-def test_almost_all_is_not_called_all(share: float, words: str) -> None:
+def test_almost_all_is_not_reported_as_all(share: float, words: str) -> None:
     assert in_percent(share) == words
 
 

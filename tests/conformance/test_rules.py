@@ -35,14 +35,14 @@ def test_a_reason_beside_a_test_is_out_of_date() -> None:
     ]
 
 
-def test_there_are_no_other_rules() -> None:
+def test_no_marker_cites_an_unknown_rule() -> None:
     assert contradictions({}, {"SC-999": EXEMPT}, {"SC-998": [SHOWN]}) == [
         "SC-998 is no rule, and test_the_port shows it",
         "SC-999 is no rule, and exceptions.csv has it",
     ]
 
 
-def test_markers_are_found_where_they_stand(tmp_path: Path) -> None:
+def test_markers_are_found_at_their_test(tmp_path: Path) -> None:
     tests = tmp_path / "tests"
     tests.mkdir()
     (tests / "test_port.py").write_text(

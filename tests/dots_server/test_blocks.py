@@ -21,7 +21,7 @@ def response(payload: bytes = BODY) -> aiocoap.Message:
     return aiocoap.Message(code=aiocoap.CONTENT, payload=payload, content_format=271, observe=5)
 
 
-def test_an_answer_that_fits_is_sent_whole() -> None:
+def test_an_answer_that_fits_is_sent_in_one_message() -> None:
     whole = response(BODY[:1100])
 
     assert Blocks().first(whole, request()) is whole
@@ -43,7 +43,7 @@ def test_the_blocks_together_are_the_whole_and_carry_one_etag() -> None:
 
 
 @pytest.mark.rule("SS-041")
-def test_the_client_may_want_smaller_blocks() -> None:
+def test_the_client_can_ask_for_smaller_blocks() -> None:
     block = Blocks().first(response(), request(block2=(0, False, 2)))
 
     assert len(block.payload) == 64

@@ -119,7 +119,7 @@ def test_a_cuid_stays_with_its_client_over_a_restart_even_without_a_mitigation()
     assert put(again, 0, now=START + 300).code == "2.01"
 
 
-def test_a_lifetime_that_ran_out_meanwhile_is_over() -> None:
+def test_a_lifetime_that_ran_out_during_the_restart_has_ended() -> None:
     server = channel(2)
     put(server, 0, lifetime=60)
     server.advance(now=START)
@@ -155,7 +155,7 @@ def test_an_export_does_not_change_with_the_server() -> None:
     assert [held.status for held in export.mitigations] == [Status.IN_PROGRESS]
 
 
-def test_a_register_that_holds_mitigations_takes_no_export() -> None:
+def test_a_register_with_mitigations_accepts_no_export() -> None:
     server = channel(1)
     put(server, 0)
 

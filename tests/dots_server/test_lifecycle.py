@@ -25,7 +25,7 @@ def test_every_pair_is_in_the_table_or_refused(status: MitigationStatus, trigger
 
 
 @pytest.mark.parametrize("before", MitigationStatus)
-def test_a_mitigator_moves_only_running_mitigations_and_only_to_what_follows(
+def test_a_mitigator_moves_only_running_mitigations_and_only_to_a_following_status(
     before: MitigationStatus,
 ) -> None:
     allowed = set()
@@ -50,7 +50,7 @@ def test_every_status_can_be_reached() -> None:
     assert reached == set(MitigationStatus)
 
 
-def test_only_terminated_is_the_end() -> None:
+def test_only_terminated_is_terminal() -> None:
     assert {MitigationStatus.TERMINATED} == TERMINAL
 
 

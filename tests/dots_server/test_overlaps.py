@@ -44,7 +44,7 @@ def held(mid: int, targets: Targets) -> Mitigation:
     removed=st.lists(TARGETS, max_size=6),
     wanted=TARGETS,
 )
-def test_the_index_finds_what_a_look_at_all_of_them_would_find(
+def test_the_index_finds_the_same_overlaps_as_a_full_scan(
     kept: list[Targets], removed: list[Targets], wanted: Targets
 ) -> None:
     index = Overlaps()

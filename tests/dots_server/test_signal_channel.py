@@ -18,7 +18,7 @@ from tests.dots_server.servers import (
 Status = MitigationStatus
 
 
-def test_the_mitigator_decides_the_next_status_and_hears_of_every_status() -> None:
+def test_the_mitigator_decides_the_next_status_and_is_notified_of_every_status() -> None:
     filters = Filters()
     server = channel(mitigator=filters, terminating_s=10)
 

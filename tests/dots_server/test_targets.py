@@ -86,11 +86,11 @@ def test_a_uri_in_the_list_of_clients_means_its_host() -> None:
         ),
     ],
 )
-def test_what_two_requests_share(one: Targets, other: Targets, both: Targets | None) -> None:
+def test_overlapping_targets_are_found(one: Targets, other: Targets, both: Targets | None) -> None:
     assert shared(one, other) == both
 
 
-def test_ports_and_protocols_do_not_keep_requests_apart() -> None:
+def test_ports_and_protocols_do_not_separate_requests() -> None:
     web = Targets(target_prefix=("203.0.113.7/32",), target_port_range=(PortRange(lower=80),))
     dns = Targets(target_prefix=("203.0.113.7/32",), target_protocol=(17,))
 
@@ -98,7 +98,7 @@ def test_ports_and_protocols_do_not_keep_requests_apart() -> None:
 
 
 @pytest.mark.rule("SS-038")
-def test_the_order_of_lists_carries_no_meaning() -> None:
+def test_the_order_of_lists_does_not_matter() -> None:
     one = Targets(target_prefix=("203.0.113.7/32", "2001:db8::/32"), target_protocol=(6, 17))
     other = Targets(target_prefix=("2001:DB8::/32", "203.0.113.7/32"), target_protocol=(17, 6))
 

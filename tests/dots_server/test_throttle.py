@@ -7,7 +7,7 @@ from tests.provider_simulator.offline import OfflineProvider, scope
 
 
 @pytest.mark.rule("SS-009")
-def test_a_client_may_burst_and_then_has_to_slow_down() -> None:
+def test_a_client_may_burst_and_is_then_throttled() -> None:
     throttle = Throttle()
 
     at_once = [throttle.admits("acme", 2.0, now=0.0) for _ in range(6)]
@@ -25,7 +25,7 @@ def test_without_a_limit_everything_is_admitted() -> None:
 
 
 @pytest.mark.rule("SS-009")
-def test_too_many_requests_are_answered_4_29_but_ending_is_never_throttled() -> None:
+def test_too_many_requests_get_4_29_but_deletes_are_never_throttled() -> None:
     server = OfflineProvider(max_requests_per_s=0.5)
     acme = server.client()
     assert acme.request(1).code == "2.01"

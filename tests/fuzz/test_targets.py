@@ -24,7 +24,7 @@ def mutated(data: bytes, rng: Random) -> bytes:
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
-async def test_a_target_takes_anything(name: str) -> None:
+async def test_a_fuzz_target_accepts_any_bytes(name: str) -> None:
     target = TARGETS[name]()
     rng = Random(1)
     sound = seeds(name)

@@ -6,7 +6,7 @@ from local_stack.stack import Stack
 from portal import env
 
 
-def test_a_database_that_a_developer_made_by_hand_is_not_taken_for_the_demos(
+def test_a_developers_own_database_is_not_used_by_the_demo(
     tmp_path: Path,
 ) -> None:
     by_hand = env.database("", default_path=tmp_path / "portal.sqlite3")

@@ -15,11 +15,11 @@ RFC_SECRET = b32encode(b"12345678901234567890").decode()
     ("at", "code", "left_s"),
     [(59, "287082", 1), (1111111109, "081804", 1), (1234567890, "005924", 30)],
 )
-def test_a_one_time_code_is_that_of_the_standard(at: float, code: str, left_s: int) -> None:
+def test_a_one_time_code_follows_rfc_6238(at: float, code: str, left_s: int) -> None:
     assert one_time_code(RFC_SECRET, at) == (code, left_s)
 
 
-def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
+def test_secrets_are_created_once_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "secrets.json"
 
     first = Secrets.kept_in(path, ["alice"])
@@ -28,7 +28,7 @@ def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_newcomer_gets_secrets_and_the_others_keep_theirs(tmp_path: Path) -> None:
+def test_a_new_user_gets_secrets_and_the_others_keep_theirs(tmp_path: Path) -> None:
     path = tmp_path / "secrets.json"
     before = Secrets.kept_in(path, ["alice"])
 
@@ -38,7 +38,7 @@ def test_a_newcomer_gets_secrets_and_the_others_keep_theirs(tmp_path: Path) -> N
     assert after.passwords["bob"] != after.passwords["alice"]
 
 
-def test_every_installation_has_its_own(tmp_path: Path) -> None:
+def test_every_installation_has_its_own_secrets(tmp_path: Path) -> None:
     one = Secrets.kept_in(tmp_path / "one.json", ["alice"])
     other = Secrets.kept_in(tmp_path / "other.json", ["alice"])
 
@@ -48,7 +48,7 @@ def test_every_installation_has_its_own(tmp_path: Path) -> None:
     assert one.totp_secrets != other.totp_secrets
 
 
-def test_a_private_file_is_replaced_whole(tmp_path: Path) -> None:
+def test_a_private_file_is_replaced_atomically(tmp_path: Path) -> None:
     path = tmp_path / "some.json"
     write_privately(path, "a long first content")
 

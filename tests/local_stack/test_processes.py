@@ -47,7 +47,7 @@ def python(code: str, directory: Path, **options: object) -> Program:
     )
 
 
-def test_a_process_is_ready_when_it_says_so(launch: Launch) -> None:
+def test_a_process_is_ready_when_it_reports_it(launch: Launch) -> None:
     process = launch(SLEEP)
 
     process.wait_until_ready()
@@ -56,7 +56,7 @@ def test_a_process_is_ready_when_it_says_so(launch: Launch) -> None:
     assert process.log_path.read_text() == "ready\n"
 
 
-def test_a_process_that_ends_while_it_starts_fails_with_its_last_words(launch: Launch) -> None:
+def test_a_process_that_exits_during_startup_fails_with_its_last_log_lines(launch: Launch) -> None:
     process = launch("raise SystemExit('the port is taken')")
 
     with pytest.raises(
@@ -67,14 +67,14 @@ def test_a_process_that_ends_while_it_starts_fails_with_its_last_words(launch: L
     assert failed.value.last_lines == ["the port is taken"]
 
 
-def test_a_process_that_is_never_ready_fails_in_time(launch: Launch) -> None:
+def test_a_process_that_never_becomes_ready_times_out(launch: Launch) -> None:
     process = launch(SLEEP, is_ready=lambda _: False, ready_within_s=0.2)
 
     with pytest.raises(ProcessFailed, match="was not ready"):
         process.wait_until_ready()
 
 
-def test_a_stop_asks_first(launch: Launch) -> None:
+def test_a_stop_sends_sigterm_first(launch: Launch) -> None:
     process = launch(SLEEP)
     process.wait_until_ready()
 
@@ -83,7 +83,7 @@ def test_a_stop_asks_first(launch: Launch) -> None:
     assert process.exit_code == -signal.SIGTERM
 
 
-def test_a_process_deaf_to_the_stop_is_killed_after_its_grace(launch: Launch) -> None:
+def test_a_process_that_ignores_the_stop_is_killed_after_its_grace_period(launch: Launch) -> None:
     process = launch(DEAF, stops_within_s=0.2)
     process.wait_until_ready()
 
@@ -102,7 +102,7 @@ def test_a_frozen_process_can_still_be_stopped(launch: Launch) -> None:
     assert process.exit_code == -signal.SIGTERM
 
 
-def test_a_killed_process_starts_again_and_is_ready_anew(launch: Launch) -> None:
+def test_a_killed_process_restarts_and_becomes_ready_again(launch: Launch) -> None:
     process = launch(SLEEP)
     process.wait_until_ready()
     first = process.pid
@@ -124,16 +124,16 @@ def test_standard_input_reaches_the_process(launch: Launch) -> None:
     assert process.last_lines() == ["ready steady"]
 
 
-def test_a_command_that_fails_says_so(tmp_path: Path) -> None:
+def test_a_failing_command_raises(tmp_path: Path) -> None:
     with pytest.raises(ProcessFailed, match="exit code 3"):
         run_to_end(python("raise SystemExit(3)", tmp_path), tmp_path / "some.log")
 
 
-def test_a_command_that_succeeds_answers_what_it_printed(tmp_path: Path) -> None:
+def test_a_successful_command_returns_its_output(tmp_path: Path) -> None:
     assert run_to_end(python("print('done')", tmp_path), tmp_path / "some.log") == "done"
 
 
-def test_a_log_keeps_its_newest_part_within_its_bound(tmp_path: Path) -> None:
+def test_a_log_keeps_its_newest_part_within_its_limit(tmp_path: Path) -> None:
     path = tmp_path / "some.log"
 
     with BoundedLog(path, bytes_max=100) as log:
@@ -147,7 +147,7 @@ def test_a_log_keeps_its_newest_part_within_its_bound(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the Linux kernel")
-def test_a_child_ends_with_its_parent_even_when_that_is_killed(tmp_path: Path) -> None:
+def test_a_child_ends_with_its_parent_even_if_the_parent_is_killed(tmp_path: Path) -> None:
     parent = f"""
 import sys, time
 from pathlib import Path

@@ -30,7 +30,7 @@ def within(limit: Limit | None, count: int) -> bool | None:
         ((6, 17), False),
     ],
 )
-def test_annotations_and_options_of_dataclasses_are_left_alone(
+def test_annotations_and_options_of_dataclasses_are_not_mutated(
     position: tuple[int, int], expected: bool
 ) -> None:
     assert is_silent(position, silent_spans(SOURCE)) is expected
@@ -46,7 +46,7 @@ def test_the_same_seed_takes_the_same_sample() -> None:
     assert len(set(first)) == 10
 
 
-def test_a_sample_larger_than_all_is_all() -> None:
+def test_a_sample_larger_than_the_population_is_the_population() -> None:
     assert sample([1, 2], 10, 1) == [1, 2]
 
 

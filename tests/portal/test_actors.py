@@ -52,7 +52,7 @@ def submit(
 
 
 @pytest.mark.parametrize(("actor", "words"), NOT_PERSONS, ids=lambda one: getattr(one, "kind", ""))
-def test_pages_and_api_say_what_asked(
+def test_pages_and_api_show_the_source_of_a_request(
     actor: Actor,
     words: str,
     submit: Callable[..., MitigationRequest],
@@ -78,7 +78,7 @@ def test_pages_and_api_say_what_asked(
     assert event.data.get("actor", "") == actor.name
 
 
-def test_a_request_of_a_person_says_so(
+def test_a_request_by_a_person_names_the_person(
     submit: Callable[..., MitigationRequest], alice: User, api_of: ApiOf
 ) -> None:
     request = submit(Actor.person(alice))
@@ -87,7 +87,7 @@ def test_a_request_of_a_person_says_so(
     assert (shown["origin"], shown["created_by"]) == ("person", "alice")
 
 
-def test_what_asked_is_found_by_its_name(
+def test_requests_are_found_by_the_name_of_their_source(
     submit: Callable[..., MitigationRequest], alice: User, client_of: ClientOf
 ) -> None:
     request = submit(Actor.alert_source(uuid4(), "FastNetMon"))
@@ -134,7 +134,7 @@ ONLY_PERSONS: dict[str, Callable[[Organization], object]] = {
 
 
 @pytest.mark.parametrize("act", ONLY_PERSONS.values(), ids=ONLY_PERSONS)
-def test_what_only_a_person_may_do_is_refused_to_others(
+def test_actions_reserved_for_people_are_refused_to_other_sources(
     act: Callable[[Organization], object], acme: Organization
 ) -> None:
     with pytest.raises(NotAllowed) as refused:

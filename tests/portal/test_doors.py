@@ -99,7 +99,7 @@ def test_every_form_refuses_a_request_that_cannot_be_sent(
 
 
 @pytest.mark.parametrize("wrong", [wrong for wrong in TYPED if wrong != "ports"])
-def test_no_resource_is_made_of_a_target_that_cannot_be_requested(
+def test_a_target_that_cannot_be_requested_cannot_become_a_resource(
     api: APIClient, wrong: str
 ) -> None:
     [(kinds, [value])] = TYPED[wrong][0]["targets"].items()
@@ -113,9 +113,7 @@ def test_no_resource_is_made_of_a_target_that_cannot_be_requested(
     assert [error["field"] for error in answer.json()["errors"]] == ["value"]
 
 
-def test_the_fix_of_a_port_range_corrects_the_form(
-    browser: Client, shop: ProtectedResource
-) -> None:
+def test_fixing_a_port_range_corrects_the_form(browser: Client, shop: ProtectedResource) -> None:
     typed = {"key": "k", "lifetime": "3600", "resources": [str(shop.pk)], "ports": "443,80, 80-90"}
     page = browser.post(f"{PAGES}/requests/new", typed).content.decode()
     [(fix, label)] = fixes_in(page)
@@ -187,7 +185,7 @@ def test_readiness_names_an_old_resource(browser: Client, old: ProtectedResource
     assert "it is an IPv4 address written as IPv6" in page.content.decode()
 
 
-def test_a_drill_uses_the_resources_that_can_be_asked_for(
+def test_a_drill_uses_only_resources_that_can_be_requested(
     api: APIClient, old: ProtectedResource, shop: ProtectedResource
 ) -> None:
     assert api.post(f"{API}/drills").status_code == 202
@@ -238,7 +236,7 @@ def test_a_mitigation_that_cannot_be_sent_is_left_out_of_an_extension(
     assert called.json()["left_out"][0]["provider"] == "Northgate"
 
 
-def test_staff_are_told_why_a_resource_cannot_be_verified(
+def test_staff_see_why_a_resource_cannot_be_verified(
     mo: User, acme: Organization, client_of: ClientOf, old: ProtectedResource
 ) -> None:
     ProtectedResource.objects.filter(pk=old.pk).update(verified_at=None)
@@ -254,7 +252,7 @@ def test_staff_are_told_why_a_resource_cannot_be_verified(
         services.verify_resource(resource=old, actor=mo)
 
 
-def test_the_user_name_and_password_of_a_uri_go_no_further_than_the_door(api: APIClient) -> None:
+def test_the_user_name_and_password_of_a_uri_are_dropped_on_input(api: APIClient) -> None:
     body = {"targets": {"uris": ["https://me:secret@203.0.113.9/"]}}
 
     answer = api.post(f"{API}/mitigation-requests", body, format="json")

@@ -181,7 +181,7 @@ PARTS: Final = sorted({name.partition(":")[0] for name, _ in addresses()})
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_no_value_in_a_path_or_query_is_a_failure_of_the_portal(
+def test_no_value_in_a_path_or_query_causes_a_500(
     good: dict[str, str], walk: Walk, alice: User, mo: User, client_of: ClientOf, part: str
 ) -> None:
     is_for_staff = part == "staff"
@@ -203,7 +203,7 @@ def test_no_value_in_a_path_or_query_is_a_failure_of_the_portal(
 
 
 @pytest.mark.parametrize("part", [part for part in PARTS if part not in ("staff", "api")])
-def test_no_value_in_a_form_is_a_failure_of_the_portal(
+def test_no_value_in_a_form_causes_a_500(
     good: dict[str, str], walk: Walk, alice: User, client_of: ClientOf, part: str
 ) -> None:
     for name, route in addresses():

@@ -7,7 +7,7 @@ import pytest
 from provider_simulator.behaviour import Behaviour, BehaviourError
 
 
-def test_only_what_is_named_changes() -> None:
+def test_only_named_fields_change() -> None:
     changed = Behaviour().changed({"loss": 0.5, "accept": "silent", "capability_bps": None})
 
     assert (changed.loss, changed.accept, changed.notify) == (0.5, "silent", True)
@@ -50,7 +50,7 @@ def test_an_invalid_change_is_refused_with_the_reason(changes: Any, reason: str)
         Behaviour().changed(changes)
 
 
-def test_the_behaviour_can_be_sent_back_as_it_was_read() -> None:
+def test_the_behaviour_can_be_written_back_unchanged() -> None:
     behaviour = Behaviour(redirect_to="alt.example 192.0.2.7")
 
     assert Behaviour().changed(behaviour.as_json()) == behaviour

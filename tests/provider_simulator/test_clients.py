@@ -37,7 +37,7 @@ ARMED = scope("203.0.113.0/24", lifetime=INDEFINITE, trigger_mitigation=False)
 
 @pytest.mark.rule("SC-007")
 @pytest.mark.rule("SS-006")
-async def test_a_client_sees_what_it_created_itself(running: Running) -> None:
+async def test_a_client_sees_its_own_mitigations(running: Running) -> None:
     async with running.client("acme") as acme, running.client("globex") as globex:
         await acme.request(1, scope())
         await globex.request(7, scope("198.51.100.0/24"))
@@ -75,7 +75,7 @@ async def test_a_terminating_mitigation_resumes_under_a_new_mid(running: Running
 
 @pytest.mark.rule("SC-030")
 @pytest.mark.rule("SS-019")
-async def test_a_client_leaves_a_cuid_to_the_client_that_uses_it(running: Running) -> None:
+async def test_a_client_gives_up_a_cuid_used_by_another_client(running: Running) -> None:
     async with running.client("acme") as acme, running.client("globex") as globex:
         await acme.request(1, scope())
         globex.cuid = acme.cuid
@@ -131,7 +131,7 @@ async def test_a_preconfigured_request_is_refreshed_like_any_other(running: Runn
         assert (await acme.status(1)).status is Status.SIGNAL_LOSS
 
 
-async def test_32_targets_of_mixed_kinds_are_one_request(running: Running) -> None:
+async def test_32_targets_of_mixed_kinds_fit_one_request(running: Running) -> None:
     mixed = Scope(
         targets=Targets(
             target_prefix=tuple(f"2001:db8:10:{index:x}::/64" for index in range(20)),
@@ -145,7 +145,7 @@ async def test_32_targets_of_mixed_kinds_are_one_request(running: Running) -> No
         assert (await acme.status(1)).targets == mixed.targets
 
 
-async def test_filters_are_switched_during_a_mitigation_only_and_only_those_that_are_there(
+async def test_only_existing_filters_are_switched_and_only_during_a_mitigation(
     running: Running,
 ) -> None:
     filtered = replace(scope(), acl_list=(FilterControl(acl_name="partners"),))
@@ -161,7 +161,7 @@ async def test_filters_are_switched_during_a_mitigation_only_and_only_those_that
 
 @pytest.mark.rule("SC-021")
 @pytest.mark.rule("SS-016")
-async def test_the_configuration_is_asked_confirmably_and_the_acknowledgement_carries_it(
+async def test_the_configuration_is_requested_confirmably_and_returned_in_the_acknowledgement(
     running: Running,
 ) -> None:
     wire: list[WireRecord] = []

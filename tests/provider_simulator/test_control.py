@@ -14,7 +14,7 @@ async def test_the_state_of_an_idle_provider_is_empty(running: Running) -> None:
     assert state == {"mitigations": [], "sessions": [], "observers": 0, "requests_seen": 0}
 
 
-async def test_a_healthy_provider_says_so(running: Running) -> None:
+async def test_a_healthy_provider_reports_health(running: Running) -> None:
     health = (await running.control.get("/healthz")).json()
 
     assert health == {"status": "ok", "name": "Northgate", "signal_port": running.signal.port}
@@ -85,7 +85,7 @@ async def entries(running: Running, after: int = 0) -> list[dict[str, Any]]:
     return listed
 
 
-async def test_the_requests_that_arrived_are_listed_with_their_time(running: Running) -> None:
+async def test_received_requests_are_listed_with_their_time(running: Running) -> None:
     async with running.client() as acme:
         await acme.request(1, scope())
         [put] = [entry for entry in await entries(running) if entry["mid"] == 1]
@@ -103,7 +103,7 @@ async def test_the_requests_that_arrived_are_listed_with_their_time(running: Run
     assert any(entry["method"] == "GET" and entry["mid"] == 1 for entry in later)
 
 
-async def test_the_number_to_list_from_must_be_one(running: Running) -> None:
+async def test_the_number_to_list_from_must_be_an_integer(running: Running) -> None:
     answer = await running.control.get("/requests", params={"after": "x"})
 
     assert answer.status_code == 400

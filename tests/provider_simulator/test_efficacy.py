@@ -31,7 +31,7 @@ def test_an_efficacy_update_is_accepted_and_refreshes_the_request(acme: OfflineC
 
 
 @pytest.mark.rule("SS-049")
-def test_an_efficacy_update_without_lifetime_renews_the_one_first_asked_for(
+def test_an_efficacy_update_without_lifetime_renews_the_original_lifetime(
     acme: OfflineClient,
 ) -> None:
     response = acme.answered(
@@ -83,7 +83,7 @@ def test_an_efficacy_update_for_a_failed_mitigation_gets_5_03_with_max_age(
     assert (response.code, response.max_age) == ("5.03", 60)
 
 
-def test_an_if_match_that_is_not_empty_fails(acme: OfflineClient) -> None:
+def test_a_non_empty_if_match_fails(acme: OfflineClient) -> None:
     response = acme.efficacy(1, scope(lifetime=100), if_match=b"x")
 
     assert response is not None

@@ -90,7 +90,7 @@ def test_the_gateway_does_not_change_the_request() -> None:
 
 @pytest.mark.rule("SS-083")
 @pytest.mark.parametrize(("given", "left"), [(None, 16), (255, 254), (2, 1)])
-def test_a_hop_limit_is_added_or_counted_down(given: int | None, left: int) -> None:
+def test_a_hop_limit_is_added_or_decremented(given: int | None, left: int) -> None:
     assert gateway().forwarded(put(hop_limit=given), client="acme", domain=DOMAIN).hop_limit == left
 
 
@@ -110,7 +110,7 @@ def test_a_loop_behind_the_gateway_is_reported_with_its_name_in_front() -> None:
     assert gateway().named(text("5.03", "busy")) == text("5.03", "busy")
 
 
-def test_a_long_list_of_looping_gateways_is_cut_between_names() -> None:
+def test_a_long_list_of_looping_gateways_is_truncated_between_names() -> None:
     long = " ".join(["a-gateway-of-some-name"] * 100)
 
     names = gateway().named(text("5.08", long)).payload
@@ -120,7 +120,7 @@ def test_a_long_list_of_looping_gateways_is_cut_between_names() -> None:
 
 
 @pytest.mark.rule("SS-073")
-def test_configuration_is_answered_by_the_gateway() -> None:
+def test_the_gateway_answers_configuration_requests() -> None:
     answer = gateway().receive(
         1, Request(method="GET", path=(".well-known", "dots", "config")), now=START
     )

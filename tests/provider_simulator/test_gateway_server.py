@@ -176,7 +176,7 @@ async def test_the_gateway_forwards_an_answer_of_several_blocks(
     assert sorted(report.mid or 0 for report in reports) == list(range(1, 12))
 
 
-async def test_clients_of_one_gateway_are_kept_apart(network: Network, edge: GatewayServer) -> None:
+async def test_clients_of_one_gateway_are_isolated(network: Network, edge: GatewayServer) -> None:
     acme, globex = await network.client(edge), await network.client(edge, name="globex")
     async with soon():
         await acme.request(1, scope())
@@ -201,7 +201,7 @@ async def test_a_gateway_cannot_request_more_than_its_own_domain(acme: Client) -
 
 
 @pytest.mark.rule("SS-086")
-async def test_two_gateways_in_a_circle_are_both_named(network: Network) -> None:
+async def test_two_looping_gateways_are_both_named(network: Network) -> None:
     first = await network.gateway("edge-1", "edge-2", 9, first_hop_limit=4, trusts=["edge-2"])
     second = await network.gateway("edge-2", "edge-1", first.port, trusts=["edge-1"])
     first.upstream.server = Server(name="edge-2.example", host="127.0.0.1", port=second.port)

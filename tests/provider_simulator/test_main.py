@@ -69,7 +69,7 @@ async def serving(
         await process.wait()
 
 
-async def test_it_prints_its_ports_and_closes_sessions_when_it_stops(
+async def test_the_simulator_prints_its_ports_and_closes_sessions_when_it_stops(
     pki: Path, clients: Path
 ) -> None:
     credentials = client_credentials(pki, "acme")
@@ -195,7 +195,7 @@ def test_invalid_options_of_a_provider_are_reported_in_one_line(
 
 
 @pytest.mark.rule("SS-001")
-def test_it_listens_on_port_4646_unless_told_otherwise() -> None:
+def test_the_simulator_listens_on_port_4646_by_default() -> None:
     command = ["serve", "--name", "Northgate", "--pki", "pki", "--clients", "clients.json"]
 
     assert _parser().parse_args(command).port == 4646

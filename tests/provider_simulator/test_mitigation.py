@@ -95,7 +95,7 @@ def test_a_second_delete_does_not_prolong_the_end() -> None:
 
 
 @pytest.mark.rule("SS-053")
-def test_asking_again_while_terminating_doubles_the_next_period_up_to_300_seconds() -> None:
+def test_a_new_request_while_terminating_doubles_the_next_period_up_to_300_seconds() -> None:
     server = OfflineProvider()
     acme = server.client()
     acme.request(1)
@@ -136,7 +136,7 @@ def test_the_mid_of_a_terminated_mitigation_can_be_used_again() -> None:
 
 
 @pytest.mark.parametrize("status", [3, 4, 7])
-def test_a_status_set_by_hand_stays(status: int) -> None:
+def test_a_status_set_manually_stays(status: int) -> None:
     server = OfflineProvider()
     acme = server.client()
     acme.request(1)
@@ -147,7 +147,7 @@ def test_a_status_set_by_hand_stays(status: int) -> None:
     assert acme.status(1) is Status(status)
 
 
-def test_after_status_2_was_set_by_hand_the_attack_goes_on() -> None:
+def test_the_attack_continues_after_status_2_is_set_manually() -> None:
     server = OfflineProvider(attack_ends_after_s=10)
     acme = server.client()
     acme.request(1)
@@ -162,7 +162,7 @@ def test_after_status_2_was_set_by_hand_the_attack_goes_on() -> None:
     assert acme.status(1) is Status.ATTACK_STOPPED
 
 
-def test_status_5_and_6_set_by_hand_end_in_time() -> None:
+def test_statuses_5_and_6_set_manually_end_in_time() -> None:
     server = OfflineProvider(terminating_s=10)
     acme = server.client()
     for mid, status in ((1, Status.TERMINATING), (2, Status.TERMINATED)):

@@ -36,7 +36,7 @@ def test_an_observer_gets_periodic_notifications_with_growing_counters(acme: Off
 
 
 @pytest.mark.rule("SS-018")
-def test_without_a_round_trip_estimate_three_seconds_lie_between_notifications() -> None:
+def test_notifications_are_three_seconds_apart_without_a_round_trip_estimate() -> None:
     acme = OfflineProvider(notify_interval_s=0.5).client()
     acme.request(1)
     acme.request(2, scope("203.0.113.8/32"))
@@ -46,7 +46,7 @@ def test_without_a_round_trip_estimate_three_seconds_lie_between_notifications()
     assert len(acme.server.wait(30)) <= 11
 
 
-def test_a_status_set_by_hand_goes_out_at_once(acme: OfflineClient) -> None:
+def test_a_status_set_manually_is_notified_immediately(acme: OfflineClient) -> None:
     acme.observe(1)
     acme.server.wait(5)
 
@@ -93,7 +93,7 @@ def test_an_unknown_mitigation_cannot_be_observed(acme: OfflineClient) -> None:
     assert len(acme.server.provider.observers) == 0
 
 
-def test_a_provider_that_does_not_notify_registers_nobody(acme: OfflineClient) -> None:
+def test_a_provider_that_does_not_notify_registers_no_observer(acme: OfflineClient) -> None:
     acme.observe(1)
     acme.server.behave(notify=False)
 

@@ -74,9 +74,7 @@ def test_an_odd_server_refreshes_an_immediate_mitigation_like_any_other() -> Non
     assert acme.status(1) is Status.MITIGATING
 
 
-def test_a_preconfigured_mitigation_that_is_kept_after_its_delete_ends_by_a_lifetime_of_one() -> (
-    None
-):
+def test_a_preconfigured_mitigation_held_after_its_delete_ends_with_a_lifetime_of_one() -> None:
     acme = OfflineProvider(keeps_preconfigured=True).client()
     acme.request(1, ARMED)
 
@@ -89,7 +87,7 @@ def test_a_preconfigured_mitigation_that_is_kept_after_its_delete_ends_by_a_life
     assert acme.get(1).code == "4.04"
 
 
-def test_a_mitigation_kept_after_its_delete_starts_when_the_session_is_lost() -> None:
+def test_a_mitigation_held_after_its_delete_starts_when_the_session_is_lost() -> None:
     acme = OfflineProvider(keeps_preconfigured=True, status_delay_s=0.0).client()
     acme.request(1, ARMED)
     acme.withdraw(1)
@@ -145,7 +143,7 @@ def test_a_null_lifetime_is_encoded_as_go_dots_encodes_it() -> None:
 
 
 @pytest.mark.parametrize("oddity", ODD_REPORTS)
-def test_an_odd_report_spoils_answers_and_notifications_but_not_their_status(oddity: str) -> None:
+def test_an_odd_report_changes_answers_and_notifications_but_not_their_status(oddity: str) -> None:
     acme = OfflineProvider(odd_report=oddity, status_delay_s=1.0).client()
     assert report(acme.request(5)).lifetime == 3600, "a confirmation is written as it should be"
     acme.observe(5)
@@ -161,7 +159,7 @@ def test_an_odd_report_spoils_answers_and_notifications_but_not_their_status(odd
         assert odd != plain
 
 
-async def test_the_control_interface_switches_each_of_them(running: Running) -> None:
+async def test_the_control_interface_switches_each_oddity(running: Running) -> None:
     odd = {
         "rearms_on_put": True,
         "keeps_preconfigured": True,

@@ -64,7 +64,7 @@ def test_only_the_owner_can_read_the_keys(pki: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in pki.glob("*.key")} == {0o600}
 
 
-def test_existing_certificates_stay_and_missing_ones_are_made(tmp_path: Path) -> None:
+def test_existing_certificates_stay_and_missing_ones_are_created(tmp_path: Path) -> None:
     make_pki(tmp_path, providers=["northgate"], clients=["acme"])
     before = snapshot(tmp_path)
 
@@ -76,7 +76,7 @@ def test_existing_certificates_stay_and_missing_ones_are_made(tmp_path: Path) ->
     assert after["northgate/ca.pem"] != after["tidewall/ca.pem"]
 
 
-def test_the_files_are_read_as_credentials(pki: Path) -> None:
+def test_the_files_load_as_credentials(pki: Path) -> None:
     server, acme = server_credentials(pki), client_credentials(pki, "acme")
 
     assert server.trust_anchors == acme.trust_anchors

@@ -29,7 +29,7 @@ def test_a_preconfigured_request_is_armed_and_has_no_start(acme: OfflineClient) 
 
 
 @pytest.mark.rule("SS-076")
-def test_it_starts_when_no_message_came_for_the_time_of_the_allowed_heartbeats(
+def test_a_preconfigured_request_starts_when_the_allowed_heartbeats_are_missed(
     acme: OfflineClient,
 ) -> None:
     acme.server.wait(LOSS_S - 1)
@@ -50,7 +50,9 @@ def test_any_traffic_from_the_client_keeps_the_session(acme: OfflineClient) -> N
     assert acme.status(1) is Status.SIGNAL_LOSS
 
 
-def test_a_client_that_closes_its_session_and_stays_away_is_lost_too(acme: OfflineClient) -> None:
+def test_a_client_that_closes_its_session_and_does_not_return_is_lost_too(
+    acme: OfflineClient,
+) -> None:
     acme.server.provider.close_session(acme.number)
 
     acme.server.wait(LOSS_S + 10)
@@ -71,7 +73,7 @@ def test_a_client_that_reconnects_is_not_lost(acme: OfflineClient) -> None:
 
 
 @pytest.mark.rule("SS-058")
-def test_it_does_not_stop_because_the_client_is_back(acme: OfflineClient) -> None:
+def test_a_started_request_does_not_stop_when_the_client_returns(acme: OfflineClient) -> None:
     acme.server.wait(LOSS_S + 10)
 
     acme.heartbeat()
@@ -81,7 +83,9 @@ def test_it_does_not_stop_because_the_client_is_back(acme: OfflineClient) -> Non
 
 
 @pytest.mark.rule("SS-057")
-def test_it_takes_over_from_an_immediate_request_for_part_of_its_scope(acme: OfflineClient) -> None:
+def test_a_started_request_takes_over_from_an_immediate_one_for_part_of_its_scope(
+    acme: OfflineClient,
+) -> None:
     acme.request(2)
 
     acme.server.wait(LOSS_S + 10)
@@ -91,7 +95,7 @@ def test_it_takes_over_from_an_immediate_request_for_part_of_its_scope(acme: Off
 
 
 @pytest.mark.rule("SS-044")
-def test_its_end_is_reported_four_times_before_it_is_armed_again(acme: OfflineClient) -> None:
+def test_the_end_is_reported_four_times_before_the_request_is_rearmed(acme: OfflineClient) -> None:
     acme.server.wait(LOSS_S + 10)
     acme.observe(1)
 
@@ -107,7 +111,7 @@ def test_an_operator_can_declare_a_client_lost(acme: OfflineClient) -> None:
     assert acme.status(1) is Status.MITIGATING
 
 
-def test_without_heartbeats_nothing_is_ever_lost() -> None:
+def test_no_client_is_ever_lost_without_heartbeats() -> None:
     acme = OfflineProvider().client()
     acme.request(1, ARMED)
 
@@ -116,7 +120,7 @@ def test_without_heartbeats_nothing_is_ever_lost() -> None:
     assert acme.status(1) is Status.SIGNAL_LOSS
 
 
-def test_an_armed_request_can_be_withdrawn_and_ends_at_once(acme: OfflineClient) -> None:
+def test_an_armed_request_can_be_withdrawn_and_ends_immediately(acme: OfflineClient) -> None:
     acme.withdraw(1)
 
     assert acme.status(1) is Status.TERMINATED

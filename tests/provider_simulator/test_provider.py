@@ -32,7 +32,7 @@ def test_other_methods_are_not_allowed(method: str, path: tuple[str, ...]) -> No
 
 @pytest.mark.rule("SS-013")
 @pytest.mark.parametrize("content_format", [None, 60, 0])
-def test_a_body_in_another_format_is_refused(content_format: int | None) -> None:
+def test_a_body_of_another_content_format_is_refused(content_format: int | None) -> None:
     response = (
         OfflineProvider()
         .client()
@@ -123,7 +123,7 @@ def test_a_malformed_heartbeat_is_refused() -> None:
     assert acme.answered("PUT", HEARTBEAT_PATH, payload=b"\xa1\x18\x31\xa0").code == "4.00"
 
 
-def test_without_heartbeats_they_are_neither_sent_nor_answered() -> None:
+def test_disabled_heartbeats_are_neither_sent_nor_answered() -> None:
     acme = OfflineProvider(heartbeats=False).client()
 
     assert acme.heartbeat() is None
@@ -140,7 +140,7 @@ def test_a_silent_provider_still_answers_heartbeats_and_configuration() -> None:
     assert acme.config("GET").code == "2.05"
 
 
-def test_an_answer_to_a_heartbeat_of_a_session_that_is_gone_is_ignored() -> None:
+def test_an_answer_to_a_heartbeat_of_a_closed_session_is_ignored() -> None:
     acme = OfflineProvider().client()
     acme.server.provider.close_session(1)
 
@@ -149,7 +149,7 @@ def test_an_answer_to_a_heartbeat_of_a_session_that_is_gone_is_ignored() -> None
     assert acme.server.provider.sessions == {}
 
 
-def test_the_state_says_what_the_provider_believes() -> None:
+def test_the_state_shows_what_the_provider_believes() -> None:
     acme = OfflineProvider().client()
     acme.heartbeat()
     acme.request(1, scope(lifetime=60))

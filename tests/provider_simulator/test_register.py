@@ -30,7 +30,7 @@ def test_a_new_mid_is_accepted_with_the_lifetime_granted() -> None:
 
 @pytest.mark.rule("SS-030")
 @pytest.mark.parametrize(("lifetime", "granted"), [(60, 60), (7200, 3600), (INDEFINITE, 3600)])
-def test_less_than_the_wanted_lifetime_may_be_granted(lifetime: int, granted: int) -> None:
+def test_a_shorter_lifetime_than_requested_may_be_granted(lifetime: int, granted: int) -> None:
     acme = OfflineProvider(max_lifetime_s=3600, may_be_indefinite=False).client()
 
     assert report(acme.request(1, scope(lifetime=lifetime))).lifetime == granted
@@ -83,7 +83,7 @@ def test_a_request_that_is_not_refreshed_ends_like_a_withdrawn_one() -> None:
 
 @pytest.mark.rule("SS-008")
 @pytest.mark.rule("SS-027")
-def test_a_target_outside_the_clients_domain_is_refused_by_name() -> None:
+def test_a_target_outside_the_clients_domain_is_named_in_the_refusal() -> None:
     refused = OfflineProvider().client().request(1, scope("203.0.113.7/32", "198.51.100.1/32"))
 
     assert refused.code == "4.00"
@@ -169,7 +169,7 @@ def test_the_query_c_chooses_configuration_or_status(
 
 
 @pytest.mark.rule("SS-006")
-def test_a_client_reaches_only_what_it_created() -> None:
+def test_a_client_reaches_only_its_own_mitigations() -> None:
     server = OfflineProvider()
     acme, globex = server.client("acme"), server.client("globex", number=2)
     acme.request(1)
@@ -194,7 +194,7 @@ def test_the_cuid_of_another_client_is_a_collision_without_further_details() -> 
 
 
 @pytest.mark.rule("SS-051")
-def test_delete_is_acknowledged_also_for_an_unknown_mid() -> None:
+def test_a_delete_for_an_unknown_mid_is_acknowledged_too() -> None:
     response = OfflineProvider().client().withdraw(99)
 
     assert (response.code, response.payload) == ("2.02", b"")

@@ -57,7 +57,7 @@ async def raw(client: Client, **fields: object) -> aiocoap.Message:
 
 
 @pytest.mark.rule("SC-068")
-async def test_a_mitigation_lives_on_the_wire_from_request_to_termination(
+async def test_a_mitigation_runs_from_request_to_termination_over_the_wire(
     running: Running,
 ) -> None:
     async with running.client() as acme:
@@ -136,7 +136,7 @@ async def test_a_request_of_a_session_that_just_ended_is_dropped(running: Runnin
 
 
 @pytest.mark.rule("SS-074")
-async def test_heartbeats_go_both_ways(running: Running) -> None:
+async def test_heartbeats_are_sent_both_ways(running: Running) -> None:
     async with running.client() as acme:
         assert await acme.heartbeat()
         await eventually(
@@ -202,7 +202,7 @@ async def test_a_client_of_another_authority_gets_no_session(running: Running) -
             pass
 
 
-async def test_half_of_the_datagrams_may_get_lost(running: Running) -> None:
+async def test_a_mitigation_survives_the_loss_of_half_of_the_datagrams(running: Running) -> None:
     async with running.client() as acme:
         await running.behave(loss=0.5)
         async with asyncio.timeout(PATIENCE_S):
@@ -227,7 +227,7 @@ async def test_a_crash_loses_all_state_and_notifies_nobody(running: Running) -> 
 
 
 @pytest.mark.rule("SS-041")
-async def test_the_blocks_of_a_large_answer_are_of_the_same_moment(
+async def test_the_blocks_of_a_large_answer_are_one_snapshot(
     running: Running,
 ) -> None:
     async with running.client() as acme:
@@ -263,7 +263,7 @@ async def test_a_later_block_of_an_unknown_answer_is_refused(running: Running) -
         ({"content_format": 60}, aiocoap.UNSUPPORTED_CONTENT_FORMAT),
     ],
 )
-async def test_critical_options_that_the_server_does_not_know_are_refused(
+async def test_unknown_critical_options_are_refused(
     running: Running, options: dict[str, object], code: aiocoap.Code
 ) -> None:
     async with running.client() as acme:

@@ -62,6 +62,6 @@ def test_nothing_is_dropped_without_traffic_or_time() -> None:
     assert Traffic(now=0.0, rng=Random(1)).bps_dropped == 0
 
 
-def test_the_same_seed_plays_the_same_attack() -> None:
+def test_the_same_seed_produces_the_same_attack() -> None:
     assert flowing(until=50, seed=4)[1] == flowing(until=50, seed=4)[1]
     assert flowing(until=50, seed=4)[1] != flowing(until=50, seed=5)[1]

@@ -69,7 +69,7 @@ async def session(
 
 @pytest.mark.rule("SS-001")
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
-async def test_a_mitigation_lives_on_either_transport(pki: Path, transport: str) -> None:
+async def test_a_mitigation_works_over_either_transport(pki: Path, transport: str) -> None:
     async with both(pki) as signal, session(signal, pki, transports=(transport,)) as acme:
         granted = await acme.request(1, scope(lifetime=600))
         async with acme.observe(1) as reports:
@@ -93,7 +93,7 @@ async def test_a_returning_client_resumes_its_session(pki: Path, transport: str)
     assert resumed == [False, True]
 
 
-async def test_heartbeats_go_both_ways_over_tcp(pki: Path) -> None:
+async def test_heartbeats_are_sent_both_ways_over_tcp(pki: Path) -> None:
     async with (
         both(pki) as signal,
         session(signal, pki, transports=("tls",), heartbeat_interval_s=0.1),
@@ -150,7 +150,7 @@ async def test_a_client_of_another_authority_is_refused_on_both(pki: Path, tmp_p
                     pytest.fail("there must be no session")
 
 
-async def test_a_port_that_is_taken_for_tcp_is_not_served_for_udp_alone(pki: Path) -> None:
+async def test_a_port_in_use_for_tcp_is_not_served_for_udp_alone(pki: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -165,7 +165,7 @@ async def test_a_port_that_is_taken_for_tcp_is_not_served_for_udp_alone(pki: Pat
             free.bind(("127.0.0.1", port))
 
 
-async def test_port_0_finds_a_port_that_is_free_over_udp_and_tcp(
+async def test_port_0_finds_a_port_free_over_udp_and_tcp(
     pki: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = 0

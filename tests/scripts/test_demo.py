@@ -20,7 +20,7 @@ from tests.scripts.conftest import ROOT, STARTS_WITHIN_S, STOPS_WITHIN_S, Demo
 pytestmark = pytest.mark.timeout(STARTS_WITHIN_S + STOPS_WITHIN_S + 30)
 
 
-def test_a_demo_can_be_signed_in_to_and_a_stop_leaves_nothing_behind(
+def test_a_user_can_sign_in_to_the_demo_and_a_stop_leaves_nothing_behind(
     demo: Demo, tmp_path: Path
 ) -> None:
     port = free_port()
@@ -72,7 +72,7 @@ def test_a_killed_process_is_started_again(demo: Demo, tmp_path: Path) -> None:
     assert "web exited (signal SIGKILL); starting it again" in said
 
 
-def test_what_is_described_is_what_programs_expect(demo: Demo, tmp_path: Path) -> None:
+def test_the_printed_description_has_the_fields_programs_expect(demo: Demo, tmp_path: Path) -> None:
     described = description(demo(), tmp_path)
 
     roles = {

@@ -44,7 +44,7 @@ def acknowledged() -> int:
     return MitigationRequest.objects.filter(acknowledged_at__isnull=False).count()
 
 
-def test_several_are_acknowledged_with_one_call_and_shown_in_its_order(
+def test_several_ends_are_acknowledged_in_one_call_and_returned_in_its_order(
     api: APIClient, ended: list[dict[str, str]]
 ) -> None:
     ids = [one["request"] for one in ended]
@@ -79,7 +79,9 @@ LONG_AGO = "0001-01-01T00:00:00+23:59"
         ),
     ],
 )
-def test_an_odd_end_is_named(api: APIClient, body: dict[str, Any], code: str, field: str) -> None:
+def test_an_invalid_id_is_named(
+    api: APIClient, body: dict[str, Any], code: str, field: str
+) -> None:
     answer = api.post(ALL, body)
 
     assert answer.status_code == 400
@@ -91,7 +93,7 @@ def test_an_odd_end_is_named(api: APIClient, body: dict[str, Any], code: str, fi
     ("case", "status", "code"),
     [("unknown", 400, "invalid"), ("live", 409, "not-ended"), ("another end", 409, "ended-again")],
 )
-def test_one_end_that_is_none_acknowledges_nothing(
+def test_one_invalid_end_prevents_acknowledging_any(
     api: APIClient, ended: list[dict[str, str]], case: str, status: int, code: str
 ) -> None:
     if case == "unknown":
@@ -111,7 +113,7 @@ def test_one_end_that_is_none_acknowledges_nothing(
     assert acknowledged() == 0
 
 
-def test_a_code_says_why_a_request_is_over(api: APIClient, ended: list[dict[str, str]]) -> None:
+def test_a_code_says_why_a_request_ended(api: APIClient, ended: list[dict[str, str]]) -> None:
     shown = api.get(f"{REQUESTS}/{ended[0]['request']}").json()
 
     assert (shown["status"], shown["ended_by"]) == ("terminated", "person")

@@ -18,7 +18,7 @@ def log(organization: Organization, count: int) -> None:
         append_event(organization_id=organization.pk, type=EventType.SESSION_UP, at=timezone.now())
 
 
-def test_events_come_oldest_first_from_where_one_stopped(
+def test_events_come_oldest_first_after_the_given_number(
     bob: User, acme: Organization, api_of: ApiOf
 ) -> None:
     log(acme, 3)
@@ -31,7 +31,7 @@ def test_events_come_oldest_first_from_where_one_stopped(
     assert (body["next"], body["previous"]) == (None, None)
 
 
-def test_the_link_next_leads_on_without_a_gap(
+def test_the_next_link_continues_without_a_gap(
     bob: User, acme: Organization, api_of: ApiOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "EVENTS_PER_PAGE", 2)
@@ -47,7 +47,7 @@ def test_the_link_next_leads_on_without_a_gap(
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "1.5", "", "9" * 30, "%00", "٣"])
-def test_odd_numbers_are_refused(bob: User, api_of: ApiOf, after: str) -> None:
+def test_invalid_numbers_are_refused(bob: User, api_of: ApiOf, after: str) -> None:
     answer = api_of(bob).get(f"{URL}?after={after}")
 
     assert answer.status_code == 400

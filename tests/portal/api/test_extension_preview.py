@@ -45,7 +45,7 @@ def body(lifetime_s: int) -> dict[str, object]:
     return {"ietf-dots-signal-channel:mitigation-scope": {"scope": [scope]}}
 
 
-def test_the_message_is_told_before_and_after(
+def test_the_message_is_returned_before_and_after(
     dana: User, api_of: ApiOf, asked: MitigationRequest, acme_northgate: Subscription
 ) -> None:
     answer = api_of(dana).post(url(asked), {"lifetime": 14400})
@@ -73,7 +73,7 @@ def test_the_message_is_told_before_and_after(
     assert left_out["reason"].startswith("Tidewall refused at")
 
 
-def test_each_is_asked_for_what_it_grants(
+def test_each_provider_is_asked_for_the_lifetime_it_grants(
     dana: User, api_of: ApiOf, asked: MitigationRequest, acme_northgate: Subscription
 ) -> None:
     acme_northgate.provider.max_lifetime_s = 7200
@@ -87,7 +87,9 @@ def test_each_is_asked_for_what_it_grants(
     assert Mitigation.objects.get(subscription=acme_northgate).lifetime_s == 7200
 
 
-def test_nothing_is_sent_or_kept(dana: User, api_of: ApiOf, asked: MitigationRequest) -> None:
+def test_a_preview_sends_and_saves_nothing(
+    dana: User, api_of: ApiOf, asked: MitigationRequest
+) -> None:
     before = list(Mitigation.objects.values()), Event.objects.count()
 
     api_of(dana).post(url(asked), {"lifetime": 14400})
@@ -101,7 +103,7 @@ def test_nothing_is_sent_or_kept(dana: User, api_of: ApiOf, asked: MitigationReq
     "sent",
     [{}, {"lifetime": None}, {"lifetime": 1}, {"lifetime": 10**9}, {"lifetime": 60, "x": 1}, []],
 )
-def test_errors_are_those_of_extending(
+def test_errors_equal_those_of_extending(
     dana: User, api_of: ApiOf, asked: MitigationRequest, sent: object
 ) -> None:
     api = api_of(dana)
@@ -113,7 +115,7 @@ def test_errors_are_those_of_extending(
     assert previewed.json() == extended.json()
 
 
-def test_what_has_ended_is_a_conflict(
+def test_an_ended_request_is_a_conflict(
     dana: User, alice: User, api_of: ApiOf, asked: MitigationRequest
 ) -> None:
     services.terminate(request_id=asked.pk, actor=Actor.person(alice))
@@ -123,7 +125,7 @@ def test_what_has_ended_is_a_conflict(
     assert (answer.status_code, answer.json()["code"]) == (409, "terminated")
 
 
-def test_others_and_those_who_only_look_are_kept_out(
+def test_viewers_and_other_tenants_are_refused(
     bob: User, charlie: User, api_of: ApiOf, asked: MitigationRequest, globex: Organization
 ) -> None:
     assert api_of(bob).post(url(asked), {"lifetime": 3600}).status_code == 403

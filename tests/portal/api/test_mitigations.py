@@ -34,7 +34,7 @@ def asked(dana: User, api_of: ApiOf) -> MitigationRequest:
     return MitigationRequest.objects.get()
 
 
-def test_the_next_provider_is_asked_by_hand_and_again_changes_nothing(
+def test_the_next_provider_is_asked_manually_and_a_repeat_changes_nothing(
     dana: User, api_of: ApiOf, asked: MitigationRequest, acme_tidewall: Subscription
 ) -> None:
     answer = api_of(dana).post(f"{URL}/{asked.pk}/mitigations/ask")
@@ -51,7 +51,7 @@ def test_the_next_provider_is_asked_by_hand_and_again_changes_nothing(
 @pytest.mark.parametrize(
     "body", [{"subscription": "x"}, {"subscription": None}, {"provider": "Tidewall"}, []]
 )
-def test_a_body_that_cannot_be_read_is_told_so(
+def test_an_unreadable_body_is_refused(
     dana: User, api_of: ApiOf, asked: MitigationRequest, body: Any
 ) -> None:
     answer = api_of(dana).post(f"{URL}/{asked.pk}/mitigations/ask", body)
@@ -59,7 +59,7 @@ def test_a_body_that_cannot_be_read_is_told_so(
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
 
 
-def test_another_tenants_subscription_is_no_choice(
+def test_another_tenants_subscription_cannot_be_chosen(
     dana: User, api_of: ApiOf, asked: MitigationRequest, globex_northgate: Subscription
 ) -> None:
     body = {"subscription": str(globex_northgate.pk)}
@@ -71,7 +71,7 @@ def test_another_tenants_subscription_is_no_choice(
     assert Mitigation.objects.count() == 1
 
 
-def test_nobody_left_to_ask_is_a_conflict(
+def test_asking_is_a_conflict_when_no_provider_is_left(
     dana: User, api_of: ApiOf, asked: MitigationRequest
 ) -> None:
     api_of(dana).post(f"{URL}/{asked.pk}/mitigations/ask")
@@ -97,7 +97,7 @@ def test_one_provider_is_withdrawn_and_repeating_it_is_harmless(
     assert (shown["status"], shown["withdrawn_by"]) == ("terminating", "dana")
 
 
-def test_the_last_one_is_not_withdrawn_but_terminated(
+def test_the_last_provider_cannot_be_withdrawn_only_terminated(
     dana: User, api_of: ApiOf, asked: MitigationRequest
 ) -> None:
     answer = api_of(dana).post(
@@ -120,7 +120,7 @@ def test_withdrawing_is_not_throttled(
 
 
 @pytest.mark.parametrize("mitigation", ["unknown", "of another request"])
-def test_a_mitigation_that_is_not_this_requests_is_404(
+def test_a_mitigation_of_another_request_is_404(
     dana: User, api_of: ApiOf, asked: MitigationRequest, mitigation: str
 ) -> None:
     mitigation_id = uuid4()
@@ -133,7 +133,7 @@ def test_a_mitigation_that_is_not_this_requests_is_404(
     assert answer.status_code == 404
 
 
-def test_who_would_be_asked_for_what_is_told_before_anything_is_sent(
+def test_the_targets_of_each_provider_are_returned_before_anything_is_sent(
     dana: User,
     api_of: ApiOf,
     acme: Organization,
@@ -163,7 +163,9 @@ def test_who_would_be_asked_for_what_is_told_before_anything_is_sent(
     assert not MitigationRequest.objects.exists()
 
 
-def test_a_target_nobody_may_protect_is_an_error_at_its_field(dana: User, api_of: ApiOf) -> None:
+def test_a_target_no_provider_may_protect_is_an_error_at_its_field(
+    dana: User, api_of: ApiOf
+) -> None:
     Subscription.objects.update(limited_to=["198.51.100.0/24"])
 
     for path in ("", "/eligibility"):

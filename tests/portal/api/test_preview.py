@@ -24,7 +24,7 @@ def _prepared(
     """Acme may protect 203.0.113.0/26, at Northgate, then at Tidewall."""
 
 
-def test_the_messages_are_told_in_the_order_of_asking(
+def test_messages_are_returned_in_the_order_of_sending(
     dana: User, api_of: ApiOf, acme_northgate: Subscription
 ) -> None:
     answer = api_of(dana).post(URL, NEW)
@@ -73,7 +73,7 @@ def test_each_provider_gets_its_own_part(
     assert (first["is_sent_at_once"], second["is_sent_at_once"]) == (True, True)
 
 
-def test_who_may_protect_nothing_of_it_is_named(
+def test_a_provider_that_may_protect_no_target_is_named(
     dana: User, api_of: ApiOf, acme_tidewall: Subscription
 ) -> None:
     acme_tidewall.limited_to = ["198.51.100.0/24"]
@@ -91,7 +91,7 @@ def test_who_may_protect_nothing_of_it_is_named(
     ]
 
 
-def test_what_is_previewed_is_what_is_asked_first(dana: User, api_of: ApiOf) -> None:
+def test_the_previewed_messages_are_sent(dana: User, api_of: ApiOf) -> None:
     api = api_of(dana)
     messages = api.post(URL, NEW).json()["messages"]
 
@@ -102,7 +102,9 @@ def test_what_is_previewed_is_what_is_asked_first(dana: User, api_of: ApiOf) -> 
     assert f"/mid={asked[0]['mid']}" in messages[0]["path"]
 
 
-def test_nothing_is_sent_or_kept(dana: User, api_of: ApiOf, acme_northgate: Subscription) -> None:
+def test_a_preview_sends_and_saves_nothing(
+    dana: User, api_of: ApiOf, acme_northgate: Subscription
+) -> None:
     api_of(dana).post(URL, NEW)
 
     acme_northgate.refresh_from_db()
@@ -111,7 +113,7 @@ def test_nothing_is_sent_or_kept(dana: User, api_of: ApiOf, acme_northgate: Subs
     assert not Event.objects.exists()
 
 
-def test_what_overlaps_is_named(dana: User, api_of: ApiOf) -> None:
+def test_overlapping_requests_are_named(dana: User, api_of: ApiOf) -> None:
     api = api_of(dana)
     live = api.post(REQUESTS, NEW).json()
 
@@ -132,7 +134,7 @@ def test_what_overlaps_is_named(dana: User, api_of: ApiOf) -> None:
         [],
     ],
 )
-def test_errors_are_those_of_submitting(dana: User, api_of: ApiOf, body: object) -> None:
+def test_errors_equal_those_of_submitting(dana: User, api_of: ApiOf, body: object) -> None:
     api = api_of(dana)
 
     previewed, submitted = api.post(URL, body), api.post(REQUESTS, body)
@@ -142,9 +144,7 @@ def test_errors_are_those_of_submitting(dana: User, api_of: ApiOf, body: object)
 
 
 @pytest.mark.parametrize("count", [1, 8, 32])
-def test_the_bound_in_the_check_is_never_below_the_real_size(
-    acme: Organization, count: int
-) -> None:
+def test_the_checked_size_is_never_below_the_real_size(acme: Organization, count: int) -> None:
     ResourceFactory.create(organization=acme, value="2001:db8::/32")
     prefixes = tuple(f"2001:db8:{n:x}::{n:x}/128" for n in range(1, count + 1))
     ports = tuple((number, number + 1) for number in range(0, 2 * count, 2))

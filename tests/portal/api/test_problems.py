@@ -40,7 +40,7 @@ def problem(answer: Any) -> dict[str, Any]:
     return dict(body)
 
 
-def test_nobody_signed_in_is_401(acme: object) -> None:
+def test_an_anonymous_call_is_401(acme: object) -> None:
     answer = APIClient().get(RESOURCES)
 
     assert problem(answer)["code"] == "not-signed-in"
@@ -55,7 +55,7 @@ def test_an_unknown_call_is_404(db: None) -> None:
     assert problem(answer)["code"] == "not-found"
 
 
-def test_a_method_that_is_not_there_is_405(alice: User, api_of: ApiOf) -> None:
+def test_an_unsupported_method_is_405(alice: User, api_of: ApiOf) -> None:
     answer = api_of(alice).delete(RESOURCES)
 
     assert answer.status_code == 405
@@ -85,7 +85,7 @@ def test_other_media_types_are_415(alice: User, api_of: ApiOf, media_type: str) 
         b"",
     ],
 )
-def test_what_is_not_plain_json_is_400(alice: User, api_of: ApiOf, body: bytes) -> None:
+def test_invalid_json_is_400(alice: User, api_of: ApiOf, body: bytes) -> None:
     answer = api_of(alice).post(RESOURCES, data=body, content_type="application/json")
 
     assert answer.status_code == 400
@@ -93,7 +93,7 @@ def test_what_is_not_plain_json_is_400(alice: User, api_of: ApiOf, body: bytes) 
 
 
 @pytest.mark.parametrize("body", ["[]", "1", '"x"', "null", "true"])
-def test_a_body_that_is_no_object_is_400(alice: User, api_of: ApiOf, body: str) -> None:
+def test_a_body_other_than_an_object_is_400(alice: User, api_of: ApiOf, body: str) -> None:
     answer = api_of(alice).post(RESOURCES, data=body, content_type="application/json")
 
     assert answer.status_code == 400
@@ -118,7 +118,7 @@ def nested(depth: int) -> Any:
         ([[[]] * 10] * (MAX_COMMAS // 10 + 2), "commas"),
     ],
 )
-def test_more_than_any_call_needs_is_refused_as_a_whole(
+def test_an_oversized_value_is_refused_as_a_whole(
     alice: User, api_of: ApiOf, body: Any, said: str
 ) -> None:
     answer = api_of(alice).post(RESOURCES, body)
@@ -129,7 +129,9 @@ def test_more_than_any_call_needs_is_refused_as_a_whole(
 
 
 @pytest.mark.parametrize("body", [nested(MAX_DEPTH), {"x": [1] * MAX_ENTRIES}])
-def test_as_much_as_that_is_told_at_the_field(alice: User, api_of: ApiOf, body: Any) -> None:
+def test_a_value_at_the_limit_is_reported_at_its_field(
+    alice: User, api_of: ApiOf, body: Any
+) -> None:
     assert problem(api_of(alice).post(RESOURCES, body))["code"] == "invalid"
 
 
@@ -166,7 +168,9 @@ def test_every_wrong_field_is_named_at_once(alice: User, api_of: ApiOf) -> None:
 
 
 @pytest.mark.parametrize("odd", ["a\0b", "\ud800"])
-def test_characters_no_database_keeps_are_refused(alice: User, api_of: ApiOf, odd: str) -> None:
+def test_characters_the_database_cannot_store_are_refused(
+    alice: User, api_of: ApiOf, odd: str
+) -> None:
     body = json.dumps({"name": odd, "kind": "fqdn", "value": "shop.example.com"})
 
     answer = api_of(alice).post(RESOURCES, data=body, content_type="application/json")
@@ -176,7 +180,7 @@ def test_characters_no_database_keeps_are_refused(alice: User, api_of: ApiOf, od
 
 @pytest.mark.parametrize("inside", ["{}", '{"targets": {}}', '{"targets": [{}]}'])
 @pytest.mark.parametrize("half", ["\\ud800", "\\udfff", "a\\ud83d", "\\ude00\\ud83d"])
-def test_a_name_with_half_a_character_is_invalid_json(
+def test_a_field_name_with_a_lone_surrogate_is_invalid_json(
     alice: User, api_of: ApiOf, inside: str, half: str
 ) -> None:
     """The answer would have to tell the name, and could not be written."""
@@ -188,7 +192,7 @@ def test_a_name_with_half_a_character_is_invalid_json(
     assert problem(answer)["code"] == "malformed"
 
 
-def test_what_nobody_foresaw_is_500_without_its_cause(
+def test_an_unexpected_error_is_500_without_its_cause(
     db: None, alice: User, api_of: ApiOf, broken: str
 ) -> None:
     answer = api_of(alice).get(broken)
@@ -200,7 +204,7 @@ def test_what_nobody_foresaw_is_500_without_its_cause(
     assert "10.0.0.1" not in answer.content.decode()
 
 
-def test_a_database_that_does_not_answer_is_503(
+def test_an_unreachable_database_is_503(
     alice: User, api_of: ApiOf, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
@@ -250,7 +254,7 @@ def test_an_unknown_host_is_refused(db: None) -> None:
     assert Client().get("/api/v1/me", headers={"host": "evil.example"}).status_code == 400
 
 
-def test_every_call_that_needs_somebody_says_so_alike(db: None) -> None:
+def test_every_call_that_needs_sign_in_gives_the_same_401(db: None) -> None:
     open_calls = {"token", "schema", "docs", "no-such-call"}
     closed = {str(pattern.name) for pattern in urls.urlpatterns} - open_calls
 

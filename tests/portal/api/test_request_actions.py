@@ -64,7 +64,7 @@ def test_a_lifetime_out_of_range_is_named(
     assert answer.json()["errors"]
 
 
-def test_efficacy_before_any_confirmation_is_a_conflict(
+def test_an_efficacy_update_before_any_confirmation_is_a_conflict(
     dana: User, api_of: ApiOf, asked: MitigationRequest
 ) -> None:
     url = f"{URL}/{asked.pk}/efficacy"
@@ -75,7 +75,9 @@ def test_efficacy_before_any_confirmation_is_a_conflict(
     assert answer.json()["code"] == "nobody-to-tell"
 
 
-def test_efficacy_is_passed_on(dana: User, api_of: ApiOf, asked: MitigationRequest) -> None:
+def test_an_efficacy_update_is_sent_to_the_provider(
+    dana: User, api_of: ApiOf, asked: MitigationRequest
+) -> None:
     Mitigation.objects.update(status=Status.MITIGATING)
 
     answer = api_of(dana).post(
@@ -109,7 +111,7 @@ def test_the_end_can_be_acknowledged(dana: User, api_of: ApiOf, asked: Mitigatio
 
 
 @pytest.mark.parametrize("action", ["", "/terminate", "/extend", "/efficacy", "/acknowledge"])
-def test_another_tenants_request_is_404_through_ones_own_organization(
+def test_another_tenants_request_is_404_under_the_callers_organization(
     charlie: User, api_of: ApiOf, asked: MitigationRequest, action: str
 ) -> None:
     url = f"/api/v1/organizations/globex/mitigation-requests/{asked.pk}{action}"
@@ -132,7 +134,7 @@ def test_another_tenants_request_is_404_through_ones_own_organization(
         (Trigger.ENDED, False),
     ],
 )
-def test_only_what_a_provider_holds_has_a_lifetime_left(
+def test_only_a_held_mitigation_has_a_remaining_lifetime(
     dana: User, api_of: ApiOf, asked: MitigationRequest, trigger: Trigger, *, is_held: bool
 ) -> None:
     mitigation = asked.mitigations.get()
@@ -161,7 +163,7 @@ LATER = timezone.now() + timedelta(minutes=5)
         (Status.TERMINATED, "withdrawn", "terminated", False),
     ],
 )
-def test_a_time_for_the_next_try_is_told_only_while_there_is_one(
+def test_the_time_of_the_next_retry_is_given_only_while_one_is_due(
     dana: User,
     api_of: ApiOf,
     asked: MitigationRequest,

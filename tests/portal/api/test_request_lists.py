@@ -71,7 +71,7 @@ def test_an_unknown_filter_is_refused(dana: User, api_of: ApiOf, name: str) -> N
     assert answer.json()["errors"][0]["field"] == name
 
 
-def test_reading_costs_the_same_however_many_there_are(
+def test_the_number_of_queries_does_not_grow_with_the_list(
     dana: User, acme: Organization, api_of: ApiOf, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     api = api_of(dana)

@@ -38,7 +38,7 @@ def test_a_new_resource_is_not_verified(dana: User, api_of: ApiOf) -> None:
         ("uri", "https://shop.example.com/", "https://shop.example.com/"),
     ],
 )
-def test_values_are_kept_in_normal_form(
+def test_values_are_saved_in_normal_form(
     dana: User, api_of: ApiOf, kind: str, typed: str, kept: str
 ) -> None:
     answer = api_of(dana).post(URL, {"name": "Shop", "kind": kind, "value": typed})
@@ -46,7 +46,7 @@ def test_values_are_kept_in_normal_form(
     assert answer.json()["value"] == kept
 
 
-def test_a_prefix_with_host_bits_is_refused_with_what_would_do(dana: User, api_of: ApiOf) -> None:
+def test_a_prefix_with_host_bits_is_refused_with_a_suggestion(dana: User, api_of: ApiOf) -> None:
     answer = api_of(dana).post(URL, {**NEW, "value": "203.0.113.7/24"})
 
     assert answer.status_code == 400
@@ -55,7 +55,7 @@ def test_a_prefix_with_host_bits_is_refused_with_what_would_do(dana: User, api_o
     assert [fix["value"] for fix in error["fixes"]] == ["203.0.113.7/32", "203.0.113.0/24"]
 
 
-def test_name_and_value_are_kept_once(dana: User, api_of: ApiOf) -> None:
+def test_name_and_value_are_unique(dana: User, api_of: ApiOf) -> None:
     api = api_of(dana)
     api.post(URL, NEW)
 
@@ -64,7 +64,7 @@ def test_name_and_value_are_kept_once(dana: User, api_of: ApiOf) -> None:
     assert [error["code"] for error in answer.json()["errors"]] == ["value-exists", "name-exists"]
 
 
-def test_the_same_key_and_body_give_the_first_answer(dana: User, api_of: ApiOf) -> None:
+def test_the_same_key_and_body_return_the_first_answer(dana: User, api_of: ApiOf) -> None:
     api = api_of(dana)
     first = api.post(URL, NEW, headers={"Idempotency-Key": "k"})
 
@@ -95,13 +95,13 @@ def test_two_people_may_use_the_same_key(dana: User, alice: User, api_of: ApiOf)
     assert answer.status_code == 201
 
 
-def test_a_key_has_a_bound(dana: User, api_of: ApiOf) -> None:
+def test_the_length_of_a_key_is_limited(dana: User, api_of: ApiOf) -> None:
     answer = api_of(dana).post(URL, NEW, headers={"Idempotency-Key": "k" * 201})
 
     assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
 
 
-def test_the_number_of_resources_has_a_bound(
+def test_the_number_of_resources_is_limited(
     dana: User, api_of: ApiOf, acme: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "MAX_RESOURCES", 1)
@@ -129,7 +129,7 @@ def test_pages_hold_every_resource_once(bob: User, acme: Organization, api_of: A
 @pytest.mark.parametrize(
     "cursor", ["x", "cD0lMDA=", "cj0xJnA9", "%00", "bz05OTk5OTk5OTk5OTk5OTk5OTk5"]
 )
-def test_odd_cursors_are_refused_or_harmless(bob: User, api_of: ApiOf, cursor: str) -> None:
+def test_invalid_cursors_are_refused_or_harmless(bob: User, api_of: ApiOf, cursor: str) -> None:
     answer = api_of(bob).get(f"{URL}?cursor={cursor}")
 
     assert answer.status_code in (200, 400)
@@ -145,7 +145,7 @@ def test_a_limit_out_of_range_is_refused(bob: User, api_of: ApiOf, limit: str) -
     ]
 
 
-def test_reading_costs_the_same_however_many_there_are(
+def test_the_number_of_queries_does_not_grow_with_the_list(
     bob: User, acme: Organization, api_of: ApiOf, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     api = api_of(bob)

@@ -27,13 +27,13 @@ def test_every_call_is_described(document: dict[str, Any]) -> None:
     assert described == len([one for one in urlpatterns if one.name not in left_out])
 
 
-def test_every_call_may_answer_with_a_problem(document: dict[str, Any]) -> None:
+def test_every_call_documents_problem_answers(document: dict[str, Any]) -> None:
     for operations in document["paths"].values():
         for operation in operations.values():
             assert "application/problem+json" in operation["responses"]["default"]["content"]
 
 
-def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+def test_every_reference_resolves(document: dict[str, Any]) -> None:
     def references(node: Any) -> list[str]:
         if isinstance(node, dict):
             own = [node["$ref"]] if "$ref" in node else []
@@ -47,7 +47,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     assert names <= set(document["components"]["schemas"])
 
 
-def test_bodies_say_that_they_take_no_other_names_and_what_fits(document: dict[str, Any]) -> None:
+def test_body_schemas_forbid_other_properties_and_state_limits(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     bodies = [
         operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
@@ -62,7 +62,7 @@ def test_bodies_say_that_they_take_no_other_names_and_what_fits(document: dict[s
     assert schemas["SignInRequest"]["properties"]["username"]["minLength"] == 1
 
 
-def test_lists_say_how_many_may_be_asked_for(document: dict[str, Any]) -> None:
+def test_lists_document_the_limit_parameter(document: dict[str, Any]) -> None:
     limits = [
         parameter["schema"]
         for operations in document["paths"].values()
@@ -75,7 +75,7 @@ def test_lists_say_how_many_may_be_asked_for(document: dict[str, Any]) -> None:
     assert all((one["minimum"], one["maximum"]) == (1, 200) for one in limits)
 
 
-def test_creating_calls_take_an_idempotency_key(document: dict[str, Any]) -> None:
+def test_calls_that_create_accept_an_idempotency_key(document: dict[str, Any]) -> None:
     for path in ("resources", "mitigation-requests"):
         operation = document["paths"][f"/api/v1/organizations/{{slug}}/{path}"]["post"]
         assert "Idempotency-Key" in [parameter["name"] for parameter in operation["parameters"]]
@@ -88,7 +88,7 @@ def test_the_document_is_built_once_per_process(db: None) -> None:
     assert schema.document() is schema.document()
 
 
-def test_the_document_comes_as_json_where_that_is_asked_for(document: dict[str, Any]) -> None:
+def test_the_document_is_json_on_request(document: dict[str, Any]) -> None:
     answer = Client().get("/api/v1/schema/", headers={"accept": "application/json"})
 
     assert answer["Content-Type"] == "application/json"
@@ -110,7 +110,7 @@ def test_anonymous_readers_of_the_document_are_counted_by_network(
     assert Client().get(path, REMOTE_ADDR="2001:db8:0:1::").status_code == 200
 
 
-def test_the_page_shows_every_call_and_needs_nothing_from_elsewhere(db: None) -> None:
+def test_the_page_shows_every_call_and_loads_nothing_from_other_hosts(db: None) -> None:
     answer = Client().get("/api/v1/docs/")
 
     text = answer.content.decode()

@@ -11,7 +11,7 @@ from tests.factories import PASSWORD, UserFactory, app_code
 URL = "/api/v1/auth/token"
 
 
-def test_all_parts_together_give_a_token(alice: User) -> None:
+def test_name_password_and_code_together_give_a_token(alice: User) -> None:
     answer = APIClient().post(
         URL,
         {"username": "alice", "password": PASSWORD, "otp": app_code(), "device_name": "phone"},
@@ -26,7 +26,7 @@ def test_all_parts_together_give_a_token(alice: User) -> None:
     assert api.get("/api/v1/me").json()["username"] == "alice"
 
 
-def test_the_token_is_kept_as_a_hash_only(alice: User) -> None:
+def test_the_token_is_saved_only_as_a_hash(alice: User) -> None:
     issued = services.issue_token(user=alice, device_name="phone")
 
     kept = ApiToken.objects.values().get()
@@ -79,7 +79,7 @@ def test_a_code_counts_once(alice: User) -> None:
     assert APIClient().post(URL, body).status_code == 401
 
 
-def test_a_wrong_code_makes_the_next_one_wait_and_says_how_long(alice: User) -> None:
+def test_a_wrong_code_delays_the_next_one_and_says_how_long(alice: User) -> None:
     body = {"username": "alice", "password": PASSWORD, "device_name": "phone"}
     APIClient().post(URL, {**body, "otp": "000000"})
 
@@ -90,7 +90,7 @@ def test_a_wrong_code_makes_the_next_one_wait_and_says_how_long(alice: User) -> 
     assert answer["Retry-After"] == "1"
 
 
-def test_a_stale_token_or_cookie_does_not_keep_anybody_from_signing_in(alice: User) -> None:
+def test_a_stale_token_or_cookie_does_not_prevent_signing_in(alice: User) -> None:
     api = APIClient()
     api.credentials(HTTP_AUTHORIZATION="Bearer gone")
 
@@ -102,7 +102,7 @@ def test_a_stale_token_or_cookie_does_not_keep_anybody_from_signing_in(alice: Us
     assert answer.status_code == 201
 
 
-def test_signing_out_ends_this_token_only(alice: User, api_of: ApiOf) -> None:
+def test_signing_out_ends_only_this_token(alice: User, api_of: ApiOf) -> None:
     phone, laptop = api_of(alice), api_of(alice)
 
     assert phone.delete(URL).status_code == 204
@@ -114,7 +114,7 @@ def test_signing_out_ends_this_token_only(alice: User, api_of: ApiOf) -> None:
 @pytest.mark.parametrize(
     "header", ["Bearer", "Bearer ", "Bearer x y", "Bearer \xff\xfe", "Bearer " + "a" * 5000]
 )
-def test_odd_tokens_are_401(alice: User, header: str) -> None:
+def test_malformed_tokens_are_401(alice: User, header: str) -> None:
     answer = APIClient().get("/api/v1/me", headers={"Authorization": header})
 
     assert answer.status_code == 401
@@ -128,18 +128,18 @@ def test_an_expired_token_is_401(alice: User, api_of: ApiOf) -> None:
     assert api.get("/api/v1/me").status_code == 401
 
 
-def test_the_token_of_a_person_who_left_is_401(alice: User, api_of: ApiOf) -> None:
+def test_the_token_of_an_inactive_person_is_401(alice: User, api_of: ApiOf) -> None:
     api = api_of(alice)
     User.objects.filter(pk=alice.pk).update(is_active=False)
 
     assert api.get("/api/v1/me").status_code == 401
 
 
-def test_a_page_may_call_with_its_session(alice: User, client_of: ClientOf) -> None:
+def test_a_page_can_call_the_api_with_its_session(alice: User, client_of: ClientOf) -> None:
     assert client_of(alice).get("/api/v1/me").json()["username"] == "alice"
 
 
-def test_a_session_without_second_factor_may_not(alice: User) -> None:
+def test_a_session_without_a_second_factor_cannot_call_the_api(alice: User) -> None:
     api = APIClient()
     api.force_login(alice)
 
@@ -172,7 +172,7 @@ def test_me_names_roles_by_organization(alice: User, bob: User, api_of: ApiOf) -
     ]
 
 
-def test_more_devices_than_fit_push_out_the_oldest(alice: User) -> None:
+def test_the_oldest_device_is_evicted_beyond_the_limit(alice: User) -> None:
     first = services.issue_token(user=alice, device_name="first").token
     for number in range(services.MAX_DEVICES_PER_USER):
         services.issue_token(user=alice, device_name=f"device {number}")

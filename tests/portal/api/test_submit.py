@@ -94,7 +94,7 @@ def test_one_target_is_enough(dana: User, api_of: ApiOf, acme_northgate: Subscri
     }
 
 
-def test_everything_that_can_be_said_is_kept(
+def test_every_field_is_saved(
     dana: User, api_of: ApiOf, shop: ProtectedResource, acme_northgate: Subscription
 ) -> None:
     asked: dict[str, Any] = {
@@ -147,7 +147,7 @@ def test_everything_that_can_be_said_is_kept(
         ({"urgent": True}, "urgent"),
     ],
 )
-def test_what_cannot_be_asked_is_named(
+def test_every_invalid_field_is_named(
     dana: User, api_of: ApiOf, changes: dict[str, Any], field: str
 ) -> None:
     answer = api_of(dana).post(URL, {**NEW, **changes})
@@ -171,7 +171,7 @@ def test_another_tenants_resource_and_subscription_are_unknown(
     }
 
 
-def test_the_same_key_and_body_give_the_first_request(dana: User, api_of: ApiOf) -> None:
+def test_the_same_key_and_body_return_the_first_request(dana: User, api_of: ApiOf) -> None:
     api = api_of(dana)
     first = api.post(URL, NEW, headers={"Idempotency-Key": "k"})
 
@@ -200,9 +200,7 @@ def test_a_viewer_is_told_who_can(bob: User, dana: User, api_of: ApiOf) -> None:
     assert "dana" in answer.json()["detail"]
 
 
-def test_a_program_is_told_what_would_do_in_the_lists_of_a_request(
-    dana: User, api_of: ApiOf
-) -> None:
+def test_a_client_gets_suggestions_for_invalid_list_items(dana: User, api_of: ApiOf) -> None:
     wrong = {"targets": {"prefixes": ["203.0.113.4-203.0.113.9", "tcp://203.0.113.20:443"]}}
 
     answer = api_of(dana).post(URL, wrong)

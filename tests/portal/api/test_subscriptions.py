@@ -99,7 +99,7 @@ def test_settings_that_are_not_in_use_yet_are_shown_with_the_reason(
     assert shown["session"]["pending_change"]["failure"] == "the server refused the handshake"
 
 
-def test_they_come_in_the_order_in_which_they_are_asked(
+def test_subscriptions_are_listed_in_the_order_of_asking(
     bob: User, acme_tidewall: Subscription, acme_northgate: Subscription, api_of: ApiOf
 ) -> None:
     results = api_of(bob).get(URL).json()["results"]
@@ -107,7 +107,7 @@ def test_they_come_in_the_order_in_which_they_are_asked(
     assert [one["provider"]["short_name"] for one in results] == ["Northgate", "Tidewall"]
 
 
-def test_keys_and_certificates_stay_inside(
+def test_keys_and_certificates_are_not_exposed(
     bob: User, acme_northgate: Subscription, api_of: ApiOf
 ) -> None:
     text = api_of(bob).get(URL).content
@@ -116,7 +116,7 @@ def test_keys_and_certificates_stay_inside(
     assert b"BEGIN" not in text
 
 
-def test_reading_costs_the_same_however_many_there_are(
+def test_the_number_of_queries_does_not_grow_with_the_list(
     bob: User, acme: Organization, api_of: ApiOf, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     api = api_of(bob)
@@ -137,7 +137,7 @@ def test_another_tenants_subscriptions_are_not_shown(
 
 
 @pytest.mark.parametrize(("kind", "ends_at"), [("gateway", "Edge 1"), ("relay", "Northgate")])
-def test_a_path_says_whom_a_request_passes_and_whose_connection_it_is(
+def test_a_path_names_the_gateways_and_the_peer_of_the_connection(
     bob: User, acme_northgate: Subscription, api_of: ApiOf, kind: str, ends_at: str
 ) -> None:
     Provider.objects.update(path_kind=kind, path_name="Edge 1")

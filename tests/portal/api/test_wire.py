@@ -28,7 +28,7 @@ def test_messages_come_newest_first_in_pages(
     assert second["next"] is None
 
 
-def test_a_message_is_told_whole(
+def test_a_message_is_returned_in_full(
     dana: User, api_of: ApiOf, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     exchange(mitigation)
@@ -63,7 +63,7 @@ def test_a_message_is_told_whole(
     }
 
 
-def test_heartbeats_come_on_demand(
+def test_heartbeats_are_listed_only_on_request(
     dana: User, api_of: ApiOf, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     keep(mitigation.subscription_id, heartbeat())
@@ -74,13 +74,13 @@ def test_heartbeats_come_on_demand(
 
 
 @pytest.mark.parametrize("query", ["messages=some", "cursor=x", "limit=x"])
-def test_an_odd_question_is_no_failure(
+def test_an_invalid_query_is_not_a_500(
     dana: User, api_of: ApiOf, asked: MitigationRequest, query: str
 ) -> None:
     assert api_of(dana).get(f"{url(asked)}?{query}").status_code in (200, 400)
 
 
-def test_viewers_and_strangers_get_nothing(
+def test_viewers_and_other_tenants_get_nothing(
     bob: User, charlie: User, api_of: ApiOf, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     exchange(mitigation)

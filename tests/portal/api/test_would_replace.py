@@ -50,9 +50,7 @@ def would_replace(answer: Any) -> list[dict[str, Any]]:
     return replaces
 
 
-def test_a_request_that_overlaps_a_live_one_is_told_what_that_loses(
-    api: APIClient, wide: str
-) -> None:
+def test_an_overlapping_request_is_refused_with_the_loss(api: APIClient, wide: str) -> None:
     answer = api.post(REQUESTS, PART)
 
     assert would_replace(answer) == [
@@ -69,7 +67,7 @@ def test_a_request_that_overlaps_a_live_one_is_told_what_that_loses(
     assert MitigationRequest.objects.count() == 1
 
 
-def test_a_request_that_loses_nothing_has_to_be_named_too(api: APIClient, wide: str) -> None:
+def test_a_request_that_would_lose_nothing_must_be_named_too(api: APIClient, wide: str) -> None:
     [told] = would_replace(api.post(REQUESTS, WIDE))
 
     assert (told["request"], told["loses"]) == (wide, [])
@@ -82,9 +80,7 @@ def test_naming_it_sends_the_request(api: APIClient, wide: str) -> None:
     assert answer.json()["replaces"] == [wide]
 
 
-def test_another_overlap_that_came_in_between_is_answered_with_the_whole_list(
-    api: APIClient, wide: str
-) -> None:
+def test_a_new_overlap_is_answered_with_the_complete_list(api: APIClient, wide: str) -> None:
     other = api.post(REQUESTS, {"targets": {"prefixes": ["203.0.113.7/32"]}}).json()["id"]
     both = {"targets": {"prefixes": ["2001:db8:10:a1::/64", "203.0.113.7/32"]}}
 
@@ -155,7 +151,7 @@ def test_a_repeated_key_gives_the_first_answer(api: APIClient, wide: str) -> Non
 
 
 @pytest.mark.parametrize("call", ["preview", "eligibility"])
-def test_preview_and_eligibility_say_the_same_and_send_nothing(
+def test_preview_and_eligibility_give_the_same_answer_and_send_nothing(
     api: APIClient, wide: str, call: str
 ) -> None:
     unnamed = api.post(f"{REQUESTS}/{call}", PART).json()
@@ -169,7 +165,7 @@ def test_preview_and_eligibility_say_the_same_and_send_nothing(
     assert MitigationRequest.objects.count() == 1
 
 
-def test_activating_a_plan_answers_the_same(api: APIClient, wide: str) -> None:
+def test_activating_a_plan_gives_the_same_answer(api: APIClient, wide: str) -> None:
     plan = api.post(PLANS, {**PART, "name": "Part"}).json()["id"]
 
     [told] = would_replace(api.post(f"{PLANS}/{plan}/activate"))
@@ -186,7 +182,7 @@ def test_activating_a_plan_with_no_body_still_works(api: APIClient) -> None:
     assert api.post(f"{PLANS}/{plan}/activate").status_code == 202
 
 
-def test_asking_a_provider_by_hand_answers_the_same(
+def test_asking_a_provider_manually_gives_the_same_answer(
     api: APIClient, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     part = api.post(REQUESTS, {**PART, "subscriptions": [str(acme_northgate.pk)]}).json()["id"]

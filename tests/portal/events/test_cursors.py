@@ -37,7 +37,7 @@ def test_the_log_is_read_in_bounded_batches_until_nothing_is_left(acme: Organiza
         assert events == []
 
 
-def test_a_failure_leaves_the_cursor_and_everything_else_as_it_was(acme: Organization) -> None:
+def test_a_failure_leaves_the_cursor_and_all_rows_unchanged(acme: Organization) -> None:
     happened(acme, 2)
 
     def fail() -> None:
@@ -54,7 +54,7 @@ def test_a_failure_leaves_the_cursor_and_everything_else_as_it_was(acme: Organiz
         assert seqs(events) == [1, 2]
 
 
-def test_consumers_and_organizations_have_cursors_of_their_own(
+def test_every_consumer_has_its_own_cursor_per_organization(
     acme: Organization, globex: Organization
 ) -> None:
     happened(acme, 2)
@@ -67,7 +67,7 @@ def test_consumers_and_organizations_have_cursors_of_their_own(
     assert set(behind("audit")) == {acme.pk, globex.pk}
 
 
-def test_a_consumer_of_old_events_stops_at_the_first_that_is_not(acme: Organization) -> None:
+def test_a_consumer_of_old_events_stops_at_the_first_recent_one(acme: Organization) -> None:
     happened(acme, 2, days_ago=3)
     happened(acme)
     happened(acme, days_ago=3)
@@ -78,7 +78,7 @@ def test_a_consumer_of_old_events_stops_at_the_first_that_is_not(acme: Organizat
             assert seqs(events) == expected
 
 
-def test_what_is_rolled_back_leaves_no_gap(acme: Organization) -> None:
+def test_a_rollback_leaves_no_gap(acme: Organization) -> None:
     happened(acme)
     with transaction.atomic():
         happened(acme, 3)

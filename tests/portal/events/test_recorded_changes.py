@@ -164,7 +164,7 @@ ACTS: Final[dict[EventType, list[tuple[Act, dict[str, Any], str]]]] = {
     ("type", "act", "data", "words"),
     [(type, *row) for type, rows in ACTS.items() for row in rows],
 )
-def test_an_act_of_staff_is_one_event_without_their_name(
+def test_a_staff_action_is_one_event_without_the_staff_members_name(
     request: pytest.FixtureRequest,
     acme: Organization,
     alice: User,
@@ -190,12 +190,12 @@ def test_an_act_of_staff_is_one_event_without_their_name(
     assert (shown["type"], shown["data"]) == (type, event.data)
 
 
-def test_every_change_has_an_act() -> None:
+def test_every_change_has_an_action_code() -> None:
     about = ("member.", "resource.", "subscription.", "organization.")
     assert {type for type in EventType if type.startswith(about)} == ACTS.keys()
 
 
-def test_a_member_who_acts_is_named(dana: User, acme: Organization, api_of: ApiOf) -> None:
+def test_the_acting_member_is_named(dana: User, acme: Organization, api_of: ApiOf) -> None:
     body = {"name": "Shop", "kind": "prefix", "value": "203.0.113.0/26"}
     for _ in range(2):
         answer = api_of(dana).post(
@@ -208,7 +208,7 @@ def test_a_member_who_acts_is_named(dana: User, acme: Organization, api_of: ApiO
     assert "by" not in event.data
 
 
-def test_what_changes_nothing_is_no_event(
+def test_an_unchanged_save_records_no_event(
     acme: Organization, bob: User, mo: User, acme_northgate: Subscription
 ) -> None:
     organizations.set_role(organization=acme, user=bob, role=Role.VIEWER, actor=mo)
@@ -220,7 +220,7 @@ def test_what_changes_nothing_is_no_event(
     assert not Event.objects.exists()
 
 
-def test_what_is_refused_is_no_event(
+def test_a_refused_change_records_no_event(
     acme: Organization, dana: User, mo: User, shop: ProtectedResource, northgate: Provider
 ) -> None:
     broad = ResourceFactory.create(
@@ -247,7 +247,7 @@ def test_what_is_refused_is_no_event(
     assert not Event.objects.exists()
 
 
-def test_each_organization_of_a_person_is_told_of_a_lost_factor(
+def test_a_factor_reset_is_recorded_in_each_organization_of_the_person(
     acme: Organization, globex: Organization, bob: User, mo: User
 ) -> None:
     Membership.objects.create(organization=globex, user=bob, role=Role.VIEWER)

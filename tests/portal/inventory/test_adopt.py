@@ -43,7 +43,7 @@ def _shop(shop: ProtectedResource) -> None:
     """The resources that acme may ask protection for."""
 
 
-def test_a_request_owns_it_with_its_mid_scope_and_status(
+def test_adopting_creates_a_request_with_its_mid_scope_and_status(
     record: Record, acme: Organization, acme_northgate: Subscription, dana: User
 ) -> None:
     now = timezone.now()
@@ -116,7 +116,7 @@ def test_the_targets_are_saved_in_the_providers_order(
         ({"prefixes": ["203.0.113.7"]}, "a prefix"),
     ],
 )
-def test_a_target_that_a_refresh_would_spell_otherwise_is_not_adopted(
+def test_a_target_that_a_refresh_would_spell_differently_is_not_adopted(
     record: Record, acme: Organization, dana: User, more: dict[str, list[str]], kind: str
 ) -> None:
     ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="shop.example")
@@ -142,7 +142,7 @@ def test_a_target_that_a_refresh_would_spell_otherwise_is_not_adopted(
         (99, Status.IN_PROGRESS, "in_progress"),
     ],
 )
-def test_its_status_is_the_one_reported(
+def test_the_adopted_status_is_the_reported_one(
     record: Record, dana: User, dots_status: int | None, status: Status, of_request: str
 ) -> None:
     record(reported(4, dots_status=dots_status))
@@ -192,7 +192,9 @@ def test_a_second_adoption_returns_the_same_request(
     assert [event["type"] for event in told()] == ["found", "adopted"]
 
 
-def test_only_its_request_ends_an_adopted_mitigation(record: Record, dana: User) -> None:
+def test_an_adopted_mitigation_can_only_be_ended_through_its_request(
+    record: Record, dana: User
+) -> None:
     record(reported(4))
     adopt(dana)
 
@@ -221,7 +223,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("fields", "code"), REFUSED)
-def test_a_mitigation_that_no_request_could_ask_for_can_only_be_withdrawn(
+def test_a_mitigation_no_request_could_contain_can_only_be_withdrawn(
     record: Record, dana: User, fields: dict[str, Any], code: str
 ) -> None:
     record(reported(4, **fields))
@@ -243,7 +245,7 @@ def test_a_mitigation_at_a_provider_that_may_not_protect_it_cannot_be_adopted(
     assert code_of(dana) == "not-connected"
 
 
-def test_what_was_last_heard_of_before_a_restore_is_adopted_only_when_it_is_heard_of_again(
+def test_a_mitigation_last_reported_before_a_restore_is_adopted_only_after_a_new_report(
     record: Record, dana: User
 ) -> None:
     record(reported(4), at=timezone.now() - STALE_AFTER - timedelta(seconds=1))
@@ -268,7 +270,7 @@ def test_an_ended_or_withdrawn_mitigation_cannot_be_adopted(
 
 
 @pytest.mark.parametrize("was_confirmed", [True, False])
-def test_a_mid_that_a_request_has_or_had_is_not_given_to_another(
+def test_a_mid_is_not_reused_by_another_request(
     record: Record, submit: Submit, dana: User, *, was_confirmed: bool
 ) -> None:
     request = submit()

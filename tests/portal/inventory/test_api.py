@@ -62,7 +62,7 @@ def test_an_unknown_status_is_null_beside_its_number(
     assert (shown["status"], shown["dots_status"]) == (None, dots_status)
 
 
-def test_an_ended_one_is_not_listed_but_can_still_be_read(
+def test_an_ended_mitigation_is_not_listed_but_can_still_be_read(
     record: Record, bob: User, api_of: ApiOf
 ) -> None:
     record(reported(4))
@@ -72,7 +72,7 @@ def test_an_ended_one_is_not_listed_but_can_still_be_read(
     assert api_of(bob).get(f"{URL}/{one().pk}").json()["ending"] == "gone"
 
 
-def test_adopting_answers_with_the_request_every_time(
+def test_every_adoption_call_returns_the_request(
     record: Record, shop: ProtectedResource, dana: User, api_of: ApiOf
 ) -> None:
     record(reported(4))
@@ -114,7 +114,7 @@ def test_withdrawing_can_be_repeated_and_names_the_person(
     assert second.json()["withdrawal_confirmed_at"] is None
 
 
-def test_withdrawing_an_ended_one_changes_nothing(
+def test_withdrawing_an_ended_mitigation_changes_nothing(
     record: Record, dana: User, api_of: ApiOf
 ) -> None:
     record(reported(4))
@@ -126,7 +126,7 @@ def test_withdrawing_an_ended_one_changes_nothing(
     assert answer.json()["withdrawal_asked_at"] is None
 
 
-def test_an_adopted_one_is_withdrawn_through_its_request(
+def test_an_adopted_mitigation_is_withdrawn_through_its_request(
     record: Record, shop: ProtectedResource, dana: User, api_of: ApiOf
 ) -> None:
     record(reported(4))
@@ -138,7 +138,7 @@ def test_an_adopted_one_is_withdrawn_through_its_request(
 
 
 @pytest.mark.parametrize("call", ["", "/adopt", "/withdraw"])
-def test_a_missing_one_and_another_tenants_are_not_found(
+def test_a_missing_mitigation_and_another_tenants_are_not_found(
     record: Record, charlie: User, dana: User, api_of: ApiOf, call: str
 ) -> None:
     record(reported(4))

@@ -35,7 +35,7 @@ def url(action: str) -> str:
     return f"/organizations/acme/unknown-mitigations/{one().pk}/{action}"
 
 
-def test_the_page_opens_with_it_and_does_not_say_that_nothing_is_mitigated(
+def test_the_page_leads_with_an_unknown_mitigation_and_is_not_calm(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(reported(4))
@@ -50,7 +50,7 @@ def test_the_page_opens_with_it_and_does_not_say_that_nothing_is_mitigated(
     assert f'action="{url("withdraw")}"' in shown
 
 
-def test_beside_a_live_request_it_is_listed_but_not_the_headline(
+def test_an_unknown_mitigation_is_not_the_headline_beside_a_live_request(
     record: Record, submit: Submit, dana: User, client_of: ClientOf
 ) -> None:
     submit()
@@ -63,7 +63,7 @@ def test_beside_a_live_request_it_is_listed_but_not_the_headline(
     assert shown.index("data-request=") < shown.index("data-unknown=")
 
 
-def test_a_viewer_sees_it_and_has_no_buttons(
+def test_a_viewer_sees_an_unknown_mitigation_without_buttons(
     record: Record, bob: User, client_of: ClientOf
 ) -> None:
     record(reported(4))
@@ -75,7 +75,7 @@ def test_a_viewer_sees_it_and_has_no_buttons(
     assert "/withdraw" not in shown
 
 
-def test_one_that_cannot_be_adopted_says_why_and_can_be_withdrawn(
+def test_the_page_says_why_a_mitigation_can_only_be_withdrawn(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(reported(4, "198.51.100.0/24"))
@@ -87,7 +87,7 @@ def test_one_that_cannot_be_adopted_says_why_and_can_be_withdrawn(
     assert f'action="{url("withdraw")}"' in shown
 
 
-def test_adopting_leads_to_the_request(record: Record, dana: User, client_of: ClientOf) -> None:
+def test_adopting_redirects_to_the_request(record: Record, dana: User, client_of: ClientOf) -> None:
     record(reported(4))
     browser = client_of(dana)
 
@@ -110,7 +110,7 @@ def test_the_page_shows_a_refused_adoption(record: Record, dana: User, client_of
     assert "It was not adopted. Northgate is winding it down." in answer.content.decode()
 
 
-def test_withdrawing_asks_for_confirmation_even_without_scripts(
+def test_withdrawing_asks_for_confirmation_without_javascript(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(reported(4))
@@ -130,7 +130,7 @@ def test_withdrawing_asks_for_confirmation_even_without_scripts(
     assert browser.get(url("withdraw")).status_code == 302
 
 
-def test_the_page_says_to_call_an_unreachable_provider(
+def test_the_page_offers_a_call_to_an_unreachable_provider(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(reported(4))
@@ -153,7 +153,7 @@ def test_an_old_report_looks_old(record: Record, dana: User, client_of: ClientOf
     assert "chip--old" in shown
 
 
-def test_those_beyond_the_limit_are_counted(
+def test_mitigations_beyond_the_limit_are_counted(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(*(reported(mid) for mid in range(services.MAX_UNKNOWN + 2)))
@@ -161,7 +161,7 @@ def test_those_beyond_the_limit_are_counted(
     assert "2 more are not listed here" in page(dana, client_of)
 
 
-def test_readiness_has_a_row_that_leads_there(
+def test_readiness_links_to_unknown_mitigations(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     assert 'data-code="inventory"' not in page(dana, client_of, READINESS)
@@ -182,7 +182,9 @@ def test_readiness_names_a_provider_that_gives_no_list(
     assert "It refuses to list what it holds (code 4.05)" in page(dana, client_of, READINESS)
 
 
-def test_another_tenant_does_not_see_it(record: Record, charlie: User, client_of: ClientOf) -> None:
+def test_another_tenant_does_not_see_unknown_mitigations(
+    record: Record, charlie: User, client_of: ClientOf
+) -> None:
     record(reported(4))
 
     shown = page(charlie, client_of, "/organizations/globex/")
@@ -192,9 +194,7 @@ def test_another_tenant_does_not_see_it(record: Record, charlie: User, client_of
         assert client_of(charlie).post(url(action)).status_code == 404
 
 
-def test_odd_text_from_a_provider_is_escaped(
-    record: Record, dana: User, client_of: ClientOf
-) -> None:
+def test_provider_text_is_escaped(record: Record, dana: User, client_of: ClientOf) -> None:
     record(reported(4, more={"aliases": ["<script>alert(1)</script>"]}))
 
     shown = page(dana, client_of)

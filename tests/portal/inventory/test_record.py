@@ -58,7 +58,7 @@ def test_a_new_status_or_scope_makes_an_event_but_a_lifetime_does_not(record: Re
     assert (one().dots_status, one().targets["prefixes"]) == (3, ["203.0.113.0/27"])
 
 
-def test_an_end_at_the_provider_is_an_end_here(record: Record) -> None:
+def test_a_mitigation_ends_when_the_provider_reports_its_end(record: Record) -> None:
     record(reported(4))
     record(told=[4])
 
@@ -69,7 +69,7 @@ def test_an_end_at_the_provider_is_an_end_here(record: Record) -> None:
     assert len(told()) == 2
 
 
-def test_an_unreported_mitigation_stays(record: Record) -> None:
+def test_a_mitigation_missing_from_a_report_is_kept(record: Record) -> None:
     record(reported(4))
     record(refusal="4.05")
     record()
@@ -78,7 +78,7 @@ def test_an_unreported_mitigation_stays(record: Record) -> None:
     assert Inventory.objects.get().refusal == ""
 
 
-def test_one_that_returns_is_found_again(record: Record) -> None:
+def test_a_mitigation_that_returns_is_found_again(record: Record) -> None:
     record(reported(4))
     record(told=[4])
     record(reported(4))
@@ -96,7 +96,7 @@ def test_the_reason_for_a_missing_list_is_saved(record: Record) -> None:
     assert inventory.asked_at == NOW + timedelta(minutes=5)
 
 
-def test_a_new_identity_ends_the_unknown_ones_of_the_old(record: Record) -> None:
+def test_a_new_identity_ends_the_unknown_mitigations_of_the_old_one(record: Record) -> None:
     record(reported(4))
     record(cuid="new")
 
@@ -111,7 +111,7 @@ def test_a_limited_number_is_saved_and_the_rest_counted(record: Record) -> None:
     assert Inventory.objects.get().not_kept == 7
 
 
-def test_a_provider_that_lists_and_drops_again_cannot_fill_the_table(record: Record) -> None:
+def test_a_provider_that_keeps_listing_and_dropping_cannot_fill_the_table(record: Record) -> None:
     for first in range(0, 10 * MAX_UNKNOWN, MAX_UNKNOWN):
         gone = range(first - MAX_UNKNOWN, first)
         record(*(reported(mid) for mid in range(first, first + MAX_UNKNOWN)), told=gone, at=NOW)
@@ -122,7 +122,7 @@ def test_a_provider_that_lists_and_drops_again_cannot_fill_the_table(record: Rec
     assert UnknownMitigation.objects.filter(mid=9999).exists()
 
 
-def test_old_ones_are_forgotten(record: Record) -> None:
+def test_old_unknown_mitigations_are_deleted(record: Record) -> None:
     record(reported(4), at=NOW)
     record(told=[4], at=NOW)
     record(reported(5), at=NOW + KEPT_FOR + timedelta(seconds=1))
@@ -130,9 +130,7 @@ def test_old_ones_are_forgotten(record: Record) -> None:
     assert one().mid == 5
 
 
-def test_a_mitigation_that_a_request_owns_meanwhile_is_not_unknown(
-    record: Record, submit: Submit
-) -> None:
+def test_a_mitigation_now_owned_by_a_request_is_not_unknown(record: Record, submit: Submit) -> None:
     [mitigation] = mitigations_of(submit())
     confirm(mitigation)
 
@@ -167,7 +165,7 @@ def test_an_unknown_mitigation_names_the_ended_request_that_asked_for_it(
     assert one().asked_once == mitigation
 
 
-def test_what_had_its_mid_before_and_was_for_other_targets_did_not_ask_for_it(
+def test_an_ended_request_with_the_mid_but_other_targets_is_not_the_origin(
     record: Record, submit: Submit
 ) -> None:
     [mitigation] = mitigations_of(submit())
@@ -198,7 +196,7 @@ def test_a_mitigation_with_a_reused_mid_is_not_linked_to_the_ended_request(
     assert one().asked_once is None
 
 
-def test_nothing_is_locked_while_nothing_is_unknown(record: Record) -> None:
+def test_no_row_is_locked_while_nothing_is_unknown(record: Record) -> None:
     record()
     with CaptureQueriesContext(connection) as queries:
         record()
@@ -217,7 +215,7 @@ def test_the_event_counter_is_locked_before_the_rows(record: Record) -> None:
     assert counter < change
 
 
-def test_tenants_of_one_provider_are_apart(
+def test_tenants_of_one_provider_are_isolated(
     record: Record, globex: Organization, globex_northgate: Subscription
 ) -> None:
     record(reported(4))
@@ -232,9 +230,7 @@ def test_tenants_of_one_provider_are_apart(
 # withdrawing
 
 
-def test_a_person_withdraws_it_and_a_second_call_changes_nothing(
-    record: Record, dana: User, alice: User
-) -> None:
+def test_withdrawing_twice_is_one_withdrawal(record: Record, dana: User, alice: User) -> None:
     record(reported(4))
 
     services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
@@ -260,7 +256,7 @@ RESTORED = [
 
 
 @pytest.mark.parametrize(("before", "now", "is_same"), RESTORED)
-def test_a_withdrawal_is_of_what_was_held_then_and_not_of_its_mid(
+def test_a_withdrawal_applies_to_the_mitigation_not_to_its_mid(
     record: Record, dana: User, before: dict[str, Any], now: dict[str, Any], *, is_same: bool
 ) -> None:
     record(reported(4, **before))
@@ -354,7 +350,7 @@ def test_the_request_for_which_a_provider_released_a_plan_is_found(
 
 
 @pytest.mark.parametrize("what", ["withdraw", "told", "refused"])
-def test_an_ended_one_does_not_change(record: Record, dana: User, what: str) -> None:
+def test_an_ended_mitigation_does_not_change(record: Record, dana: User, what: str) -> None:
     record(reported(4))
     record(told=[4])
     match what:

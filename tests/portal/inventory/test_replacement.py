@@ -58,7 +58,9 @@ def told(answer: Any) -> list[dict[str, Any]]:
     return replaces
 
 
-def test_the_api_names_it_and_sends_only_with_its_id(api: APIClient, record: Record) -> None:
+def test_the_api_names_the_unknown_mitigation_and_sends_only_with_its_id(
+    api: APIClient, record: Record
+) -> None:
     record(reported(4, SHOP))
     unknown = str(one().pk)
 
@@ -88,7 +90,7 @@ def test_the_api_names_it_and_sends_only_with_its_id(api: APIClient, record: Rec
     assert (sent.status_code, sent.json()["replaces"]) == (202, [unknown])
 
 
-def test_a_web_address_that_the_provider_spells_otherwise_overlaps_too(
+def test_a_uri_spelled_differently_by_the_provider_still_overlaps(
     api: APIClient, acme: Organization, record: Record
 ) -> None:
     ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="shop.example")
@@ -101,7 +103,7 @@ def test_a_web_address_that_the_provider_spells_otherwise_overlaps_too(
     assert unknown.scope == {"prefixes": [], "fqdns": [], "uris": ["https://shop.example/"]}
 
 
-def test_activating_a_plan_and_asking_one_provider_answer_the_same(
+def test_activating_a_plan_and_asking_one_provider_give_the_same_answer(
     api: APIClient, record: Record, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     only_tidewall = {**BODY, "subscriptions": [str(acme_tidewall.pk)]}
@@ -128,7 +130,7 @@ def page(answer: Any) -> str:
     return " ".join(html.unescape(bare).split())
 
 
-def test_the_form_warns_and_sends_it_alone_or_both_in_one(
+def test_the_form_warns_and_sends_the_request_alone_or_combined(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(reported(4, SHOP))
@@ -155,7 +157,7 @@ def test_the_form_warns_and_sends_it_alone_or_both_in_one(
     assert alone.status_code == 302
 
 
-def test_what_protects_all_of_it_already_is_offered_instead(
+def test_an_unknown_mitigation_that_covers_everything_is_offered_instead(
     record: Record, dana: User, client_of: ClientOf, acme_tidewall: Subscription
 ) -> None:
     Subscription.objects.filter(pk=acme_tidewall.pk).update(enabled=False)
@@ -171,7 +173,7 @@ def test_what_protects_all_of_it_already_is_offered_instead(
     assert "May already be protected by what Northgate holds" in page(browser.post(FORM, typed))
 
 
-def test_what_loses_nothing_is_sent_from_the_form_and_named_in_the_api(
+def test_a_lossless_replacement_is_sent_from_the_form_and_named_in_the_api(
     api: APIClient, record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(reported(4, HOST))
@@ -200,7 +202,7 @@ NOTHING_IS_LOST = [
 
 
 @pytest.mark.parametrize(("fields", "act"), NOTHING_IS_LOST)
-def test_what_is_ended_anyway_or_has_nothing_in_common_needs_no_consent(
+def test_replacing_an_ending_or_disjoint_mitigation_needs_no_consent(
     record: Record,
     submit: Submit,
     dana: User,
@@ -225,7 +227,9 @@ COUNTS = [
 
 
 @pytest.mark.parametrize("fields", COUNTS)
-def test_every_other_one_counts(record: Record, submit: Submit, fields: dict[str, Any]) -> None:
+def test_every_other_unknown_mitigation_needs_consent(
+    record: Record, submit: Submit, fields: dict[str, Any]
+) -> None:
     record(reported(4, **{"prefix": SHOP, **fields}))
 
     with pytest.raises(WouldReplace):
@@ -245,7 +249,7 @@ def test_an_unknown_mitigation_of_another_tenant_is_neither_counted_nor_named(
     assert submit(resources=(), prefixes=(HOST,), consent=Consent()).replaces == []
 
 
-def test_fallback_leaves_a_provider_out_where_it_would_lose_protection(
+def test_fallback_skips_a_provider_where_protection_would_be_lost(
     record: Record, submit: Submit, acme_tidewall: Subscription
 ) -> None:
     request = submit(resources=(), prefixes=(HOST,))
@@ -256,7 +260,7 @@ def test_fallback_leaves_a_provider_out_where_it_would_lose_protection(
     assert names(request) == ["Northgate"]
 
 
-def test_fallback_does_not_spare_what_the_provider_withdrew(
+def test_fallback_ignores_mitigations_the_provider_withdrew(
     record: Record, submit: Submit, acme_tidewall: Subscription
 ) -> None:
     request = submit(resources=(), prefixes=(HOST,))
@@ -268,7 +272,7 @@ def test_fallback_does_not_spare_what_the_provider_withdrew(
 
 
 @pytest.mark.parametrize("is_agreed", [False, True])
-def test_fallback_goes_on_where_nothing_is_lost_or_a_person_agreed(
+def test_fallback_continues_if_nothing_is_lost_or_a_person_agreed(
     record: Record, submit: Submit, acme_tidewall: Subscription, *, is_agreed: bool
 ) -> None:
     record(reported(4, SHOP if is_agreed else HOST), subscription=acme_tidewall)
@@ -279,7 +283,7 @@ def test_fallback_goes_on_where_nothing_is_lost_or_a_person_agreed(
     assert names(request) == ["Northgate", "Tidewall"]
 
 
-def test_a_plan_takes_the_place_of_an_unknown_one_that_it_covers_and_of_no_other(
+def test_a_plan_replaces_only_an_unknown_mitigation_it_covers(
     record: Record, prepare: Prepare, dana: User, acme_tidewall: Subscription
 ) -> None:
     for status in (7, 8):
@@ -293,7 +297,7 @@ def test_a_plan_takes_the_place_of_an_unknown_one_that_it_covers_and_of_no_other
     assert prepare().is_on
 
 
-def test_a_drill_leaves_an_unknown_plan_alone(
+def test_a_drill_does_not_touch_an_unknown_plan(
     record: Record, acme: Organization, dana: User, acme_tidewall: Subscription
 ) -> None:
     # After the shop in the order in which a drill looks for a target.

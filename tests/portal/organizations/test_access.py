@@ -9,7 +9,7 @@ from portal.organizations.access import membership_for
 from portal.organizations.models import Membership, Organization, Role
 
 
-def test_a_member_is_let_in(bob: User, acme: Organization) -> None:
+def test_a_member_has_access(bob: User, acme: Organization) -> None:
     assert membership_for(bob, "acme").organization == acme
 
 
@@ -27,11 +27,11 @@ def test_a_member_is_let_in(bob: User, acme: Organization) -> None:
         (Role.ADMIN, Role.ADMIN, True),
     ],
 )
-def test_a_role_may_what_lesser_roles_may(have: Role, needed: Role, may: bool) -> None:
+def test_a_role_includes_the_rights_of_lesser_roles(have: Role, needed: Role, may: bool) -> None:
     assert have.covers(needed) is may
 
 
-def test_an_outsider_and_an_unknown_organization_have_the_same_answer(
+def test_an_outsider_gets_the_answer_of_an_unknown_organization(
     charlie: User, acme: Organization
 ) -> None:
     with pytest.raises(NotFound) as foreign:
@@ -42,7 +42,7 @@ def test_an_outsider_and_an_unknown_organization_have_the_same_answer(
     assert foreign.value.message == unknown.value.message
 
 
-def test_a_member_below_the_role_is_told_who_can(
+def test_a_member_below_the_role_learns_who_has_it(
     alice: User, dana: User, bob: User, acme: Organization
 ) -> None:
     with pytest.raises(
@@ -61,7 +61,7 @@ def test_a_suspended_organization_is_closed(alice: User, acme: Organization) -> 
     assert not queries.memberships(alice).exists()
 
 
-def test_a_person_who_left_is_let_in_nowhere(alice: User, acme: Organization) -> None:
+def test_an_inactive_person_has_no_access(alice: User, acme: Organization) -> None:
     User.objects.update(is_active=False)
 
     with pytest.raises(NotFound):
@@ -78,6 +78,6 @@ def test_a_role_can_change_and_end(bob: User, acme: Organization) -> None:
     assert not Membership.objects.filter(user=bob).exists()
 
 
-def test_portal_staff_are_no_members(mo: User, acme: Organization) -> None:
+def test_portal_staff_are_not_members(mo: User, acme: Organization) -> None:
     with pytest.raises(NotFound):
         membership_for(mo, "acme")

@@ -43,7 +43,7 @@ def test_a_role_is_one_of_three(charlie: User, acme: Organization) -> None:
 
 
 @pytest.mark.parametrize("twice", [{"name": "Shop"}, {"value": "203.0.113.0/24"}])
-def test_names_and_values_are_kept_once_per_organization(
+def test_names_and_values_are_unique_per_organization(
     acme: Organization, globex: Organization, twice: dict[str, str]
 ) -> None:
     ResourceFactory.create(organization=acme, **twice)
@@ -53,7 +53,7 @@ def test_names_and_values_are_kept_once_per_organization(
         ResourceFactory.create(organization=acme, **twice)
 
 
-def test_a_resource_is_of_a_known_kind(acme: Organization) -> None:
+def test_a_resource_has_a_known_kind(acme: Organization) -> None:
     with pytest.raises(IntegrityError):
         ResourceFactory.create(organization=acme, kind="ship")
 

@@ -73,7 +73,7 @@ def test_a_key_belongs_to_one_sender_in_one_organization_and_one_kind_of_result(
         (ResultKind.RESOURCE, "organizations_resourcekey"),
     ],
 )
-def test_a_key_that_the_previous_release_saved_during_the_upgrade_counts_for_a_week(
+def test_a_key_saved_by_the_previous_release_during_the_upgrade_counts_for_a_week(
     acme: Organization, globex: Organization, alice: User, dana: User, kind: ResultKind, table: str
 ) -> None:
     results = {age: uuid4() for age in (6, 8)}

@@ -18,7 +18,7 @@ def entered(organization: Organization, /, **changed: str) -> dict[str, Any]:
     return {"organization": str(organization.pk), **usual} | changed
 
 
-def test_staff_add_a_resource_in_normal_form_and_verify_it_apart_from_that(
+def test_staff_add_a_resource_in_normal_form_and_verify_it_separately(
     mo: User, acme: Organization, client_of: ClientOf
 ) -> None:
     answer = client_of(mo).post(ADD, entered(acme, value="2001:DB8:10::/48"))
@@ -46,7 +46,7 @@ def test_staff_add_a_resource_in_normal_form_and_verify_it_apart_from_that(
     ],
     ids=str,
 )
-def test_what_the_api_refuses_is_refused_with_a_reason(
+def test_the_staff_site_refuses_what_the_api_refuses_with_a_reason(
     mo: User, acme: Organization, client_of: ClientOf, changed: dict[str, str]
 ) -> None:
     ResourceFactory.create(organization=acme, name="Known", value="198.51.100.0/25")

@@ -72,12 +72,12 @@ APART = [
 
 
 @pytest.mark.parametrize("claim", TOO_BROAD)
-def test_what_belongs_to_many_is_too_broad(claim: tuple[str, str]) -> None:
+def test_a_shared_or_special_network_is_too_broad(claim: tuple[str, str]) -> None:
     assert why_too_broad(*claim)
 
 
 @pytest.mark.parametrize("claim", NARROW_ENOUGH)
-def test_what_one_organization_can_have_is_not(claim: tuple[str, str]) -> None:
+def test_a_network_of_one_organization_is_not_too_broad(claim: tuple[str, str]) -> None:
     assert why_too_broad(*claim) == ""
 
 
@@ -85,13 +85,13 @@ def test_what_one_organization_can_have_is_not(claim: tuple[str, str]) -> None:
     ("one", "other", "expected"),
     [(*pair, True) for pair in OVERLAPPING] + [(*pair, False) for pair in APART],
 )
-def test_what_overlaps_does_so_both_ways(
+def test_overlapping_is_symmetric(
     one: tuple[str, str], other: tuple[str, str], expected: bool
 ) -> None:
     assert overlaps(one, other) is overlaps(other, one) is expected
 
 
-def test_what_is_too_broad_is_neither_added_nor_verified(
+def test_a_too_broad_resource_is_neither_added_nor_verified(
     dana: User, mo: User, acme: Organization, api_of: ApiOf, client_of: ClientOf
 ) -> None:
     api, staff = api_of(dana), client_of(mo)
@@ -174,7 +174,9 @@ def test_resources_are_verified_one_at_a_time(
     assert not ProtectedResource.objects.get(pk=wanted.pk).is_verified
 
 
-def test_who_may_only_look_verifies_nothing(wanted: ProtectedResource, client_of: ClientOf) -> None:
+def test_staff_with_view_permission_cannot_verify(
+    wanted: ProtectedResource, client_of: ClientOf
+) -> None:
     looker = UserFactory.create(is_staff=True)
     looker.user_permissions.set(Permission.objects.filter(codename="view_protectedresource"))
     AuthenticatorFactory.create(user=looker)
@@ -191,7 +193,7 @@ def test_who_may_only_look_verifies_nothing(wanted: ProtectedResource, client_of
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_overlapping_resources_verified_at_once_one_needs_a_reason(
+def test_one_of_two_overlapping_resources_verified_concurrently_needs_a_reason(
     mo: User, acme: Organization, globex: Organization
 ) -> None:
     both = [
@@ -220,7 +222,7 @@ def test_of_two_overlapping_resources_verified_at_once_one_needs_a_reason(
     assert ProtectedResource.objects.filter(verified_at__isnull=False).count() == 1
 
 
-def test_deleting_a_resource_that_is_in_use_says_so_first(
+def test_deleting_a_resource_in_use_warns_first(
     mo: User, dana: User, acme: Organization, acme_northgate: Subscription, client_of: ClientOf
 ) -> None:
     used = ResourceFactory.create(organization=acme, name="Shop", value="203.0.113.0/26")
@@ -251,7 +253,7 @@ def test_deleting_a_resource_that_is_in_use_says_so_first(
         ("providers/provider", "Untick Enabled on its subscriptions instead"),
     ],
 )
-def test_what_has_a_history_is_explained_instead_of_listed(
+def test_deleting_an_object_with_history_explains_instead_of_listing_rows(
     mo: User, acme_northgate: Subscription, client_of: ClientOf, model: str, instead: str
 ) -> None:
     row = acme_northgate.organization if "organization" in model else acme_northgate.provider
@@ -262,11 +264,13 @@ def test_what_has_a_history_is_explained_instead_of_listed(
     assert "This cannot be deleted" in page
 
 
-def test_kinds_of_claims_are_those_of_resources() -> None:
+def test_claims_have_the_kinds_of_resources() -> None:
     assert {claim[0] for claim in NARROW_ENOUGH} == set(ResourceKind.values)
 
 
-def test_a_reason_is_bounded(mo: User, wanted: ProtectedResource, client_of: ClientOf) -> None:
+def test_the_length_of_a_reason_is_limited(
+    mo: User, wanted: ProtectedResource, client_of: ClientOf
+) -> None:
     staff: Client = client_of(mo)
     url = f"{LIST}{wanted.pk}/verify/"
 

@@ -145,7 +145,7 @@ def test_old_invalid_values_do_not_block_a_change_of_the_phone_number(
 
 
 @given(st.text(max_size=60) | st.from_regex(r"[a-z\[\]:/.@%0-9]{0,40}", fullmatch=True))
-def test_any_text_is_a_host_or_gets_an_error_sentence(text: str) -> None:
+def test_any_text_is_a_host_or_refused_with_a_sentence(text: str) -> None:
     try:
         host = checked_host(text)
     except Invalid as error:
@@ -217,7 +217,7 @@ def subscribe(staff: Client, acme: Organization, northgate: Provider) -> Any:
     return subscribe
 
 
-def test_limits_are_read_as_they_are_pasted_or_told_with_what_would_do(subscribe: Any) -> None:
+def test_pasted_limits_are_read_or_refused_with_a_suggestion(subscribe: Any) -> None:
     refused = subscribe(OWN, SECRET, "203.0.113.4 - 203.0.113.9")
     assert "is a range of 6 addresses" in refused
     assert "Use 203.0.113.4/30 and 203.0.113.8/31." in refused
@@ -236,7 +236,7 @@ def test_limits_are_read_as_they_are_pasted_or_told_with_what_would_do(subscribe
         (OWN + SECRET, SECRET),
     ],
 )
-def test_only_the_certificates_of_a_subscription_are_kept(
+def test_only_the_certificates_of_a_pasted_chain_are_saved(
     subscribe: Any, chain: str, key: str
 ) -> None:
     subscribe(chain, key)

@@ -32,7 +32,7 @@ def sealed_with_the_old_key(settings: Any, acme_northgate: Subscription, mo: Use
     return settings
 
 
-def test_every_column_that_is_encrypted_is_rotated() -> None:
+def test_every_encrypted_column_is_rotated() -> None:
     binary = {
         (model, field.name)
         for model in apps.get_models()
@@ -56,7 +56,7 @@ def test_the_old_key_can_be_removed_after_the_rotation(sealed_with_the_old_key: 
 
 
 @pytest.mark.parametrize("options", [(), ("--check",)])
-def test_a_secret_that_no_key_fits_is_counted_and_stays(
+def test_a_secret_that_no_key_decrypts_is_counted_and_left_unchanged(
     sealed_with_the_old_key: Any, options: tuple[str, ...]
 ) -> None:
     sealed_with_the_old_key.ENCRYPTION_KEYS = [NEW]

@@ -82,7 +82,7 @@ def seed(description: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     call_command("seed_demo", stdout=io.StringIO())
 
 
-def test_people_can_sign_in_with_what_was_described(
+def test_described_people_can_sign_in(
     db: None, description: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed(description, monkeypatch)
@@ -94,7 +94,7 @@ def test_people_can_sign_in_with_what_was_described(
     assert Membership.objects.get(user=alice).role == Role.ADMIN
 
 
-def test_somebody_without_a_secret_is_not_enrolled(
+def test_a_person_without_a_secret_is_not_enrolled(
     db: None, description: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed(description, monkeypatch)
@@ -111,7 +111,7 @@ def test_staff_belong_to_no_organization(
     assert not Membership.objects.filter(user__username="mo").exists()
 
 
-def test_only_what_is_described_as_verified_is(
+def test_only_resources_described_as_verified_are_verified(
     db: None, description: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed(description, monkeypatch)
@@ -120,7 +120,7 @@ def test_only_what_is_described_as_verified_is(
     assert [resource.name for resource in verified] == ["Shop"]
 
 
-def test_the_private_key_is_kept_encrypted(
+def test_the_private_key_is_saved_encrypted(
     db: None, description: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed(description, monkeypatch)
@@ -130,7 +130,7 @@ def test_the_private_key_is_kept_encrypted(
     assert secrets.decrypt(kept) == b"a key"
 
 
-def test_a_second_time_changes_only_how_a_provider_is_reached(
+def test_a_second_run_changes_only_the_address_of_a_provider(
     db: None, description: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed(description, monkeypatch)

@@ -29,7 +29,7 @@ CHANGE = PendingChange(
         (SessionState.DOWN, None, "There is no connection."),
     ],
 )
-def test_the_form_of_a_subscription_says_what_the_connection_uses(
+def test_the_subscription_form_shows_the_settings_in_use(
     mo: User,
     acme_northgate: Subscription,
     client_of: ClientOf,
@@ -44,7 +44,7 @@ def test_the_form_of_a_subscription_says_what_the_connection_uses(
 
 
 @pytest.mark.parametrize("fault", list(SessionFault))
-def test_every_fault_of_the_portal_has_a_sentence_and_one_that_an_upgrade_reads(
+def test_every_portal_fault_has_a_sentence_that_upgrades_parse(
     fault: SessionFault,
 ) -> None:
     assert no_session_because(fault, "")

@@ -20,7 +20,7 @@ def own() -> Identity:
     return identity()
 
 
-def test_the_key_is_encrypted_and_comes_back(
+def test_the_key_is_saved_encrypted_and_decrypts_to_itself(
     acme: Organization, northgate: Provider, own: Identity
 ) -> None:
     services.subscribe(organization=acme, provider=northgate, identity=own, priority=1)
@@ -31,7 +31,7 @@ def test_the_key_is_encrypted_and_comes_back(
     assert "PRIVATE" not in repr(own)
 
 
-def test_the_cuid_is_made_of_the_public_key(
+def test_the_cuid_is_derived_from_the_public_key(
     acme: Organization, northgate: Provider, own: Identity
 ) -> None:
     subscription = services.subscribe(
@@ -50,7 +50,7 @@ def test_a_key_of_another_certificate_is_refused(own: Identity) -> None:
 
 
 @pytest.mark.parametrize("part", ["certificate_chain", "private_key"])
-def test_what_is_no_pem_is_refused(own: Identity, part: str) -> None:
+def test_text_other_than_pem_is_refused(own: Identity, part: str) -> None:
     parts: dict[str, Any] = {
         "certificate_chain": own.certificate_chain,
         "private_key": own.private_key,
@@ -61,14 +61,14 @@ def test_what_is_no_pem_is_refused(own: Identity, part: str) -> None:
         services.usable(Identity(**parts))
 
 
-def test_one_subscription_per_provider(
+def test_an_organization_has_one_subscription_per_provider(
     acme: Organization, acme_northgate: Subscription, northgate: Provider, own: Identity
 ) -> None:
     with pytest.raises(Conflict):
         services.subscribe(organization=acme, provider=northgate, identity=own, priority=2)
 
 
-def test_one_provider_per_priority(
+def test_a_priority_belongs_to_one_provider(
     acme: Organization, acme_northgate: Subscription, tidewall: Provider, own: Identity
 ) -> None:
     with pytest.raises(Invalid, match="priority 1"):
@@ -116,7 +116,7 @@ def test_the_database_refuses_a_cuid_used_twice(
 
 
 @pytest.mark.parametrize("port", [0, 65536])
-def test_a_port_is_a_port(db: None, port: int) -> None:
+def test_a_port_is_in_range(db: None, port: int) -> None:
     with pytest.raises(IntegrityError):
         ProviderFactory.create(port=port)
 
@@ -124,7 +124,7 @@ def test_a_port_is_a_port(db: None, port: int) -> None:
 # limits
 
 
-def test_limits_are_kept_in_normal_form(acme_northgate: Subscription) -> None:
+def test_limits_are_saved_in_normal_form(acme_northgate: Subscription) -> None:
     services.limit(
         subscription=acme_northgate,
         prefixes=["2001:DB8::/32", "203.0.113.128/25", "203.0.113.0/25", "203.0.113.7"],
@@ -133,7 +133,7 @@ def test_limits_are_kept_in_normal_form(acme_northgate: Subscription) -> None:
     assert Subscription.objects.get().limited_to == ["203.0.113.0/24", "2001:db8::/32"]
 
 
-def test_every_wrong_limit_is_told(acme_northgate: Subscription) -> None:
+def test_every_invalid_limit_is_named(acme_northgate: Subscription) -> None:
     with pytest.raises(Invalid) as caught:
         services.limit(subscription=acme_northgate, prefixes=["203.0.113.7/24", "10.0.0.0/8", "x"])
 
@@ -144,7 +144,7 @@ def test_every_wrong_limit_is_told(acme_northgate: Subscription) -> None:
     assert Subscription.objects.get().limited_to == []
 
 
-def test_a_subscription_has_so_many_limits(acme_northgate: Subscription) -> None:
+def test_the_number_of_limits_is_bounded(acme_northgate: Subscription) -> None:
     many = [f"10.{number}.0.0/16" for number in range(0, 2 * (MAX_LIMITS + 1), 2)]
 
     services.limit(subscription=acme_northgate, prefixes=many[:MAX_LIMITS])
@@ -163,6 +163,6 @@ def test_a_subscription_has_so_many_limits(acme_northgate: Subscription) -> None
         {"path_name": "Edge 1"},
     ],
 )
-def test_a_limit_or_path_that_means_nothing_is_refused(db: None, columns: dict[str, Any]) -> None:
+def test_a_meaningless_limit_or_path_is_refused(db: None, columns: dict[str, Any]) -> None:
     with pytest.raises(IntegrityError):
         ProviderFactory.create(**columns)

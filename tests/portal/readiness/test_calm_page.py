@@ -32,7 +32,7 @@ def test_the_calm_page_gives_its_evidence_and_counts(
     assert f'href="{PAGE}"' in page
 
 
-def test_the_calm_page_is_not_ready_when_a_check_says_no(
+def test_the_calm_page_is_not_ready_when_a_check_fails(
     alice: User, all_well: None, client_of: ClientOf
 ) -> None:
     Subscription.objects.filter(priority=1).update(certificate_chain=pem(-1))
@@ -44,7 +44,7 @@ def test_the_calm_page_is_not_ready_when_a_check_says_no(
     assert "Ready. Nothing" not in page
 
 
-def test_the_calm_page_names_what_to_mend(
+def test_the_calm_page_names_what_to_fix(
     alice: User, acme: Organization, all_well: None, client_of: ClientOf
 ) -> None:
     Subscription.objects.filter(priority=2).update(certificate_chain=pem(12))
@@ -59,7 +59,7 @@ def test_the_calm_page_names_what_to_mend(
     assert "carol has no second factor." in page
 
 
-def test_while_something_is_live_readiness_is_left_out(
+def test_readiness_is_omitted_while_a_request_is_live(
     alice: User, acme: Organization, all_well: None, client_of: ClientOf
 ) -> None:
     mitigations.submit(

@@ -38,7 +38,7 @@ DRILLS = f"{PAGE}/drills"
 API = "/api/v1/organizations/acme/readiness"
 
 
-def test_when_all_holds_it_says_so_with_the_last_drill(
+def test_the_page_is_ready_and_shows_the_last_drill_when_all_checks_pass(
     alice: User, all_well: None, client_of: ClientOf
 ) -> None:
     page = client_of(alice).get(PAGE).content.decode()
@@ -52,7 +52,7 @@ def test_when_all_holds_it_says_so_with_the_last_drill(
     assert ">Checked at" in page.replace("\n", "").replace("checks pass. ", ">")
 
 
-def test_the_portals_own_sign_of_life_has_its_age(
+def test_the_signal_workers_last_report_has_its_age(
     alice: User, all_well: None, client_of: ClientOf
 ) -> None:
     SignalWorker.objects.create(name="one", seen_at=timezone.now() - timedelta(minutes=3))
@@ -61,7 +61,7 @@ def test_the_portals_own_sign_of_life_has_its_age(
     assert "Last sign of life 3\u00a0min ago." in client_of(alice).get(PAGE).content.decode()
 
 
-def test_what_to_mend_comes_first_the_worst_on_top(
+def test_failed_checks_come_first_with_the_worst_on_top(
     alice: User, acme: Organization, all_well: None, client_of: ClientOf
 ) -> None:
     Subscription.objects.filter(priority=1).update(session_state=SessionState.DOWN)
@@ -74,7 +74,7 @@ def test_what_to_mend_comes_first_the_worst_on_top(
     assert "Tidewall certificate" in page
 
 
-def test_a_viewer_reads_it_and_starts_nothing(
+def test_a_viewer_sees_readiness_and_cannot_start_a_drill(
     bob: User, all_well: None, client_of: ClientOf
 ) -> None:
     page = client_of(bob).get(PAGE).content.decode()
@@ -84,7 +84,7 @@ def test_a_viewer_reads_it_and_starts_nothing(
     assert client_of(bob).post(DRILLS).status_code == 403
 
 
-def test_only_portal_staff_are_led_to_where_a_certificate_is_replaced(
+def test_only_portal_staff_get_the_link_to_replace_a_certificate(
     alice: User, acme: Organization, all_well: None, client_of: ClientOf
 ) -> None:
     Subscription.objects.update(certificate_chain=pem(12))
@@ -95,7 +95,7 @@ def test_only_portal_staff_are_led_to_where_a_certificate_is_replaced(
     assert "/admin/providers/subscription/" in browser.get(PAGE).content.decode()
 
 
-def test_an_organization_with_nothing_is_told_what_is_missing(
+def test_an_empty_organization_sees_what_is_missing(
     alice: User, acme: Organization, client_of: ClientOf
 ) -> None:
     page = client_of(alice).get(PAGE).content.decode()
@@ -104,7 +104,7 @@ def test_an_organization_with_nothing_is_told_what_is_missing(
     assert "There are none yet." in page
 
 
-def test_only_the_own_organizations_members_resources_and_drills_count(
+def test_only_members_resources_and_drills_of_the_organization_count(
     charlie: User, acme: Organization, globex: Organization, all_well: None, client_of: ClientOf
 ) -> None:
     browser = client_of(charlie)
@@ -117,7 +117,7 @@ def test_only_the_own_organizations_members_resources_and_drills_count(
         assert word not in own
 
 
-def test_a_drill_is_started_with_one_press_and_the_page_says_that_it_runs(
+def test_a_drill_starts_with_one_click_and_the_page_shows_it_running(
     dana: User, in_order: None, client_of: ClientOf
 ) -> None:
     browser = client_of(dana)
@@ -134,7 +134,7 @@ def test_a_drill_is_started_with_one_press_and_the_page_says_that_it_runs(
         assert 'hx-trigger="every 2s"' in browser.get(path).content.decode()
 
 
-def test_what_stands_against_a_drill_is_said(
+def test_the_page_says_why_a_drill_cannot_start(
     dana: User, in_order: None, client_of: ClientOf
 ) -> None:
     browser = client_of(dana)
@@ -146,7 +146,7 @@ def test_what_stands_against_a_drill_is_said(
     assert Drill.objects.count() == 1
 
 
-def test_a_failure_is_told_with_who_and_what(
+def test_a_failed_drill_names_the_provider_and_the_reason(
     alice: User, acme: Organization, all_well: None, client_of: ClientOf
 ) -> None:
     passed(acme, alice, ago=timedelta(hours=1), failure=Failure.NO_ANSWER)
@@ -157,7 +157,7 @@ def test_a_failure_is_told_with_who_and_what(
     assert "Northgate did not confirm in time." in page
 
 
-def test_a_drill_that_ends_between_two_looks_is_not_said_to_run(
+def test_a_drill_that_ends_between_two_queries_is_not_shown_as_running(
     alice: User, acme: Organization, all_well: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = passed(acme, alice, ago=timedelta(0))
@@ -171,7 +171,7 @@ def test_a_drill_that_ends_between_two_looks_is_not_said_to_run(
     assert last.is_over
 
 
-def test_all_drills_are_listed_by_pages(
+def test_all_drills_are_listed_in_pages(
     alice: User, acme: Organization, in_order: None, client_of: ClientOf
 ) -> None:
     begin = timezone.now()
@@ -202,7 +202,7 @@ def test_before_the_first_drill_the_list_says_so(
 
 
 @pytest.mark.parametrize(("path", "part"), [(PAGE, "readiness"), (DRILLS, "drills")])
-def test_a_refresh_brings_the_part_only(
+def test_a_refresh_returns_only_the_fragment(
     alice: User, all_well: None, client_of: ClientOf, path: str, part: str
 ) -> None:
     answer = client_of(alice).get(path, {"parts": part}, headers={"HX-Request": "true"})
@@ -228,7 +228,7 @@ def looped(acme: Organization, person: User, subscription: Subscription) -> None
 
 
 @pytest.mark.rule("SC-107")
-def test_a_loop_is_told_until_something_gets_through(
+def test_a_loop_is_shown_until_a_message_gets_through(
     alice: User,
     acme: Organization,
     acme_northgate: Subscription,
@@ -249,7 +249,7 @@ def test_a_loop_is_told_until_something_gets_through(
     assert "went round" not in client_of(alice).get(PAGE).content.decode()
 
 
-def test_nobody_claims_a_loop_once_it_was_changed_how_a_provider_is_reached(
+def test_a_loop_is_no_longer_shown_after_the_connection_settings_change(
     alice: User,
     acme: Organization,
     acme_northgate: Subscription,
@@ -263,7 +263,7 @@ def test_nobody_claims_a_loop_once_it_was_changed_how_a_provider_is_reached(
     assert "went round" not in client_of(alice).get(PAGE).content.decode()
 
 
-def test_it_costs_the_same_however_much_there_is(
+def test_the_number_of_queries_does_not_grow(
     alice: User, acme: Organization, all_well: None, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)
@@ -315,13 +315,13 @@ def test_programs_read_the_same_rows_by_stable_codes(
     assert b"BEGIN" not in answer.content
 
 
-def test_another_tenants_readiness_is_not_told(
+def test_another_tenants_readiness_is_not_found(
     charlie: User, acme: Organization, api_of: ApiOf
 ) -> None:
     assert api_of(charlie).get(API).status_code == 404
 
 
-def test_a_plan_is_said_to_be_held_by_those_who_said_so(
+def test_a_plan_is_held_only_by_providers_that_confirmed_it(
     alice: User, acme: Organization, all_well: None, client_of: ClientOf
 ) -> None:
     submission = Submission(prefixes=("203.0.113.1/32",), strategy="parallel")
@@ -345,7 +345,7 @@ def test_a_plan_is_said_to_be_held_by_those_who_said_so(
     assert "All 16 checks pass." in after
 
 
-def test_a_plan_that_is_turned_off_is_not_claimed_to_be_prepared(
+def test_a_plan_that_is_off_is_not_shown_as_prepared(
     alice: User, acme: Organization, all_well: None, client_of: ClientOf
 ) -> None:
     submission = Submission(prefixes=("203.0.113.1/32",), strategy="parallel")

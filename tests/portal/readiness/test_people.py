@@ -31,7 +31,7 @@ CAROL = member("carol", "operator", has_second_factor=False)
         ([BOB, CAROL], FAIL, "There is no operator or admin with a second factor."),
     ],
 )
-def test_who_can_request_has_the_role_and_the_second_factor(
+def test_a_person_can_request_with_the_role_and_a_second_factor(
     members: list[Member], state: State, evidence: str
 ) -> None:
     row = people.requesters(members)
@@ -40,7 +40,7 @@ def test_who_can_request_has_the_role_and_the_second_factor(
     assert bool(row.clause) == (state != PASS)
 
 
-def test_who_has_no_second_factor_is_named_with_the_role() -> None:
+def test_a_person_without_a_second_factor_is_named_with_the_role() -> None:
     assert people.second_factor([ALICE, BOB]).evidence == "2 of 2 members have set one up."
     row = people.second_factor([ALICE, BOB, CAROL])
     assert (row.state, row.clause) == (WARN, "carol has no second factor")

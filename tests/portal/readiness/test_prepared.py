@@ -43,7 +43,9 @@ def holder(short: str, *, is_held: bool = True, is_active: bool = False) -> Hold
         ),
     ],
 )
-def test_a_plan_says_who_holds_it(holders: list[HolderFacts], state: State, evidence: str) -> None:
+def test_a_plan_names_the_providers_that_hold_it(
+    holders: list[HolderFacts], state: State, evidence: str
+) -> None:
     row = prepared.plan("Shop, full flood", "p", holders, NOW, None)
 
     assert (row.state, row.evidence) == (state, evidence)
@@ -62,7 +64,7 @@ def drill(
     return DrillFacts(started_at=started_at, by="bob", is_over=is_over, parts=(northgate, tidewall))
 
 
-def test_a_drill_that_passed_is_evidence_with_its_age_and_the_slowest_time() -> None:
+def test_a_passed_drill_is_evidence_with_its_age_and_slowest_time() -> None:
     row = prepared.drill(drill(3), drill(3), NOW, None)
 
     assert row.state == PASS
@@ -73,11 +75,11 @@ def test_a_drill_that_passed_is_evidence_with_its_age_and_the_slowest_time() -> 
 
 
 @pytest.mark.parametrize(("days", "state"), [(30, PASS), (30.1, WARN)])
-def test_after_thirty_days_a_drill_is_old(days: float, state: State) -> None:
+def test_a_drill_is_outdated_after_thirty_days(days: float, state: State) -> None:
     assert prepared.drill(drill(days), drill(days), NOW, None).state == state
 
 
-def test_without_a_drill_nothing_is_shown_to_work() -> None:
+def test_nothing_is_proven_without_a_drill() -> None:
     row = prepared.drill(None, None, NOW, None)
 
     assert (row.state, row.clause) == (WARN, "no drill has passed yet")
@@ -95,14 +97,14 @@ def test_a_failure_after_a_success_comes_first() -> None:
     assert "3\u00a0days ago" in row.evidence
 
 
-def test_a_running_drill_leaves_the_one_before_as_evidence() -> None:
+def test_the_previous_drill_stays_evidence_while_one_is_running() -> None:
     row = prepared.drill(drill(0, is_over=False), drill(3), NOW, None)
 
     assert row.state == PASS
     assert row.evidence.startswith("A drill is running. In the last drill that passed")
 
 
-def test_times_have_one_decimal_while_they_are_short() -> None:
+def test_short_times_have_one_decimal() -> None:
     assert prepared.seconds(0.44) == "0.4\u00a0s"
     assert prepared.seconds(12.3) == "12\u00a0s"
     assert prepared.seconds(None) == ""

@@ -21,7 +21,7 @@ def at(day: int, hour: int = 4, minute: int = 0) -> datetime:
     return datetime(2026, 10, day, hour, minute, tzinfo=UTC)
 
 
-def test_a_connection_says_over_what_since_when_and_what_else_worked() -> None:
+def test_a_connection_shows_its_transport_start_and_other_working_transports() -> None:
     row = providers.session(
         provider(transports=["dtls", "tls"], worked={"dtls": at(2, 1), "tls": at(1)}), NOW
     )
@@ -41,7 +41,7 @@ def test_a_connection_says_over_what_since_when_and_what_else_worked() -> None:
         (at(5), "TCP last worked at 04:00 yesterday."),
     ],
 )
-def test_the_other_transport_is_only_said_to_work_when_it_did(
+def test_the_other_transport_is_shown_as_working_only_if_it_worked(
     worked: datetime | None, said: str
 ) -> None:
     one = provider(transports=["dtls", "tls"], worked={"dtls": at(2, 1), "tls": worked})
@@ -56,7 +56,7 @@ CHANGE = PendingChange(
 )
 
 
-def test_a_connection_with_old_settings_says_so_and_why() -> None:
+def test_a_connection_with_old_settings_says_why() -> None:
     row = providers.session(provider(pending_change=CHANGE), NOW)
 
     assert row.state == WARN
@@ -65,7 +65,7 @@ def test_a_connection_with_old_settings_says_so_and_why() -> None:
     assert row.clause == "Northgate is still connected with the old address and certificate"
 
 
-def test_a_change_that_was_not_tried_yet_is_not_called_failed() -> None:
+def test_an_untried_change_is_not_shown_as_failed() -> None:
     change = PendingChange(changed=["trust_anchors"], tried_at=None, failure="")
 
     evidence = providers.session(provider(pending_change=change), NOW).evidence
@@ -83,18 +83,18 @@ def test_a_silent_connection_with_old_settings_says_both() -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_part_that_can_change_has_a_word(part: str) -> None:
+def test_every_setting_that_can_change_has_a_label(part: str) -> None:
     change = PendingChange(changed=[part], tried_at=None, failure="")
 
     assert PARTS[part] in still_connected(change, NOW)
 
 
-def test_a_transport_that_may_not_be_used_is_not_spoken_of() -> None:
+def test_a_disabled_transport_is_not_mentioned() -> None:
     assert "TCP" not in providers.session(provider(), NOW).evidence
 
 
 @pytest.mark.parametrize(("silent_s", "state"), [(90, PASS), (91, WARN)])
-def test_three_heartbeats_of_silence_are_worth_a_word(silent_s: int, state: State) -> None:
+def test_three_missed_heartbeats_are_reported(silent_s: int, state: State) -> None:
     row = providers.session(provider(session=up(silent_s)), NOW)
 
     assert row.state == state
@@ -102,7 +102,7 @@ def test_three_heartbeats_of_silence_are_worth_a_word(silent_s: int, state: Stat
 
 
 @pytest.mark.parametrize("state", ["connecting", "down"])
-def test_who_is_not_connected_has_a_reason_and_a_number(state: str) -> None:
+def test_a_disconnected_provider_has_a_reason_and_a_phone_number(state: str) -> None:
     lost = Session(state=state, since=at(6, 3, 11), detail="no route")
 
     row = providers.session(provider(session=lost), NOW)
@@ -114,14 +114,14 @@ def test_who_is_not_connected_has_a_reason_and_a_number(state: str) -> None:
     assert href(row.link, "acme") == "tel:+15550142"
 
 
-def test_a_connection_that_nobody_keeps_is_none() -> None:
+def test_a_connection_without_a_signal_worker_counts_as_disconnected() -> None:
     row = providers.session(provider(is_kept=False), NOW)
 
     assert row.state == FAIL
     assert row.evidence == "No signal worker is managing this connection. Last heard 8\u00a0s ago."
 
 
-def test_the_portals_own_part_names_what_it_does_not_look_after() -> None:
+def test_the_signal_worker_check_names_unmanaged_connections() -> None:
     both = [provider(), provider(id="t", short="Tidewall", is_kept=False)]
 
     well = providers.kept([provider()], NOW - timedelta(seconds=3), NOW)
@@ -144,7 +144,9 @@ def test_the_portals_own_part_names_what_it_does_not_look_after() -> None:
         (-3, FAIL, "Expired on 3\u00a0October\u00a02026, 3\u00a0days ago."),
     ],
 )
-def test_a_certificate_is_watched_for_thirty_days(days: float, state: State, said: str) -> None:
+def test_a_certificate_warns_thirty_days_before_it_expires(
+    days: float, state: State, said: str
+) -> None:
     row = providers.certificate(provider(chain=[valid(days)]), NOW)
 
     assert row.state == state
@@ -152,21 +154,21 @@ def test_a_certificate_is_watched_for_thirty_days(days: float, state: State, sai
     assert bool(row.clause) == (state != PASS)
 
 
-def test_what_signed_the_certificate_may_end_first() -> None:
+def test_an_issuer_may_expire_before_the_certificate() -> None:
     row = providers.certificate(provider(chain=[valid(400), valid(10, "Sub CA")]), NOW)
 
     assert row.state == WARN
     assert row.evidence.startswith("Its issuer’s certificate (Sub CA): Expires in 10\u00a0days")
 
 
-def test_a_certificate_that_begins_later_does_not_count_yet() -> None:
+def test_a_certificate_not_yet_valid_does_not_count() -> None:
     row = providers.certificate(provider(chain=[valid(400, begins=2)]), NOW)
 
     assert row.state == FAIL
     assert row.evidence == "It is not valid until 8\u00a0October\u00a02026."
 
 
-def test_what_cannot_be_read_is_no_certificate() -> None:
+def test_an_unreadable_certificate_is_no_certificate() -> None:
     assert providers.certificate(provider(chain=()), NOW).state == FAIL
     assert providers.trust(provider(anchors=()), NOW).state == FAIL
 
@@ -190,7 +192,7 @@ def test_a_provider_without_a_number_cannot_be_called() -> None:
     assert (row.state, row.clause) == (WARN, "no phone number for Tidewall")
 
 
-def test_certificates_are_read_from_a_chain_and_rubbish_gives_none() -> None:
+def test_certificates_are_read_from_a_chain_and_garbage_gives_none() -> None:
     chain = validities(pem(10, "acme") + pem(20, "Sub CA"))
 
     assert [one.name for one in chain] == ["acme", "Sub CA"]
@@ -199,7 +201,7 @@ def test_certificates_are_read_from_a_chain_and_rubbish_gives_none() -> None:
     assert validities("") == ()
 
 
-def test_a_way_that_leads_in_a_circle_is_told_with_its_gateways() -> None:
+def test_a_looping_path_is_reported_with_its_gateways() -> None:
     looped = providers.Loop("edge-1, core-2", NOW - timedelta(seconds=300))
 
     row = providers.loop(provider(loop=looped), NOW)
@@ -213,14 +215,14 @@ def test_a_way_that_leads_in_a_circle_is_told_with_its_gateways() -> None:
     )
 
 
-def test_gateways_that_say_no_name_are_told_of_too() -> None:
+def test_gateways_without_a_name_are_reported_too() -> None:
     row = providers.loop(provider(loop=providers.Loop("", NOW)), NOW)
 
     assert row is not None
     assert "through gateways that do not give their names" in row.evidence
 
 
-def test_a_way_nobody_was_lost_on_is_no_check() -> None:
+def test_a_path_without_a_loop_has_no_check() -> None:
     assert providers.loop(provider(), NOW) is None
 
 
@@ -251,7 +253,7 @@ def test_a_connection_on_which_heartbeats_are_refused_is_not_ready(
         ("a later release's", "to an address the portal does not follow"),
     ],
 )
-def test_a_redirection_that_is_ignored_is_told(why: str, words: str) -> None:
+def test_an_ignored_redirection_is_reported(why: str, words: str) -> None:
     row = providers.session(provider(redirection_ignored=why), NOW)
 
     assert row.state == WARN

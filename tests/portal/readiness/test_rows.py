@@ -48,7 +48,7 @@ def row(
         ),
     ],
 )
-def test_the_answer_names_the_worst_and_counts_the_rest(
+def test_the_summary_names_the_worst_check_and_counts_the_rest(
     rows: list[Row], headline: str, counts: str
 ) -> None:
     answered = answer(rows)
@@ -56,7 +56,7 @@ def test_the_answer_names_the_worst_and_counts_the_rest(
     assert (answered.headline, answered.counts) == (headline, counts)
 
 
-def test_codes_do_not_change_under_those_who_watch_them() -> None:
+def test_check_codes_are_stable() -> None:
     assert {code.value for code in CheckCode} == {
         "subscribed",
         "kept",
@@ -77,5 +77,5 @@ def test_codes_do_not_change_under_those_who_watch_them() -> None:
     }
 
 
-def test_every_check_stands_in_a_group() -> None:
+def test_every_check_belongs_to_a_group() -> None:
     assert set(GROUPS) == set(CheckCode)

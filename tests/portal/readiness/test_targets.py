@@ -58,7 +58,7 @@ SHOP, API = "203.0.113.0/26", "198.51.100.0/24"
 NAMES = {SHOP: "Shop", API: "API"}
 
 
-def test_every_target_with_a_provider_is_said_with_who_it_is() -> None:
+def test_a_target_with_a_provider_names_the_provider() -> None:
     everything = assigned(SHOP, API)
     some = assigned(SHOP, API, provider="Tidewall", limited_to="203.0.113.0/24")
 
@@ -68,7 +68,7 @@ def test_every_target_with_a_provider_is_said_with_who_it_is() -> None:
     assert row.evidence == "Northgate may protect all 2. Tidewall may protect 1 of 2."
 
 
-def test_a_target_nobody_may_protect_is_named_with_the_reason() -> None:
+def test_a_target_no_provider_may_protect_is_named_with_the_reason() -> None:
     row = targets.coverage(NAMES, [assigned(SHOP, API, limited_to="203.0.113.0/24")])
 
     assert (row.state, row.clause) == (State.FAIL, "no provider may protect API")
@@ -77,7 +77,7 @@ def test_a_target_nobody_may_protect_is_named_with_the_reason() -> None:
     )
 
 
-def test_what_fits_is_said_with_its_size_where_it_is_largest() -> None:
+def test_a_fitting_request_shows_its_size_at_the_provider_with_the_largest() -> None:
     some = assigned(SHOP, API, provider="Tidewall", limited_to="203.0.113.0/24")
 
     row = targets.size([some, assigned(SHOP, API)], FORM)
@@ -87,7 +87,7 @@ def test_what_fits_is_said_with_its_size_where_it_is_largest() -> None:
     assert row.link is None
 
 
-def test_as_many_as_one_request_takes_is_not_too_many() -> None:
+def test_targets_up_to_the_limit_of_one_request_are_not_too_many() -> None:
     many = [f"203.0.113.{n}/32" for n in range(MAX_TARGETS)]
 
     assert targets.size([assigned(*many)], FORM).state == State.PASS
@@ -97,7 +97,7 @@ def test_as_many_as_one_request_takes_is_not_too_many() -> None:
     assert row.link == FORM
 
 
-def test_the_strictest_provider_counts() -> None:
+def test_the_strictest_provider_decides() -> None:
     row = targets.size(
         [assigned(SHOP, API, most=5), assigned(SHOP, API, provider="T", most=1)], FORM
     )
@@ -106,7 +106,7 @@ def test_the_strictest_provider_counts() -> None:
     assert "T accepts at most 1\u00a0target." in row.evidence
 
 
-def test_a_provider_is_not_too_small_for_what_it_may_not_protect() -> None:
+def test_targets_a_provider_may_not_protect_do_not_count_against_its_limit() -> None:
     small = assigned(SHOP, API, most=1, limited_to="203.0.113.0/24")
 
     assert targets.size([small], FORM).state == State.PASS

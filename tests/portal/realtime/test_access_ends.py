@@ -53,7 +53,7 @@ def _reset_factor(user: User, organization: Organization) -> None:
         (_reset_factor, 4401),
     ],
 )
-async def test_it_closes_at_once_when_access_ends(
+async def test_a_socket_closes_immediately_when_access_ends(
     bob: User, acme: Organization, token_of: TokenOf, monkeypatch: pytest.MonkeyPatch,
     ending: Callable[[User, Organization], None], code: int,
 ) -> None:  # fmt: skip
@@ -78,7 +78,7 @@ def _end_access(user: User, organization: Organization) -> None:
 
 @pytest.mark.parametrize("ending", [_reset_factor, _new_password, _end_access])
 @pytest.mark.parametrize("by", ["session", "token"])
-async def test_every_socket_of_a_person_closes_at_once_with_the_sign_in(
+async def test_every_socket_of_a_person_closes_when_their_access_is_revoked(
     bob: User, acme: Organization, client_of: ClientOf, token_of: TokenOf, by: str,
     monkeypatch: pytest.MonkeyPatch, ending: Callable[[User, Organization], None],
 ) -> None:  # fmt: skip
@@ -111,7 +111,7 @@ def _delete_membership(user: User) -> None:
 @pytest.mark.parametrize(
     ("ending", "code"), [(_expire, 4401), (_deactivate, 4401), (_delete_membership, 4403)]
 )
-async def test_it_closes_soon_when_nobody_told_it(
+async def test_a_socket_closes_soon_when_the_revocation_message_is_lost(
     bob: User, token_of: TokenOf, ending: Callable[[User], None], code: int
 ) -> None:
     socket = Socket(token=await database_sync_to_async(token_of)(bob))
@@ -136,7 +136,7 @@ def _lose_device(user: User) -> None:
 
 
 @pytest.mark.parametrize("ending", [_end_session, _change_password, _lose_device, _deactivate])
-async def test_a_pages_socket_ends_with_its_session(
+async def test_the_socket_of_a_page_closes_with_its_session(
     bob: User, client_of: ClientOf, ending: Callable[[User], None]
 ) -> None:
     browser = await database_sync_to_async(client_of)(bob)

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 TokenOf = Callable[[User], str]
 
 
-async def test_first_the_table_then_live_without_a_hole_or_a_repeat(
+async def test_saved_events_then_live_events_come_without_gap_or_repeat(
     bob: User, acme: Organization, token_of: TokenOf, log: Log
 ) -> None:
     for _ in range(3):
@@ -42,7 +42,7 @@ async def test_first_the_table_then_live_without_a_hole_or_a_repeat(
     await socket.disconnect()
 
 
-async def test_events_while_it_replays_come_once_and_in_order(
+async def test_events_during_a_replay_come_once_and_in_order(
     bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "REPLAY_BATCH", 2)
@@ -65,7 +65,7 @@ async def _log_many(log: Log, organization: Organization, count: int) -> None:
         await log(organization)
 
 
-async def test_a_broadcast_that_got_lost_is_read_from_the_table(
+async def test_a_lost_broadcast_is_read_from_the_table(
     bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "LOOK_AGAIN_S", 60)
@@ -80,7 +80,7 @@ async def test_a_broadcast_that_got_lost_is_read_from_the_table(
     await socket.disconnect()
 
 
-async def test_the_last_broadcast_that_got_lost_is_found_by_the_clock(
+async def test_a_lost_last_broadcast_is_found_by_the_periodic_check(
     bob: User, acme: Organization, token_of: TokenOf
 ) -> None:
     socket = Socket(token=await database_sync_to_async(token_of)(bob))
@@ -121,7 +121,7 @@ async def test_a_repeated_broadcast_is_sent_once(
     await socket.disconnect()
 
 
-async def test_a_slow_reader_is_caught_up_from_the_table(
+async def test_a_slow_reader_catches_up_from_the_table(
     bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "PENDING_EVENTS", 3)
@@ -134,7 +134,7 @@ async def test_a_slow_reader_is_caught_up_from_the_table(
     await socket.disconnect()
 
 
-async def test_only_the_organizations_own_events_arrive(
+async def test_only_events_of_the_organization_arrive(
     charlie: User, acme: Organization, globex: Organization, token_of: TokenOf, log: Log
 ) -> None:
     socket = Socket("globex", token=await database_sync_to_async(token_of)(charlie))
@@ -150,7 +150,7 @@ async def test_only_the_organizations_own_events_arrive(
     await socket.disconnect()
 
 
-async def test_a_number_from_another_life_does_not_silence_it(
+async def test_a_number_beyond_the_log_does_not_silence_the_socket(
     bob: User, acme: Organization, token_of: TokenOf, log: Log
 ) -> None:
     socket = Socket(token=await database_sync_to_async(token_of)(bob), after=500)
@@ -162,7 +162,7 @@ async def test_a_number_from_another_life_does_not_silence_it(
     await socket.disconnect()
 
 
-async def test_without_a_channel_layer_the_table_is_the_live_update(
+async def test_live_updates_come_from_the_table_without_a_channel_layer(
     bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def unreachable(*_: Any) -> None:

@@ -25,17 +25,17 @@ def cookie_of(client: Client) -> tuple[bytes, bytes]:
     return (b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())
 
 
-async def test_without_sign_in_it_does_not_open(acme: Organization) -> None:
+async def test_a_socket_does_not_open_without_sign_in(acme: Organization) -> None:
     assert await Socket().connect() == 4401
 
 
 @pytest.mark.parametrize("token", ["unknown", "a" * 5000, "\xff"])
-async def test_an_unknown_token_does_not_open_it(acme: Organization, token: str) -> None:
+async def test_a_socket_does_not_open_with_an_unknown_token(acme: Organization, token: str) -> None:
     assert await Socket(token=token).connect() == 4401
 
 
 @pytest.mark.parametrize("slug", ["acme", "no-such-organization"])
-async def test_another_tenant_and_an_unknown_one_have_the_same_answer(
+async def test_another_tenant_gets_the_answer_of_an_unknown_one(
     charlie: User, acme: Organization, token_of: TokenOf, slug: str
 ) -> None:
     token = await database_sync_to_async(token_of)(charlie)
@@ -43,7 +43,7 @@ async def test_another_tenant_and_an_unknown_one_have_the_same_answer(
     assert await Socket(slug, token=token).connect() == 4403
 
 
-async def test_a_page_opens_it_with_its_cookie(bob: User, client_of: ClientOf) -> None:
+async def test_a_page_opens_a_socket_with_its_cookie(bob: User, client_of: ClientOf) -> None:
     browser = await database_sync_to_async(client_of)(bob)
     socket = Socket(headers=(cookie_of(browser), OWN_ORIGIN))
 
@@ -62,7 +62,7 @@ async def test_a_page_opens_it_with_its_cookie(bob: User, client_of: ClientOf) -
         ((b"origin", b"http://[::1"),),
     ],
 )
-async def test_the_cookie_does_not_count_from_another_sites_page(
+async def test_the_cookie_is_ignored_from_another_site(
     bob: User, client_of: ClientOf, origin: tuple[tuple[bytes, bytes], ...]
 ) -> None:
     browser = await database_sync_to_async(client_of)(bob)
@@ -70,7 +70,7 @@ async def test_the_cookie_does_not_count_from_another_sites_page(
     assert await Socket(headers=(cookie_of(browser), *origin)).connect() == 4401
 
 
-async def test_a_page_under_another_name_of_the_portal_counts(
+async def test_the_cookie_counts_from_another_host_name_of_the_portal(
     bob: User, client_of: ClientOf, settings: Any
 ) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://portal.example"]
@@ -81,13 +81,13 @@ async def test_a_page_under_another_name_of_the_portal_counts(
     await socket.disconnect()
 
 
-async def test_a_session_that_never_was_does_not_open_it(db: None) -> None:
+async def test_a_socket_does_not_open_with_an_invented_session(db: None) -> None:
     headers = ((b"cookie", b"sessionid=abcdefghijklmnopqrstuvwxyz012345"), OWN_ORIGIN)
 
     assert await Socket(headers=headers).connect() == 4401
 
 
-async def test_a_host_that_is_not_ours_does_not_count_as_own(
+async def test_a_foreign_host_header_does_not_count_as_same_origin(
     bob: User, client_of: ClientOf
 ) -> None:
     browser = await database_sync_to_async(client_of)(bob)
@@ -98,14 +98,14 @@ async def test_a_host_that_is_not_ours_does_not_count_as_own(
     assert await rebound.connect() == 4401
 
 
-async def test_a_session_without_second_factor_does_not_open_it(bob: User) -> None:
+async def test_a_socket_does_not_open_without_a_second_factor(bob: User) -> None:
     browser = Client()
     await database_sync_to_async(browser.force_login)(bob)
 
     assert await Socket(headers=(cookie_of(browser), OWN_ORIGIN)).connect() == 4401
 
 
-async def test_whoever_speaks_is_shown_out(bob: User, token_of: TokenOf) -> None:
+async def test_a_client_that_sends_a_message_is_disconnected(bob: User, token_of: TokenOf) -> None:
     socket = Socket(token=await database_sync_to_async(token_of)(bob))
     await socket.connect()
 
@@ -115,7 +115,9 @@ async def test_whoever_speaks_is_shown_out(bob: User, token_of: TokenOf) -> None
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "9" * 19, "1.5", "%00"])
-async def test_an_odd_number_does_not_open_it(bob: User, token_of: TokenOf, after: str) -> None:
+async def test_a_socket_does_not_open_with_an_invalid_number(
+    bob: User, token_of: TokenOf, after: str
+) -> None:
     token = await database_sync_to_async(token_of)(bob)
 
     assert await Socket(token=token, after=after).connect() == 4400
@@ -127,7 +129,7 @@ async def test_other_sockets_do_not_exist(db: None) -> None:
     assert await other.connect() == 4404
 
 
-async def test_a_person_holds_a_bounded_number(
+async def test_the_number_of_sockets_of_a_person_is_limited(
     bob: User, token_of: TokenOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "SOCKETS_PER_PERSON", 1)
@@ -143,7 +145,7 @@ async def test_a_person_holds_a_bounded_number(
     await again.disconnect()
 
 
-async def test_a_database_that_fails_closes_it_for_now(
+async def test_a_database_failure_closes_the_socket_with_try_again_later(
     bob: User, token_of: TokenOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     socket = Socket(token=await database_sync_to_async(token_of)(bob))
@@ -157,7 +159,7 @@ async def test_a_database_that_fails_closes_it_for_now(
     assert await socket.close_code() == 1013
 
 
-async def test_use_of_a_token_is_noted_once_a_minute(bob: User, token_of: TokenOf) -> None:
+async def test_the_use_of_a_token_is_recorded_once_a_minute(bob: User, token_of: TokenOf) -> None:
     def use_twice() -> tuple[Any, Any]:
         plain = token_of(bob)
         token_for(plain)

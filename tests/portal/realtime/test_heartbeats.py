@@ -84,7 +84,7 @@ async def test_a_heartbeat_before_any_event_repeats_the_requested_number(
         await socket.disconnect()
 
 
-async def test_broadcasts_without_news_do_not_delay_heartbeats(
+async def test_old_broadcasts_do_not_delay_heartbeats(
     bob: User, acme: Organization, token_of: TokenOf, log: Log
 ) -> None:
     socket = Socket(token=await database_sync_to_async(token_of)(bob))

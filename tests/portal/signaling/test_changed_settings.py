@@ -125,7 +125,7 @@ async def test_a_new_address_is_used_at_once_and_the_old_session_closed(
         assert there.provider.heartbeats
 
 
-async def test_there_is_never_a_moment_without_a_session_while_settings_change(
+async def test_a_session_is_always_open_while_settings_change(
     there: There, threads: DatabaseThreads
 ) -> None:
     async with connected(there, threads) as manager:

@@ -64,14 +64,14 @@ def test_an_owner_that_renews_after_a_jump_of_the_clock_keeps_its_lease() -> Non
     assert claims(sharing, [lease], 20, now=later + 2 * LEASE) == [ONE]
 
 
-def test_a_lease_from_the_future_is_claimed_when_nobody_renews_it() -> None:
+def test_an_unrenewed_lease_from_the_future_is_claimed() -> None:
     sharing, lease = LeaseBalancer("me"), Lease(ONE, "you", NOW + timedelta(hours=1))
 
     assert claims(sharing, [lease], 0) == []
     assert claims(sharing, [lease], QUIET_S) == [ONE]
 
 
-def test_a_lease_of_ours_without_a_session_is_claimed_again_at_once() -> None:
+def test_a_lease_of_this_worker_without_a_session_is_reclaimed_immediately() -> None:
     assert claims(LeaseBalancer("me"), [Lease(ONE, "me", NOW + LEASE / 2)], 0) == [ONE]
 
 
@@ -81,27 +81,27 @@ def test_an_owned_subscription_is_not_claimed_again() -> None:
     assert sharing.to_claim(free(1), owned=[ONE], share=10, now=NOW, at=0) == []
 
 
-def test_nobody_claims_more_than_its_share_while_others_may() -> None:
+def test_no_worker_claims_more_than_its_share_while_others_can() -> None:
     sharing = LeaseBalancer("me")
 
     assert claims(sharing, free(1, 2), 0, share=3, owned=2) == [ONE]
     assert claims(sharing, free(2), 1, share=3, owned=3) == []
 
 
-def test_a_subscription_nobody_else_takes_is_claimed_beyond_the_share() -> None:
+def test_a_subscription_no_other_worker_claims_is_claimed_beyond_the_share() -> None:
     sharing = LeaseBalancer("me")
 
     assert claims(sharing, free(1, 2), 0, share=1) == [ONE]
     assert claims(sharing, free(2), LEFT_FOR_OTHERS_S, share=1, owned=1) == [TWO]
 
 
-def test_the_number_of_claims_at_once_is_limited() -> None:
+def test_the_number_of_concurrent_claims_is_limited() -> None:
     many = free(*range(1, MAX_CLAIMED + 50))
 
     assert len(claims(LeaseBalancer("me"), many, 0, share=1000)) == MAX_CLAIMED
 
 
-def test_a_surplus_of_idle_subscriptions_is_given_back() -> None:
+def test_surplus_idle_subscriptions_are_released() -> None:
     idle = [UUID(int=number) for number in range(100)]
 
     assert to_give_back(idle, owned=10, share=10) == []

@@ -14,7 +14,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return times
 
 
-def test_the_fence_closes_before_anybody_else_may_claim(at: list[float]) -> None:
+def test_the_fence_closes_before_another_worker_may_claim(at: list[float]) -> None:
     fence = LeaseFence(asked_at=100.0)
     assert fence.is_open()
 

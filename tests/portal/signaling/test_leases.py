@@ -28,7 +28,7 @@ def claim(owner: str) -> list[UUID]:
     return leases.claim(owner, leases.unrenewed(now=NOW), now=NOW)
 
 
-def test_one_of_two_workers_that_saw_a_subscription_free_gets_it(
+def test_one_of_two_workers_competing_for_a_free_subscription_gets_it(
     acme_northgate: Subscription,
 ) -> None:
     free = leases.unrenewed(now=NOW)
@@ -56,7 +56,7 @@ def test_a_renewal_between_the_read_and_the_claim_keeps_the_subscription(
     assert leases.claim("two", run_out, now=EXPIRED) == []
 
 
-def test_a_lease_nobody_took_is_renewed_however_late(acme_northgate: Subscription) -> None:
+def test_an_unclaimed_lease_is_renewed_however_late(acme_northgate: Subscription) -> None:
     claim("one")
 
     assert leases.renew("one", [acme_northgate.pk], now=EXPIRED).kept == {acme_northgate.pk}
@@ -123,7 +123,7 @@ def test_every_live_worker_has_the_same_share(
     assert leases.fair_share(now=later) == 3
 
 
-def test_rows_of_workers_long_gone_are_deleted(db: None) -> None:
+def test_rows_of_dead_workers_are_deleted(db: None) -> None:
     leases.check_in("one", now=NOW)
     leases.check_in("two", now=NOW + leases.FORGOTTEN_AFTER + timedelta(seconds=1))
 
@@ -154,7 +154,7 @@ def rename() -> int:
 
 
 @pytest.mark.parametrize("door", ["certificate", "order", "provider"])
-def test_a_renewal_tells_when_staff_saved_the_settings(
+def test_a_renewal_returns_when_staff_saved_the_settings(
     acme_northgate: Subscription, door: str
 ) -> None:
     claim("one")
@@ -171,7 +171,7 @@ def test_a_renewal_tells_when_staff_saved_the_settings(
     assert after != before
 
 
-def test_a_session_nobody_owns_is_not_shown_as_connected(acme_northgate: Subscription) -> None:
+def test_a_session_without_an_owner_is_not_shown_as_connected(acme_northgate: Subscription) -> None:
     claim("one")
     note(acme_northgate, SessionState.UP)
 
@@ -195,7 +195,7 @@ def note(subscription: Subscription, state: SessionState, owner: str = "one", **
 
 
 @pytest.mark.rule("SC-096")
-def test_a_session_that_comes_up_is_an_event_and_so_is_its_loss(
+def test_establishing_and_losing_a_session_are_events(
     acme_northgate: Subscription,
 ) -> None:
     claim("one")

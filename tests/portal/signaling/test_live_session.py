@@ -280,9 +280,7 @@ async def test_rows_are_read_soon_after_the_database_was_away() -> None:
 
 @pytest.mark.parametrize("is_heard", [False, True])
 @virtual_time
-async def test_a_poll_that_falls_due_is_sent_in_time_unless_the_provider_was_heard(
-    *, is_heard: bool
-) -> None:
+async def test_a_due_poll_is_sent_in_time_unless_the_provider_was_heard(*, is_heard: bool) -> None:
     session, actions = Session(), PolledProvider()
     actions.may_write.set()
     rows = Rows(mitigating(heard_s=POLL_AFTER.total_seconds() - 5))

@@ -91,7 +91,7 @@ def test_an_unassigned_status_keeps_its_number_and_triggers_nothing(number: int)
     assert (report.dots_status, report.trigger, report.lifetime_s) == (number, None, 60)
 
 
-def test_a_mitigation_with_start_0_has_not_begun() -> None:
+def test_a_mitigation_with_start_0_has_not_started() -> None:
     assert provider_report(MitigationReport(mid=1, mitigation_start=0)).mitigation_start is None
 
 
@@ -160,7 +160,7 @@ def test_a_conflict_with_our_own_newer_request_says_so() -> None:
     )
 
 
-def test_a_sentence_that_an_earlier_release_saved_stands_only_where_no_code_does() -> None:
+def test_a_sentence_saved_by_an_earlier_release_is_shown_only_without_a_code() -> None:
     assert conflict_sentence({"reason": "Too many."}) == "Too many."
     assert (
         conflict_sentence({"reason": "Too many.", "cause": 3})

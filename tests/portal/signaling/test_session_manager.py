@@ -151,7 +151,7 @@ async def test_a_session_stays_where_it_is_when_the_alternate_is_away(
 
 
 @pytest.mark.rule("SC-103")
-async def test_the_pages_are_told_of_a_circle_of_redirections(
+async def test_a_redirection_loop_is_shown_on_the_pages(
     monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
 ) -> None:
     authority = Authority()
@@ -172,7 +172,7 @@ async def test_the_pages_are_told_of_a_circle_of_redirections(
 
 @pytest.mark.rule("SC-094")
 @pytest.mark.rule("SC-095")
-async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
+async def test_an_attempt_ends_when_the_silent_session_is_heard_again(
     monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
 ) -> None:
     authority = Authority()

@@ -180,7 +180,7 @@ def test_a_poll_with_a_status_ends_the_back_off() -> None:
     assert seen.of(one, now=START, time=200.0).not_before[Action.POLL] == at(15)
 
 
-def test_an_action_waits_as_long_as_the_provider_asks_and_then_backs_off_as_before() -> None:
+def test_an_action_waits_for_the_pause_asked_for_and_then_backs_off_as_before() -> None:
     seen, one = SessionHistory(), uuid4()
     seen.failed(one, Action.WITHDRAW, time=0.0, is_answered=True, wait_s=60)
     assert seen.of(one, now=START, time=0.0).not_before[Action.WITHDRAW] == at(60)

@@ -140,7 +140,7 @@ async def taken(server: Server, rows: Rows) -> dict[str, Any]:
 
 
 @virtual_time
-async def test_a_session_begins_by_asking_what_the_server_holds() -> None:
+async def test_a_session_starts_by_asking_which_mitigations_the_server_holds() -> None:
     server = Server(report(4, OTHER), report(9, OTHER), report(2))
     rows = Rows(row(2, status=Status.MITIGATING, confirmed_at=NOW))
 
@@ -297,7 +297,7 @@ async def pause(watch: UnknownMitigationWatch) -> None:
 
 @pytest.mark.parametrize(("refusal", "asked"), [(THROTTLED, [None]), (BUSY, [None, 4, 5])], ids=str)
 @virtual_time
-async def test_a_list_is_not_asked_for_in_the_pause_that_the_server_asks_for(
+async def test_no_list_is_requested_during_the_pause_asked_for_by_the_server(
     refusal: Exception, asked: list[int | None]
 ) -> None:
     server, rows = Server(report(4, OTHER), report(5, OTHER)), Rows()
@@ -330,7 +330,7 @@ async def test_a_429_stops_further_questions() -> None:
 
 @pytest.mark.parametrize(("refusal", "saved"), [(THROTTLED, []), (BUSY, ["5.03"])], ids=str)
 @virtual_time
-async def test_a_withdrawal_waits_as_long_as_the_server_asks_for(
+async def test_a_withdrawal_waits_for_the_pause_asked_for_by_the_server(
     refusal: Exception, saved: list[str]
 ) -> None:
     server, rows = Server(report(4, OTHER)), Rows()
@@ -364,7 +364,7 @@ async def test_a_pause_asked_for_before_a_withdrawal_postpones_it_once(refusal: 
 
 
 @virtual_time
-async def test_a_lifetime_of_one_waits_as_long_as_the_server_asks_for() -> None:
+async def test_a_lifetime_of_one_waits_for_the_pause_asked_for_by_the_server() -> None:
     server, rows = Server(report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS)), Rows()
     server.refuses = THROTTLED
     rows.unknown = [kept()]
@@ -503,7 +503,7 @@ def kept(**fields: Any) -> UnknownMitigation:
 
 @pytest.mark.parametrize("refusal", [None, Refused("4.00"), EncodeError("scope", "odd")], ids=str)
 @virtual_time
-async def test_a_mitigation_kept_in_standby_gets_a_lifetime_of_one_and_no_delete(
+async def test_a_mitigation_still_in_standby_gets_a_lifetime_of_one_and_no_delete(
     refusal: Exception | None,
 ) -> None:
     there = report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS, trigger_mitigation=False)
@@ -524,7 +524,7 @@ async def test_a_mitigation_kept_in_standby_gets_a_lifetime_of_one_and_no_delete
 
 
 @virtual_time
-async def test_a_mitigation_started_meanwhile_gets_a_delete_and_no_put() -> None:
+async def test_a_mitigation_started_in_between_gets_a_delete_and_no_put() -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     rows.unknown = [kept()]
 

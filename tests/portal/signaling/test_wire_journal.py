@@ -98,7 +98,7 @@ async def test_while_the_database_is_away_nothing_is_lost_or_written_twice(
     assert [one.at.timestamp() for one in await rows()] == [1.0, 2.0]
 
 
-async def test_the_journal_shows_how_many_messages_found_no_room(
+async def test_the_journal_shows_how_many_messages_were_dropped(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
     journal = WireJournal(threads, max_waiting=2)

@@ -95,7 +95,7 @@ def test_a_different_body_is_no_copy(seen: WireRecorder) -> None:
     assert len({noted.run for noted in all_of(seen)}) == 3
 
 
-def test_the_copies_in_a_line_are_limited(
+def test_the_copies_in_one_entry_are_limited(
     seen: WireRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire_recorder, "MAX_COPIES", 2)
@@ -112,7 +112,7 @@ def test_a_late_answer_is_recognized(seen: WireRecorder) -> None:
     assert all_of(seen)[1].subject == MessageSubject("mitigation", 7, "PUT", PATH)
 
 
-def test_an_answer_whose_request_the_client_knows_belongs_to_it(seen: WireRecorder) -> None:
+def test_an_answer_belongs_to_the_request_the_client_knows(seen: WireRecorder) -> None:
     answered = AnsweredRequest(code="0.01", path=PATH, message_id=1)
     seen.tap(message("received", "2.05", token="zz", answers=answered))
 
@@ -149,7 +149,7 @@ def test_our_answer_to_their_heartbeat_is_a_heartbeat(seen: WireRecorder) -> Non
     ]
 
 
-def test_heartbeats_are_kept_only_while_they_may_be_evidence(seen: WireRecorder) -> None:
+def test_heartbeats_are_recorded_only_while_they_may_be_evidence(seen: WireRecorder) -> None:
     seen.tap(message("sent", "0.03", path=BEAT))
     assert all_of(seen) == []
 
@@ -170,7 +170,7 @@ def test_the_memory_of_requests_is_limited(
     assert all_of(seen)[-1].subject == MessageSubject()
 
 
-def test_the_oldest_message_makes_room_and_is_counted(
+def test_the_oldest_message_is_dropped_and_counted(
     seen: WireRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire_recorder, "MAX_WAITING", 3)

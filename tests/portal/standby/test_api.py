@@ -52,7 +52,7 @@ def test_every_wrong_field_is_named(dana: User, api_of: ApiOf) -> None:
     assert fields == ["name", "targets.prefixes.0", "lifetime"]
 
 
-def test_the_same_key_gives_the_same_plan(dana: User, api_of: ApiOf) -> None:
+def test_the_same_key_returns_the_same_plan(dana: User, api_of: ApiOf) -> None:
     api = api_of(dana)
     first = api.post(PLANS, NEW, headers={"Idempotency-Key": "k1"}).json()
 
@@ -63,7 +63,7 @@ def test_the_same_key_gives_the_same_plan(dana: User, api_of: ApiOf) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
 
 
-def test_a_key_of_a_request_is_no_key_of_a_plan(dana: User, api_of: ApiOf) -> None:
+def test_a_key_used_for_a_request_is_free_for_a_plan(dana: User, api_of: ApiOf) -> None:
     api = api_of(dana)
     requests = "/api/v1/organizations/acme/mitigation-requests"
     api.post(requests, {"targets": NEW["targets"]}, headers={"Idempotency-Key": "k1"})
@@ -74,7 +74,7 @@ def test_a_key_of_a_request_is_no_key_of_a_plan(dana: User, api_of: ApiOf) -> No
     assert not StandbyPlan.objects.exists()
 
 
-def test_the_list_says_who_holds_what_at_the_same_cost_for_many(
+def test_the_list_shows_who_holds_each_plan_with_constant_queries(
     dana: User,
     prepare: Prepare,
     api_of: ApiOf,
@@ -94,7 +94,9 @@ def test_the_list_says_who_holds_what_at_the_same_cost_for_many(
     assert [one["held"] for one in results[0]["holders"]] == [True, False]
 
 
-def test_a_change_names_only_what_changes(dana: User, prepare: Prepare, api_of: ApiOf) -> None:
+def test_a_change_contains_only_the_changed_fields(
+    dana: User, prepare: Prepare, api_of: ApiOf
+) -> None:
     plan = prepare(ports=((80, 80),))
     api = api_of(dana)
 
@@ -137,7 +139,7 @@ def test_an_activation_answers_with_the_request(
     assert api.get(f"{PLANS}/{plan.pk}").json()["activation"] == str(request.pk)
 
 
-def test_a_drill_is_started_once_and_listed_with_its_times(dana: User, api_of: ApiOf) -> None:
+def test_a_drill_starts_once_and_is_listed_with_its_times(dana: User, api_of: ApiOf) -> None:
     api = api_of(dana)
 
     started = api.post(DRILLS)
@@ -152,7 +154,7 @@ def test_a_drill_is_started_once_and_listed_with_its_times(dana: User, api_of: A
     assert (listed["started_by"], listed["passed"], listed["ended_at"]) == ("dana", False, None)
 
 
-def test_a_stranger_finds_no_plan(
+def test_another_tenant_finds_no_plan(
     charlie: User, globex_northgate: Subscription, prepare: Prepare, api_of: ApiOf
 ) -> None:
     plan, api = prepare(), api_of(charlie)

@@ -80,7 +80,7 @@ def test_a_provider_that_was_asked_is_not_asked_twice(
     assert not Event.objects.filter(type="mitigation.asked").exists()
 
 
-def test_a_provider_that_is_not_part_of_the_plan_joins_by_a_change_only(
+def test_a_provider_joins_a_plan_only_by_changing_the_plan(
     prepare: Prepare, dana: User, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     plan = prepare(subscriptions=(acme_northgate.pk,))
@@ -138,7 +138,7 @@ def test_viewers_and_other_tenants_cannot_ask_a_provider(
     assert mitigations_of(plan.request)[0].status == Status.REFUSED
 
 
-def test_the_api_asks_again_too(
+def test_the_api_retries_a_provider_too(
     plan: StandbyPlan, dana: User, api_of: ApiOf, acme_northgate: Subscription
 ) -> None:
     path = f"/api/v1/organizations/acme/mitigation-requests/{plan.request_id}/mitigations/ask"

@@ -47,7 +47,7 @@ def lets_go(check: DrillCheck) -> None:
     says(mitigation_facts(check), 6)
 
 
-def test_a_drill_asks_every_provider_to_hold_one_address_for_a_short_while(drill: Drill) -> None:
+def test_a_drill_asks_every_provider_to_hold_one_address_briefly(drill: Drill) -> None:
     request = MitigationRequest.objects.get()
 
     assert (request.kind, request.auto_renew, request.lifetime_s) == ("drill", False, 300)
@@ -91,7 +91,9 @@ def test_a_confirmed_drill_is_withdrawn_and_its_times_are_saved(
     assert MitigationRequest.objects.get().status == "terminated"
 
 
-def test_a_provider_that_reports_the_end_before_it_answers_was_told(drill: Drill) -> None:
+def test_a_provider_that_reports_the_end_before_it_answers_received_the_withdrawal(
+    drill: Drill,
+) -> None:
     northgate, _ = checks(drill)
     holds(mitigation_facts(northgate))
     follow()
@@ -134,7 +136,7 @@ def test_a_provider_that_refuses_fails_the_drill_with_its_reason(
     assert mitigations.mark_due_again(now=now + timedelta(hours=1)) == 0
 
 
-def test_a_drill_gives_up_in_time_and_withdraws_all_the_same(drill: Drill) -> None:
+def test_a_drill_times_out_and_still_withdraws(drill: Drill) -> None:
     sent, unsent = checks(drill)
     mitigations.record_sending(mitigation_id=sent.mitigation_id, now=drill.started_at)
     follow(drill.started_at + CONFIRM_WITHIN - timedelta(seconds=1))
@@ -178,7 +180,7 @@ def test_a_provider_that_filters_for_a_drill_fails_it_and_is_withdrawn(
     assert mitigation_facts(acting).status == "terminating"
 
 
-def test_where_a_plan_covers_everything_the_plan_itself_is_confirmed(
+def test_a_drill_confirms_the_plan_itself_if_it_covers_everything(
     prepare: Prepare, acme: Organization, alice: User
 ) -> None:
     plan = prepare()
@@ -212,7 +214,7 @@ def test_where_a_plan_covers_everything_the_plan_itself_is_confirmed(
     ]
 
 
-def test_a_plan_that_a_provider_activates_during_a_drill_fails_it_and_is_left_alone(
+def test_a_plan_activated_by_a_provider_fails_the_drill_and_is_not_touched(
     prepare: Prepare, acme: Organization, alice: User
 ) -> None:
     plan = prepare()
@@ -228,7 +230,7 @@ def test_a_plan_that_a_provider_activates_during_a_drill_fails_it_and_is_left_al
     assert (mitigation.status, mitigation.wanted) == ("mitigating", "active")
 
 
-def test_a_drill_beside_a_plan_asks_for_what_the_plan_leaves(
+def test_a_drill_beside_a_plan_uses_addresses_outside_it(
     prepare: Prepare, acme: Organization, alice: User
 ) -> None:
     plan = prepare(resources=(), prefixes=("203.0.113.0/27",))
@@ -242,7 +244,7 @@ def test_a_drill_beside_a_plan_asks_for_what_the_plan_leaves(
     assert {check.way for check in checks(drill)} == {"request"}
 
 
-def test_a_refused_confirmation_of_a_plan_is_no_success(
+def test_a_refused_confirmation_of_a_plan_is_not_a_success(
     prepare: Prepare, acme: Organization, alice: User
 ) -> None:
     plan = prepare()
@@ -264,7 +266,7 @@ def test_a_refused_confirmation_of_a_plan_is_no_success(
     assert (checks(drill)[0].failure, checks(drill)[0].confirmed_at) == ("refused", None)
 
 
-def test_a_plan_a_provider_does_not_hold_fails_at_once(
+def test_a_drill_fails_immediately_if_the_provider_does_not_hold_the_plan(
     prepare: Prepare, acme: Organization, alice: User
 ) -> None:
     prepare()
@@ -274,7 +276,7 @@ def test_a_plan_a_provider_does_not_hold_fails_at_once(
     assert [check.failure for check in checks(drill)] == ["not_held", "not_held"]
 
 
-def test_one_drill_at_a_time(drill: Drill, acme: Organization, dana: User) -> None:
+def test_only_one_drill_runs_at_a_time(drill: Drill, acme: Organization, dana: User) -> None:
     with pytest.raises(Conflict) as refused:
         services.start_drill(organization=acme, actor=Actor.person(dana))
 
@@ -282,7 +284,7 @@ def test_one_drill_at_a_time(drill: Drill, acme: Organization, dana: User) -> No
     assert "alice started a drill" in refused.value.message
 
 
-def test_no_drill_while_something_is_mitigated(
+def test_no_drill_starts_while_a_mitigation_is_live(
     acme: Organization, alice: User, shop: ProtectedResource, both: None
 ) -> None:
     mitigations.submit(
@@ -296,7 +298,7 @@ def test_no_drill_while_something_is_mitigated(
     assert not Drill.objects.exists()
 
 
-def test_a_drill_needs_a_provider_and_something_to_ask_for(
+def test_a_drill_needs_a_provider_and_a_target(
     acme: Organization, alice: User, acme_northgate: Subscription
 ) -> None:
     with pytest.raises(Conflict) as refused:

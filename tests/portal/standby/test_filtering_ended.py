@@ -158,7 +158,7 @@ ENDS: dict[str, tuple[Callable[[Mitigation], None], str, str]] = {
 
 
 @pytest.mark.parametrize(("ends", "by", "sentence"), ENDS.values(), ids=ENDS)
-def test_an_end_nobody_asked_for_stays_on_the_pages_until_acknowledged(
+def test_an_unrequested_end_stays_on_the_pages_until_acknowledged(
     browser: Client,
     active: StandbyPlan,
     acme: Organization,
@@ -252,7 +252,7 @@ def _begins_again(plan: StandbyPlan, actor: User) -> None:
         _begins_again,
     ],
 )
-def test_what_goes_on_or_a_person_wanted_is_no_end(
+def test_continuing_or_manually_stopped_filtering_is_not_an_unrequested_end(
     active: StandbyPlan,
     acme: Organization,
     dana: User,
@@ -264,7 +264,7 @@ def test_what_goes_on_or_a_person_wanted_is_no_end(
     assert again(active).request.filtering_ended_at is None
 
 
-def test_the_last_of_two_that_stops_ends_it_and_both_are_named(
+def test_filtering_ends_when_the_last_provider_stops_and_both_are_named(
     browser: Client, active: StandbyPlan
 ) -> None:
     for mitigation in mitigations_of(active.request):
@@ -281,7 +281,7 @@ def test_the_last_of_two_that_stops_ends_it_and_both_are_named(
     assert "it no longer knew the plan. Northgate holds the plan; Tidewall has not" in page
 
 
-def test_a_provider_that_was_not_heard_for_a_while_may_have_stopped_before(
+def test_a_provider_silent_for_a_while_may_have_stopped_earlier(
     browser: Client, active: StandbyPlan
 ) -> None:
     northgate = mitigations_of(active.request)[0]
@@ -322,7 +322,7 @@ def test_a_newer_request_that_protects_less_is_named_as_the_reason(
     )
 
 
-def test_each_end_is_acknowledged_for_itself_and_twice_is_harmless(
+def test_each_end_is_acknowledged_separately_and_a_repeat_is_harmless(
     active: StandbyPlan, acme: Organization, dana: User, alice: User
 ) -> None:
     northgate = mitigations_of(active.request)[0]
@@ -380,7 +380,7 @@ def _calls_for_many(browser: Client, api: APIClient, ended: MitigationRequest) -
 @pytest.mark.parametrize(
     "door", [_posts_on_now, _posts_in_the_list, _posts_on_its_page, _calls, _calls_for_many]
 )
-def test_a_page_from_before_does_not_acknowledge_a_later_end(
+def test_a_stale_page_does_not_acknowledge_a_later_end(
     browser: Client,
     active: StandbyPlan,
     acme: Organization,
@@ -422,7 +422,7 @@ def test_an_end_before_another_provider_began_is_not_named_with_the_next_end(
     assert "Northgate stopped" not in page
 
 
-def test_it_stays_when_the_plan_is_over_or_turned_off_afterwards(
+def test_an_end_stays_shown_after_the_plan_is_removed_or_turned_off(
     browser: Client, active: StandbyPlan, acme: Organization, dana: User
 ) -> None:
     says(mitigations_of(active.request)[0], 8)
@@ -449,7 +449,7 @@ def test_a_viewer_sees_no_buttons_and_other_tenants_see_nothing(
     assert theirs.status_code == 404
 
 
-def test_the_api_tells_it_with_codes_and_acknowledges_it(
+def test_the_api_returns_codes_and_acknowledges_an_end(
     active: StandbyPlan, dana: User, api_of: ApiOf
 ) -> None:
     _withdraws(mitigations_of(active.request)[0])
@@ -469,7 +469,7 @@ def test_the_api_tells_it_with_codes_and_acknowledges_it(
     assert after["acknowledged_by"] == "dana"
 
 
-def test_a_plan_that_waited_for_a_person_before_the_upgrade_goes_on_waiting(
+def test_a_plan_waiting_for_a_person_before_the_upgrade_still_waits(
     browser: Client, active: StandbyPlan, acme: Organization
 ) -> None:
     migration = import_module("portal.mitigations.migrations.0015_filtering_of_a_plan_ended")

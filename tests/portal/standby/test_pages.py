@@ -46,7 +46,7 @@ def test_an_empty_page_says_what_a_plan_is(
     assert f"{STANDBY}/new" in page
 
 
-def test_the_page_says_first_who_holds_what(
+def test_the_page_leads_with_who_holds_each_plan(
     alice: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:
     page = client_of(alice).get(STANDBY).content.decode()
@@ -72,7 +72,7 @@ def test_a_provider_that_does_not_hold_it_is_named_first(
     assert "Tidewall says: no contract. Retrying at" in page
 
 
-def test_the_page_says_what_is_unknown_while_contact_is_lost(
+def test_the_page_names_the_unknown_while_contact_is_lost(
     alice: User, held: StandbyPlan, acme_northgate: Subscription, client_of: ClientOf
 ) -> None:
     lose(acme_northgate)
@@ -87,7 +87,7 @@ def test_the_page_says_what_is_unknown_while_contact_is_lost(
     assert "Northgate held the plan when contact was lost; Tidewall holds the plan." in page
 
 
-def test_when_contact_is_back_the_page_says_what_really_happened(
+def test_the_page_says_what_happened_after_contact_returns(
     alice: User, held: StandbyPlan, acme_northgate: Subscription, client_of: ClientOf
 ) -> None:
     now = timezone.now()
@@ -108,7 +108,7 @@ def test_when_contact_is_back_the_page_says_what_really_happened(
     assert "See what is filtered" in page
 
 
-def test_a_plan_that_was_activated_before_our_eyes_was_not_unseen(
+def test_an_activation_during_contact_is_not_called_unseen(
     alice: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:
     says(mitigations_of(held.request)[0], 1, mitigation_start=timezone.now())
@@ -155,7 +155,7 @@ def test_the_page_names_an_old_version_that_filters_while_a_newer_one_waits(
     assert f'href="{held.request.get_absolute_url()}"' in page
 
 
-def test_an_activated_plan_is_live_on_now_and_can_be_ended_there(
+def test_an_activated_plan_is_on_the_now_page_and_can_be_ended_there(
     alice: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)
@@ -174,7 +174,7 @@ def test_an_activated_plan_is_live_on_now_and_can_be_ended_there(
     assert "Telling both providers to release the plan." in told
 
 
-def test_a_plan_is_prepared_by_name_and_tick(
+def test_a_plan_is_created_with_a_name_and_ticked_resources(
     alice: User,
     shop: ProtectedResource,
     acme_northgate: Subscription,
@@ -197,7 +197,7 @@ def test_a_plan_is_prepared_by_name_and_tick(
     assert plan.request.subscriptions == [str(acme_northgate.pk)]
 
 
-def test_a_refused_plan_lists_everything_that_is_wrong(
+def test_a_refused_plan_lists_every_error(
     alice: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:
     answer = client_of(alice).post(
@@ -212,7 +212,7 @@ def test_a_refused_plan_lists_everything_that_is_wrong(
     assert "The range 443–80 is reversed." in page
 
 
-def test_a_fix_of_a_target_keeps_the_name(
+def test_fixing_a_target_keeps_the_name(
     alice: User, shop: ProtectedResource, acme_northgate: Subscription, client_of: ClientOf
 ) -> None:
     answer = client_of(alice).post(
@@ -240,7 +240,7 @@ def test_an_overlap_with_another_plan_has_an_error_at_the_targets(
     )
 
 
-def test_a_plan_is_changed_in_a_form_that_knows_it(
+def test_the_form_to_change_a_plan_is_filled_from_it(
     alice: User, held: StandbyPlan, shop: ProtectedResource, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)
@@ -280,7 +280,7 @@ def test_a_plan_is_activated_in_two_interactions(
     assert MitigationRequest.objects.filter(kind="immediate").count() == 1
 
 
-def test_a_plan_is_turned_off_and_on_and_removed(
+def test_a_plan_is_turned_off_turned_on_and_removed(
     alice: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:
     browser, url = client_of(alice), held.get_absolute_url()
@@ -302,7 +302,9 @@ def test_a_plan_is_turned_off_and_on_and_removed(
     assert browser.get(url).status_code == 404
 
 
-def test_a_viewer_reads_who_may_do_more(bob: User, held: StandbyPlan, client_of: ClientOf) -> None:
+def test_a_viewer_sees_who_may_change_a_plan(
+    bob: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
     page = client_of(bob).get(held.get_absolute_url()).content.decode()
 
     assert (
@@ -324,7 +326,7 @@ def test_another_organization_finds_nothing(
     assert browser.post(f"{theirs}/turn-off").status_code == 404
 
 
-def test_a_refresh_brings_the_parts_only(
+def test_a_refresh_returns_only_the_fragments(
     alice: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:
     part = client_of(alice).get(

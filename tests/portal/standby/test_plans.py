@@ -33,7 +33,7 @@ def statuses(request: MitigationRequest) -> list[str]:
     return [mitigation.status for mitigation in mitigations_of(request)]
 
 
-def test_every_chosen_provider_is_asked_to_hold_a_plan_for_as_long_as_it_may(
+def test_every_chosen_provider_is_asked_to_hold_a_plan_for_its_longest_lifetime(
     prepare: Prepare,
 ) -> None:
     plan = prepare()
@@ -68,7 +68,7 @@ def test_a_provider_that_confirms_a_plan_holds_it_and_does_not_set_up(prepare: P
     assert queries.holders(again(plan))[0].is_held
 
 
-def test_what_a_provider_refused_to_hold_it_is_asked_again_though_another_holds_it(
+def test_a_provider_that_refused_a_plan_is_retried_although_another_holds_it(
     prepare: Prepare,
 ) -> None:
     plan = prepare()
@@ -102,7 +102,7 @@ def test_a_plan_is_no_live_request_until_a_provider_activates_it(
     assert [one.status for one in mitigation_queries.live_requests(acme)] == ["attack_stopped"]
 
 
-def test_a_plan_that_is_armed_again_forgets_the_activation_before(prepare: Prepare) -> None:
+def test_a_rearmed_plan_forgets_the_previous_activation(prepare: Prepare) -> None:
     plan = prepare()
     mitigation = mitigations_of(plan.request)[0]
     holds(mitigation)
@@ -170,7 +170,7 @@ def test_turning_a_plan_off_withdraws_it_and_on_requests_it_again(
     assert again(plan).request_id == second.pk
 
 
-def test_a_changed_plan_keeps_the_old_version_at_each_provider_until_the_new_one_is_held(
+def test_the_old_version_of_a_changed_plan_stays_at_each_provider_until_the_new_one_is_held(
     prepare: Prepare, alice: User, office: ProtectedResource
 ) -> None:
     plan = prepare()
@@ -193,7 +193,7 @@ def test_a_changed_plan_keeps_the_old_version_at_each_provider_until_the_new_one
     assert services.finish_changes() == 0
 
 
-def test_a_provider_that_is_left_out_of_a_changed_plan_lets_go_at_once(
+def test_a_provider_left_out_of_a_changed_plan_is_withdrawn_immediately(
     prepare: Prepare, alice: User, shop: ProtectedResource, acme_northgate: Subscription
 ) -> None:
     plan = prepare()
@@ -209,7 +209,7 @@ def test_a_provider_that_is_left_out_of_a_changed_plan_lets_go_at_once(
     assert statuses(plan.request) == ["standby", "terminating"]
 
 
-def test_what_never_left_the_portal_is_dropped_with_its_version(
+def test_an_unsent_mitigation_is_dropped_with_its_version(
     prepare: Prepare, alice: User, shop: ProtectedResource
 ) -> None:
     plan = prepare()
@@ -258,7 +258,7 @@ def test_a_provider_that_dropped_the_old_version_for_the_new_one_is_believed(
 
 
 @pytest.mark.parametrize("is_plan_newer", [True, False])
-def test_a_plan_and_a_request_for_help_now_do_not_replace_each_other(
+def test_a_plan_and_an_immediate_request_do_not_replace_each_other(
     prepare: Prepare,
     acme: Organization,
     alice: User,
@@ -278,7 +278,7 @@ def test_a_plan_and_a_request_for_help_now_do_not_replace_each_other(
     assert mitigation_queries.newer_overlapping(mitigations_of(older)[0].pk) == []
 
 
-def test_two_plans_for_a_target_are_refused_where_they_share_a_provider(
+def test_a_second_plan_for_a_target_is_refused_at_the_same_provider(
     prepare: Prepare, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     prepare(subscriptions=(acme_northgate.pk,))
@@ -306,7 +306,7 @@ def test_a_plan_that_is_off_covers_nothing(
     ("name", "code"),
     [("", "required"), ("x" * 101, "too-long"), ("a\nb", "odd-characters"), ("One", "name-exists")],
 )
-def test_an_unusable_name_has_an_error(
+def test_an_invalid_name_has_an_error(
     prepare: Prepare, office: ProtectedResource, name: str, code: str
 ) -> None:
     prepare("One")
@@ -327,7 +327,7 @@ def test_renaming_a_plan_sends_nothing(prepare: Prepare, alice: User) -> None:
     assert renamed.request_id == plan.request_id
 
 
-def test_the_same_key_prepares_one_plan(prepare: Prepare, office: ProtectedResource) -> None:
+def test_the_same_key_creates_one_plan(prepare: Prepare, office: ProtectedResource) -> None:
     plan = prepare(key="k1")
 
     assert prepare(key="k1").pk == plan.pk
@@ -336,7 +336,7 @@ def test_the_same_key_prepares_one_plan(prepare: Prepare, office: ProtectedResou
     assert StandbyPlan.objects.count() == 1
 
 
-def test_an_organization_has_a_bounded_number_of_plans(
+def test_the_number_of_plans_is_limited(
     prepare: Prepare, office: ProtectedResource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan_services, "MAX_PLANS", 1)
@@ -362,7 +362,7 @@ def test_a_removed_plan_is_released_and_its_name_is_free(prepare: Prepare, alice
     assert prepare().pk != plan.pk
 
 
-def test_activating_a_plan_asks_all_its_providers_and_keeps_it_held(
+def test_activating_a_plan_asks_all_its_providers_and_it_stays_held(
     prepare: Prepare, alice: User
 ) -> None:
     plan = prepare(ports=((80, 443),), protocols=(6,))
@@ -426,7 +426,7 @@ def test_a_plan_asks_only_its_own_providers_even_if_none_can_be_asked(
     assert [error.code for error in refused.value.errors] == ["unknown-subscription"]
 
 
-def test_a_plan_for_what_is_no_longer_verified_is_not_activated(
+def test_a_plan_with_an_unverified_target_cannot_be_activated(
     prepare: Prepare, alice: User, shop: ProtectedResource
 ) -> None:
     plan = prepare()

@@ -22,13 +22,13 @@ def held(*prefixes: str, fqdns: tuple[str, ...] = ()) -> Targets:
     return {"prefixes": list(prefixes), "fqdns": list(fqdns), "uris": []}
 
 
-def test_one_address_is_enough_and_it_is_neither_the_networks_name_nor_its_broadcast() -> None:
+def test_a_drill_uses_one_address_that_is_neither_network_nor_broadcast() -> None:
     assert drill_target(ANY, own("203.0.113.0/24"), []) == DrillTarget("prefix", "203.0.113.1/32")
     assert drill_target(ANY, own("2001:db8::/48"), []) == DrillTarget("prefix", "2001:db8::1/128")
     assert drill_target(ANY, own("203.0.113.7/32"), []) == DrillTarget("prefix", "203.0.113.7/32")
 
 
-def test_what_a_plan_holds_is_left_alone() -> None:
+def test_a_drill_uses_no_address_held_by_a_plan() -> None:
     target = drill_target(ANY, own("203.0.113.0/24"), [held("203.0.113.0/25")])
 
     assert target == DrillTarget("prefix", "203.0.113.129/32")

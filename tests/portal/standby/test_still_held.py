@@ -93,7 +93,7 @@ def test_a_lifetime_of_one_is_sent_only_for_a_held_plan(kept: StandbyPlan, statu
     assert not one.is_still_held
 
 
-def test_the_tries_back_off_and_end(kept: StandbyPlan) -> None:
+def test_the_attempts_back_off_and_end(kept: StandbyPlan) -> None:
     now = timezone.now()
     pauses = []
     for _ in range(MAX_RELEASE_TRIES):
@@ -126,7 +126,7 @@ def test_a_delete_is_not_repeated_for_a_held_plan(kept: StandbyPlan) -> None:
     assert mitigation(kept).withdrawal_confirmed_at is not None
 
 
-def test_it_ends_when_the_provider_no_longer_holds_it(kept: StandbyPlan) -> None:
+def test_the_attempts_end_when_the_provider_no_longer_holds_the_plan(kept: StandbyPlan) -> None:
     mitigations.record_release(mitigation_id=mitigation(kept).pk, now=timezone.now())
 
     mitigations.record_forgotten(mitigation_id=mitigation(kept).pk, now=timezone.now())
@@ -134,7 +134,7 @@ def test_it_ends_when_the_provider_no_longer_holds_it(kept: StandbyPlan) -> None
     assert (mitigation(kept).status, mitigation(kept).is_still_held) == ("terminated", False)
 
 
-def test_the_pages_say_that_it_is_still_held_with_the_number_to_call(
+def test_the_pages_say_that_a_plan_is_still_held_with_the_number_to_call(
     alice: User, kept: StandbyPlan, acme: Organization, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)
@@ -156,7 +156,7 @@ def test_the_pages_say_that_it_is_still_held_with_the_number_to_call(
     assert [one.pk for one in queries.still_held(acme)] == [mitigation(kept).pk]
 
 
-def test_after_the_last_try_the_page_asks_to_call_the_provider(
+def test_the_page_asks_to_call_the_provider_after_the_last_attempt(
     alice: User, kept: StandbyPlan, client_of: ClientOf
 ) -> None:
     Mitigation.objects.filter(pk=mitigation(kept).pk).update(
@@ -168,7 +168,9 @@ def test_after_the_last_try_the_page_asks_to_call_the_provider(
     assert "Retrying has not helped: call and ask for the plan to be removed." in listed
 
 
-def test_the_api_says_so(dana: User, kept: StandbyPlan, api_of: ApiOf) -> None:
+def test_the_api_says_that_a_plan_is_still_held(
+    dana: User, kept: StandbyPlan, api_of: ApiOf
+) -> None:
     url = f"/api/v1/organizations/acme/mitigation-requests/{kept.request_id}"
 
     northgate, tidewall = api_of(dana).get(url).json()["mitigations"]
@@ -178,13 +180,15 @@ def test_the_api_says_so(dana: User, kept: StandbyPlan, api_of: ApiOf) -> None:
     assert (northgate["still_held"]["tries"], northgate["still_held"]["given_up"]) == (0, False)
 
 
-def test_other_tenants_do_not_see_it(kept: StandbyPlan, charlie: User, client_of: ClientOf) -> None:
+def test_other_tenants_do_not_see_a_plan_still_held(
+    kept: StandbyPlan, charlie: User, client_of: ClientOf
+) -> None:
     page = client_of(charlie).get("/organizations/globex/standby").content.decode()
 
     assert "still holds" not in page
 
 
-def test_a_drill_that_a_provider_keeps_gives_the_number_to_call(
+def test_a_drill_still_held_gives_the_number_to_call(
     drill: Drill, alice: User, client_of: ClientOf
 ) -> None:
     for check in checks(drill):

@@ -96,7 +96,7 @@ def _is_silent_for_longer_than_it_may_wind_down(mitigation: Mitigation) -> None:
         _is_silent_for_longer_than_it_may_wind_down,
     ],
 )
-def test_once_it_has_stopped_it_is_asked_to_hold_the_plan_again(
+def test_a_stopped_provider_is_asked_to_hold_the_plan_again(
     active: StandbyPlan, dana: User, ends: Callable[[Mitigation], None]
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
@@ -122,7 +122,9 @@ def test_once_it_has_stopped_it_is_asked_to_hold_the_plan_again(
     assert again(active).request.status == "standby"
 
 
-def test_until_then_nothing_is_asked(active: StandbyPlan, dana: User) -> None:
+def test_no_new_request_is_sent_before_the_provider_stopped(
+    active: StandbyPlan, dana: User
+) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     mitigation = newest(active)[0]
     tasks.follow()
@@ -134,7 +136,7 @@ def test_until_then_nothing_is_asked(active: StandbyPlan, dana: User) -> None:
     assert newest(active)[0].hold_again
 
 
-def test_the_only_provider_stops_and_the_plan_is_not_off_for_a_moment(
+def test_a_plan_stays_on_while_its_only_provider_stops(
     prepare: Prepare, acme_tidewall: Subscription, acme: Organization, dana: User
 ) -> None:
     acme_tidewall.enabled = False
@@ -161,7 +163,7 @@ def test_the_only_provider_stops_and_the_plan_is_not_off_for_a_moment(
     ]  # fmt: skip
 
 
-def test_pressing_twice_or_coming_second_changes_nothing(
+def test_repeated_or_simultaneous_stops_are_one(
     active: StandbyPlan, dana: User, alice: User
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
@@ -179,7 +181,7 @@ def test_pressing_twice_or_coming_second_changes_nothing(
     assert Event.objects.filter(type="mitigation.withdraw_requested").count() == 1
 
 
-def test_a_worker_that_dies_as_it_hears_of_the_end_loses_nothing(
+def test_a_worker_that_dies_on_the_report_of_the_end_loses_nothing(
     active: StandbyPlan, dana: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
@@ -213,7 +215,7 @@ def test_the_sweep_finds_an_unsettled_end(active: StandbyPlan, dana: User) -> No
 
 
 @pytest.mark.parametrize("act", [services.turn_off, services.remove_plan])
-def test_a_plan_that_is_turned_off_meanwhile_is_not_held_again(
+def test_a_plan_turned_off_in_between_is_not_held_again(
     active: StandbyPlan, dana: User, act: Callable[..., object]
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
@@ -234,7 +236,7 @@ def test_a_plan_that_is_turned_off_meanwhile_is_not_held_again(
     assert not Mitigation.objects.filter(hold_again=True).exists()
 
 
-def test_a_plan_that_is_changed_meanwhile_is_held_in_its_new_version_only(
+def test_a_plan_changed_in_between_is_held_only_in_its_new_version(
     active: StandbyPlan, dana: User
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
@@ -258,7 +260,7 @@ def test_a_plan_that_is_changed_meanwhile_is_held_in_its_new_version_only(
     assert again(active).request.status == "standby"
 
 
-def test_a_provider_that_can_no_longer_be_asked_is_left_out(
+def test_a_provider_that_can_no_longer_be_asked_is_skipped(
     active: StandbyPlan, acme_northgate: Subscription, dana: User
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
@@ -272,7 +274,7 @@ def test_a_provider_that_can_no_longer_be_asked_is_left_out(
     assert not Mitigation.objects.filter(hold_again=True).exists()
 
 
-def test_stopping_ends_the_activation_and_keeps_the_plan_held(prepare: Prepare, dana: User) -> None:
+def test_stopping_ends_the_activation_and_the_plan_stays_held(prepare: Prepare, dana: User) -> None:
     plan = prepare()
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)
@@ -291,7 +293,7 @@ def test_stopping_ends_the_activation_and_keeps_the_plan_held(prepare: Prepare, 
     assert len(mitigations_of(plan.request)) == 2
 
 
-def test_both_ways_of_filtering_end_at_once(active: StandbyPlan, dana: User) -> None:
+def test_a_stop_ends_both_kinds_of_activation(active: StandbyPlan, dana: User) -> None:
     request = services.activate(plan_id=active.pk, actor=Actor.person(dana))
     for mitigation in mitigations_of(request):
         takes(mitigation)
@@ -303,7 +305,7 @@ def test_both_ways_of_filtering_end_at_once(active: StandbyPlan, dana: User) -> 
     assert newest(active)[0].hold_again
 
 
-def test_a_plan_that_is_off_cannot_be_held_afterwards(active: StandbyPlan, dana: User) -> None:
+def test_a_plan_that_is_off_is_not_held_after_a_stop(active: StandbyPlan, dana: User) -> None:
     services.turn_off(plan_id=active.pk, actor=Actor.person(dana))
 
     with pytest.raises(
@@ -332,7 +334,7 @@ def test_a_provider_that_activates_it_again_can_be_stopped_again(
     assert mids == sorted(set(mids))
 
 
-def test_a_drill_leaves_alone_what_is_to_be_held_again(
+def test_a_drill_does_not_touch_a_plan_about_to_be_held_again(
     active: StandbyPlan, acme_northgate: Subscription, dana: User
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
@@ -340,7 +342,7 @@ def test_a_drill_leaves_alone_what_is_to_be_held_again(
     assert [one.pk for one in queries.kept_in_standby(acme_northgate.pk)] == [newest(active)[0].pk]
 
 
-def test_one_sweep_looks_at_a_bounded_number(
+def test_one_sweep_handles_a_bounded_number_of_rows(
     active: StandbyPlan, dana: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))

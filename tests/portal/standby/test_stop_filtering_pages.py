@@ -40,7 +40,7 @@ def stop_of(plan: StandbyPlan) -> str:
     return f"{plan.get_absolute_url()}/stop"
 
 
-def test_the_request_the_plan_and_the_list_offer_to_stop_and_stay_prepared(
+def test_request_plan_and_list_pages_offer_to_stop_and_stay_prepared(
     browser: Client, active: StandbyPlan
 ) -> None:
     request, plan = active.request.get_absolute_url(), active.get_absolute_url()
@@ -55,7 +55,7 @@ def test_the_request_the_plan_and_the_list_offer_to_stop_and_stay_prepared(
     assert "The plan is then off" in terminate
 
 
-def test_the_question_is_a_page_of_its_own_and_the_answer_leads_back(
+def test_stopping_is_confirmed_on_its_own_page_and_returns(
     browser: Client, active: StandbyPlan
 ) -> None:
     question = words(browser, stop_of(active))
@@ -72,7 +72,7 @@ def test_the_question_is_a_page_of_its_own_and_the_answer_leads_back(
     assert len(mitigations_of(active.request)) == 2
 
 
-def test_the_pages_say_what_happens_meanwhile(
+def test_the_pages_show_the_progress_of_a_stop(
     browser: Client, active: StandbyPlan, dana: User
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
@@ -107,7 +107,7 @@ def test_the_plan_is_held_again_without_being_turned_on(
     assert "Turn off…" in page
 
 
-def test_a_provider_that_cannot_be_told_has_its_phone_number(
+def test_an_unreachable_provider_has_its_phone_number(
     browser: Client, active: StandbyPlan, acme_northgate: Subscription, dana: User
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
@@ -147,7 +147,7 @@ def test_the_activation_of_a_plan_is_stopped_on_the_plans_page(
     assert "Stop filtering…" not in page
 
 
-def test_a_plan_that_is_off_has_nothing_to_stop(
+def test_a_plan_that_is_off_offers_no_stop(
     browser: Client, active: StandbyPlan, dana: User
 ) -> None:
     services.turn_off(plan_id=active.pk, actor=Actor.person(dana))
@@ -198,7 +198,7 @@ def test_viewers_and_other_tenants_cannot_stop_a_plan(
     assert not again(active).request.mitigations.filter(hold_again=True).exists()
 
 
-def test_the_api_stops_and_says_who_holds_it_again(
+def test_the_api_stops_a_plan_and_says_who_holds_it_again(
     dana: User, api_of: ApiOf, active: StandbyPlan
 ) -> None:
     api: APIClient = api_of(dana)

@@ -8,7 +8,7 @@ from portal.web.requests.changes import ChangedLine, changes
 texts = st.lists(st.text(alphabet="ab{}, ", max_size=4), max_size=8).map("\n".join)
 
 
-def test_only_the_line_that_differs_is_marked() -> None:
+def test_only_the_differing_line_is_marked() -> None:
     before, after = changes('{\n  "lifetime": 3600\n}', '{\n  "lifetime": 7200\n}')
 
     assert before == [
@@ -23,12 +23,12 @@ def test_only_the_line_that_differs_is_marked() -> None:
     ]
 
 
-def test_beside_nothing_all_is_new() -> None:
+def test_every_line_is_new_without_a_previous_text() -> None:
     assert changes("", "a\nb") == ([], [ChangedLine("a", True), ChangedLine("b", True)])
 
 
 @given(before=texts, after=texts)
-def test_no_line_is_lost_and_what_is_not_marked_is_on_both_sides(before: str, after: str) -> None:
+def test_no_line_is_lost_and_unmarked_lines_are_on_both_sides(before: str, after: str) -> None:
     old, new = changes(before, after)
 
     assert [line.text for line in old] == before.splitlines()

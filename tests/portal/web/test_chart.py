@@ -31,7 +31,7 @@ def points(path: str) -> list[tuple[float, float]]:
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def test_without_reports_there_is_no_chart() -> None:
+def test_no_chart_is_drawn_without_reports() -> None:
     assert chart.draw([Series("Northgate", ())], start=START, end=END, unit="bit") is None
 
 
@@ -49,7 +49,7 @@ def test_areas_are_stacked_in_the_order_of_the_providers() -> None:
     assert (lower.latest, upper.latest) == ("3\u00a0Gbit/s", "1.5\u00a0Gbit/s")
 
 
-def test_a_missing_report_is_a_hole_between_dashed_lines() -> None:
+def test_a_missing_report_is_a_gap_between_dashed_lines() -> None:
     samples = (*every_10_s(0, 400, 8_000_000), *every_10_s(600, 960, 8_000_000))
 
     drawn = draw(Series("Northgate", samples))
@@ -62,7 +62,7 @@ def test_a_missing_report_is_a_hole_between_dashed_lines() -> None:
     assert "No report from Northgate between 03:18:30 and 03:22:00." in drawn.summary
 
 
-def test_silence_up_to_now_is_a_hole_too() -> None:
+def test_silence_until_now_is_a_gap_too() -> None:
     drawn = draw(Series("Northgate", every_10_s(0, 400, 8_000_000)))
 
     assert max(x for x, _ in points(drawn.bands[0].line)) < 310
@@ -75,7 +75,7 @@ def test_nothing_is_drawn_before_the_first_report() -> None:
     assert min(x for x, _ in points(drawn.bands[0].line)) == 360
 
 
-def test_from_the_fifth_provider_on_they_are_summed() -> None:
+def test_providers_from_the_fifth_on_are_summed() -> None:
     series = [Series(f"Provider {n}", every_10_s(0, 960, 1_000_000)) for n in range(7)]
 
     drawn = draw(*series)
@@ -85,7 +85,7 @@ def test_from_the_fifth_provider_on_they_are_summed() -> None:
     assert drawn.bands[-1].latest == "3\u00a0Mbit/s"
 
 
-def test_the_table_says_the_same_in_text() -> None:
+def test_the_table_contains_the_numbers_of_the_chart() -> None:
     samples = (*every_10_s(0, 400, 8_000_000), *every_10_s(600, 960, 8_000_000))
     drawn = draw(Series("Northgate", samples), Series("Tidewall", every_10_s(0, 960, 16_000_000)))
 
@@ -95,7 +95,7 @@ def test_the_table_says_the_same_in_text() -> None:
 
 
 @pytest.mark.parametrize("age_s", [0, 5, 40])
-def test_the_chart_of_a_young_request_tells_nothing_of_the_future(age_s: int) -> None:
+def test_the_chart_of_a_new_request_ends_now(age_s: int) -> None:
     end = START + timedelta(seconds=age_s)
 
     drawn = chart.draw(
@@ -122,14 +122,14 @@ def test_the_axis_ends_at_a_round_number(largest: int, top: float) -> None:
     assert chart.nice_top(Decimal(largest), "bit") == Decimal(str(top))
 
 
-def test_a_small_line_breaks_where_nothing_was_reported() -> None:
+def test_a_sparkline_breaks_where_nothing_was_reported() -> None:
     samples = (*every_10_s(0, 400, 8_000_000), *every_10_s(600, 960, 8_000_000))
 
     assert chart.spark(samples, start=START, end=END).count("M") == 2
     assert chart.spark(samples[:1], start=START, end=END) == ""
 
 
-def test_minutes_that_would_repeat_themselves_are_told_with_seconds() -> None:
+def test_axis_labels_within_one_minute_include_seconds() -> None:
     series = [Series("Northgate", every_10_s(0, 60, 8_000_000))]
 
     long = chart.draw(series, start=START, end=END, unit="bit")
@@ -141,7 +141,7 @@ def test_minutes_that_would_repeat_themselves_are_told_with_seconds() -> None:
     assert short.x_labels == ("03:12:00", "03:12:10", "03:12:20", "03:12:30", "03:12:40")
 
 
-def test_the_small_line_of_a_young_request_fills_its_width() -> None:
+def test_the_sparkline_of_a_new_request_fills_its_width() -> None:
     samples = every_10_s(900, 960, 8_000_000)
 
     assert chart.spark(samples, start=START, end=END).startswith("M0 ")
@@ -151,7 +151,7 @@ def at(second: int) -> datetime:
     return START + timedelta(seconds=second)
 
 
-def test_what_was_repeated_all_along_is_no_hole() -> None:
+def test_repeated_equal_reports_are_not_a_gap() -> None:
     steady = (Sample(at(0), Decimal(8)), Sample(at(900), Decimal(8), is_repeat=True))
 
     drawn = draw(Series("Northgate", steady))
@@ -161,13 +161,13 @@ def test_what_was_repeated_all_along_is_no_hole() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 8])
-def test_equal_reports_with_silence_between_them_leave_a_hole(value: int) -> None:
+def test_equal_reports_with_silence_between_them_leave_a_gap(value: int) -> None:
     samples = (Sample(at(0), Decimal(value)), Sample(at(900), Decimal(value)))
 
     assert draw(Series("Northgate", samples)).bands[0].line.count("M") == 2
 
 
-def test_what_several_repeat_is_summed_as_repeated() -> None:
+def test_repeated_reports_of_several_providers_are_summed() -> None:
     first = (Sample(at(0), Decimal(8)), Sample(at(300), Decimal(8), is_repeat=True))
     second = (Sample(at(200), Decimal(1)),)
 

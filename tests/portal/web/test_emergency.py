@@ -58,14 +58,16 @@ def every_page(
     return every_page
 
 
-def test_every_page_ends_with_the_number(every_page: Callable[[], dict[str, str]]) -> None:
+def test_every_page_ends_with_the_emergency_number(
+    every_page: Callable[[], dict[str, str]],
+) -> None:
     for name, page in every_page().items():
         footer = page[page.index("<footer") :]
         assert LINK in footer, name
 
 
 @pytest.mark.parametrize("number", ["", "  ", "ask the desk"])
-def test_no_page_promises_a_number_that_cannot_be_dialled(
+def test_no_page_offers_a_number_that_cannot_be_dialled(
     every_page: Callable[[], dict[str, str]], settings: Settings, number: str
 ) -> None:
     settings.PORTAL_EMERGENCY_PHONE = number
@@ -90,7 +92,7 @@ def alice_membership(alice: User, acme: Organization) -> Membership:
     return Membership.objects.get(user=alice, organization=acme)
 
 
-def test_an_organization_without_a_provider_gets_the_number(
+def test_an_organization_without_a_provider_sees_the_emergency_number(
     without_providers: Callable[[], str], shop: ProtectedResource
 ) -> None:
     page = without_providers()
@@ -101,7 +103,7 @@ def test_an_organization_without_a_provider_gets_the_number(
     assert f'class="btn" {LINK}' in main
 
 
-def test_an_organization_without_a_provider_is_promised_no_missing_number(
+def test_an_organization_without_a_provider_sees_no_missing_number(
     without_providers: Callable[[], str], settings: Settings
 ) -> None:
     settings.PORTAL_EMERGENCY_PHONE = ""
@@ -125,5 +127,5 @@ def test_an_organization_without_a_provider_is_promised_no_missing_number(
         ("\u0665", ""),
     ],
 )
-def test_a_number_becomes_what_a_phone_dials(written: str, link: str) -> None:
+def test_a_number_becomes_a_tel_link(written: str, link: str) -> None:
     assert tel(written) == link

@@ -109,7 +109,7 @@ def test_a_request_that_lost_its_filter_is_above_the_live_cards_with_what_to_do(
     assert f'name="one" value="{posted_end(replaced)}"' in one_line(said)
 
 
-def test_asking_again_for_both_fills_one_form_with_both(
+def test_requesting_both_again_fills_one_form_with_both(
     browser: Client, replaced: MitigationRequest
 ) -> None:
     newer = MitigationRequest.objects.exclude(pk=replaced.pk).get()
@@ -125,7 +125,7 @@ def test_asking_again_for_both_fills_one_form_with_both(
     assert ">Send request</button>" in form
 
 
-def test_the_page_of_a_replaced_request_says_what_is_no_longer_filtered(
+def test_the_page_of_a_replaced_request_names_the_targets_no_longer_filtered(
     browser: Client, replaced: MitigationRequest
 ) -> None:
     page = browser.get(replaced.get_absolute_url()).content.decode()
@@ -140,7 +140,7 @@ def test_the_page_of_a_replaced_request_says_what_is_no_longer_filtered(
     )
 
 
-def test_a_request_that_a_newer_one_covers_is_calm_and_not_on_now(
+def test_a_request_covered_by_a_newer_one_is_not_on_the_now_page(
     browser: Client, ask: AskFor
 ) -> None:
     part = ask(PART)
@@ -158,7 +158,7 @@ def test_a_request_that_a_newer_one_covers_is_calm_and_not_on_now(
     assert "ended-h" not in browser.get(NOW_PAGE).content.decode()
 
 
-def test_an_expired_request_is_the_first_sentence_of_a_calm_page(
+def test_a_calm_page_leads_with_an_expired_request(
     browser: Client, expire: Callable[[str], MitigationRequest]
 ) -> None:
     request = expire(PART)
@@ -188,7 +188,7 @@ def test_an_expired_request_stays_while_others_are_live_until_it_is_acknowledged
     assert ">Acknowledge<" not in page
 
 
-def test_one_press_acknowledges_all_shown_requests_and_no_others(
+def test_one_click_acknowledges_only_the_shown_requests(
     browser: Client, expire: Callable[[str], MitigationRequest]
 ) -> None:
     shown = [expire(f"203.0.113.{index}/32") for index in range(2)]
@@ -205,7 +205,7 @@ def test_one_press_acknowledges_all_shown_requests_and_no_others(
     assert "Acknowledge all" not in left
 
 
-def test_a_few_ends_are_named_and_the_rest_counted_and_linked(
+def test_some_ends_are_named_and_the_rest_counted_and_linked(
     browser: Client, expire: Callable[[str], MitigationRequest]
 ) -> None:
     for index in range(SHOWN + 2):
@@ -225,7 +225,7 @@ def test_a_few_ends_are_named_and_the_rest_counted_and_linked(
     assert "Nothing matches." in browser.get(LIST).content.decode()
 
 
-def test_two_people_at_once_are_harmless(
+def test_two_people_acknowledging_at_once_is_harmless(
     browser: Client, dana: User, client_of: ClientOf, expire: Callable[[str], MitigationRequest]
 ) -> None:
     gone = expire(PART)
@@ -249,7 +249,7 @@ def test_two_people_at_once_are_harmless(
         {"one": "00000000-0000-4000-8000-000000000000 9999-12-31T23:59:59-23:59"},
     ],
 )
-def test_odd_ids_acknowledge_nothing_and_get_an_error_page(
+def test_invalid_ids_acknowledge_nothing_and_get_an_error_page(
     browser: Client, expire: Callable[[str], MitigationRequest], typed: dict[str, str]
 ) -> None:
     expire(PART)
@@ -260,7 +260,7 @@ def test_odd_ids_acknowledge_nothing_and_get_an_error_page(
     assert "ended-h" in answer.content.decode()
 
 
-def test_a_viewer_sees_what_ended_and_no_button(
+def test_a_viewer_sees_ended_requests_without_a_button(
     bob: User, client_of: ClientOf, expire: Callable[[str], MitigationRequest]
 ) -> None:
     expire(PART)

@@ -12,7 +12,7 @@ from tests.conftest import ClientOf
 from tests.factories import PASSWORD, MembershipFactory, OrganizationFactory
 
 
-def test_a_mistyped_address_is_a_page_with_a_way_back(db: None) -> None:
+def test_a_mistyped_address_gets_a_page_with_a_link_back(db: None) -> None:
     answer = views.page_not_found(RequestFactory().get("/nowhere"))
 
     assert answer.status_code == 404
@@ -20,7 +20,7 @@ def test_a_mistyped_address_is_a_page_with_a_way_back(db: None) -> None:
     assert 'href="/"' in answer.content.decode()
 
 
-def test_a_refusal_keeps_the_header_of_what_may_be_seen(bob: User, client_of: ClientOf) -> None:
+def test_a_refusal_keeps_the_navigation_the_person_may_see(bob: User, client_of: ClientOf) -> None:
     answer = client_of(bob).get("/organizations/acme/requests/new")
 
     page = answer.content.decode()
@@ -41,7 +41,7 @@ def test_a_refusal_keeps_the_header_of_what_may_be_seen(bob: User, client_of: Cl
         ("/organizations/others/", "Acme"),
     ],
 )
-def test_an_error_page_keeps_the_navigation_of_an_organization_of_ones_own(
+def test_an_error_page_keeps_the_navigation_of_the_members_organization(
     bob: User,
     globex: Organization,
     client_of: ClientOf,
@@ -59,7 +59,7 @@ def test_an_error_page_keeps_the_navigation_of_an_organization_of_ones_own(
     assert "Others" not in page
 
 
-def test_before_the_second_factor_an_error_page_names_no_organization(alice: User) -> None:
+def test_an_error_page_names_no_organization_before_the_second_factor(alice: User) -> None:
     browser = Client()
     browser.force_login(alice)
 
@@ -68,7 +68,7 @@ def test_before_the_second_factor_an_error_page_names_no_organization(alice: Use
     assert "Acme" not in page
 
 
-def test_a_failure_names_a_reference_and_a_phone_number_and_asks_no_database(
+def test_a_failure_page_has_a_reference_and_a_phone_number_without_queries(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     # No `db` fixture: a query would fail this test.
@@ -83,7 +83,7 @@ def test_a_failure_names_a_reference_and_a_phone_number_and_asks_no_database(
     assert "+1 555 0100" in page
 
 
-def test_an_old_form_is_refused_in_words(alice: User) -> None:
+def test_an_expired_form_is_refused_with_a_page(alice: User) -> None:
     browser = Client(enforce_csrf_checks=True)
 
     answer = browser.post("/sign-in", {"username": "alice", "password": PASSWORD})
@@ -92,7 +92,7 @@ def test_an_old_form_is_refused_in_words(alice: User) -> None:
     assert "Nothing was done: the page was too old." in answer.content.decode()
 
 
-def test_other_refusals_are_pages_too(db: None) -> None:
+def test_other_refusals_get_pages_too(db: None) -> None:
     request = RequestFactory().get("/")
 
     assert views.bad_request(request).status_code == 400

@@ -67,7 +67,7 @@ def marked(page: str, tag: str) -> list[str]:
     return [" ".join(html.unescape(re.sub(r"<[^>]+>", " ", one)).split()) for one in found]
 
 
-def test_each_provider_is_shown_with_its_message_before_and_after(
+def test_each_provider_has_its_message_before_and_after(
     browser: Client, live: MitigationRequest
 ) -> None:
     page = page_of(browser, live, lifetime=14400)
@@ -87,7 +87,7 @@ def test_each_provider_is_shown_with_its_message_before_and_after(
     assert second["aria-label"] == "Size of the message to Tidewall"
 
 
-def test_the_button_does_what_was_previewed(browser: Client, live: MitigationRequest) -> None:
+def test_the_button_sends_the_previewed_extension(browser: Client, live: MitigationRequest) -> None:
     previewed = extension(live, 43200)
     page = Page(page_of(browser, live, lifetime=43200))
     [form] = [one for one in page.all("form") if one.get("action", "").endswith("/extend")]
@@ -111,7 +111,7 @@ def test_the_button_does_what_was_previewed(browser: Client, live: MitigationReq
         assert retold.after.path.endswith(f"/mid={mitigation.mid}")
 
 
-def test_the_panel_of_the_request_leads_to_it_without_script(
+def test_the_request_panel_links_to_it_without_javascript(
     browser: Client, live: MitigationRequest
 ) -> None:
     page = Page(browser.get(live.get_absolute_url()).content.decode())
@@ -126,7 +126,7 @@ def test_the_panel_of_the_request_leads_to_it_without_script(
     assert offered == [f"?lifetime={hours * 3600}" for hours in (1, 4, 12, 24)] + ["?lifetime=-1"]
 
 
-def test_a_preview_sends_nothing_and_writes_nothing(
+def test_a_preview_sends_and_saves_nothing(
     browser: Client,
     live: MitigationRequest,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
@@ -145,7 +145,7 @@ def test_a_preview_sends_nothing_and_writes_nothing(
     assert live.lifetime_s == 3600
 
 
-def test_a_provider_that_grants_less_is_asked_for_that_and_the_page_says_so(
+def test_a_provider_that_grants_less_is_asked_for_less_and_the_page_says_so(
     browser: Client, live: MitigationRequest, acme_tidewall: Subscription
 ) -> None:
     grants(acme_tidewall, max_lifetime_s=7200, may_be_indefinite=False)
@@ -164,7 +164,7 @@ def test_a_provider_that_grants_less_is_asked_for_that_and_the_page_says_so(
     assert "Filtering continues until you terminate, if the provider grants that." in told(endless)
 
 
-def test_the_same_length_is_the_same_message_with_its_time_anew(
+def test_the_same_lifetime_is_the_same_message_with_a_restarted_lifetime(
     browser: Client, live: MitigationRequest
 ) -> None:
     page = page_of(browser, live, lifetime=3600)
@@ -173,7 +173,9 @@ def test_the_same_length_is_the_same_message_with_its_time_anew(
     assert told(page).count("The message is the same. It only restarts the lifetime.") == 2
 
 
-def test_who_is_not_told_is_named_with_the_reason(browser: Client, ask: Ask) -> None:
+def test_a_provider_that_gets_no_message_is_named_with_the_reason(
+    browser: Client, ask: Ask
+) -> None:
     request = ask()
     filtering(mitigations_of(request)[0])
 
@@ -183,7 +185,7 @@ def test_who_is_not_told_is_named_with_the_reason(browser: Client, ask: Ask) -> 
     assert "If Tidewall is asked later, it will be asked to filter for 4 hours." in words
 
 
-def test_who_refused_is_told_nothing_and_who_was_withdrawn_never_again(
+def test_refused_and_withdrawn_providers_get_no_message(
     browser: Client, live: MitigationRequest, dana: User
 ) -> None:
     northgate, tidewall = mitigations_of(live)
@@ -203,7 +205,7 @@ def test_who_refused_is_told_nothing_and_who_was_withdrawn_never_again(
     assert tidewall.lifetime_s == 7200
 
 
-def test_nothing_was_sent_yet_or_it_has_not_answered(browser: Client, ask: Ask) -> None:
+def test_the_page_distinguishes_unsent_from_unanswered(browser: Client, ask: Ask) -> None:
     request = ask(Strategy.PARALLEL)
     sent(mitigations_of(request)[0], timezone.now())
 
@@ -217,7 +219,7 @@ def test_nothing_was_sent_yet_or_it_has_not_answered(browser: Client, ask: Ask) 
     assert 'Added: + "target-prefix": [' in marked(page, "ins")
 
 
-def test_who_asked_to_wait_gets_it_then(browser: Client, ask: Ask) -> None:
+def test_a_provider_that_asked_to_wait_gets_it_later(browser: Client, ask: Ask) -> None:
     request = ask(Strategy.PARALLEL)
     mitigation, now = mitigations_of(request)[0], timezone.now()
     sent(mitigation, now)
@@ -233,7 +235,7 @@ def test_who_asked_to_wait_gets_it_then(browser: Client, ask: Ask) -> None:
     )
 
 
-def test_when_everybody_refused_nobody_is_told(browser: Client, ask: Ask) -> None:
+def test_no_provider_gets_a_message_when_all_refused(browser: Client, ask: Ask) -> None:
     request = ask(Strategy.PARALLEL)
     for mitigation in mitigations_of(request):
         now = timezone.now()
@@ -247,7 +249,7 @@ def test_when_everybody_refused_nobody_is_told(browser: Client, ask: Ask) -> Non
     assert "If Northgate is asked later, it will be asked to filter for 4 hours." in words
 
 
-def test_no_connection_and_no_renewal_are_said(
+def test_a_missing_connection_and_renewal_are_named(
     browser: Client, live: MitigationRequest, acme_northgate: Subscription
 ) -> None:
     MitigationRequest.objects.update(auto_renew=False)
@@ -274,7 +276,7 @@ def test_no_connection_and_no_renewal_are_said(
         ("9" * 5000, "A lifetime of 0 s is too short."),
     ],
 )
-def test_a_length_that_cannot_be_is_said_as_when_extending(
+def test_an_invalid_lifetime_gives_the_error_of_extending(
     browser: Client, acme: Organization, live: MitigationRequest, lifetime: str, sentence: str
 ) -> None:
     acme.may_be_indefinite = False
@@ -289,7 +291,7 @@ def test_a_length_that_cannot_be_is_said_as_when_extending(
         assert sentence in told(answer.content.decode())
 
 
-def test_what_has_ended_has_no_preview(
+def test_an_ended_request_has_no_preview(
     browser: Client, live: MitigationRequest, alice: User
 ) -> None:
     ended(live, alice)
@@ -300,7 +302,7 @@ def test_what_has_ended_has_no_preview(
     assert answer.redirect_chain[0][0] == f"{live.get_absolute_url()}#h"
 
 
-def test_the_number_of_queries_is_known(browser: Client, live: MitigationRequest) -> None:
+def test_the_page_takes_a_known_number_of_queries(browser: Client, live: MitigationRequest) -> None:
     with CaptureQueriesContext(
         connection,
     ) as captured:

@@ -44,7 +44,7 @@ def test_a_card_says_that_the_connection_ends_at_a_gateway(
     assert "mid 1 at gateway Edge 1" in page
 
 
-def test_a_gateway_that_is_heard_says_nothing_of_the_provider_behind(
+def test_a_connected_gateway_does_not_prove_the_provider_behind_it(
     alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
 ) -> None:
     request = ask()
@@ -59,7 +59,7 @@ def test_a_gateway_that_is_heard_says_nothing_of_the_provider_behind(
     assert "this is the last known status" in page_of(client_of, alice, request)
 
 
-def test_what_comes_from_a_gateway_is_said_to_be_its_word(
+def test_statements_of_a_gateway_are_attributed_to_it(
     alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
 ) -> None:
     request = ask()
@@ -83,7 +83,7 @@ def test_what_comes_from_a_gateway_is_said_to_be_its_word(
     )
 
 
-def test_a_relay_is_named_and_changes_nothing_else(
+def test_a_relay_is_named_without_other_changes(
     alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
 ) -> None:
     request = ask()
@@ -94,7 +94,7 @@ def test_a_relay_is_named_and_changes_nothing_else(
     assert "Goes through relay Edge 1, which passes it on to Northgate unread." in page
 
 
-def test_now_does_not_call_a_provider_connected_whose_gateway_is(
+def test_the_now_page_does_not_call_a_provider_behind_a_gateway_connected(
     alice: User,
     client_of: ClientOf,
     shop: ProtectedResource,
@@ -109,7 +109,7 @@ def test_now_does_not_call_a_provider_connected_whose_gateway_is(
     assert "Connected to gateway Edge 1, which connects to Northgate. Since" in page
 
 
-def test_a_loop_of_gateways_is_named_and_is_no_refusal(
+def test_a_gateway_loop_is_named_and_not_called_a_refusal(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()

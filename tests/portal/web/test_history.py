@@ -46,9 +46,7 @@ def test_a_request_is_found_by_name_person_reason_or_target(
         assert "Nothing matches." in page
 
 
-def test_a_request_is_found_by_the_number_read_out_on_the_phone(
-    alice: User, ask: Ask, client_of: ClientOf
-) -> None:
+def test_a_request_is_found_by_its_reference(alice: User, ask: Ask, client_of: ClientOf) -> None:
     one, other = ask(), ask()
 
     page = client_of(alice).get(HISTORY, {"find": one.number}).content.decode()
@@ -74,7 +72,7 @@ def test_status_and_time_narrow_the_list(alice: User, ask: Ask, client_of: Clien
     assert over.get_absolute_url() not in by_time
 
 
-def test_a_filter_offers_what_there_is_and_finds_what_needs_a_person(
+def test_a_filter_offers_existing_statuses_and_finds_requests_that_need_a_person(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     fine, exceeded, failing, expired, done = (ask(Strategy.PARALLEL) for _ in range(5))
@@ -102,7 +100,7 @@ def test_a_filter_offers_what_there_is_and_finds_what_needs_a_person(
     assert found(status="awaiting_approval") == {fine, exceeded, failing, expired, done}
 
 
-def test_the_order_is_chosen_and_kept(alice: User, ask: Ask, client_of: ClientOf) -> None:
+def test_the_chosen_order_is_kept(alice: User, ask: Ask, client_of: ClientOf) -> None:
     one, two, three = ask(), ask(), ask()
     for request, name in ((one, "b"), (two, "c"), (three, "a")):
         MitigationRequest.objects.filter(pk=request.pk).update(name=name)
@@ -121,7 +119,7 @@ def test_the_order_is_chosen_and_kept(alice: User, ask: Ask, client_of: ClientOf
     assert len(order("person")) == 3
 
 
-def test_all_that_ended_are_acknowledged_where_they_are_listed(
+def test_all_listed_ends_are_acknowledged_on_the_page(
     alice: User, bob: User, ask: Ask, client_of: ClientOf
 ) -> None:
     _live, terminated, *over = (ask() for _ in range(4))
@@ -148,7 +146,9 @@ def test_all_that_ended_are_acknowledged_where_they_are_listed(
     assert "Not acknowledged" not in browser.get(HISTORY).content.decode()
 
 
-def test_fifty_rows_a_page_with_the_filter_kept(alice: User, ask: Ask, client_of: ClientOf) -> None:
+def test_a_page_has_fifty_rows_and_keeps_the_filter(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
     request = ask()
     fields = {
         field.attname: getattr(request, field.attname)
@@ -170,7 +170,9 @@ def test_fifty_rows_a_page_with_the_filter_kept(alice: User, ask: Ask, client_of
 @pytest.mark.parametrize(
     "query", ["page=0", "page=x", "page=99999999", "status=x", "when=x", "find=%00", "find=%F0%9F"]
 )
-def test_odd_filters_are_no_failure(alice: User, ask: Ask, client_of: ClientOf, query: str) -> None:
+def test_invalid_filters_are_ignored(
+    alice: User, ask: Ask, client_of: ClientOf, query: str
+) -> None:
     ask()
 
     assert client_of(alice).get(f"{HISTORY}?{query}").status_code == 200

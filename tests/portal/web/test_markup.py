@@ -76,7 +76,7 @@ def pages(
     return shown
 
 
-def test_nothing_in_a_page_needs_an_exception_of_the_content_policy(pages: dict[str, str]) -> None:
+def test_no_page_needs_an_exception_from_the_content_security_policy(pages: dict[str, str]) -> None:
     for name, text in pages.items():
         for tag, attributes in Page(text).tags:
             assert "style" not in attributes, (name, tag)
@@ -87,14 +87,14 @@ def test_nothing_in_a_page_needs_an_exception_of_the_content_policy(pages: dict[
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_template_has_styles_handlers_or_scripts_inside(path: Path) -> None:
+def test_no_template_has_inline_styles_handlers_or_scripts(path: Path) -> None:
     text = path.read_text()
 
     assert not re.search(r"\sstyle=|\son[a-z]+=|<style|hx-on|js:", text)
     assert not re.search(r"<script(?![^>]*\bsrc=)", text)
 
 
-def test_every_page_has_one_headline_and_every_field_a_name(pages: dict[str, str]) -> None:
+def test_every_page_has_one_h1_and_every_field_a_label(pages: dict[str, str]) -> None:
     for name, text in pages.items():
         page = Page(text)
         labels = {one.get("for") for one in page.all("label")}
@@ -111,7 +111,7 @@ def test_no_id_is_used_twice(pages: dict[str, str]) -> None:
         assert sorted(ids) == sorted(set(ids)), name
 
 
-def test_links_lead_to_pages_that_exist(pages: dict[str, str]) -> None:
+def test_links_lead_to_existing_pages(pages: dict[str, str]) -> None:
     for name, text in pages.items():
         for link in Page(text).all("a"):
             target = link["href"].partition("#")[0].partition("?")[0]
@@ -120,7 +120,7 @@ def test_links_lead_to_pages_that_exist(pages: dict[str, str]) -> None:
                 assert resolve(target), (name, target)
 
 
-def test_every_icon_used_is_drawn() -> None:
+def test_every_used_icon_exists() -> None:
     used = {
         icon for path in TEMPLATES for icon in re.findall(r'{% icon "([\w-]+)"', path.read_text())
     }
@@ -128,12 +128,12 @@ def test_every_icon_used_is_drawn() -> None:
     assert used <= set(ICONS)
 
 
-def test_a_page_says_without_script_from_when_it_is(pages: dict[str, str]) -> None:
+def test_a_page_shows_its_time_without_javascript(pages: dict[str, str]) -> None:
     assert "Shown as of" in pages["live"]
     assert "Reload" in pages["live"]
 
 
-def test_the_socket_starts_after_what_the_page_shows(
+def test_the_socket_continues_after_the_last_event_on_the_page(
     pages: dict[str, str], acme: Organization
 ) -> None:
     live = Page(pages["now"]).all("p")
@@ -183,7 +183,7 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_requests(
     assert max(before) <= 18
 
 
-def test_a_requests_page_takes_a_known_number_of_queries(
+def test_a_request_page_takes_a_known_number_of_queries(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request: MitigationRequest = ask(Strategy.PARALLEL)

@@ -25,7 +25,7 @@ def text_of(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
 
 
-def test_a_resource_that_was_pressed_is_ticked(browser: Client, shop: ProtectedResource) -> None:
+def test_a_clicked_resource_is_ticked(browser: Client, shop: ProtectedResource) -> None:
     page = browser.get(FORM, {"resource": str(shop.pk)}).content.decode()
 
     assert f'value="{shop.pk}" checked' in page
@@ -33,7 +33,7 @@ def test_a_resource_that_was_pressed_is_ticked(browser: Client, shop: ProtectedR
     assert "Any port and protocol. 1\u00a0hour, renews automatically." in page
 
 
-def test_ticking_and_sending_makes_one_request(browser: Client, shop: ProtectedResource) -> None:
+def test_submitting_the_form_makes_one_request(browser: Client, shop: ProtectedResource) -> None:
     answer = browser.post(FORM, typed(resources=[str(shop.pk)]))
     again = browser.post(FORM, typed(resources=[str(shop.pk)]))
 
@@ -41,7 +41,7 @@ def test_ticking_and_sending_makes_one_request(browser: Client, shop: ProtectedR
     assert answer["Location"] == again["Location"] == f"{request.get_absolute_url()}#h"
 
 
-def test_the_same_form_with_other_values_is_asked_about_once_more(
+def test_resubmitting_a_form_with_other_values_asks_for_confirmation(
     browser: Client, shop: ProtectedResource
 ) -> None:
     browser.post(FORM, typed(resources=[str(shop.pk)]))
@@ -55,7 +55,7 @@ def test_the_same_form_with_other_values_is_asked_about_once_more(
     assert MitigationRequest.objects.count() == 1
 
 
-def test_something_else_is_told_apart_by_itself(browser: Client, acme: Organization) -> None:
+def test_typed_targets_are_sorted_by_kind(browser: Client, acme: Organization) -> None:
     ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="shop.example")
 
     browser.post(FORM, typed(other="203.0.113.7, www.shop.example https://shop.example/pay"))
@@ -148,7 +148,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("fields", "sentence", "link"), WRONG)
-def test_what_is_wrong_is_said_at_the_field_and_on_top(
+def test_errors_are_shown_at_the_field_and_on_top(
     browser: Client, fields: dict[str, Any], sentence: str, link: str
 ) -> None:
     answer = browser.post(FORM, typed(**fields))
@@ -162,7 +162,7 @@ def test_what_is_wrong_is_said_at_the_field_and_on_top(
     assert not MitigationRequest.objects.exists()
 
 
-def test_everything_wrong_is_said_at_once_in_the_order_of_the_page(browser: Client) -> None:
+def test_all_errors_are_listed_in_the_order_of_the_page(browser: Client) -> None:
     answer = browser.post(FORM, typed(other="203.0.113.300", ports="x, 443-80", lifetime="1"))
 
     page = answer.content.decode()
@@ -171,7 +171,7 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_page(browser: Clie
     assert links == ["other", "ports", "ports", "lifetime"]
 
 
-def test_what_was_typed_is_kept_and_the_fold_with_an_error_is_open(
+def test_typed_values_are_kept_and_the_section_with_an_error_is_open(
     browser: Client, shop: ProtectedResource
 ) -> None:
     answer = browser.post(
@@ -186,7 +186,7 @@ def test_what_was_typed_is_kept_and_the_fold_with_an_error_is_open(
     assert 'name="renew" value="0" checked' in page
 
 
-def test_a_fix_button_mends_the_value_and_sends_nothing(browser: Client) -> None:
+def test_a_fix_button_corrects_the_value_and_sends_nothing(browser: Client) -> None:
     refused = browser.post(FORM, typed(other="203.0.113.8, 203.0.113.7/24")).content.decode()
     fixes = fixes_in(refused)
 
@@ -216,7 +216,9 @@ def test_a_fix_that_does_not_fit_changes_nothing(browser: Client, fix: str) -> N
 
 
 @pytest.mark.parametrize("path", [FORM, "/organizations/acme/standby/new"])
-def test_enter_neither_sends_half_a_form_nor_presses_a_fix(browser: Client, path: str) -> None:
+def test_enter_neither_submits_an_incomplete_form_nor_applies_a_fix(
+    browser: Client, path: str
+) -> None:
     """Browsers press the first button of a form when a person presses Enter in a field
     or on a box.
     """
@@ -234,7 +236,7 @@ def test_enter_neither_sends_half_a_form_nor_presses_a_fix(browser: Client, path
     assert not MitigationRequest.objects.exists()
 
 
-def test_without_a_provider_the_form_says_that_nobody_can_be_asked(
+def test_the_form_says_that_there_is_no_provider_to_ask(
     alice: User, shop: ProtectedResource, client_of: ClientOf, settings: Any
 ) -> None:
     settings.PORTAL_EMERGENCY_PHONE = "+1 555 0199"
@@ -247,7 +249,7 @@ def test_without_a_provider_the_form_says_that_nobody_can_be_asked(
     assert 'href="tel:+15550199"' in page[page.index('id="send-acts"') :]
 
 
-def test_where_nobody_may_protect_it_sending_is_not_the_obvious_step(
+def test_the_send_button_is_not_prominent_if_no_provider_may_protect_the_target(
     browser: Client, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     fields = typed(other="203.0.113.7", choosing="1", check="1")
@@ -260,7 +262,7 @@ def test_where_nobody_may_protect_it_sending_is_not_the_obvious_step(
     assert "btn--plain" in send["class"]
 
 
-def test_checking_while_typing_sends_nothing_and_misses_nothing_yet(browser: Client) -> None:
+def test_checking_while_typing_sends_nothing_and_reports_no_missing_fields(browser: Client) -> None:
     wrong = browser.post(FORM, typed(other="203.0.113.300", check="1")).content.decode()
     empty = browser.post(FORM, typed(check="1")).content.decode()
 
@@ -270,7 +272,7 @@ def test_checking_while_typing_sends_nothing_and_misses_nothing_yet(browser: Cli
     assert not MitigationRequest.objects.exists()
 
 
-def test_three_resources_are_shown_and_the_rest_is_folded(
+def test_three_resources_are_shown_and_the_rest_collapsed(
     browser: Client, acme: Organization
 ) -> None:
     ResourceFactory.create_batch(3, organization=acme)
@@ -283,7 +285,7 @@ def test_three_resources_are_shown_and_the_rest_is_folded(
     assert "data-filters" in browser.get(FORM).content.decode()
 
 
-def test_request_again_fills_the_form_like_the_one_before(browser: Client, ask: Ask) -> None:
+def test_request_again_fills_the_form_from_the_previous_request(browser: Client, ask: Ask) -> None:
     earlier = ask()
     MitigationRequest.objects.filter(pk=earlier.pk).update(
         ports=[{"lower": 443, "upper": 443}], protocols=[6]
@@ -306,7 +308,7 @@ def test_another_organizations_request_fills_nothing(
     assert "UDP flood" not in page.content.decode()
 
 
-def test_a_limit_of_a_provider_is_said_beside_the_lifetime(
+def test_a_lifetime_limit_of_a_provider_is_shown_beside_the_field(
     browser: Client, tidewall: Provider
 ) -> None:
     tidewall.max_lifetime_s = 14400
@@ -318,7 +320,7 @@ def test_a_limit_of_a_provider_is_said_beside_the_lifetime(
 
 
 @pytest.mark.parametrize("text", ["\0", "²", "9" * 5000, "٣"])
-def test_odd_characters_are_answered_in_words(browser: Client, text: str) -> None:
+def test_invalid_characters_get_an_error_message(browser: Client, text: str) -> None:
     fields = typed(other=text, ports=text, lifetime=text, protocols=[text], key=text)
 
     assert browser.post(FORM, fields).status_code == 400
@@ -338,7 +340,7 @@ def checked(browser: Client, **fields: Any) -> str:
     return text_of(answer.content.decode().replace("\u00a0", " ").replace("&nbsp;", " "))
 
 
-def test_who_may_protect_what_is_said_before_anything_is_sent(
+def test_the_form_shows_which_provider_may_protect_each_target(
     browser: Client,
     limited: None,
     acme_northgate: Subscription,
@@ -362,7 +364,7 @@ def test_who_may_protect_what_is_said_before_anything_is_sent(
     assert not MitigationRequest.objects.exists()
 
 
-def test_a_target_nobody_may_protect_is_an_error_at_its_field(
+def test_a_target_no_provider_may_protect_is_an_error_at_its_field(
     browser: Client, limited: None, acme_northgate: Subscription
 ) -> None:
     answer = browser.post(
@@ -379,7 +381,7 @@ def test_a_target_nobody_may_protect_is_an_error_at_its_field(
     assert 'aria-invalid="true"' in page
 
 
-def test_a_limit_of_one_provider_is_said_and_the_other_is_asked(
+def test_a_limit_of_one_provider_is_shown_and_the_other_is_asked(
     browser: Client, northgate: Provider, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     Provider.objects.filter(pk=northgate.pk).update(max_port_ranges=1)
@@ -391,7 +393,7 @@ def test_a_limit_of_one_provider_is_said_and_the_other_is_asked(
     assert "Goes to Tidewall at once." in page
 
 
-def test_each_provider_is_sent_its_own_part(
+def test_each_provider_gets_its_own_targets(
     browser: Client, limited: None, acme_tidewall: Subscription
 ) -> None:
     browser.post(FORM, typed(other=f"{OLD} {NEW}"))
@@ -449,7 +451,7 @@ PASTED = [
 
 
 @pytest.mark.parametrize(("fields", "label", "after"), PASTED, ids=lambda one: str(one)[:40])
-def test_a_fix_button_puts_what_was_meant_in_place_and_keeps_the_rest(
+def test_a_fix_button_inserts_the_correction_and_keeps_the_rest(
     browser: Client,
     shop: ProtectedResource,
     fields: dict[str, str],
@@ -474,7 +476,7 @@ def test_a_fix_button_puts_what_was_meant_in_place_and_keeps_the_rest(
     assert not MitigationRequest.objects.exists()
 
 
-def test_what_is_pasted_with_its_clothes_on_is_sent_in_normal_form(browser: Client) -> None:
+def test_pasted_decorated_targets_are_sent_in_normal_form(browser: Client) -> None:
     browser.post(
         FORM,
         typed(
@@ -495,7 +497,7 @@ def test_what_is_pasted_with_its_clothes_on_is_sent_in_normal_form(browser: Clie
     ]  # fmt: skip
 
 
-def test_a_name_of_another_script_is_shown_in_both_forms(
+def test_an_internationalized_name_is_shown_in_both_forms(
     browser: Client, acme: Organization
 ) -> None:
     ResourceFactory.create(organization=acme, name="Shop", kind="fqdn", value="xn--fa-hia.example")
@@ -514,7 +516,7 @@ def test_a_name_of_another_script_is_shown_in_both_forms(
 @pytest.mark.parametrize(
     "unit", ["a ", "1 ", ". ", "[( ", "é ", "203.0.113.4-9 ", "xn--a.b ", "80/tcp "]
 )
-def test_a_field_full_of_garbage_costs_little(unit: str) -> None:
+def test_a_field_full_of_garbage_is_refused_quickly(unit: str) -> None:
     garbage = QueryDict(mutable=True)
     garbage.update(
         {"other": (unit * MAX_TYPED)[:MAX_TYPED], "ports": (unit * MAX_TYPED)[:MAX_TYPED]}

@@ -26,7 +26,7 @@ def both(acme_northgate: Subscription, acme_tidewall: Subscription) -> None:
     in_order()
 
 
-def test_calm_is_said_with_its_evidence_and_tiles_lead_to_a_ticked_form(
+def test_a_calm_page_shows_its_evidence_and_tiles_open_a_ticked_form(
     alice: User, both: None, shop: ProtectedResource, client_of: ClientOf
 ) -> None:
     page = client_of(alice).get(NOW_PAGE).content.decode()
@@ -36,7 +36,7 @@ def test_calm_is_said_with_its_evidence_and_tiles_lead_to_a_ticked_form(
     assert f"/organizations/acme/requests/new?resource={shop.pk}" in page
 
 
-def test_a_lost_provider_takes_ready_away(
+def test_the_page_is_not_ready_after_losing_a_provider(
     alice: User, both: None, acme_tidewall: Subscription, client_of: ClientOf
 ) -> None:
     acme_tidewall.session_state = SessionState.DOWN
@@ -50,7 +50,7 @@ def test_a_lost_provider_takes_ready_away(
     assert "Ready." not in page
 
 
-def test_a_new_tenant_is_told_what_to_do_first(
+def test_a_new_tenant_sees_the_first_steps(
     alice: User, acme: Organization, client_of: ClientOf
 ) -> None:
     page = client_of(alice).get(NOW_PAGE).content.decode()
@@ -88,7 +88,7 @@ def test_the_worst_live_request_comes_first(alice: User, ask: Ask, client_of: Cl
     assert "Asked because" in page or "Nothing has left the portal for Tidewall" in page
 
 
-def test_rows_keep_their_places_on_the_screen_and_say_so(
+def test_rows_keep_their_order_on_the_screen_and_say_so(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     good, bad = ask(), ask()
@@ -106,7 +106,7 @@ def test_rows_keep_their_places_on_the_screen_and_say_so(
     assert "2 changed places. Sort again" in text
 
 
-def test_a_refresh_brings_the_parts_and_what_to_read_aloud_only(
+def test_a_refresh_returns_only_the_fragments_and_the_announcement(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     filtering(mitigations_of(ask())[0])
@@ -123,7 +123,7 @@ def test_a_refresh_brings_the_parts_and_what_to_read_aloud_only(
     assert "<title>Mitigating – Shop front-end – Acme" in text
 
 
-def test_more_than_six_live_requests_fold_the_good_ones(
+def test_healthy_requests_are_collapsed_beyond_six_live_ones(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     for _ in range(7):
@@ -150,7 +150,7 @@ def test_a_terminated_request_is_recent_and_needs_no_acknowledgement(
     assert "Not acknowledged" not in page
 
 
-def test_a_viewer_sees_what_happens_and_no_way_to_ask(
+def test_a_viewer_sees_live_requests_without_a_request_button(
     bob: User, ask: Ask, client_of: ClientOf
 ) -> None:
     filtering(mitigations_of(ask())[0])
@@ -162,17 +162,21 @@ def test_a_viewer_sees_what_happens_and_no_way_to_ask(
     assert "/terminate" not in page
 
 
-def test_the_first_page_leads_to_the_first_organization(alice: User, client_of: ClientOf) -> None:
+def test_the_start_page_redirects_to_the_first_organization(
+    alice: User, client_of: ClientOf
+) -> None:
     assert client_of(alice).get("/")["Location"] == NOW_PAGE
 
 
-def test_somebody_without_an_organization_is_told_so(bob: User, client_of: ClientOf) -> None:
+def test_a_person_without_an_organization_gets_a_page_that_says_so(
+    bob: User, client_of: ClientOf
+) -> None:
     bob.memberships.all().delete()
 
     assert "You are not in an organization yet." in client_of(bob).get("/").content.decode()
 
 
-def test_portal_staff_begin_where_they_work(mo: User, client_of: ClientOf) -> None:
+def test_portal_staff_start_on_the_staff_site(mo: User, client_of: ClientOf) -> None:
     assert client_of(mo).get("/")["Location"] == "/admin/"
 
 

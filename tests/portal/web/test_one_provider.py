@@ -20,7 +20,7 @@ from tests.portal.web.provider_cards import page_of, refuse, silent
 ASK = "/mitigations/ask"
 
 
-def test_who_is_not_asked_yet_is_asked_with_one_press(
+def test_a_provider_not_asked_yet_is_asked_with_one_click(
     alice: User, ask: Ask, client_of: ClientOf, acme_tidewall: Subscription
 ) -> None:
     request = ask()
@@ -60,7 +60,7 @@ def test_a_card_says_why_it_was_asked_and_when_the_silent_one_is_tried_next(
     assert "Tidewall is next in order." in renamed
 
 
-def test_when_all_refuse_the_reasons_the_call_and_the_next_try_are_there(
+def test_the_page_shows_reasons_a_call_and_the_next_retry_when_all_refuse(
     alice: User, ask: Ask, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
     request = ask(Strategy.PARALLEL)
@@ -82,7 +82,7 @@ def test_when_all_refuse_the_reasons_the_call_and_the_next_try_are_there(
     assert mitigations_of(request)[0].status == "pending"
 
 
-def test_who_named_its_own_time_has_no_button_and_a_forged_one_is_told_why(
+def test_a_provider_with_a_retry_time_has_no_button_and_a_forged_post_is_refused(
     alice: User, ask: Ask, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
     request = ask()
@@ -98,7 +98,7 @@ def test_who_named_its_own_time_has_no_button_and_a_forged_one_is_told_why(
     assert "Northgate asked the portal not to retry before" in answer.content.decode()
 
 
-def test_whom_nobody_chose_can_still_be_asked(
+def test_a_provider_not_chosen_can_still_be_asked(
     alice: User, ask: Ask, client_of: ClientOf, acme_tidewall: Subscription
 ) -> None:
     request = ask()
@@ -112,7 +112,7 @@ def test_whom_nobody_chose_can_still_be_asked(
     assert "1. Northgate" not in page
 
 
-def test_over_capacity_makes_the_next_provider_the_filled_button(
+def test_over_capacity_makes_asking_the_next_provider_the_primary_button(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -128,7 +128,7 @@ def test_over_capacity_makes_the_next_provider_the_filled_button(
     assert page.count("Ask Tidewall now") == 2
 
 
-def test_one_provider_is_withdrawn_after_a_question_with_numbers(
+def test_withdrawing_one_provider_asks_first_with_numbers(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
@@ -156,7 +156,7 @@ def test_one_provider_is_withdrawn_after_a_question_with_numbers(
     assert [one.wanted for one in mitigations_of(request)] == ["withdrawn", "active"]
 
 
-def test_what_comes_through_is_said_when_the_other_does_not_filter_yet(
+def test_the_question_warns_of_unfiltered_traffic_while_the_other_does_not_filter(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
@@ -171,7 +171,7 @@ def test_what_comes_through_is_said_when_the_other_does_not_filter_yet(
     ) in page_of(client_of, alice, request)
 
 
-def test_the_last_one_offers_no_withdrawal_and_a_forged_one_says_what_to_do(
+def test_the_last_provider_has_no_withdraw_button_and_a_forged_post_says_what_to_do(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -187,9 +187,7 @@ def test_the_last_one_offers_no_withdrawal_and_a_forged_one_says_what_to_do(
     assert mitigations_of(request)[0].wanted == "active"
 
 
-def test_a_viewer_sees_the_story_and_no_button_in_it(
-    bob: User, ask: Ask, client_of: ClientOf
-) -> None:
+def test_a_viewer_sees_the_lanes_without_buttons(bob: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask(Strategy.PARALLEL)
     for one in mitigations_of(request):
         filtering(one)
@@ -212,7 +210,7 @@ def test_a_viewer_sees_the_story_and_no_button_in_it(
         ),
     ],
 )
-def test_a_late_acceptance_says_what_becomes_of_the_later_one(
+def test_a_late_acceptance_says_what_happens_to_the_later_provider(
     alice: User, ask: Ask, client_of: ClientOf, acme: Organization, policy: str, words: str
 ) -> None:
     acme.late_acceptance = policy
@@ -235,7 +233,7 @@ def test_a_late_acceptance_says_what_becomes_of_the_later_one(
         assert words in later
 
 
-def test_what_nobody_helps_with_does_not_drown_in_good_news(
+def test_unprotected_targets_are_named_beside_good_news(
     alice: User,
     ask: Ask,
     client_of: ClientOf,
@@ -296,7 +294,7 @@ def test_who_was_withdrawn_and_asked_again_is_one_card_with_all_its_traffic(
     assert "400 Mbit/s dropped; 9 GB so far." in page
 
 
-def test_what_was_never_sent_is_not_said_to_have_stopped(
+def test_an_unsent_mitigation_is_not_shown_as_stopped(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
@@ -312,7 +310,7 @@ def test_what_was_never_sent_is_not_said_to_have_stopped(
     assert "Tidewall confirmed that it stopped" not in page
 
 
-def test_who_was_asked_at_once_with_another_is_not_said_to_stand_in_for_it(
+def test_a_provider_asked_in_parallel_is_not_called_a_fallback(
     alice: User,
     acme: Organization,
     shop: ProtectedResource,

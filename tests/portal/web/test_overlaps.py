@@ -73,7 +73,7 @@ def every() -> list[str]:
     return [str(one) for one in Subscription.objects.values_list("pk", flat=True)]
 
 
-def test_sending_without_a_choice_sends_nothing_and_asks_for_one(
+def test_submitting_without_a_choice_sends_nothing_and_asks_for_one(
     browser: Client, live: MitigationRequest, other: str
 ) -> None:
     answer = browser.post(FORM, typed(other=f"203.0.113.7, {other}"))
@@ -90,7 +90,7 @@ def test_sending_without_a_choice_sends_nothing_and_asks_for_one(
     assert MitigationRequest.objects.count() == 1
 
 
-def test_sending_for_both_makes_one_request_however_often_it_is_pressed(
+def test_sending_for_both_makes_one_request_despite_repeated_clicks(
     browser: Client, live: MitigationRequest, other: str, shop: ProtectedResource
 ) -> None:
     fields = typed(other=f"203.0.113.7, {other}", both="1", replaces=[str(live.pk)])
@@ -104,7 +104,7 @@ def test_sending_for_both_makes_one_request_however_often_it_is_pressed(
     assert made.replaces == [str(live.pk)]
 
 
-def test_sending_only_this_sends_only_this(
+def test_sending_only_this_request_leaves_the_other_targets_out(
     browser: Client, live: MitigationRequest, other: str
 ) -> None:
     answer = browser.post(
@@ -117,7 +117,7 @@ def test_sending_only_this_sends_only_this(
     assert made.replaces == [str(live.pk)]
 
 
-def test_the_shown_requests_are_replaced_only_with_the_button(
+def test_requests_are_replaced_only_by_the_confirm_button(
     browser: Client, live: MitigationRequest
 ) -> None:
     answer = browser.post(FORM, typed(other="203.0.113.7", replaces=[str(live.pk)]))
@@ -125,7 +125,7 @@ def test_the_shown_requests_are_replaced_only_with_the_button(
     assert answer.status_code == 409
 
 
-def test_an_overlap_that_was_not_shown_needs_another_confirmation(
+def test_an_overlap_not_shown_yet_needs_another_confirmation(
     browser: Client, live: MitigationRequest, alice: User, acme: Organization, other: str
 ) -> None:
     late = services.submit(
@@ -145,7 +145,7 @@ def test_an_overlap_that_was_not_shown_needs_another_confirmation(
     assert "127 of 128 addresses of 198.51.100.0/25 are no longer requested." in text_of(page)
 
 
-def test_a_shown_request_that_ended_meanwhile_is_no_error(
+def test_a_shown_request_that_has_ended_is_no_error(
     browser: Client, live: MitigationRequest, alice: User, other: str
 ) -> None:
     services.terminate(request_id=live.pk, actor=Actor.person(alice))
@@ -155,7 +155,7 @@ def test_a_shown_request_that_ended_meanwhile_is_no_error(
     assert answer.status_code == 302
 
 
-def test_the_page_links_to_a_request_that_already_protects_everything(
+def test_the_page_links_to_a_request_that_already_covers_everything(
     browser: Client, live: MitigationRequest
 ) -> None:
     page = browser.post(FORM, typed(other="203.0.113.7")).content.decode()
@@ -168,7 +168,7 @@ def test_the_page_links_to_a_request_that_already_protects_everything(
     assert LOSS in text_of(page)
 
 
-def test_repeating_a_request_loses_nothing_and_shows_no_warning(
+def test_repeating_a_request_shows_no_warning(
     browser: Client, live: MitigationRequest, shop: ProtectedResource
 ) -> None:
     page = browser.get(FORM, {"resource": str(shop.pk)}).content.decode()
@@ -192,7 +192,7 @@ def test_nothing_is_called_protected_before_a_provider_reports_it(
     assert "63 of 64 addresses of 203.0.113.0/26 are no longer requested." in page
 
 
-def test_a_wider_request_replaces_the_other_and_is_simply_sent(
+def test_a_wider_request_is_sent_without_confirmation(
     browser: Client, live: MitigationRequest, other: str, shop: ProtectedResource
 ) -> None:
     fields = typed(resources=[str(shop.pk)], other=other)
@@ -233,7 +233,7 @@ def test_a_joint_request_that_is_too_large_is_not_offered_and_the_page_says_why(
     assert ("Send only this", False) in buttons(page)
 
 
-def test_a_half_typed_form_with_errors_still_warns(
+def test_an_incomplete_form_with_errors_still_warns(
     browser: Client, live: MitigationRequest, other: str
 ) -> None:
     page = browser.post(
@@ -251,7 +251,7 @@ def test_a_half_typed_form_with_errors_still_warns(
     assert "300 is more than 255" in page
 
 
-def test_the_preview_warns_and_offers_the_same(
+def test_the_preview_warns_with_the_same_choices(
     browser: Client, live: MitigationRequest, other: str
 ) -> None:
     page = browser.post(
@@ -263,7 +263,7 @@ def test_the_preview_warns_and_offers_the_same(
     assert hidden(page) == [str(live.pk)]
 
 
-def test_asking_again_for_several_fills_one_form(
+def test_requesting_several_again_fills_one_form(
     browser: Client, live: MitigationRequest, alice: User, acme: Organization, other: str
 ) -> None:
     office = services.submit(
@@ -279,7 +279,7 @@ def test_asking_again_for_several_fills_one_form(
     assert "Any port and protocol." in page
 
 
-def test_asking_another_provider_by_hand_asks_before_it_replaces(
+def test_asking_another_provider_manually_confirms_a_replacement(
     browser: Client,
     ask: Ask,
     alice: User,
@@ -323,7 +323,7 @@ def plan(acme: Organization, alice: User, browser: Client) -> StandbyPlan:
     )
 
 
-def test_activating_a_plan_asks_before_it_replaces(
+def test_activating_a_plan_confirms_a_replacement(
     browser: Client, live: MitigationRequest, plan: StandbyPlan
 ) -> None:
     MitigationRequest.objects.filter(pk=live.pk).update(strategy=Strategy.FAILOVER)
@@ -344,7 +344,7 @@ def test_activating_a_plan_asks_before_it_replaces(
     assert made.scope["prefixes"] == ["203.0.113.0/26", "203.0.113.0/28"]
 
 
-def test_a_provider_that_fallback_passes_by_says_why(
+def test_a_provider_skipped_by_fallback_says_why(
     browser: Client, ask: Ask, acme_tidewall: Subscription, acme: Organization, alice: User
 ) -> None:
     """Asking Tidewall for the shop front would end part of what a wider request has there."""

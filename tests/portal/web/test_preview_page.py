@@ -49,7 +49,7 @@ def shown(browser: Client, **fields: Any) -> str:
     return text_of(answer.content.decode()).replace("\u00a0", " ")
 
 
-def test_each_provider_is_named_with_when_it_gets_which_message(
+def test_each_provider_has_its_message_and_when_it_is_sent(
     browser: Client, acme_northgate: Subscription
 ) -> None:
     told = shown(browser, ports="443", protocols=["6"])
@@ -66,7 +66,7 @@ def test_each_provider_is_named_with_when_it_gets_which_message(
     assert "Nothing has been sent." in told
 
 
-def test_all_at_once_means_all_now(browser: Client) -> None:
+def test_parallel_sends_all_messages_now(browser: Client) -> None:
     told = shown(browser, strategy="parallel")
 
     assert "1. Northgate gets this now" in told
@@ -84,7 +84,7 @@ def test_the_size_is_measured_against_the_limit(browser: Client) -> None:
     assert second["aria-label"] == "Size of the message to Tidewall"
 
 
-def test_a_preview_sends_nothing_and_writes_nothing(
+def test_a_preview_sends_and_saves_nothing(
     browser: Client,
     acme_northgate: Subscription,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
@@ -101,7 +101,7 @@ def test_a_preview_sends_nothing_and_writes_nothing(
     assert not Event.objects.exists()
 
 
-def test_what_is_sent_afterwards_is_what_was_shown(browser: Client) -> None:
+def test_the_previewed_messages_are_sent(browser: Client) -> None:
     page = Page(
         browser.post(
             URL, {"other": "203.0.113.7", "ports": "443", "reason": "a\nb"}
@@ -160,7 +160,7 @@ unreadable = texts.filter(lambda text: len(text) < 5 and not any(map(str.isalnum
         errors=st.just(()),
     )
 )
-def test_the_hidden_fields_are_the_whole_form(form: RequestForm) -> None:
+def test_the_hidden_fields_contain_the_whole_form(form: RequestForm) -> None:
     again = RequestForm.typed(QueryDict(urlencode(typed(form))))
 
     assert again == form
@@ -179,7 +179,7 @@ def test_the_hidden_fields_are_the_whole_form(form: RequestForm) -> None:
         ({"other": "198.51.100.1"}, "is not one of Acme’s verified resources"),
     ],
 )
-def test_what_is_wrong_is_said_as_when_sending(
+def test_errors_equal_those_of_sending(
     browser: Client, typed_in: dict[str, str], sentence: str
 ) -> None:
     answer = browser.post(URL, typed_in)
@@ -189,7 +189,7 @@ def test_what_is_wrong_is_said_as_when_sending(
     assert "Nothing was sent." in answer.content.decode()
 
 
-def test_what_overlaps_with_a_live_request_is_said(browser: Client, ask: Ask) -> None:
+def test_an_overlap_with_a_live_request_is_shown(browser: Client, ask: Ask) -> None:
     live = ask()
     filtering(mitigations_of(live)[0])
 
@@ -201,11 +201,11 @@ def test_what_overlaps_with_a_live_request_is_said(browser: Client, ask: Ask) ->
     assert "None of these providers holds" not in page
 
 
-def test_without_overlap_the_page_says_so(browser: Client) -> None:
+def test_the_page_says_that_nothing_overlaps(browser: Client) -> None:
     assert "None of these providers holds a live request for these addresses." in shown(browser)
 
 
-def test_no_connection_is_said(browser: Client, acme_northgate: Subscription) -> None:
+def test_a_missing_connection_is_shown(browser: Client, acme_northgate: Subscription) -> None:
     acme_northgate.session_state = SessionState.DOWN
     acme_northgate.save(update_fields=["session_state"])
 
@@ -215,7 +215,7 @@ def test_no_connection_is_said(browser: Client, acme_northgate: Subscription) ->
     assert "no connection to Tidewall" not in told
 
 
-def test_a_part_says_what_is_left_out_of_it(
+def test_a_message_for_some_targets_names_the_others(
     browser: Client, acme: Organization, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     ResourceFactory.create(organization=acme, value="198.51.100.0/24")
@@ -229,7 +229,7 @@ def test_a_part_says_what_is_left_out_of_it(
     assert "Northgate does not get this" in alone
 
 
-def test_the_form_offers_the_preview_and_an_address_typed_in_leads_to_it(browser: Client) -> None:
+def test_the_form_offers_the_preview_and_its_url_redirects_to_the_form(browser: Client) -> None:
     form = Page(browser.get(NEW).content.decode())
 
     assert [one.get("formaction") for one in form.all("button") if "formaction" in one] == [URL]

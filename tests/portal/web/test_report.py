@@ -24,7 +24,7 @@ def report_of(browser: Client, request: MitigationRequest, suffix: str = "") -> 
     return answer.content.decode()
 
 
-def test_a_report_says_whose_it_is_and_who_made_it_when(
+def test_a_report_names_its_organization_author_and_time(
     bob: User, alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -39,7 +39,7 @@ def test_a_report_says_whose_it_is_and_who_made_it_when(
     assert "UTC, by bob." in one_line(page)
 
 
-def test_an_ended_request_is_told_from_its_beginning_to_its_end(
+def test_an_ended_request_is_reported_from_start_to_end(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
@@ -59,7 +59,7 @@ def test_an_ended_request_is_told_from_its_beginning_to_its_end(
     assert "UDP flood" in page
 
 
-def test_a_live_request_is_reported_as_of_now(alice: User, ask: Ask, client_of: ClientOf) -> None:
+def test_a_live_request_is_reported_until_now(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
     filtering(mitigations_of(request)[0])
     Mitigation.objects.filter(request=request).update(
@@ -73,7 +73,7 @@ def test_a_live_request_is_reported_as_of_now(alice: User, ask: Ask, client_of: 
     assert "3 <small>min</small>" in one_line(page)
 
 
-def test_the_whole_timeline_is_in_it(alice: User, ask: Ask, client_of: ClientOf) -> None:
+def test_a_report_contains_the_whole_timeline(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
     filtering(mitigations_of(request)[0])
     for n in range(SHOWN_ENTRIES + 5):
@@ -85,7 +85,7 @@ def test_the_whole_timeline_is_in_it(alice: User, ask: Ask, client_of: ClientOf)
     assert "earlier entries" not in page
 
 
-def test_days_are_named_with_their_year(alice: User, ask: Ask, client_of: ClientOf) -> None:
+def test_dates_include_the_year(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
     [first] = mitigations_of(request)
     long_ago = timezone.now() - timedelta(days=400)
@@ -109,7 +109,7 @@ def test_a_provider_that_was_not_asked_is_named_as_such(
     assert "Not asked" in page
 
 
-def test_it_can_be_saved_as_text(alice: User, ask: Ask, client_of: ClientOf) -> None:
+def test_a_report_can_be_saved_as_text(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
     filtering(mitigations_of(request)[0])
     MitigationRequest.objects.filter(pk=request.pk).update(reason="A & B <flood>")
@@ -126,7 +126,7 @@ def test_it_can_be_saved_as_text(alice: User, ask: Ask, client_of: ClientOf) -> 
     assert "alice requested mitigation for Shop front-end." in text
 
 
-def test_the_requests_page_leads_to_its_report(alice: User, ask: Ask, client_of: ClientOf) -> None:
+def test_the_request_page_links_to_its_report(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
 
     page = client_of(alice).get(request.get_absolute_url()).content.decode()

@@ -55,7 +55,7 @@ def test_cards_of_a_failover_are_numbered_and_name_who_is_not_asked(
     assert "Sent to Northgate 0\u00a0s ago." in page
 
 
-def test_silence_offers_a_call_with_the_reference_for_it(
+def test_a_silent_provider_gets_a_call_link_with_the_reference(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -73,7 +73,9 @@ def test_silence_offers_a_call_with_the_reference_for_it(
     assert f"cuid {first.subscription.cuid}, mid {first.mid}" in page
 
 
-def test_terminating_asks_first_and_then_acts(alice: User, ask: Ask, client_of: ClientOf) -> None:
+def test_terminating_asks_for_confirmation_first(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
     request = ask()
     filtering(mitigations_of(request)[0])
     browser = client_of(alice)
@@ -89,7 +91,7 @@ def test_terminating_asks_first_and_then_acts(alice: User, ask: Ask, client_of: 
     assert request.status == RequestStatus.TERMINATING
 
 
-def test_terminating_twice_is_harmless_and_the_question_is_not_asked_again(
+def test_terminating_twice_is_harmless_and_asks_only_once(
     alice: User, dana: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -101,9 +103,7 @@ def test_terminating_twice_is_harmless_and_the_question_is_not_asked_again(
     assert question["Location"] == request.get_absolute_url()
 
 
-def test_a_request_that_never_left_says_so_when_it_ends(
-    alice: User, ask: Ask, client_of: ClientOf
-) -> None:
+def test_an_unsent_request_says_so_when_it_ends(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
     services.terminate(request_id=request.pk, actor=Actor.person(alice))
 
@@ -112,7 +112,7 @@ def test_a_request_that_never_left_says_so_when_it_ends(
     assert "Terminated. Nothing had been sent." in page
 
 
-def test_red_is_in_the_question_only_while_something_filters(
+def test_the_question_is_red_only_while_a_provider_filters(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -126,7 +126,7 @@ def test_red_is_in_the_question_only_while_something_filters(
     assert after.count("btn--end-now") == 1
 
 
-def test_extending_asks_the_providers_for_longer(
+def test_extending_asks_the_providers_for_a_longer_lifetime(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -138,7 +138,7 @@ def test_extending_asks_the_providers_for_longer(
     assert request.lifetime_s == 14400
 
 
-def test_a_lifetime_that_is_not_allowed_is_said_on_the_page(
+def test_a_lifetime_beyond_the_limit_is_an_error_on_the_page(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -153,7 +153,7 @@ def test_a_lifetime_that_is_not_allowed_is_said_on_the_page(
     )
 
 
-def test_coming_second_is_told_who_was_first(
+def test_the_second_person_to_act_sees_who_was_first(
     alice: User, dana: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -169,9 +169,7 @@ def test_coming_second_is_told_who_was_first(
     )
 
 
-def test_how_it_looks_from_here_is_sent_and_told(
-    alice: User, ask: Ask, client_of: ClientOf
-) -> None:
+def test_an_attack_report_is_sent_and_shown(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
     filtering(mitigations_of(request)[0])
 
@@ -237,7 +235,7 @@ def test_the_outcome_of_a_report_is_on_the_page_and_in_the_api(
     assert (told["state"] == "put_off") is (told["retry_at"] is not None)
 
 
-def test_the_attack_has_stopped_makes_terminating_the_next_step(
+def test_reporting_that_the_attack_stopped_makes_terminating_the_next_step(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -277,7 +275,7 @@ def test_an_ended_request_shows_four_numbers_and_can_be_acknowledged(
     assert f"requests/new?again={request.pk}" in seen
 
 
-def test_a_viewer_sees_no_button_but_who_could(
+def test_a_viewer_sees_no_buttons_but_who_can_act(
     alice: User, bob: User, dana: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -307,7 +305,7 @@ def test_the_chart_can_be_read_in_packets_and_as_a_table(
     assert "No provider has reported traffic yet." in packets
 
 
-def test_odd_choices_of_unit_and_span_show_the_usual_chart(
+def test_invalid_units_and_spans_show_the_default_chart(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -316,7 +314,7 @@ def test_odd_choices_of_unit_and_span_show_the_usual_chart(
     assert "800\u00a0Mbit/s" in page_of(client_of(alice), request, "?unit=%00&span=x&entries=")
 
 
-def test_what_a_person_wrote_is_shown_as_text(alice: User, ask: Ask, client_of: ClientOf) -> None:
+def test_user_text_is_escaped(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
     MitigationRequest.objects.filter(pk=request.pk).update(reason="<script>alert(1)</script>")
 
@@ -328,7 +326,7 @@ def test_what_a_person_wrote_is_shown_as_text(alice: User, ask: Ask, client_of: 
 
 @pytest.mark.parametrize(("bps", "words"), [(0, "0\u00a0bit/s"), (125, "1\u00a0kbit/s")])
 @pytest.mark.parametrize("span", ["15m", "all"])
-def test_a_provider_that_reports_the_same_all_along_is_no_hole(
+def test_repeated_equal_reports_are_not_a_gap(
     alice: User, ask: Ask, client_of: ClientOf, bps: int, words: str, span: str
 ) -> None:
     request = ask()
@@ -346,7 +344,7 @@ def test_a_provider_that_reports_the_same_all_along_is_no_hole(
 
 
 @pytest.mark.parametrize("which", ["request", "now"])
-def test_what_happens_while_a_page_is_read_has_a_later_number(
+def test_an_event_during_rendering_has_a_later_number_than_the_page(
     alice: User, ask: Ask, client_of: ClientOf, which: str
 ) -> None:
     """Else the page would show what was before it, and never be told."""

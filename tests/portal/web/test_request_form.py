@@ -32,5 +32,5 @@ PORTS = st.tuples(st.integers(0, 65535), st.integers(0, 65535)).map(
         reason=st.text(max_size=20),
     )
 )
-def test_a_form_that_was_filled_from_a_submission_submits_the_same(submission: Submission) -> None:
+def test_a_form_filled_from_a_submission_submits_the_same(submission: Submission) -> None:
     assert RequestForm.filled(submission).submission() == (submission, [])

@@ -14,7 +14,7 @@ def browser() -> Client:
     return Client()
 
 
-def test_the_first_page_asks_for_name_and_password_and_names_no_tenant(
+def test_the_sign_in_page_asks_for_name_and_password_and_names_no_tenant(
     browser: Client, acme: Organization
 ) -> None:
     page = browser.get("/sign-in?next=/organizations/acme/").content.decode()
@@ -25,9 +25,7 @@ def test_the_first_page_asks_for_name_and_password_and_names_no_tenant(
     assert "Northgate" not in page
 
 
-def test_name_and_password_then_code_lead_to_the_page_that_was_wanted(
-    browser: Client, alice: User
-) -> None:
+def test_signing_in_redirects_to_the_requested_page(browser: Client, alice: User) -> None:
     wanted = "/organizations/acme/requests"
 
     first = browser.post("/sign-in", {"username": "alice", "password": PASSWORD, "next": wanted})
@@ -50,7 +48,7 @@ def test_name_and_password_then_code_lead_to_the_page_that_was_wanted(
         "/" + "a" * 5000,
     ],
 )
-def test_nobody_is_led_to_another_site_or_to_a_failure(
+def test_signing_in_never_redirects_to_another_site_or_an_error(
     browser: Client, alice: User, wish: str
 ) -> None:
     browser.post("/sign-in", {"username": "alice", "password": PASSWORD, "next": wish})
@@ -61,7 +59,7 @@ def test_nobody_is_led_to_another_site_or_to_a_failure(
 
 
 @pytest.mark.parametrize(("name", "password"), [("alice", "wrong"), ("nobody", PASSWORD)])
-def test_every_wrong_part_gets_the_same_sentence_and_the_name_is_kept(
+def test_every_wrong_part_gets_the_same_message_and_keeps_the_name(
     browser: Client, alice: User, name: str, password: str
 ) -> None:
     answer = browser.post("/sign-in", {"username": name, "password": password})
@@ -74,7 +72,7 @@ def test_every_wrong_part_gets_the_same_sentence_and_the_name_is_kept(
     assert "<title>Error: Sign in" in page
 
 
-def test_a_wrong_code_is_cleared_and_said_at_the_field(browser: Client, alice: User) -> None:
+def test_a_wrong_code_is_cleared_with_an_error_at_the_field(browser: Client, alice: User) -> None:
     browser.post("/sign-in", {"username": "alice", "password": PASSWORD})
 
     answer = browser.post("/sign-in/code", {"code": "000000"})
@@ -86,7 +84,7 @@ def test_a_wrong_code_is_cleared_and_said_at_the_field(browser: Client, alice: U
     assert 'aria-describedby="otp-e otp-h"' in page
 
 
-def test_too_many_tries_say_when_the_next_one_counts(browser: Client, alice: User) -> None:
+def test_too_many_attempts_say_when_to_retry(browser: Client, alice: User) -> None:
     browser.post("/sign-in", {"username": "alice", "password": PASSWORD})
     browser.post("/sign-in/code", {"code": "000000"})
 
@@ -97,11 +95,11 @@ def test_too_many_tries_say_when_the_next_one_counts(browser: Client, alice: Use
     assert "Try again in" in answer.content.decode()
 
 
-def test_the_code_step_without_a_password_leads_back(browser: Client, db: None) -> None:
+def test_the_code_step_without_a_password_redirects_back(browser: Client, db: None) -> None:
     assert browser.get("/sign-in/code")["Location"].startswith("/sign-in?")
 
 
-def test_somebody_else_can_start_over(browser: Client, alice: User) -> None:
+def test_another_person_can_start_over(browser: Client, alice: User) -> None:
     browser.post("/sign-in", {"username": "alice", "password": PASSWORD})
 
     browser.post("/sign-out")
@@ -120,7 +118,7 @@ def test_the_first_sign_in_sets_up_the_second_factor(browser: Client, acme: Orga
     assert Authenticator.objects.get(user=eve).confirmed
 
 
-def test_a_wrong_first_code_is_said_at_the_field(browser: Client, db: None) -> None:
+def test_a_wrong_first_code_is_an_error_at_the_field(browser: Client, db: None) -> None:
     UserFactory.create(username="eve")
     browser.post("/sign-in", {"username": "eve", "password": PASSWORD})
     browser.get("/enrol")
@@ -131,7 +129,7 @@ def test_a_wrong_first_code_is_said_at_the_field(browser: Client, db: None) -> N
     assert "check the phone’s clock" in answer.content.decode().replace("&#x27;", "’")
 
 
-def test_recovery_codes_let_their_owner_in(browser: Client, acme: Organization) -> None:
+def test_a_recovery_code_signs_its_owner_in(browser: Client, acme: Organization) -> None:
     eve = UserFactory.create(username="eve")
     MembershipFactory.create(user=eve, organization=acme)
     browser.post("/sign-in", {"username": "eve", "password": PASSWORD})

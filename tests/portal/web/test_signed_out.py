@@ -85,7 +85,7 @@ def sent_without_session(
 
 
 @pytest.mark.parametrize("form", ["new", "preview", "plan", "changed plan", "extension"])
-def test_what_was_typed_is_there_after_signing_in_and_nothing_was_sent(
+def test_a_filled_form_is_restored_after_signing_in_and_not_sent(
     form: str,
     dana: User,
     shop: ProtectedResource,
@@ -135,7 +135,7 @@ def test_what_was_typed_is_there_after_signing_in_and_nothing_was_sent(
     assert typed.RESTORED not in browser.get(leads_to).content.decode()
 
 
-def test_another_person_who_signs_in_on_that_browser_sees_nothing_of_it(
+def test_another_person_signing_in_on_that_browser_does_not_see_the_form(
     dana: User, bob: User, alice: User, shop: ProtectedResource, client_of: ClientOf
 ) -> None:
     browser = client_of(dana)
@@ -161,7 +161,7 @@ def mark_of(user: User, **changed: Any) -> str:
 @pytest.mark.parametrize(
     "mark", ["", "forged", "of another use", "of dana, broken", "of dana, a list"], ids=str
 )
-def test_no_other_site_can_put_words_into_a_form(mark: str, dana: User) -> None:
+def test_another_site_cannot_fill_a_form(mark: str, dana: User) -> None:
     """Such a site cannot read a page of the person, and so has no mark of theirs."""
     text = {
         "": "",
@@ -198,7 +198,7 @@ def test_no_other_site_can_put_words_into_a_form(mark: str, dana: User) -> None:
     ],
     ids=str,
 )
-def test_what_another_site_sends_makes_no_session_even_with_a_mark(
+def test_a_cross_site_post_creates_no_session_even_with_a_marker(
     headers: dict[str, str], is_kept: bool, dana: User
 ) -> None:
     """The cookie of such a session would replace that of a person who is signed in (SameSite=Lax
@@ -214,7 +214,7 @@ def test_what_another_site_sends_makes_no_session_even_with_a_mark(
     assert ("undone" in answer["Location"]) is not is_kept
 
 
-def test_how_much_is_kept_is_bounded(dana: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_saved_forms_is_limited(dana: User, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = Client()
     monkeypatch.setattr(
         typed, "KEPT_PER_PERSON", Limit(name="few", tries=2, window_s=600, message="")
@@ -231,7 +231,7 @@ def test_how_much_is_kept_is_bounded(dana: User, monkeypatch: pytest.MonkeyPatch
     assert "undone" in third["Location"]
 
 
-def test_a_session_that_ran_out_says_after_how_long(dana: User) -> None:
+def test_an_expired_session_says_after_how_long(dana: User) -> None:
     browser = Client()
     mark = signing.dumps([str(dana.pk), NEW, 1], salt=typed._SALT)
 
@@ -241,7 +241,7 @@ def test_a_session_that_ran_out_says_after_how_long(dana: User) -> None:
     assert "You were signed out after 12\u00a0hours. Sign in; what you typed is saved." in said
 
 
-def test_a_second_tab_keeps_its_form_too(
+def test_a_second_tab_keeps_its_own_form(
     dana: User, shop: ProtectedResource, acme: Organization, client_of: ClientOf
 ) -> None:
     """Signing in changes the CSRF token, so a form from before is refused: it opens as it was."""
@@ -261,7 +261,7 @@ def test_a_second_tab_keeps_its_form_too(
     assert without_mark.status_code == 403
 
 
-def test_a_button_leads_back_to_its_page_and_says_that_nothing_was_done(
+def test_an_action_button_returns_to_its_page_and_says_that_nothing_was_done(
     dana: User, live: MitigationRequest, client_of: ClientOf
 ) -> None:
     """Many buttons' own addresses take no GET: signing in led to an error page."""

@@ -79,7 +79,7 @@ def test_a_retry_within_minutes_is_called_trying(
     assert "if you need it sooner" not in page
 
 
-def test_the_timeline_says_when_the_next_try_is(ask: Ask) -> None:
+def test_the_timeline_shows_the_next_retry(ask: Ask) -> None:
     request = ask()
     refused_for(request, 86400 * 400)
 
@@ -109,7 +109,7 @@ def test_a_retry_updates_the_time_of_sending(ask: Ask) -> None:
     assert mitigations_of(request)[0].sent_at == once.sent_at
 
 
-def test_a_provider_that_asked_to_wait_is_not_said_to_be_silent(
+def test_a_provider_that_asked_to_wait_is_not_called_silent(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()

@@ -38,7 +38,7 @@ def page(browser: Client, request: MitigationRequest, **choice: str) -> str:
     return text_of(answer.content.decode()).replace("\u00a0", " ")
 
 
-def test_the_journal_says_what_was_really_said(
+def test_the_journal_shows_the_exchanged_messages(
     browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     exchange(mitigation)
@@ -73,7 +73,7 @@ def test_the_journal_names_the_unreadable_parts_of_an_answer(
     assert "Max-Age is &lt;too&gt; long" in browser.get(url(asked)).content.decode()
 
 
-def test_each_line_says_its_direction_aloud(
+def test_each_line_announces_its_direction_to_screen_readers(
     browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     exchange(mitigation)
@@ -94,7 +94,7 @@ def report(mid: int, at: datetime, status: str, bps: int | None = None, **change
     return created(mid, at, **{"code": "2.05", "method": "GET", "body": body, **changed})
 
 
-def test_reports_of_one_status_in_a_row_are_one_line(
+def test_consecutive_reports_of_one_status_are_one_line(
     browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     start = timezone.now() - timedelta(minutes=5)
@@ -128,7 +128,7 @@ def test_reports_of_one_status_in_a_row_are_one_line(
     )
 
 
-def test_a_message_is_found_by_its_code_and_by_what_is_in_it(
+def test_a_message_is_found_by_its_code_and_content(
     browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     exchange(mitigation)
@@ -183,7 +183,7 @@ def test_heartbeats_and_the_session_are_shown_only_on_demand(
     assert "Heartbeat to" in everything
 
 
-def test_a_poll_of_everything_a_session_holds_is_the_requests_too(
+def test_a_poll_of_the_whole_session_appears_under_the_request(
     browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     poll = Seen(
@@ -202,7 +202,7 @@ def test_a_poll_of_everything_a_session_holds_is_the_requests_too(
     assert told.count("Asks Northgate what it holds for this organization") == 1
 
 
-def test_what_the_session_said_long_before_is_not_the_requests(
+def test_earlier_session_messages_do_not_appear_under_the_request(
     browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     keep(mitigation.subscription_id, heartbeat(asked.created_at - timedelta(minutes=5)))
@@ -212,7 +212,7 @@ def test_what_the_session_said_long_before_is_not_the_requests(
     )
 
 
-def test_a_gap_is_always_said(
+def test_a_gap_is_always_shown(
     browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     keep(
@@ -222,7 +222,7 @@ def test_a_gap_is_always_said(
     assert "17 messages before this could not be saved" in page(browser, asked)
 
 
-def test_fifty_lines_are_a_page_and_the_older_ones_follow(
+def test_a_page_has_fifty_lines_and_the_next_older_ones(
     browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     at = timezone.now()
@@ -251,7 +251,7 @@ def test_fifty_lines_are_a_page_and_the_older_ones_follow(
         {"provider": "nonsense"},
     ],
 )
-def test_an_odd_address_is_read_as_none(
+def test_invalid_query_parameters_are_ignored(
     browser: Client, asked: MitigationRequest, mitigation: Mitigation, choice: dict[str, str]
 ) -> None:
     exchange(mitigation)
@@ -286,7 +286,7 @@ def test_no_key_is_in_the_journal(
     assert PRIVATE_KEY.hex() not in told
 
 
-def test_a_viewer_is_told_who_may_and_sees_no_link(
+def test_a_viewer_sees_who_has_access_and_no_link(
     bob: User, client_of: ClientOf, browser: Client, asked: MitigationRequest
 ) -> None:
     viewer = client_of(bob)

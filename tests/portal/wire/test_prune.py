@@ -14,7 +14,7 @@ from portal.wire.models import WireMessage
 from tests.portal.wire.conftest import keep, put
 
 
-def test_what_is_older_than_the_policy_is_forgotten(
+def test_messages_older_than_the_policy_are_deleted(
     mitigation: Mitigation, settings: Settings
 ) -> None:
     settings.PORTAL_WIRE_DAYS = 30
@@ -27,7 +27,7 @@ def test_what_is_older_than_the_policy_is_forgotten(
     assert [message.at for message in WireMessage.objects.all()] == [young]
 
 
-def test_the_oldest_of_a_subscription_with_too_many_are_forgotten(
+def test_the_oldest_messages_beyond_the_limit_of_a_subscription_are_deleted(
     mitigation: Mitigation, globex_northgate: Subscription, settings: Settings
 ) -> None:
     settings.PORTAL_WIRE_ROWS = 3
@@ -45,7 +45,7 @@ def test_the_oldest_of_a_subscription_with_too_many_are_forgotten(
     assert WireMessage.objects.filter(subscription=globex_northgate).count() == 1
 
 
-def test_one_run_deletes_in_portions_and_no_more_than_it_may(
+def test_one_run_deletes_in_batches_up_to_its_limit(
     mitigation: Mitigation, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.PORTAL_WIRE_DAYS = 30
@@ -58,5 +58,5 @@ def test_one_run_deletes_in_portions_and_no_more_than_it_may(
     assert services.prune(now=timezone.now()) == 2
 
 
-def test_the_clock_calls_it() -> None:
+def test_the_schedule_runs_the_pruning() -> None:
     assert "portal.wire.tasks.prune" in {one["task"] for one in CELERY_BEAT_SCHEDULE.values()}

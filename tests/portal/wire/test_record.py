@@ -22,7 +22,7 @@ from tests.portal.wire.conftest import heartbeat, keep, put, scope
 pytestmark = pytest.mark.sqlite
 
 
-def test_a_message_belongs_to_the_mitigation_its_path_names(mitigation: Mitigation) -> None:
+def test_a_message_belongs_to_the_mitigation_in_its_path(mitigation: Mitigation) -> None:
     keep(mitigation.subscription_id, put(mitigation.mid), put(mitigation.mid + 7), heartbeat())
 
     own, strange, beat = WireMessage.objects.order_by("id")
@@ -31,7 +31,7 @@ def test_a_message_belongs_to_the_mitigation_its_path_names(mitigation: Mitigati
     assert (strange.mitigation, beat.mitigation) == (None, None)
 
 
-def test_the_same_mid_of_two_organizations_never_mixes(
+def test_the_same_mid_in_two_organizations_is_never_mixed_up(
     mitigation: Mitigation, globex: Organization, globex_northgate: Subscription, charlie: User
 ) -> None:
     ResourceFactory.create(organization=globex, value="198.51.100.0/24")
@@ -54,7 +54,7 @@ def test_the_same_mid_of_two_organizations_never_mixes(
     assert (other.mitigation, other.organization) == (theirs, globex)
 
 
-def test_a_long_message_is_cut_and_its_size_is_kept(mitigation: Mitigation) -> None:
+def test_a_long_message_is_truncated_and_its_size_recorded(mitigation: Mitigation) -> None:
     long = put(mitigation.mid, octets=b"x" * (services.MAX_OCTETS_KEPT + 1))
 
     keep(mitigation.subscription_id, long, put(mitigation.mid))
@@ -66,7 +66,7 @@ def test_a_long_message_is_cut_and_its_size_is_kept(mitigation: Mitigation) -> N
     assert not whole.is_cut
 
 
-def test_a_decoded_body_that_is_too_long_is_left_out(mitigation: Mitigation) -> None:
+def test_an_oversized_decoded_body_is_dropped(mitigation: Mitigation) -> None:
     fits = scope(reason="x" * (services.MAX_BODY_KEPT - 200))
 
     keep(
@@ -81,27 +81,27 @@ def test_a_decoded_body_that_is_too_long_is_left_out(mitigation: Mitigation) -> 
     assert left_out.octets
 
 
-def test_text_that_is_too_long_for_a_column_is_cut(mitigation: Mitigation) -> None:
+def test_text_too_long_for_a_column_is_truncated(mitigation: Mitigation) -> None:
     keep(mitigation.subscription_id, put(mitigation.mid, path="/" + "c" * 1000, options="x" * 1000))
 
     message = WireMessage.objects.get()
     assert len(message.path) == len(message.options) == services.MAX_TEXT_KEPT
 
 
-def test_a_body_with_a_nul_is_kept(mitigation: Mitigation) -> None:
+def test_a_body_with_a_nul_is_recorded(mitigation: Mitigation) -> None:
     keep(mitigation.subscription_id, put(mitigation.mid, body='"a\\u0000b"'))
 
     assert WireMessage.objects.get().decoded == "a\0b"
 
 
-def test_what_was_seen_of_a_subscription_that_is_gone_is_left_out(mitigation: Mitigation) -> None:
+def test_messages_of_a_deleted_subscription_are_dropped(mitigation: Mitigation) -> None:
     lost = services.record([(uuid4(), put(1)), (mitigation.subscription_id, put(mitigation.mid))])
 
     assert lost == {}
     assert WireMessage.objects.get().mitigation == mitigation
 
 
-def test_what_the_database_refuses_of_one_costs_the_others_nothing(
+def test_a_message_the_database_refuses_does_not_affect_the_others(
     mitigation: Mitigation, globex_northgate: Subscription, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = services._write

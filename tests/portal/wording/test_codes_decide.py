@@ -71,7 +71,7 @@ def sources() -> Iterator[tuple[str, str]]:
             yield name, path.read_text()
 
 
-def test_no_code_reads_the_words_of_a_sentence() -> None:
+def test_no_decision_reads_a_sentence() -> None:
     found = [
         f"{name}:{node.lineno} {ast.unparse(node)}"  # type: ignore[attr-defined]  # each has a line
         for name, source in sources()
@@ -94,7 +94,7 @@ def test_no_code_reads_the_words_of_a_sentence() -> None:
         'word not in ("attack stopped", "standby")',
     ],
 )
-def test_what_reads_words_is_found(source: str) -> None:
+def test_a_decision_on_a_sentence_is_found(source: str) -> None:
     assert any(map(reads_words, ast.walk(ast.parse(source))))
 
 
@@ -103,7 +103,7 @@ def test_what_reads_words_is_found(source: str) -> None:
     ['code == "4.04"', "shown.__name__.removesuffix('Shown')", "message['type'] == 'http.request'",
     'why == "by_hand"', 'name != ""', 'path.startswith("/static/")', 'kind in ("prefix", "fqdn")'],
 )  # fmt: skip
-def test_codes_are_not_words(source: str) -> None:
+def test_codes_do_not_look_like_sentences(source: str) -> None:
     assert not any(map(reads_words, ast.walk(ast.parse(source))))
 
 

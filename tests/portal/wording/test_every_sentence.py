@@ -240,7 +240,7 @@ FILTERING_ENDS: Final = [
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_no_sentence_about_what_ended_for_a_plan_is_malformed(count: int) -> None:
+def test_no_sentence_about_an_ended_plan_is_malformed(count: int) -> None:
     wrong = {}
     for index, (name, asked) in enumerate(plans(count)):
         end = FILTERING_ENDS[index % len(FILTERING_ENDS)]

@@ -163,7 +163,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("message", "sentence"), CASES, ids=[sentence for _, sentence in CASES])
-def test_a_message_is_told_in_words(message: Said, sentence: str) -> None:
+def test_a_message_is_summarized_as_text(message: Said, sentence: str) -> None:
     assert meaning(message).replace("\u00a0", " ") == sentence
 
 
@@ -194,18 +194,18 @@ def test_every_conflict_cause_has_a_sentence(cause: int | str | None, words: str
     assert told == f"Northgate refuses (code 4.09): {words}"
 
 
-def test_every_cause_of_the_client_has_words() -> None:
+def test_every_cause_of_the_client_has_a_label() -> None:
     assert set(CONFLICTS) == set(CONFLICT_CAUSE_LABELS)
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_every_status_has_its_words(status: str) -> None:
+def test_every_status_has_a_label(status: str) -> None:
     told = meaning(said(RECEIVED, "2.05", scope(status=status), method="GET"))
 
     assert told == f"Northgate reports: {STATUSES[status]}"
 
 
-def test_what_a_provider_wrote_is_cut() -> None:
+def test_provider_text_is_truncated() -> None:
     told = meaning(said(RECEIVED, "4.00", json.dumps("no " * 500), method="PUT"))
 
     assert len(told) < 200
@@ -232,7 +232,7 @@ JSON = st.recursive(
     direction=st.sampled_from([SENT, RECEIVED]),
     options=st.text(max_size=40),
 )
-def test_whatever_a_peer_sends_has_a_sentence(
+def test_every_message_of_a_peer_has_a_sentence(
     body: Any, code: str, method: str, topic: str, direction: str, options: str
 ) -> None:
     message = said(direction, code, method=method, topic=topic, decoded=body, options=options)

@@ -31,7 +31,9 @@ NAMES = ("Northgate", "Tidewall", "Highmoor")
         ),
     ],
 )
-def test_who_gets_it_when(after: tuple[str, ...], sentence: str) -> None:
+def test_the_preview_says_when_each_provider_gets_its_message(
+    after: tuple[str, ...], sentence: str
+) -> None:
     assert gets_this("Farport", after=after, patience_s=10) == sentence
 
 
@@ -42,7 +44,7 @@ def told(
     return " ".join(effects(targets, is_narrowed=narrowed, names=NAMES[:2], strategy=strategy))
 
 
-def test_the_detour_is_always_said() -> None:
+def test_diverted_traffic_is_always_mentioned() -> None:
     assert told("203.0.113.7/32").startswith(
         "Traffic to 203.0.113.7/32 is diverted through the provider."
     )
@@ -66,14 +68,12 @@ def test_the_detour_is_always_said() -> None:
         ),
     ],
 )
-def test_what_applies_is_said_and_nothing_else(
-    with_it: str, without_it: str, sentence: str
-) -> None:
+def test_only_applicable_facts_are_mentioned(with_it: str, without_it: str, sentence: str) -> None:
     assert sentence in with_it
     assert sentence not in without_it
 
 
-def test_many_targets_are_not_all_listed() -> None:
+def test_long_lists_of_targets_are_shortened() -> None:
     many = told(*(f"192.0.2.{n}/32" for n in range(5)))
 
     assert "192.0.2.2/32 and others" in many

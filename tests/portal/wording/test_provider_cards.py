@@ -387,7 +387,7 @@ def test_every_status_of_a_card_has_its_sentence_pinned() -> None:
     assert {wording.display_status(one, NOW) for one, _, _ in CARDS} == set(wording.DisplayStatus)
 
 
-def test_a_provider_not_asked_yet_says_when_it_will_be() -> None:
+def test_the_card_of_a_provider_not_asked_yet_says_when_it_will_be() -> None:
     first = mitigation("Northgate", Status.PENDING, sent_at=ago(2))
 
     _, rest = wording.tell(mitigation("Tidewall", None), NOW, before=[first], patience_s=10)
@@ -398,7 +398,7 @@ def test_a_provider_not_asked_yet_says_when_it_will_be() -> None:
     )
 
 
-def test_the_track_shows_confirmed_steps_and_none_that_nobody_confirmed() -> None:
+def test_the_track_shows_only_confirmed_steps() -> None:
     filtering = wording.track(NORTHGATE, NOW)
     silent = wording.track(SILENT, NOW)
     refused = wording.track(
@@ -425,7 +425,7 @@ def test_no_sentence_of_a_card_uses_a_word_of_the_protocol() -> None:
     assert not [text for text in sentences for word in PROTOCOL_WORDS if word in text]
 
 
-def test_an_unknown_status_looks_old_and_is_in_the_lead() -> None:
+def test_an_unknown_status_looks_old_and_is_in_the_summary() -> None:
     odd = mitigation("Northgate", Status.MITIGATING, unknown_report=9, **MITIGATING)
     request = asked(RequestStatus.MITIGATING, odd)
 

@@ -100,7 +100,7 @@ SAID = [
 
 
 @pytest.mark.parametrize(("mitigations", "sentence", "shape"), SAID)
-def test_the_headline_names_what_is_no_longer_filtered(
+def test_the_headline_names_the_targets_no_longer_filtered(
     mitigations: list[wording.MitigationFacts], sentence: str, shape: str
 ) -> None:
     one = asked(RequestStatus.TERMINATED, *mitigations)
@@ -123,7 +123,7 @@ def test_the_headline_names_what_is_no_longer_filtered(
         ("", Act.ACKNOWLEDGE),
     ],
 )
-def test_a_request_that_ended_by_itself_offers_a_new_request(ended_by: str, act: Act) -> None:
+def test_a_request_that_ended_on_its_own_offers_a_new_request(ended_by: str, act: Act) -> None:
     one = asked(RequestStatus.TERMINATED, replaced([newer()], [WIDE]), ended_by=ended_by)
 
     step = wording.next_step(one, NOW)
@@ -140,7 +140,7 @@ def test_a_request_that_a_person_terminated_says_so_whatever_was_replaced_before
     assert wording.request_badge(one, NOW).word == "Terminated"
 
 
-def test_an_unrequested_end_says_so() -> None:
+def test_an_unrequested_end_is_called_unrequested() -> None:
     ended = mitigation("Northgate", Status.TERMINATED, ended_at=ago(60))
     one = asked(RequestStatus.TERMINATED, ended, ended_by="provider")
 
@@ -149,7 +149,7 @@ def test_an_unrequested_end_says_so() -> None:
     assert (badge.word, badge.family) == ("Withdrawn", "bad")
 
 
-def test_an_expired_lifetime_says_so_whatever_the_provider_reported() -> None:
+def test_an_expired_lifetime_is_named_whatever_the_provider_reported() -> None:
     ended = mitigation("Northgate", Status.TERMINATED, ended_at=ago(60))
     one = asked(RequestStatus.TERMINATED, ended, ended_by="lifetime", ended_at=ago(60))
 

@@ -136,7 +136,7 @@ def test_the_plan_says_first_who_stops_and_then_that_it_is_held_again(
     assert plain(wording.summary(one, NOW)) == summary
 
 
-def test_who_cannot_be_told_to_stop_is_called() -> None:
+def test_an_unreachable_provider_must_be_called() -> None:
     one = plan(RequestStatus.TERMINATING, stopping("Northgate", DOWN))
 
     step = wording.next_step(one, NOW)
@@ -144,7 +144,7 @@ def test_who_cannot_be_told_to_stop_is_called() -> None:
     assert step == wording.NextStep(wording.Act.CALL, one.mitigations[0])
 
 
-def test_the_question_says_what_comes_through_and_who_goes_on_holding_the_plan() -> None:
+def test_the_question_names_unfiltered_traffic_and_who_keeps_holding_the_plan() -> None:
     one = plan(
         RequestStatus.MITIGATING,
         filtering("Northgate", bps_dropped=387_500_000),
@@ -171,7 +171,7 @@ def test_the_question_says_what_comes_through_and_who_goes_on_holding_the_plan()
     ]
 
 
-def test_the_question_counts_what_a_person_asked_for_from_the_plan() -> None:
+def test_the_question_counts_requests_activated_from_the_plan() -> None:
     held = plan(RequestStatus.STANDBY, holding("Northgate"), holding("Tidewall"))
     activation = RequestFacts(
         name="Shop, full flood",
@@ -191,7 +191,7 @@ def test_the_question_counts_what_a_person_asked_for_from_the_plan() -> None:
     )
 
 
-def test_several_that_act_cannot_start_by_themselves_meanwhile() -> None:
+def test_providers_that_filter_cannot_start_automatically_during_a_stop() -> None:
     both = plan(RequestStatus.MITIGATING, filtering("Northgate"), filtering("Tidewall"))
 
     question = wording.stop_question(both, TARGETS, NOW)
@@ -204,11 +204,13 @@ def test_several_that_act_cannot_start_by_themselves_meanwhile() -> None:
 
 
 @pytest.mark.parametrize("mitigations", [(holding("Northgate"),), (told("Northgate"),), ()])
-def test_where_nobody_filters_nothing_is_asked(mitigations: tuple[MitigationFacts, ...]) -> None:
+def test_no_question_is_asked_if_no_provider_filters(
+    mitigations: tuple[MitigationFacts, ...],
+) -> None:
     assert wording.stop_question(plan(RequestStatus.STANDBY, *mitigations), TARGETS, NOW) is None
 
 
-def test_before_a_plan_is_turned_off_each_provider_is_told_what_concerns_it() -> None:
+def test_turning_a_plan_off_first_lists_the_effect_at_each_provider() -> None:
     one = plan(
         RequestStatus.MITIGATING, filtering("Northgate"), told("Tidewall"), holding("Eastwind")
     )
@@ -223,7 +225,7 @@ def test_before_a_plan_is_turned_off_each_provider_is_told_what_concerns_it() ->
     )
 
 
-def test_a_request_made_from_a_plan_says_before_its_end_that_the_plan_stays_on() -> None:
+def test_terminating_an_activation_first_says_that_the_plan_stays_on() -> None:
     one = RequestFacts(
         name="Shop, full flood",
         status=RequestStatus.MITIGATING,
@@ -273,7 +275,7 @@ def test_the_timeline_distinguishes_stopping_from_releasing_a_plan(
     assert lets_go.what != what
 
 
-def test_a_stop_is_read_aloud() -> None:
+def test_a_stop_is_announced_to_screen_readers() -> None:
     one = event_facts(
         EventType.MITIGATION_WITHDRAW_REQUESTED,
         {"hold_again": True},

@@ -112,7 +112,7 @@ def test_the_timeline_says_who_did_what(one: wording.EventFacts, what: str, deta
     assert (plain(entry.what), plain(entry.detail)) == (what, detail)
 
 
-def test_the_same_said_of_two_providers_at_once_is_one_entry() -> None:
+def test_equal_simultaneous_events_of_two_providers_are_one_entry() -> None:
     entries = [
         wording.entry(
             wording.EventFacts(at=NOW, type=EventType.MITIGATION_SENT, data={}, provider=short)
@@ -128,7 +128,9 @@ def test_the_same_said_of_two_providers_at_once_is_one_entry() -> None:
 @pytest.mark.parametrize(
     ("waits", "detail"), [({}, "The portal keeps trying."), ({"waits": True}, "")]
 )
-def test_nobody_is_said_to_try_who_waits_for_a_person(waits: dict[str, bool], detail: str) -> None:
+def test_a_provider_waiting_for_a_person_is_not_called_retrying(
+    waits: dict[str, bool], detail: str
+) -> None:
     entry = wording.entry(told(EventType.REQUEST_STATUS, {"status": "failing", **waits}))
 
     assert entry is not None
@@ -155,7 +157,7 @@ def test_only_failing_and_withdrawn_interrupt_a_reader() -> None:
     ]
 
 
-def test_no_entry_uses_a_word_of_the_protocol() -> None:
+def test_no_entry_uses_protocol_jargon() -> None:
     sentences = [text for _, *texts in ENTRIES for text in texts]
 
     assert not [text for text in sentences for word in PROTOCOL_WORDS if word in text]

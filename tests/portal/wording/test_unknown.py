@@ -84,7 +84,9 @@ GOES_ON: dict[str, Any] = {**WITHDRAWN, "confirmed_at": NOW - timedelta(minutes=
         ),
     ],
 )
-def test_the_fact_is_the_providers_report(dots_status: int | None, fact: str, word: str) -> None:
+def test_the_sentence_attributes_the_mitigation_to_the_provider(
+    dots_status: int | None, fact: str, word: str
+) -> None:
     one = unknown(dots_status)
 
     assert tell(one, NOW)[0] == fact
@@ -185,7 +187,7 @@ def test_each_step_of_a_withdrawal_has_a_sentence(
         ({}, "Northgate stopped filtering 203.0.113.0/24 on its own but still holds it."),
     ],
 )
-def test_by_itself_is_said_only_where_no_request_here_put_it_aside(
+def test_an_end_is_called_unrequested_only_if_no_request_replaced_it(
     fields: dict[str, Any], fact: str
 ) -> None:
     one = unknown(7, **fields)
@@ -221,7 +223,7 @@ def test_an_old_report_says_so() -> None:
     assert tell(one, NOW)[1].endswith("No report since 03:02:00; this is the last known status.")
 
 
-def test_many_targets_are_shortened_and_no_target_is_said_to_be_unnamed() -> None:
+def test_many_targets_are_shortened_and_missing_targets_are_mentioned() -> None:
     many = unknown(targets=tuple(f"203.0.113.{one}/32" for one in range(5)))
     nothing = unknown(targets=())
 
@@ -231,7 +233,9 @@ def test_many_targets_are_shortened_and_no_target_is_said_to_be_unnamed() -> Non
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("lost", [[], ["Tidewall"], ["Tidewall", "Harbour"]])
-def test_the_page_opens_with_it_and_what_is_not_connected(count: int, lost: list[str]) -> None:
+def test_the_page_leads_with_it_and_names_disconnected_providers(
+    count: int, lost: list[str]
+) -> None:
     said = says([unknown()] * count, lost=lost)
 
     assert said.headline == "Northgate filters 203.0.113.0/24. No request here asked for it."
@@ -240,7 +244,7 @@ def test_the_page_opens_with_it_and_what_is_not_connected(count: int, lost: list
     assert said.badge.family == "warn"
 
 
-def test_one_being_withdrawn_needs_no_decision() -> None:
+def test_a_mitigation_being_withdrawn_needs_no_decision() -> None:
     withdrawn = replace(unknown(), **WITHDRAWN)
 
     assert says([withdrawn], lost=[]).headline == (
@@ -249,7 +253,7 @@ def test_one_being_withdrawn_needs_no_decision() -> None:
     assert says([withdrawn, unknown()], lost=[]).headline.startswith("Northgate filters")
 
 
-def test_a_line_of_the_provider_names_the_first_and_counts_the_others() -> None:
+def test_the_providers_line_names_the_first_and_counts_the_others() -> None:
     assert beside([unknown()]) == ("It filters 203.0.113.0/24. No request here asked for it.")
     assert beside([unknown()] * 2).endswith("asked for it. It holds 1\u00a0other like it.")
 
@@ -275,7 +279,7 @@ STAGES: list[dict[str, Any]] = [{}, WITHDRAWN, {**WITHDRAWN, "session": DOWN}, T
 @pytest.mark.parametrize("dots_status", STATUSES)
 @pytest.mark.parametrize("fields", STAGES)
 @pytest.mark.parametrize("targets", [(), (SHOP,), (SHOP, "shop.example.com")])
-def test_every_sentence_is_whole(
+def test_every_sentence_is_complete(
     dots_status: int | None, fields: dict[str, Any], targets: tuple[str, ...]
 ) -> None:
     one = replace(unknown(dots_status, targets=targets), **fields)
@@ -292,5 +296,5 @@ def test_every_sentence_is_whole(
 
 
 @pytest.mark.parametrize("dots_status", [0, 6, 9, 255, None])
-def test_a_number_that_is_no_status_has_no_word(dots_status: int | None) -> None:
+def test_an_unassigned_status_number_has_no_label(dots_status: int | None) -> None:
     assert reported_status(dots_status) is None

@@ -218,7 +218,7 @@ def test_every_status_of_a_request_has_its_headline_pinned() -> None:
     assert {one.status for one, _ in HEADLINES} == set(RequestStatus)
 
 
-def test_what_was_reported_long_ago_is_not_said_to_be_reported_now() -> None:
+def test_an_old_report_is_not_shown_as_current() -> None:
     silent = Session(state="up", since=ago(9000), last_heard_at=ago(200))
     old = mitigation("Northgate", Status.MITIGATING, silent, mitigating_at=ago(920))
 
@@ -228,7 +228,7 @@ def test_what_was_reported_long_ago_is_not_said_to_be_reported_now() -> None:
     assert "Nothing heard from Northgate since 03:24:21" in wording.summary(one, NOW)
 
 
-def test_the_lead_of_a_request_says_how_much_and_until_when() -> None:
+def test_the_summary_of_a_request_says_how_much_and_until_when() -> None:
     one = asked(RequestStatus.MITIGATING, NORTHGATE, TIDEWALL)
 
     assert plain(wording.summary(one, NOW)) == (
@@ -237,7 +237,7 @@ def test_the_lead_of_a_request_says_how_much_and_until_when() -> None:
     )
 
 
-def test_the_lead_of_a_silent_request_names_who_is_silent_and_keeps_asking() -> None:
+def test_the_summary_of_a_silent_request_names_the_silent_provider() -> None:
     one = asked(
         RequestStatus.REQUESTING, SILENT, mitigation("Tidewall", Status.PENDING, sent_at=ago(7))
     )
@@ -273,7 +273,7 @@ def test_there_is_one_next_step_at_most(one: RequestFacts, act: wording.Act | No
     assert (step.act if step else None) == act
 
 
-def test_the_question_before_terminating_says_what_will_come_through() -> None:
+def test_the_question_before_terminating_names_the_traffic_that_will_come_through() -> None:
     one = asked(RequestStatus.MITIGATING, NORTHGATE, TIDEWALL)
 
     question = wording.terminate_question(one, ["203.0.113.0/26"], NOW)
@@ -300,12 +300,12 @@ SESSIONS = [
 
 
 @pytest.mark.parametrize(("session", "word", "sentence"), SESSIONS)
-def test_a_session_says_since_when(session: Session, word: str, sentence: str) -> None:
+def test_a_session_shows_its_start(session: Session, word: str, sentence: str) -> None:
     assert wording.session_badge(session, NOW).word == word
     assert plain(wording.session_sentence(session, NOW)) == sentence
 
 
-def test_ready_is_said_only_when_every_provider_is_connected() -> None:
+def test_the_page_is_ready_only_when_every_provider_is_connected() -> None:
     ready = wording.calm_says([("Northgate", UP), ("Tidewall", UP)])
     half = wording.calm_says([("Northgate", UP), ("Tidewall", DOWN)])
     lost = wording.calm_says([("Northgate", DOWN)])
@@ -315,7 +315,7 @@ def test_ready_is_said_only_when_every_provider_is_connected() -> None:
     assert lost.headline == "Not ready: no provider is connected."
 
 
-def test_the_page_opens_with_the_worst_request_and_a_word_on_the_other() -> None:
+def test_the_page_leads_with_the_worst_request_and_mentions_the_other() -> None:
     worst = RequestFacts(
         name="Mail relays",
         status=RequestStatus.MITIGATING,
@@ -347,9 +347,9 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("facts", "sentence"), REFUSALS)
-def test_a_refusal_has_its_reason_in_words(facts: dict[str, Any], sentence: str) -> None:
+def test_a_refusal_has_its_reason_as_text(facts: dict[str, Any], sentence: str) -> None:
     assert wording.refusal_sentence("Tidewall", **facts) == sentence
 
 
-def test_no_headline_uses_a_word_of_the_protocol() -> None:
+def test_no_headline_uses_protocol_jargon() -> None:
     assert not [text for _, text in HEADLINES for word in PROTOCOL_WORDS if word in text]
