@@ -38,7 +38,7 @@ def test_a_provider_not_asked_yet_is_asked_with_one_click(
     assert [one.asked_by for one in mitigations_of(request)] == [None, alice]
 
 
-def test_a_card_says_why_it_was_asked_and_when_the_silent_one_is_tried_next(
+def test_a_card_says_why_the_provider_was_asked_and_when_the_silent_one_is_retried(
     alice: User, ask: Ask, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
     request = ask()
@@ -260,7 +260,7 @@ def test_unprotected_targets_are_named_beside_good_news(
     assert "Retrying at" in page
 
 
-def test_whom_a_limit_excludes_is_said_on_its_card(
+def test_the_card_of_an_excluded_provider_says_which_limit(
     alice: User, ask: Ask, client_of: ClientOf, acme_tidewall: Subscription
 ) -> None:
     request = ask()

@@ -25,7 +25,7 @@ def page_of(browser: Client, request: MitigationRequest, query: str = "") -> str
     return browser.get(f"{request.get_absolute_url()}{query}").content.decode()
 
 
-def test_both_cards_say_who_filters_and_how_much(
+def test_both_cards_show_who_filters_and_how_much(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
@@ -41,7 +41,7 @@ def test_both_cards_say_who_filters_and_how_much(
     assert "<title>Mitigating – Shop front-end – Acme" in page
 
 
-def test_cards_of_a_failover_are_numbered_and_name_who_is_not_asked(
+def test_failover_cards_are_numbered_and_include_providers_not_asked(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()

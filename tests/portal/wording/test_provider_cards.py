@@ -377,7 +377,9 @@ CARDS = [
 
 
 @pytest.mark.parametrize(("one", "fact", "rest"), CARDS)
-def test_a_card_says_what_is_known_and_by_whom(one: MitigationFacts, fact: str, rest: str) -> None:
+def test_a_card_says_what_is_known_and_from_which_source(
+    one: MitigationFacts, fact: str, rest: str
+) -> None:
     said = wording.tell(one, NOW)
 
     assert (plain(said[0]), plain(said[1])) == (fact, rest)
@@ -419,7 +421,7 @@ def test_the_track_shows_only_confirmed_steps() -> None:
     ]
 
 
-def test_no_sentence_of_a_card_uses_a_word_of_the_protocol() -> None:
+def test_no_sentence_of_a_card_uses_protocol_jargon() -> None:
     sentences = [text for _, *texts in CARDS for text in texts]
 
     assert not [text for text in sentences for word in PROTOCOL_WORDS if word in text]

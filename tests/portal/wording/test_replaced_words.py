@@ -179,7 +179,7 @@ def test_the_card_of_a_replaced_mitigation_is_called_replaced(lost: list[str], f
         ),
     ],
 )
-def test_the_card_says_what_is_still_covered(
+def test_the_card_names_the_targets_still_covered(
     mitigations: wording.MitigationFacts, fact: str, rest: str
 ) -> None:
     shown = wording.MitigationFacts(

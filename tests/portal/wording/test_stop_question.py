@@ -82,7 +82,7 @@ CARDS = [
 
 
 @pytest.mark.parametrize(("one", "fact", "rest"), CARDS)
-def test_a_card_says_that_it_stops_and_holds_the_plan_again(
+def test_a_card_says_that_the_provider_stops_and_holds_the_plan_again(
     one: MitigationFacts, fact: str, rest: str
 ) -> None:
     said = tuple(plain(text) for text in wording.tell(one, NOW))
