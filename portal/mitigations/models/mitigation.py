@@ -181,7 +181,7 @@ class Mitigation(models.Model):
             models.UniqueConstraint(
                 fields=["request", "subscription"],
                 condition=models.Q(wanted="active"),
-                name="one_wanted_leg_per_provider",
+                name="one_wanted_mitigation_per_provider",
             ),
         ]
         indexes = [
