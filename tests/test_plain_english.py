@@ -1,4 +1,4 @@
-"""Phrases that do not belong on a page, in an API error or in the API's document."""
+"""Phrases that do not belong on a page, in an API error, in the API's document or in docs/."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parent.parent
+GENERATED: Final = frozenset({"conformance.md", "state-machines.md"})
 PACKAGES: Final = (
     "local_stack",
     "portal/accounts",
@@ -46,6 +47,13 @@ INSTEAD: Final = {
     r"(?:^|[.:;] )Who (was|is|were|has|had)": "a noun: relative clauses are no subject",
     r"(?:^|[.;] )Of (a|an|the|who)": "For a plan: …",
     r"not because you asked": "this portal did not ask it to",
+    r"in peace": "in peacetime",
+    r"there and back": "round trip",
+    r"hang(s|ing)? on": "depends on",
+    r"com(e|es|ing) about": "starts",
+    r"so far as": "as; or: if",
+    r"says? of (it|them|the|a)": "says that it …",
+    r", for (it|they|there|nothing) [a-z]+": "because",
 }
 BANNED: Final = {
     re.compile(rf"{'' if phrase.startswith('(?:') else BEFORE}{phrase}(?![\w-])"): words
@@ -82,6 +90,18 @@ def shown(template: str) -> str:
     return " ".join(re.sub(r"\{[%#].*?[%#]\}|<[^>]*>", " ", template, flags=re.DOTALL).split())
 
 
+def prose(document: str) -> str:
+    """The text of a Markdown document without code and the targets of links."""
+    without_blocks = re.sub(r"^ *```.*?^ *```", "", document, flags=re.DOTALL | re.MULTILINE)
+    return " ".join(re.sub(r"`[^`]*`|(?<=\])\([^)]*\)", "", without_blocks).split())
+
+
+def documents() -> Iterator[Path]:
+    for place in (ROOT, ROOT / "dots_client", ROOT / "dots_server"):
+        yield from place.glob("*.md")
+    yield from (path for path in (ROOT / "docs").rglob("*.md") if path.name not in GENERATED)
+
+
 def texts() -> Iterator[tuple[str, str]]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -94,6 +114,8 @@ def texts() -> Iterator[tuple[str, str]]:
     for path in sorted((ROOT / "static" / "js").glob("*.js")):
         for text in re.findall(r'["`]([^"`\n]* [^"`\n]*)["`]', path.read_text()):
             yield str(path.relative_to(ROOT)), text
+    for path in documents():
+        yield str(path.relative_to(ROOT)), prose(path.read_text())
     yield "docs/openapi.yaml", " ".join((ROOT / "docs" / "openapi.yaml").read_text().split())
 
 
@@ -118,6 +140,7 @@ def test_every_text_is_plain_english() -> None:
         "Northgate: asked. Who was withdrawn may be asked again.",
         "At most 32 are kept.",
         "It ended at 03:12; that is from then.",
+        "Keep a session in peace, for nothing else works under attack.",
     ],
 )
 def test_an_odd_sentence_is_found(said: str) -> None:

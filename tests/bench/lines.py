@@ -81,7 +81,7 @@ async def from_nothing(line: Line) -> Outcome:
 
 
 async def from_a_ticket(line: Line) -> Outcome:
-    """The same after a session in peace, whose ticket is still here."""
+    """The same after a session in peacetime, whose ticket is still here."""
     cache = ClientCache()
     calm = Weather(delay_s=DELAY_S)
     async with relaying(line.provider.port, seed=line.seed, weather=calm) as relay:

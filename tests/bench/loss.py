@@ -91,7 +91,7 @@ def main(arguments: Sequence[str]) -> None:
             ],
         ),
         "ticket": (
-            "The same with a ticket from a session in peace",
+            "The same with a ticket from a session in peacetime",
             [Way("dots_client", lines.from_a_ticket, options.runs)],
         ),
     }

@@ -64,7 +64,7 @@ def test_a_person_asks_the_next_provider_manually_and_withdraws_the_late_one(
     alice = page_of("alice")
     ask_for_help(alice)
 
-    # One interaction: no question, for it only adds help.
+    # One interaction: no question, because it only adds help.
     provider_card(alice, "Tidewall").get_by_role("button", name="Ask Tidewall now").click()
     expect(provider_card(alice, "Tidewall")).to_contain_text(
         "Reports that it is filtering.", timeout=WITHIN_MS

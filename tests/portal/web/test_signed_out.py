@@ -150,7 +150,7 @@ def test_another_person_signing_in_on_that_browser_does_not_see_the_form(
 
 
 OURS = {"Origin": "http://testserver"}
-"""What a browser says of a form of ours."""
+"""The headers that a browser sends with a form of the portal."""
 
 
 def mark_of(user: User, **changed: Any) -> str:
