@@ -11,8 +11,8 @@ from portal.organizations.models import Membership
 
 
 def unknown_for(membership: Membership, unknown_id: UUID) -> UnknownMitigation:
-    """The organization's unknown mitigation, over or not; NotFound if there is none, or another
-    organization has it.
+    """The organization's unknown mitigation, ended or not; NotFound if it does not exist or belongs
+    to another organization.
     """
     row = queries.unknown_mitigations(membership.organization).filter(pk=unknown_id).first()
     if row is None:

@@ -60,7 +60,7 @@ def adoptable(
 ) -> Adoptable:
     """Raises NotAdoptable.
 
-    `has_row`: a mitigation in the portal's database, over or not, has its mid.
+    `has_row`: a mitigation in the portal's database, ended or not, has its mid.
     """
     _refuse_what_is_over(unknown, provider)
     _refuse_what_is_old(unknown, provider, now)
@@ -149,8 +149,8 @@ def _refuse_what_no_request_can_say(
 
 
 def _refuse_another_spelling(unknown: UnknownMitigation, checked: Checked, provider: str) -> None:
-    """A refresh repeats the scope in normal form, and a provider may take another spelling under
-    the mid for another scope.
+    """Refuse another spelling: a refresh repeats the scope in normal form, and a provider may take
+    another spelling under the mid for another scope.
     """
     kinds = (
         ("a prefix", unknown.targets["prefixes"], checked.asked["prefixes"]),

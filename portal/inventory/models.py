@@ -38,14 +38,14 @@ class Inventory(models.Model):
 
 
 class Ending(models.TextChoices):
-    """Why an unknown mitigation is over."""
+    """Why an unknown mitigation has ended."""
 
     GONE = "gone"
     """The provider no longer holds it."""
     ADOPTED = "adopted"
     """A request owns it."""
     EXPLAINED = "explained"
-    """It turned out that a request of the portal had asked for it."""
+    """A request of the portal turned out to have asked for it."""
     IDENTITY = "identity"
     """The portal now has another cuid at this provider and can no longer ask about it."""
 
@@ -84,7 +84,7 @@ class UnknownMitigation(models.Model):
     asked_once = models.ForeignKey(
         Mitigation, on_delete=models.SET_NULL, null=True, related_name="+"
     )
-    """The request that had asked for it and is over in the portal."""
+    """The request that had asked for it and has ended in the portal."""
 
     withdrawal_asked_at = models.DateTimeField(null=True)
     withdrawn_by = models.ForeignKey(
@@ -95,8 +95,8 @@ class UnknownMitigation(models.Model):
     told_at = models.DateTimeField(null=True)
     """When the provider last confirmed the withdrawal."""
     release_tried_at = models.DateTimeField(null=True, db_column="let_go_at")
-    """When the portal last tried, with a lifetime of 1, to end what the provider still held in
-    standby.
+    """When the portal last tried, with a lifetime of 1, to end it while the provider still held it
+    in standby.
     """
     release_tries = models.PositiveSmallIntegerField(
         default=0, db_default=0, db_column="let_go_tries"

@@ -29,7 +29,7 @@ TOLD_AGAIN_AFTER: Final = timedelta(seconds=30)
 
 
 def unknown_mitigations(organization: Organization) -> QuerySet[UnknownMitigation]:
-    """All unknown mitigations, over or not."""
+    """All unknown mitigations, ended or not."""
     return UnknownMitigation.objects.filter(organization=organization).select_related(
         "subscription__provider", "withdrawn_by", "adopted_by", "request", "asked_once__request"
     )
@@ -47,7 +47,7 @@ def open_unknown(subscription_id: UUID) -> list[UnknownMitigation]:
 
 
 def mids_of_requests(rows: Iterable[UnknownMitigation]) -> set[tuple[UUID, int]]:
-    """The (subscription, mid) pairs of `rows` that belong to a mitigation of the portal, over or
+    """The (subscription, mid) pairs of `rows` that belong to a mitigation of the portal, ended or
     not.
     """
     same = (Q(subscription=row.subscription_id, mid=row.mid) for row in rows)
@@ -68,8 +68,8 @@ def with_withdrawals(held: Collection[UUID]) -> set[UUID]:
 
 
 def released_for(unknown: UnknownMitigation) -> Mitigation | None:
-    """The mitigation of our request for which the provider put `unknown` aside (status 7 of RFC
-    9132 Table 3).
+    """The mitigation of our request for which the provider withdrew `unknown` (status 7 of RFC 9132
+    Table 3).
 
     None if the provider stopped for another reason or did not stop.
     """

@@ -175,7 +175,7 @@ def _end(row: UnknownMitigation, ending: Ending, now: datetime) -> None:
 def withdraw(*, unknown_id: UUID, actor: Actor) -> UnknownMitigation:
     """Request its withdrawal. Repeated and concurrent calls have no further effect.
 
-    Conflict if a request owns it by now: terminate that request instead.
+    Raises Conflict if a request owns it by now: terminate that request instead.
     """
     person = actor.require_person()
     row = _lock(unknown_id)
@@ -265,7 +265,7 @@ def record_release(*, unknown_id: UUID, now: datetime) -> bool:
     """Record that the portal asks the provider to release a mitigation in standby; False if it must
     not ask.
 
-    Saved before the PUT is sent, so that the number of tries is limited whatever the provider
+    Saved before the PUT is sent, so that the number of attempts is limited whatever the provider
     answers.
     """
     row = _lock(unknown_id)

@@ -1,4 +1,4 @@
-"""The only way from a membership and an id to a request."""
+"""The only way from a membership and an id to a mitigation request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from portal.organizations.models import Membership
 
 
 def request_for(membership: Membership, request_id: UUID) -> MitigationRequest:
-    """The organization's request; NotFound when there is none, or it is somebody else's."""
+    """The organization's request; NotFound if it does not exist or belongs to another
+    organization.
+    """
     request = (
         MitigationRequest.objects.select_related(
             "organization", "created_by", "terminate_asked_by", "acknowledged_by"

@@ -1,4 +1,4 @@
-"""What the staff's site says of live requests; requests themselves are no business of the staff."""
+"""What the staff site shows of live requests. Staff cannot see or edit the requests themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CALLED = {RequestKind.STANDBY: "The standby plan", RequestKind.DRILL: "The dril
 
 @tells_uses_of(ProtectedResource)
 def live_requests(resource: ProtectedResource) -> Iterator[str]:
-    """Each live request for something in the resource."""
+    """Each live request that targets something in the resource."""
     claim = (resource.kind, resource.value)
     own = MitigationRequest.objects.filter(organization_id=resource.organization_id)
     for request in own.exclude(status__in=REQUEST_TERMINAL).order_by("created_at"):
@@ -28,7 +28,7 @@ def live_requests(resource: ProtectedResource) -> Iterator[str]:
 
 
 def _targets(request: MitigationRequest) -> list[tuple[str, str]]:
-    """Pairs of kind and value."""
+    """(kind, value) pairs."""
     scope = request.scope
     return [
         *(("prefix", value) for value in scope["prefixes"]),

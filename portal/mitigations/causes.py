@@ -1,4 +1,4 @@
-"""Why a provider was asked, and why policy withdrew one, as codes. portal.wording makes the
+"""Codes for why a provider was asked and why policy withdrew one. portal.wording writes the
 sentences.
 """
 
@@ -10,43 +10,41 @@ from django.db import models
 
 
 class Cause(models.TextChoices):
-    """Why a provider was asked. `FALLBACK` has those that name a provider which did not help."""
+    """Why a provider was asked. The causes in `FALLBACK` go with the provider that did not help."""
 
     FIRST = "first"
-    """The request itself asked it, before any provider had failed."""
+    """The request asked it first, before any provider failed."""
     BY_HAND = "by_hand"
-    """A person asked it, whatever the order says."""
+    """A person asked it, regardless of the order."""
     HELD_AGAIN = "held_again"
-    """It stopped filtering for a plan, and holds the plan again."""
+    """It stopped filtering for a plan and now holds the plan again."""
     REFUSED = "refused"
     EXCEEDED = "exceeded"
-    """The provider before it is over capacity."""
+    """The previous provider is over capacity."""
     WITHDREW = "withdrew"
-    """The provider before it stopped on its own."""
+    """The previous provider stopped on its own."""
     SILENT = "silent"
-    """The provider before it did not answer in time."""
+    """The previous provider did not answer in time."""
     TOLD_TO_WAIT = "told_to_wait"
-    """The provider before it, or a gateway on the way, asked the portal to wait."""
+    """The previous provider, or a gateway on the path, asked the portal to wait."""
     NOT_REACHED = "not_reached"
-    """The request to the provider before it went round in a loop."""
+    """The request to the previous provider looped between gateways."""
     NOT_SENDABLE = "not_sendable"
-    """The portal could not send the request to the provider before it."""
+    """The portal could not send the request to the previous provider."""
     NOT_SAVED = "not_saved"
-    """The portal could not save the answer of the provider before it."""
+    """The portal could not save the answer of the previous provider."""
     OTHER = "other"
-    """An earlier release gave a reason that has no code; its text is all that is known."""
+    """An earlier release saved a reason without a code; only its text is known."""
 
 
 FALLBACK: Final = frozenset(Cause) - {Cause.FIRST, Cause.BY_HAND, Cause.HELD_AGAIN}
-"""The provider was asked in place of another that did not help."""
+"""The provider was asked because another one did not help."""
 
 
 class WithdrawnCause(models.TextChoices):
-    """Why policy withdrew a provider; none of them where a person did, or where the whole request
-    ended.
-    """
+    """Why policy withdrew a provider. Empty if a person did, or if the whole request ended."""
 
     EARLIER_FILTERS = "earlier_filters"
-    """Providers before it in order report that they filter every target of it."""
+    """Providers earlier in the order report that they filter every target of it."""
     OTHER = "other"
-    """An earlier release gave a reason that has no code; its text is all that is known."""
+    """An earlier release saved a reason without a code; only its text is known."""

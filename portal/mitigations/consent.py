@@ -1,4 +1,4 @@
-"""Consent of a person to replace live requests and unknown mitigations, and the refusal without it
+"""A person's consent to replace live requests and unknown mitigations, and the refusal without it
 (ADR 25).
 """
 
@@ -35,7 +35,7 @@ class WouldReplace(Conflict):
 
 
 def replaced_members(replaced: Replaced) -> dict[str, Any]:
-    """What would be replaced, as the API shows it."""
+    """The replaced requests and mitigations, as the API shows them."""
     is_unknown = isinstance(replaced.what, Unknown)
     return {
         "request": None if is_unknown else str(replaced.id),
@@ -54,19 +54,19 @@ class Consent:
 
     named: tuple[UUID, ...] = ()
     is_exact: bool = False
-    """each named request must be live and would be replaced; a page may name some that ended
-    meanwhile
+    """each named request must be live and would be replaced; a page may name requests that have
+    ended since
     """
     wider_is_free: bool = False
-    "a request of which the new one asks for everything, and for more, need not be named"
+    "requests that the new one fully covers and exceeds need not be named"
     is_joint: bool = False
-    "one request is made that asks for everything of those that it would replace"
+    "make one request that covers everything it would replace"
     unknown_is_free: bool = False
-    "an unknown mitigation of which the new request asks for everything need not be named"
+    "unknown mitigations that the new request fully covers need not be named"
 
     def check(self, found: Sequence[Replaced]) -> None:
-        """Raises Invalid for named requests that would not be replaced, WouldReplace with `found`
-        if one is not named.
+        """Raises Invalid if a named request would not be replaced, WouldReplace with `found` if one
+        is not named.
         """
         if self.is_exact:
             _refuse_strangers(self.named, [one.id for one in found])
@@ -86,7 +86,8 @@ NO_CONSENT: Final = Consent()
 
 
 def _refuse_strangers(named: Sequence[UUID], known: Collection[UUID]) -> None:
-    # One answer for what has ended, what does not overlap and what belongs to somebody else.
+    # The same answer for a request that has ended, does not overlap or belongs to another
+    # organization.
     message = (
         "This is not a live request or unknown mitigation that would be replaced. Leave it out."
     )

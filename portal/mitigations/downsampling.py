@@ -1,4 +1,4 @@
-"""Choose which old counter reports can be removed without changing the shape of the chart: a pure
+"""Choose which old counter reports can be removed without changing the shape of the chart. A pure
 function.
 """
 
@@ -13,9 +13,9 @@ from typing import Final
 from uuid import UUID
 
 STEP: Final = timedelta(seconds=30)
-"""In each such step the last and the highest report of each mitigation stay.
+"""The last and the highest report of each mitigation in each step are kept.
 
-Shorter than what the chart shows as a hole.
+Shorter than the silence that the chart shows as a gap.
 """
 
 
@@ -28,23 +28,24 @@ class CounterReport:
     at: datetime
     rate: int = 0
     is_after_repeats: bool = False
-    "it says how long the provider repeated the numbers of the report before"
+    "it says how long the provider repeated the numbers of the previous report"
 
 
 @dataclass(frozen=True, slots=True)
 class Downsampled:
-    """Which reports are removed, and which change, by their event numbers."""
+    """The event numbers of the reports to remove, and of those to change."""
 
     gone: frozenset[int]
     loose: frozenset[int]
-    "they stay, but no longer say how long the report before was repeated, since it is removed"
+    """kept, but they no longer say how long the previous report was repeated, since it is removed
+    """
 
 
 def downsample(reports: Iterable[CounterReport]) -> Downsampled:
     """Choose what to remove from `reports`, which are in the order of the log.
 
-    The first and the last report of each mitigation stay, and those around a silence, so that no
-    hole appears or is filled.
+    The first and last report of each mitigation are kept, and those around a silence, so that no
+    gap appears or disappears.
     """
     by_mitigation: dict[UUID | None, list[CounterReport]] = defaultdict(list)
     for report in reports:

@@ -1,8 +1,8 @@
-"""Who is asked next, who is withdrawn again, and what nobody protects: pure functions of the
-mitigations.
+"""Which provider is asked next, which is withdrawn, and which targets no provider protects. Pure
+functions of the mitigations.
 
-Providers may protect different parts of one request, so each target is looked at by itself: it goes
-to the first provider in order that may protect it, and to the next one when those before do not
+Providers may protect different parts of a request, so each target is handled separately: it goes to
+the first provider in order that may protect it, and to the next one if the earlier ones do not
 help.
 """
 
@@ -27,7 +27,7 @@ from portal.mitigations.models import (
 from portal.mitigations.states import CONFIRMED, LOOP, SET_BACK, RequestStatus, Status
 
 CLOCKS_APART: Final = timedelta(seconds=5)
-"""A provider counts whole seconds from the request, the portal counts from the answer."""
+"""A provider counts whole seconds from the request; the portal counts from the answer."""
 _CAUSES: Final = {
     Status.REFUSED: Cause.REFUSED,
     Status.EXCEEDED: Cause.EXCEEDED,
@@ -41,7 +41,7 @@ class Why:
 
     cause: Cause
     subscription: UUID | None = None
-    "whose failure it is, for a cause in FALLBACK"
+    "the provider that failed, for a cause in FALLBACK"
 
 
 FIRST: Final = Why(Cause.FIRST)
@@ -49,14 +49,14 @@ FIRST: Final = Why(Cause.FIRST)
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A provider to be asked now, and why."""
+    """A provider to ask now, and why."""
 
     subscription: UUID
     why: Why
 
 
 def current_mitigations(mitigations: Iterable[Mitigation]) -> list[Mitigation]:
-    """The newest mitigation of each provider, in the order of the providers: one that was withdrawn
+    """The newest mitigation of each provider, in the order of the providers. A withdrawn provider
     may have been asked again.
     """
     newest: dict[UUID, Mitigation] = {}
@@ -66,12 +66,12 @@ def current_mitigations(mitigations: Iterable[Mitigation]) -> list[Mitigation]:
 
 
 def may_be_started(mitigation: Mitigation | None) -> bool:
-    """Whether the order may ask this provider: it was never asked, or no person withdrew it."""
+    """Whether failover may ask this provider: it was never asked, or no person withdrew it."""
     return mitigation is None or _is_withdrawn_by_portal(mitigation)
 
 
 def due(scopes: Mapping[UUID, Targets], mitigations: Sequence[Mitigation]) -> list[Due]:
-    """Whom to ask now.
+    """Which providers to ask now.
 
     `scopes`: what each provider may protect, in the order in which they are asked.
     """
@@ -89,7 +89,7 @@ def due(scopes: Mapping[UUID, Targets], mitigations: Sequence[Mitigation]) -> li
 
 
 def _why_next(target: str, mitigations: Sequence[Mitigation]) -> Why | None:
-    """Why the next provider is asked for `target`; None while no other one is."""
+    """Why the next provider is asked for `target`; None if no other provider is due."""
     holding = [mitigation for mitigation in mitigations if target in every_target(mitigation.scope)]
     counting = [
         mitigation
@@ -97,7 +97,7 @@ def _why_next(target: str, mitigations: Sequence[Mitigation]) -> Why | None:
         if not (is_withdrawn_by_person(mitigation) or _is_withdrawn_by_portal(mitigation))
     ]
     if not counting and any(is_withdrawn_by_person(mitigation) for mitigation in holding):
-        # What a person took away is not brought back by the order of the providers.
+        # Failover does not bring back a provider that a person withdrew.
         return None
     why = FIRST
     for mitigation in counting:
@@ -109,7 +109,7 @@ def _why_next(target: str, mitigations: Sequence[Mitigation]) -> Why | None:
 
 
 def why_no_help(mitigation: Mitigation) -> Cause | None:
-    """Why this mitigation does not help; None while it does or may."""
+    """Why this mitigation does not help; None if it does or might."""
     if mitigation.wanted == Wanted.WITHDRAWN:
         return None
     status = Status(mitigation.status)
@@ -127,8 +127,8 @@ def why_no_help(mitigation: Mitigation) -> Cause | None:
 
 
 def next_try_at(mitigations: Sequence[Mitigation], now: datetime) -> datetime | None:
-    """When the portal asks a provider next; `now` while it is asking one; None: only after a person
-    acts.
+    """When the portal asks a provider next: `now` while it is asking one, None if only after a
+    person acts.
     """
     times = [
         max(mitigation.retry_at or now, now)
@@ -162,7 +162,9 @@ def is_withdrawn_by_policy(mitigation: Mitigation) -> bool:
 
 
 def is_given_up_at_end(mitigation: Mitigation) -> bool:
-    """Whether the portal withdrew it when the requested lifetime ended: an extension asks again."""
+    """Whether the portal withdrew it when the requested lifetime ended. An extension asks it
+    again.
+    """
     is_asked_to_end = mitigation.withdrawal_asked_at is not None and not mitigation.hold_again
     return (
         mitigation.wanted == Wanted.WITHDRAWN
@@ -177,12 +179,12 @@ def _is_withdrawn_by_portal(mitigation: Mitigation) -> bool:
 
 
 def may_filter(mitigation: Mitigation) -> bool:
-    """Somebody counts on it: the provider holds it, or may hold it as far as anybody knows."""
+    """Whether the provider holds it, or may hold it as far as the portal knows."""
     return mitigation.wanted == Wanted.ACTIVE and mitigation.status in (Status.PENDING, *CONFIRMED)
 
 
 def uncovered_targets(scope: Targets, mitigations: Sequence[Mitigation]) -> list[str]:
-    """The targets that no provider holds, nor one that was just asked for the first time."""
+    """The targets that no provider holds and that no provider was just asked for the first time."""
     covered = {
         target
         for mitigation in mitigations
@@ -193,8 +195,8 @@ def uncovered_targets(scope: Targets, mitigations: Sequence[Mitigation]) -> list
 
 
 def is_asked_again(mitigation: Mitigation, mitigations: Sequence[Mitigation]) -> bool:
-    """Whether who said no is asked once more: to hold a plan always, for a request what nobody else
-    helps with.
+    """Whether a provider that refused is retried: always for a plan, for a request only if no other
+    provider helps.
     """
     request = mitigation.request
     if mitigation.wanted != Wanted.ACTIVE:
@@ -216,10 +218,10 @@ def _helps_or_was_just_asked(mitigation: Mitigation) -> bool:
 def requested_until(
     request: MitigationRequest, mitigations: Iterable[Mitigation]
 ) -> datetime | None:
-    """When the requested lifetime ends: it begins with the first confirmation, and again with each
-    extension.
+    """When the requested lifetime ends. It starts with the first confirmation and restarts with
+    each extension.
 
-    None: the request renews automatically, has no end, or no provider has confirmed it yet.
+    None: the request renews automatically, is indefinite, or no provider has confirmed it yet.
     """
     if not request.is_immediate or request.auto_renew or request.lifetime_s < 0:
         return None
@@ -237,7 +239,7 @@ def requested_until(
 
 
 def ended_by(request: MitigationRequest, mitigations: Sequence[Mitigation]) -> EndedBy:
-    """Why a request is over, from its mitigations."""
+    """Why a request has ended, derived from its mitigations."""
     if request.terminate_asked_at is not None:
         return EndedBy.PORTAL if request.terminate_asked_by_id is None else EndedBy.PERSON
     if request.status == RequestStatus.EXPIRED:
@@ -262,8 +264,8 @@ def ended_by(request: MitigationRequest, mitigations: Sequence[Mitigation]) -> E
 
 
 def _ended_with_lifetime(mitigation: Mitigation) -> bool:
-    """Whether it ended with its requested lifetime: the provider's report of the end can precede
-    the portal's clock.
+    """Whether it ended with its requested lifetime. The provider may report the end before the
+    portal's clock reaches it.
     """
     began = mitigation.refreshed_at or mitigation.confirmed_at
     if began is None or mitigation.ended_at is None or mitigation.lifetime_s < 0:

@@ -1,4 +1,4 @@
-"""Which providers policy withdraws when an earlier one accepts late and filters after all: a pure
+"""Which providers policy withdraws when an earlier one accepts late and then filters. A pure
 function of the mitigations.
 """
 
@@ -24,9 +24,10 @@ def withdrawn_on_late_acceptance(
     """The mitigations that fallback started and policy withdraws, each with the subscriptions that
     filter instead.
 
-    Only where providers before it report that they filter every target of the later one, and were
-    heard since `heard_since`: an acceptance alone stops nothing yet. Never what a person started.
-    `spared`: providers that policy withdrew before and had to ask again.
+    A mitigation is withdrawn only if providers earlier in the order report that they filter all its
+    targets and were heard since `heard_since`: an acceptance alone stops nothing. Policy never
+    withdraws what a person started. `spared`: providers that policy withdrew before and had to ask
+    again.
     """
     if policy != LateAcceptance.WITHDRAW_LATER:
         return []

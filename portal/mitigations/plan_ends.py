@@ -1,9 +1,9 @@
-"""When what a provider filters for a plan has ended although nobody here asked for that: pure
-functions of the rows.
+"""When filtering for a plan has ended although no person here asked for it. Pure functions of the
+rows.
 
-A provider starts a plan when contact is lost. It may stop in many ways: it arms the plan again,
-forgets it, withdraws it, or lets its lifetime run out. A lost session is no end: then nobody knows,
-and the rows say what was reported last.
+A provider activates a plan when contact is lost. It may stop in several ways: rearm the plan,
+forget it, withdraw it, or let its lifetime run out. A lost session is not an end: the real state is
+then unknown, and the rows keep the last report.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def filtering_end(
     conflict: Mapping[str, Any] | None,
     newer: Callable[[], Sequence[Mitigation]],
 ) -> FilteringEnd | None:
-    """How the filtering for a plan ends by this change to `status`; None: it does not, or somebody
-    here wanted that.
+    """How the filtering for a plan ends by this change to `status`; None if it does not, or if a
+    person here wanted it.
 
-    `mitigation` is as it was before. `newer` reads the newer requests for help now at its provider:
-    where they protect all that it protected, nothing has ended.
+    `mitigation` is the state before the change. `newer` reads the newer immediate requests at its
+    provider: if they protect everything that it protected, nothing has ended.
     """
     if trigger not in _BY or mitigation.withdrawal_asked_at is not None:
         return None
@@ -66,8 +66,8 @@ def filtering_end(
 
 
 def filtering_ended_at(mitigations: Sequence[Mitigation]) -> datetime | None:
-    """When the last of a plan's providers stopped by itself; None while one of them acts, and where
-    none did.
+    """When the last of a plan's providers stopped on its own; None while one still acts, or if none
+    did.
     """
     if is_acted_on(mitigations):
         return None
@@ -80,8 +80,8 @@ def is_acted_on(mitigations: Sequence[Mitigation]) -> bool:
 
 
 def _acts(mitigation: Mitigation) -> bool:
-    """It filters or sets up, as far as its provider last said; one that winds down may filter a
-    little longer.
+    """Whether it filters or is starting to, by its provider's last report. A provider that winds
+    down may filter a little longer.
     """
     is_winding_down = mitigation.status == Status.TERMINATING
     return mitigation.status in ACTIVE or (is_winding_down and mitigation.mitigating_at is not None)

@@ -1,4 +1,6 @@
-"""Reads, the organization first. Querysets where the caller pages or filters further."""
+"""Queries; the first argument is the organization. They return querysets where the caller pages or
+filters further.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +42,13 @@ ACTED_ON: Final = (
     RequestStatus.MITIGATING,
     RequestStatus.ATTACK_STOPPED,
 )
-"""What a plan's request is while a provider that activated it acts."""
+"""The status of a plan's request while a provider that activated it acts."""
 
 
 def requests(
     organization: Organization, *, kinds: Collection[RequestKind] = IMMEDIATE_ONLY
 ) -> QuerySet[MitigationRequest]:
-    """Newest first, with everything a line of the history shows."""
+    """Newest first, with everything a row of the history shows."""
     return (
         MitigationRequest.objects.filter(organization=organization, kind__in=kinds)
         .select_related("organization", "created_by", "terminate_asked_by", "acknowledged_by")
@@ -62,9 +64,7 @@ def requests(
 
 
 def live_requests(organization: Organization) -> QuerySet[MitigationRequest]:
-    """What goes on now: what was asked for at once, and plans that a provider activated
-    by itself.
-    """
+    """Live requests: immediate ones, and plans that a provider activated on its own."""
     ending = Q(status=RequestStatus.TERMINATING, mitigations__mitigating_at__isnull=False)
     return (
         requests(organization, kinds=EVERY_KIND)
@@ -75,11 +75,11 @@ def live_requests(organization: Organization) -> QuerySet[MitigationRequest]:
 
 
 def ended_by_itself(organization: Organization) -> QuerySet[MitigationRequest]:
-    """Requests that ended without a person asking for it and that nobody acknowledged yet; the
+    """Requests that ended without a person asking for it and that no person has acknowledged; the
     newest end first.
 
-    A plan is included when what a provider filtered for it ended, whether it is still held or not.
-    Readiness reports plans that are not held.
+    A plan is included if a provider's filtering for it ended, whether the plan is still held or
+    not. Readiness reports plans that are not held.
     """
     is_over = Q(kind=RequestKind.IMMEDIATE, ended_by__in=BY_ITSELF)
     return (
@@ -90,13 +90,13 @@ def ended_by_itself(organization: Organization) -> QuerySet[MitigationRequest]:
 
 
 def over_capacity(organization: Organization) -> QuerySet[MitigationRequest]:
-    """Live requests of which a provider reports that the attack is larger than it can filter."""
+    """Live requests for which a provider reports that the attack exceeds its capacity."""
     exceeded = {"mitigations__status": Status.EXCEEDED, "mitigations__wanted": Wanted.ACTIVE}
     return requests(organization).filter(status=RequestStatus.MITIGATING, **exceeded).distinct()
 
 
 def subscriptions(organization: Organization) -> QuerySet[Subscription]:
-    """In the order the portal asks them."""
+    """In the order in which the portal asks them."""
     return (
         Subscription.objects.filter(organization=organization)
         .select_related("provider")
@@ -105,12 +105,12 @@ def subscriptions(organization: Organization) -> QuerySet[Subscription]:
 
 
 def eligible_providers(organization: Organization) -> list[EligibleProvider]:
-    """The providers that may be asked, in order, with their limits."""
+    """The providers that can be asked, in order, with their limits."""
     return [eligible_provider(one) for one in subscriptions(organization).filter(enabled=True)]
 
 
 def eligible_provider(subscription: Subscription) -> EligibleProvider:
-    """A provider with its limits, as the check of a request wants it."""
+    """A provider with its limits, in the form that the check of a request needs."""
     return EligibleProvider(
         subscription=subscription.pk,
         name=subscription.provider.short_name,
@@ -126,7 +126,7 @@ def eligible_provider(subscription: Subscription) -> EligibleProvider:
 
 
 def assigned_scopes(request: MitigationRequest) -> list[AssignedScope]:
-    """What each provider that may be asked now may protect of `request`: those it named first, in
+    """The targets of `request` that each provider may protect now: first the providers it named, in
     its order.
     """
     named = {text: index for index, text in enumerate(request.subscriptions)}
@@ -140,7 +140,7 @@ def assigned_scopes(request: MitigationRequest) -> list[AssignedScope]:
 
 
 def verified_resources(organization: Organization) -> list[Resource]:
-    """Last used first, then by name."""
+    """Most recently used first, then by name."""
     rows = ProtectedResource.objects.filter(
         organization=organization, verified_at__isnull=False
     ).order_by(F("last_used_at").desc(nulls_last=True), "name", "pk")
@@ -167,10 +167,9 @@ def replaceable(
     """Mitigations that providers hold or are asked to hold, and that a new overlapping request of
     this kind would end.
 
-    A request replaces those with the same trigger value (RFC 9132 section 4.4.1). A request for
-    help now also stops the filtering for a plan that the provider had activated by itself.
-    Mitigations still waiting for their turn are left out. `but`: the requests whose mitigations do
-    not count.
+    A request replaces those with the same trigger value (RFC 9132 section 4.4.1). An immediate
+    request also stops filtering for a plan that the provider activated on its own. Mitigations
+    still waiting for their turn are left out. `but`: requests whose mitigations do not count.
     """
     is_same = Q(request__kind=RequestKind.STANDBY)
     if kind == RequestKind.IMMEDIATE:
@@ -194,8 +193,8 @@ def replaceable(
 
 
 def live_mitigations(subscription_id: UUID) -> list[Mitigation]:
-    """What a subscription still has to do or watch, lowest mid first; who refused is
-    not watched.
+    """The subscription's mitigations that need an action or polling, lowest mid first; refused ones
+    are not polled.
     """
     return list(
         Mitigation.objects.filter(subscription_id=subscription_id, status__in=LIVE)
@@ -206,13 +205,13 @@ def live_mitigations(subscription_id: UUID) -> list[Mitigation]:
 
 
 def mitigations_by_mid(subscription_id: UUID, mids: Collection[int]) -> dict[int, Mitigation]:
-    """The subscription's mitigations with these mids, over or not."""
+    """The subscription's mitigations with these mids, ended or not."""
     own = Mitigation.objects.filter(subscription_id=subscription_id, mid__in=mids)
     return {one.mid: one for one in own.select_related("request")}
 
 
 def subscriptions_with_something_to_say(held: Collection[UUID]) -> set[UUID]:
-    """Those of `held` whose provider was not told yet what is wanted."""
+    """Subscriptions among `held` with a change that was not sent to the provider yet."""
     unsent = Q(sent_at__isnull=True) | Q(last_sent_at__lt=F("asked_at"))
     extended = Q(refreshed_at__isnull=True) | Q(refreshed_at__lt=F("refresh_asked_at"))
     efficacy = Q(efficacy_answered_at__isnull=True) | ~Q(
@@ -237,8 +236,8 @@ def newer_overlapping(mitigation_id: UUID) -> list[Mitigation]:
     """The mitigations that replaced a wanted one, oldest first: same subscription, higher mid, a
     common target.
 
-    Only among requests with the same trigger value (RFC 9132 section 4.4.1): a plan and a request
-    for help now do not replace each other.
+    Only requests with the same trigger value count (RFC 9132 section 4.4.1): a plan and an
+    immediate request do not replace each other.
     """
     own = Mitigation.objects.select_related("request").get(pk=mitigation_id)
     if own.wanted != Wanted.ACTIVE:
@@ -254,10 +253,9 @@ def newer_overlapping(mitigation_id: UUID) -> list[Mitigation]:
 
 
 def newer_for_help_now(mitigation: Mitigation) -> list[Mitigation]:
-    """The requests for help now that reached this provider after `mitigation`, and have a target in
-    common with it.
+    """Immediate requests that reached this provider after `mitigation` and share a target with it.
 
-    They make it stop what it had activated of a plan (see `replaceable`).
+    The provider then stops filtering for a plan that it activated (see `replaceable`).
     """
     newer = Mitigation.objects.filter(
         subscription_id=mitigation.subscription_id,
@@ -271,14 +269,14 @@ def newer_for_help_now(mitigation: Mitigation) -> list[Mitigation]:
 
 
 def same_trigger(request: MitigationRequest) -> tuple[RequestKind, ...]:
-    """The kinds that go out with the same trigger value."""
+    """The kinds that are sent with the same trigger value."""
     if request.is_immediate:
         return IMMEDIATE_ONLY
     return tuple(kind for kind in RequestKind if kind != RequestKind.IMMEDIATE)
 
 
 def shares_target(one: Mitigation, other: Mitigation) -> bool:
-    """Whether the two overlap as RFC 9132 section 4.4.1 defines it: a common address,
-    name or URI.
+    """Whether the two overlap as defined in RFC 9132 section 4.4.1: a common address, name or
+    URI.
     """
     return Coverage.of(one.scope).shares_target_with(Coverage.of(other.scope))

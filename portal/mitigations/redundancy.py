@@ -1,5 +1,5 @@
-"""Decide whether a request is redundant beside a newer one that filters: a pure
-function of rows.
+"""Decide whether a request is redundant beside a newer one that filters. A pure function of
+rows.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def is_redundant(
     newer: MitigationRequest,
     filtering: Sequence[Mitigation],
 ) -> bool:
-    """Whether ending `older` takes no protection away, now or later.
+    """Whether ending `older` removes no protection, now or later.
 
-    `newer` asks for all of it, and filters all that it still gets at least as long as it would get
-    it. What `older` asks for and gets from nobody is asked again, for a whole lifetime from then:
-    it is redundant only beside a request that has no end.
+    `newer` must cover all of it, and filter everything that it still gets for at least as long.
+    Targets of `older` that no provider protects would be retried for a whole lifetime from then on,
+    so beside those it is redundant only if `newer` is indefinite.
 
     `still_filtering`: the mitigations of `older` that may filter. `filtering`: those of `newer`
-    that do. A request to all providers at once is compared provider by provider.
+    that do. A request to all providers in parallel is compared provider by provider.
     """
     if not filtering or losses(_asked_for(older), [_asked_for(newer)]):
         return False
@@ -67,8 +67,8 @@ def _lasts_as_long(newer: Mitigation, older: Mitigation) -> bool:
 
 
 def _known_end(mitigation: Mitigation) -> datetime | None:
-    """When it ends unless a person acts; FOREVER if it renews automatically or has no end; None
-    while nobody knows.
+    """When it ends unless a person acts; FOREVER if it renews automatically or is indefinite; None
+    if unknown.
     """
     if mitigation.request.auto_renew:
         return FOREVER

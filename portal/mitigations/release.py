@@ -1,7 +1,7 @@
 """When to retry the release of a mitigation that a provider still holds in standby after it
 confirmed the withdrawal.
 
-Some servers do that (go-dots), and start the mitigation when a session is lost. A PUT with a
+Some servers do this (go-dots), and activate the mitigation when a session is lost. A PUT with a
 lifetime of 1 ends it.
 """
 
@@ -13,12 +13,12 @@ from typing import Final
 from portal.mitigations.states import IN_STANDBY
 
 STILL_HELD_AFTER: Final = timedelta(seconds=3)
-"""A report that comes sooner after the confirmation may have been on its way."""
+"""A report received sooner after the confirmation may have been sent before it."""
 RELEASE_AGAIN_AFTER: Final = timedelta(seconds=15)
 MAX_RELEASE_PAUSE: Final = timedelta(minutes=5)
-"""The longest pause between two tries; each pause is twice as long as the one before."""
+"""The longest pause between two attempts; each pause is twice the previous one."""
 MAX_RELEASE_TRIES: Final = 8
-"""After the last try only a person can have it removed."""
+"""After the last attempt only a person can have it removed."""
 
 
 def is_held_after_withdrawal(

@@ -1,9 +1,9 @@
-"""Which live requests and unknown mitigations a new request would replace and what they would lose:
-pure functions of rows.
+"""Which live requests and unknown mitigations a new request would replace, and what they would
+lose. Pure functions of rows.
 
 A provider keeps only the newer of two overlapping mitigations of one client (RFC 9132 section
-4.4.1). An overlapping request for help now also ends a plan that the provider activated by itself:
-the provider goes back to holding it.
+4.4.1). An overlapping immediate request also ends filtering for a plan that the provider activated
+on its own: the provider holds the plan in standby again.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from portal.mitigations.validation import Checked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A request that is about to be sent, by provider."""
+    """A request about to be sent, by provider."""
 
     scopes: Mapping[UUID, Targets]
-    "the targets for each provider that the portal asks, now or when others fail"
+    "the targets for each provider that the portal asks, now or if others fail"
     ports: Sequence[Port] = ()
     protocols: Sequence[int] = ()
     strategy: str = Strategy.FAILOVER
@@ -79,13 +79,13 @@ class Replaced:
     what: MitigationRequest | Unknown
     endings: tuple[EndedMitigation, ...]
     protects_all: bool = False
-    """it asks for all of the new request already: the same or more targets and traffic, of the
-    same providers
+    """it already covers all of the new request: the same or more targets and traffic, at the same
+    providers
     """
 
     @property
     def id(self) -> UUID:
-        """The id to name it by in `replaces`."""
+        """The id that names it in `replaces`."""
         return self.what.id
 
     @property
@@ -148,10 +148,9 @@ def without_consent(
     scope: Targets,
     live: Iterable[Mitigation | Unknown],
 ) -> list[Replaced]:
-    """What would lose protection if this provider were asked for `request`, without consent to
-    replace it.
+    """What would lose protection if this provider were asked for `request` without consent.
 
-    The order of the providers leaves such a provider out (ADR 25).
+    Failover skips such a provider (ADR 25).
     """
     proposal = Proposal(
         scopes={subscription: scope}, ports=request.ports, protocols=request.protocols
@@ -193,8 +192,8 @@ def _protects_all(
 
 
 def replacement(old: Mitigation, newer: Sequence[Mitigation]) -> ReplacedBy:
-    """The record of how `old` ended: the requests that the provider holds instead, and what lost
-    protection.
+    """The record of how `old` ended: the requests that the provider holds instead, and the targets
+    that lost protection.
     """
     own = coverage_of(old)
     others = [(one, coverage_of(one)) for one in newer]

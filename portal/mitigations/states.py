@@ -1,8 +1,7 @@
-"""The life of one provider's mitigation, and of a request. Everything that may change a status is
-here.
+"""The states of one provider's mitigation and of a request, and every allowed transition.
 
-Triggers say what happened, never where to go. The number behind a provider's word is the DOTS
-status (RFC 9132 Table 3).
+Triggers say what happened, never which status follows. The numbers are DOTS statuses (RFC 9132
+Table 3).
 """
 
 from __future__ import annotations
@@ -19,7 +18,9 @@ from portal.core.errors import Conflict
 
 
 class Status(models.TextChoices):
-    """One provider's mitigation, in the portal's words, which the API uses too."""
+    """The status of one provider's mitigation, in the portal's terms; the API uses the same
+    values.
+    """
 
     PENDING = "pending"
     IN_PROGRESS = "in_progress"
@@ -58,7 +59,7 @@ class Trigger(Enum):
 
 
 class RequestStatus(models.TextChoices):
-    """A request, derived from its mitigations."""
+    """The status of a request, derived from its mitigations."""
 
     AWAITING_APPROVAL = "awaiting_approval"
     REQUESTING = "requesting"
@@ -74,7 +75,7 @@ class RequestStatus(models.TextChoices):
 
 
 ATTACK_STATUSES: Final = {"under-attack": 1, "attack-successfully-mitigated": 2}
-"""attack-status values of RFC 9132 Table 4, by the API's words."""
+"""attack-status values of RFC 9132 Table 4, by the API's names."""
 
 
 class Efficacy(models.TextChoices):
@@ -89,7 +90,7 @@ class Efficacy(models.TextChoices):
 
 
 class IllegalTransition(Conflict):
-    """The table of this module does not know this step."""
+    """The transition table does not contain this step."""
 
     code = "illegal-transition"
 
@@ -116,22 +117,22 @@ CONFIRMED: Final = (
     Status.EXCEEDED,
     Status.STANDBY,
 )
-"""The provider holds it, as far as it last said."""
+"""The provider holds it, by its last report."""
 
 ACTIVE: Final = tuple(status for status in CONFIRMED if status != Status.STANDBY)
 """The provider acts, or did until the attack stopped."""
 
 WINDING_DOWN: Final = 5
 IN_STANDBY: Final = 8
-"""DOTS statuses of RFC 9132 Table 3: active but terminating; only held, until the
-session is lost.
-"""
+"""DOTS statuses of RFC 9132 Table 3: active but terminating, and held until the session is lost."""
 
 SET_BACK: Final = (Status.REFUSED, Status.WITHDRAWN)
-"""The provider said no; it is asked again when nobody else helps."""
+"""The provider refused; it is retried if no other provider helps."""
 
 LOOP: Final = "5.08"
-"""The code of a refusal that is none: gateways passed the request round in a loop (RFC 8768)."""
+"""The code for a loop, which is not a refusal: gateways passed the request round in a circle (RFC
+8768).
+"""
 UNAUTHORIZED_CODES: Final = frozenset({"4.01", "4.03"})
 """Codes of a server that completed the handshake but does not know this client."""
 NOT_SENDABLE: Final = "not-sendable"
@@ -140,16 +141,16 @@ sent.
 """
 
 KNOWN_REPORTS: Final = range(1, 9)
-"""Status numbers that the portal knows (RFC 9132 Table 3); a provider may report others, 0-255."""
+"""Status numbers the portal knows (RFC 9132 Table 3); a provider may report others, 0-255."""
 
 HEARTBEAT_INTERVAL: Final = timedelta(seconds=30)
 STALE_AFTER: Final = 3 * HEARTBEAT_INTERVAL
 """How long a report counts as current: three heartbeats after the provider was last heard. An older
-report is no reason to withdraw another provider, or to adopt a mitigation.
+report is no reason to withdraw another provider or to adopt a mitigation.
 """
 STILL_TRYING_WITHIN: Final = timedelta(minutes=15)
-"""Above this a retry counts as waiting, not as trying: it is longer than every backoff
-of our own.
+"""A retry later than this is shown as waiting, not as retrying. It is longer than every backoff of
+the portal.
 """
 
 TERMINAL: Final = (Status.TERMINATED, Status.EXPIRED)
@@ -168,7 +169,7 @@ _REFUSALS: Final = (Trigger.PROVIDER_REFUSED, Trigger.NOT_SENDABLE)
 _LOSSES: Final = (Trigger.FORGOTTEN, Trigger.RENEWAL_MISSED)
 
 TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
-    # What the provider reports is what is shown, from wherever we were.
+    # The report of the provider wins, whatever the status was.
     **{
         (status, trigger): reported
         for status in (Status.PENDING, *CONFIRMED, *SET_BACK)
@@ -177,7 +178,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     **{(status, Trigger.ACCEPTED): Status.IN_PROGRESS for status in (Status.PENDING, *SET_BACK)},
     **{(status, Trigger.HELD): Status.STANDBY for status in (Status.PENDING, *SET_BACK)},
     **{(status, Trigger.RETRY_DUE): Status.PENDING for status in SET_BACK},
-    # A refresh was confirmed: nothing changes but the lifetime.
+    # A confirmed refresh changes only the lifetime.
     **{
         (status, trigger): status
         for status in CONFIRMED
@@ -186,17 +187,17 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     **{(Status.PENDING, trigger): Status.REFUSED for trigger in _REFUSALS},
     # A refresh that is refused or cannot be sent does not end a running mitigation.
     **{(status, trigger): status for status in (*CONFIRMED, *SET_BACK) for trigger in _REFUSALS},
-    # 5 without our asking: another client of the same identity withdrew it.
+    # 5 without a withdrawal by the portal: another client with the same identity withdrew it.
     **{
         (status, Trigger.WINDING_DOWN): Status.TERMINATING
         for status in (Status.PENDING, *CONFIRMED, Status.WITHDRAWN)
     },
-    # 6 without our asking: the provider stopped by itself.
+    # 6 without a withdrawal by the portal: the provider stopped on its own.
     **{
         (status, Trigger.ENDED): Status.WITHDRAWN
         for status in (Status.PENDING, *CONFIRMED, Status.WITHDRAWN)
     },
-    # The provider lost it (a restart), or nobody could renew it in time: it is asked again under
+    # The provider lost it (a restart), or it could not be renewed in time: request it again under
     # the same mid.
     **{
         (status, trigger): Status.PENDING
@@ -204,7 +205,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
         for trigger in _LOSSES
     },
     **{(status, trigger): status for status in SET_BACK for trigger in _LOSSES},
-    # A provider that refused holds nothing that could end.
+    # A provider that refused holds nothing to end.
     (Status.REFUSED, Trigger.WINDING_DOWN): Status.REFUSED,
     (Status.REFUSED, Trigger.ENDED): Status.REFUSED,
     (Status.REFUSED, Trigger.WITHDRAWAL_ASKED): Status.REFUSED,
@@ -217,7 +218,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
         (status, Trigger.LIFETIME_OVER): Status.EXPIRED
         for status in (Status.PENDING, *CONFIRMED, Status.WITHDRAWN)
     },
-    # While it ends, late words about its life change nothing.
+    # While it ends, late reports change nothing.
     **{(Status.TERMINATING, trigger): Status.TERMINATING for trigger in _REPORTS},
     (Status.TERMINATING, Trigger.ACCEPTED): Status.TERMINATING,
     (Status.TERMINATING, Trigger.HELD): Status.TERMINATING,
@@ -225,14 +226,15 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     (Status.TERMINATING, Trigger.WINDING_DOWN): Status.TERMINATING,
     (Status.TERMINATING, Trigger.ENDED): Status.TERMINATED,
     **{(Status.TERMINATING, trigger): Status.TERMINATED for trigger in _LOSSES},
-    # The provider did not confirm the end in time, and the lifetime has run out meanwhile: report
-    # that.
+    # The provider did not confirm the end in time, and the lifetime has run out: report that.
     (Status.TERMINATING, Trigger.LIFETIME_OVER): Status.EXPIRED,
 }
 
 
 def next_status(status: Status, trigger: Trigger) -> Status:
-    """The status after `trigger`; IllegalTransition when the table does not know the step."""
+    """The status after `trigger`; raises IllegalTransition if the table does not contain the
+    step.
+    """
     try:
         return TRANSITIONS[status, trigger]
     except KeyError:
@@ -240,9 +242,7 @@ def next_status(status: Status, trigger: Trigger) -> Status:
 
 
 def reported_status(dots_status: int | None) -> Status | None:
-    """What a provider reports, in the portal's words; None for what it does not report or the
-    portal does not know.
-    """
+    """The portal's status for a provider's report; None if there is none or it is unknown."""
     trigger = BY_DOTS_STATUS.get(dots_status or 0)
     if trigger is None or trigger == Trigger.ENDED:
         return None
@@ -251,28 +251,28 @@ def reported_status(dots_status: int | None) -> Status | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MitigationState:
-    """What a request's status is derived from: one of its mitigations."""
+    """One mitigation, as far as a request's status depends on it."""
 
     status: Status
     is_overdue: bool = False
-    "nobody confirmed it within the organization's patience, or it was refused before"
+    "no provider confirmed it in the time the organization allows, or it was refused before"
     is_given_up: bool = False
-    "the portal does not want it any more"
+    "the portal no longer wants it"
     is_held_again: bool = False
-    "a plan's provider is told to stop, and asked to hold the plan again once it has"
+    "a plan's provider that is being withdrawn and will be asked to hold the plan again"
 
 
 def request_status(
     mitigations: Iterable[MitigationState], *, is_termination_asked: bool
 ) -> RequestStatus:
-    """A request's status from its mitigations: the best that a provider confirmed."""
+    """A request's status from its mitigations: the best one that a provider confirmed."""
     mitigations = tuple(mitigations)
     statuses = {mitigation.status for mitigation in mitigations}
     if is_termination_asked or all(mitigation.is_given_up for mitigation in mitigations):
         is_over = statuses <= {*TERMINAL, *SET_BACK}
         return RequestStatus.TERMINATED if is_over else RequestStatus.TERMINATING
-    # Who was withdrawn alone says nothing about the help of the others, but has to be told before
-    # it is over.
+    # A withdrawn mitigation says nothing about the help of the others, but the request is not over
+    # before it ended.
     somebody_winds_down = Status.TERMINATING in statuses
     mitigations = tuple(mitigation for mitigation in mitigations if not mitigation.is_given_up)
     statuses = {mitigation.status for mitigation in mitigations}
@@ -283,7 +283,7 @@ def request_status(
     if Status.ATTACK_STOPPED in statuses:
         return RequestStatus.ATTACK_STOPPED
     if any(mitigation.is_held_again for mitigation in mitigations):
-        # Whoever filtered has to be told, whatever the others hold.
+        # A provider that filtered must confirm its withdrawal, whatever the others hold.
         return RequestStatus.TERMINATING
     if Status.STANDBY in statuses:
         return RequestStatus.STANDBY

@@ -8,13 +8,13 @@ from portal.mitigations import services
 
 @shared_task
 def terminate_redundant() -> None:
-    """End requests that newer ones filter all of."""
+    """End requests that newer ones cover and filter completely."""
     services.terminate_redundant(now=timezone.now())
 
 
 @shared_task
 def end_taken_over() -> None:
-    """The name that the beat of release 0.1.0 sends; remove it after the next release."""
+    """The task name that the scheduler of release 0.1.0 sends; remove it after the next release."""
     terminate_redundant()
 
 

@@ -1,7 +1,7 @@
-"""Unknown mitigations: held by a provider under our identity, though no request here asked for
+"""Unknown mitigations: held by a provider under our identity, although no request here asked for
 them.
 
-A new request replaces them like any other. `portal.inventory` keeps their rows; it builds on this
+A new request replaces them like any other. `portal.inventory` owns their rows and depends on this
 app, so this module reads them through the subscription.
 """
 
@@ -49,7 +49,7 @@ class Unknown:
 
     @property
     def status(self) -> Status | None:
-        """None: the provider does not report it, or reports one that the portal does not know."""
+        """status: None if the provider reports none, or one the portal does not know."""
         return reported_status(self.dots_status)
 
     @property
@@ -59,7 +59,7 @@ class Unknown:
 
     @property
     def name(self) -> str:
-        """The first target, and how many more."""
+        """The first target, and how many more there are."""
         first, *more = [
             *self.targets["prefixes"],
             *self.targets["fqdns"],
@@ -82,9 +82,9 @@ def replaceable_unknown(organization_id: UUID, kind: RequestKind) -> list[Unknow
     """The unknown mitigations that a new overlapping request of this kind would end; see
     `queries.replaceable`.
 
-    Left out are those that end anyway: withdrawn by a person, winding down, or past their lifetime;
-    those that the provider withdrew, for a request for help now; and those that the provider does
-    not describe.
+    Left out are those that end anyway (withdrawn by a person, winding down, or past their
+    lifetime), those that the provider withdrew (for an immediate request), and those that the
+    provider does not describe.
     """
     now = timezone.now()
     holding = Subscription.objects.filter(
@@ -119,6 +119,6 @@ def _ends(one: Unknown, kind: RequestKind) -> bool:
     if kind != RequestKind.IMMEDIATE:
         return one.is_preconfigured
     if one.status == Status.WITHDRAWN:
-        # It filters nothing, so a request for help now takes nothing away.
+        # It filters nothing, so an immediate request takes no protection away.
         return False
     return not one.is_preconfigured or one.is_active

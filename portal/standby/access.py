@@ -11,8 +11,8 @@ from portal.standby.models import StandbyPlan
 
 
 def plan_for(membership: Membership, plan_id: UUID) -> StandbyPlan:
-    """The organization's plan; NotFound when there is none, it was removed, or it is somebody
-    else's.
+    """The organization's plan; NotFound if it does not exist, was removed, or belongs to another
+    organization.
     """
     plan = queries.plans(membership.organization).filter(pk=plan_id).first()
     if plan is None:

@@ -1,5 +1,5 @@
-"""What is prepared for the day nobody can ask: plans that providers hold, and drills that prove
-they would.
+"""Plans that providers hold for the time when the portal cannot reach them, and drills that test
+this.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MAX_NAME_LENGTH = 100
 
 
 class StandbyPlan(models.Model):
-    """A request its providers hold in readiness for as long as it is on.
+    """A request that its providers hold in standby for as long as it is on.
 
-    What it asks for is its request's.
+    Its request has the targets.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -33,13 +33,13 @@ class StandbyPlan(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
     )
     request = models.OneToOneField(MitigationRequest, on_delete=models.PROTECT, related_name="plan")
-    """The newest version, as the providers were asked to hold it."""
+    """The newest version that the providers were asked to hold."""
     earlier = models.ManyToManyField(MitigationRequest, related_name="+", blank=True)
-    """Versions that are replaced, or were ended when the plan was turned off."""
+    """Replaced versions, and those ended when the plan was turned off."""
     activation = models.ForeignKey(
         MitigationRequest, on_delete=models.PROTECT, null=True, related_name="activated_plans"
     )
-    """The last request for help now that was made from it."""
+    """The last immediate request that was made from it."""
     removed_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -60,18 +60,18 @@ class StandbyPlan(models.Model):
 
     @property
     def is_on(self) -> bool:
-        """Its providers are wanted to hold it."""
+        """Its providers should hold it."""
         return self.request.terminate_asked_at is None and not self.request.is_over
 
     @property
     def live_activation(self) -> MitigationRequest | None:
-        """What was asked for from this plan and still goes on."""
+        """The live request that was made from this plan."""
         activation = self.activation
         return activation if activation is not None and not activation.is_over else None
 
 
 class Drill(models.Model):
-    """One test of every enabled provider; over when each check has its end."""
+    """One test of every enabled provider; it has ended when each check has."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="drills")
@@ -103,7 +103,7 @@ class Drill(models.Model):
 
     @property
     def has_passed(self) -> bool:
-        """Every provider did all it was asked."""
+        """Every provider did everything it was asked."""
         checks = self.checks.all()
         return self.is_over and bool(checks) and all(not check.failure for check in checks)
 
@@ -114,11 +114,13 @@ class Way(models.TextChoices):
     REQUEST = "request"
     """A standby request of its own, which is withdrawn again."""
     PLAN = "plan"
-    """A plan it holds is confirmed anew: a request of its own would replace that plan."""
+    """A plan the provider holds is confirmed again, because a separate request would replace that
+    plan.
+    """
 
 
 class Failure(models.TextChoices):
-    """Where a check ended without success."""
+    """Where an unsuccessful check ended."""
 
     NOT_SENT = "not_sent"
     NO_ANSWER = "no_answer"
@@ -143,21 +145,21 @@ class DrillCheck(models.Model):
     confirmed_at = models.DateTimeField(null=True)
     """The provider reported that it holds it in standby."""
     withdrawn_at = models.DateTimeField(null=True)
-    """When the portal began to release it."""
+    """When the portal started to withdraw it."""
     told_at = models.DateTimeField(null=True)
-    """The provider confirmed that it was told."""
+    """When the provider confirmed the withdrawal."""
     ended_at = models.DateTimeField(null=True)
-    """The provider no longer holds it; for a plan, when it was confirmed."""
+    """When the provider no longer held it; for a plan, when it was confirmed."""
     failure = models.CharField(max_length=16, choices=Failure.choices, blank=True)
     refusal_code = models.CharField(max_length=16, blank=True, default="", db_default="")
-    """For `refused`: as of the mitigation, which a later answer changes."""
+    """For `refused`: copied from the mitigation, where a later answer overwrites it."""
     refusal_reason = models.TextField(blank=True, default="", db_default="")
-    """In the provider's words."""
+    """The provider's own text."""
     conflict = models.JSONField(null=True)
     reason_text = models.CharField(
         max_length=300, blank=True, default="", db_default="", db_column="reason"
     )
-    """The sentence that an earlier release saved: shown where there is no code."""
+    """The sentence that an earlier release saved; shown if there is no code."""
 
     class Meta:
         ordering: ClassVar = ["subscription__priority", "pk"]

@@ -1,4 +1,4 @@
-"""Reads, the organization first."""
+"""Queries; the first argument is the organization."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def plans(organization: Organization) -> QuerySet[StandbyPlan]:
-    """By name, with their providers' parts; removed ones left out."""
+    """By name, with their providers' parts, without removed plans."""
     return (
         StandbyPlan.objects.filter(organization=organization, removed_at__isnull=True)
         .select_related("organization", "created_by", "activation", "activation__created_by")
@@ -56,16 +56,16 @@ class Holder:
     subscription: Subscription
     mitigation: Mitigation
     is_held: bool
-    "it reported last that it holds the plan in standby"
+    "its last report says that it holds the plan in standby"
     is_active: bool
-    "it reported last that it activated the plan"
+    "its last report says that it activated the plan"
     is_stopping: bool
-    "it was told to stop filtering, and holds the plan again after that"
+    "it is being withdrawn and will hold the plan again afterwards"
     reported_at: datetime | None
 
 
 def holders(plan: StandbyPlan) -> list[Holder]:
-    """Who was asked to hold the plan, in order, and what each last said."""
+    """The providers asked to hold the plan, in order, with their last report."""
     mitigations = current_mitigations(plan.request.mitigations.all())
     return [
         Holder(
@@ -81,8 +81,8 @@ def holders(plan: StandbyPlan) -> list[Holder]:
 
 
 def filtering_for_earlier(plan: StandbyPlan) -> list[Mitigation]:
-    """Mitigations that providers filter for a version of the plan that was replaced while contact
-    was lost.
+    """Mitigations that filter for a version of the plan that was replaced while contact was
+    lost.
     """
     found = Mitigation.objects.filter(
         request__in=plan.earlier.all(), wanted=Wanted.ACTIVE, status__in=ACTIVE
@@ -102,8 +102,8 @@ def still_held(organization: Organization) -> list[Mitigation]:
 
 
 def longest_lifetime_s(organization: Organization) -> int:
-    """What a plan asks for: nobody can renew it while contact is lost, so the longest that all
-    grant.
+    """The lifetime a plan asks for: the longest that all grant, since it cannot be renewed while
+    contact is lost.
     """
     limits = [
         provider.max_lifetime_s
@@ -131,7 +131,7 @@ def last_drill(organization: Organization) -> Drill | None:
 
 
 def last_passed_drill(organization: Organization) -> Drill | None:
-    """The newest in which every provider did all it was asked."""
+    """The newest in which every provider did everything it was asked."""
     failed = DrillCheck.objects.filter(drill=OuterRef("pk")).exclude(failure="")
     any_check = DrillCheck.objects.filter(drill=OuterRef("pk"))
     return (
@@ -142,7 +142,7 @@ def last_passed_drill(organization: Organization) -> Drill | None:
 
 
 def kept_in_standby(subscription_id: UUID) -> list[Mitigation]:
-    """Plans a provider is wanted to hold, now or again: what a drill must not touch."""
+    """Plans that a provider should hold, now or again: a drill must not touch them."""
     return list(
         Mitigation.objects.filter(
             Q(wanted=Wanted.ACTIVE) | Q(hold_again=True),

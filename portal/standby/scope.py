@@ -1,7 +1,7 @@
-"""What a drill may ask for: something of the organization's that no plan holds. Pure functions.
+"""What a drill may ask for: a target of the organization that no plan holds. Pure functions.
 
-Of two standby requests with a common target a provider keeps only the newer (RFC 9132 section
-4.4.1.3), so a drill that touched a plan would knock it out.
+A provider keeps only the newer of two standby requests with a common target (RFC 9132 section
+4.4.1.3), so a drill that touched a plan would end it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ class DrillTarget:
 def drill_target(
     provider: EligibleProvider, resources: Iterable[Resource], held: Sequence[Targets]
 ) -> DrillTarget | None:
-    """The least that this provider takes and no plan touches; None when that cannot be told for
+    """The smallest target that this provider accepts and no plan touches; None if there is none for
     certain.
     """
     if any(one["fqdns"] or one["uris"] for one in held):
-        # A provider resolves names: which addresses it holds by them is not known here.
+        # A provider resolves names itself, so the portal does not know which addresses a name
+        # covers.
         return None
     taken = [ipaddress.ip_network(prefix) for one in held for prefix in one["prefixes"]]
     own = tuple(resources)
@@ -48,7 +49,7 @@ def drill_target(
 def _free_network(
     provider: EligibleProvider, own: IPNetwork, taken: Sequence[IPNetwork]
 ) -> IPNetwork | None:
-    """The smallest network inside `own` and outside `taken` that the provider takes."""
+    """The smallest network inside `own` and outside `taken` that the provider accepts."""
     free = _within(own, provider.limited_to)
     for other in taken:
         free = [part for one in free for part in _without(one, other)]
@@ -60,7 +61,7 @@ def _free_network(
     largest = min(wide, key=lambda one: (one.prefixlen, int(one.network_address)))
     if length < own.max_prefixlen:
         return ipaddress.ip_network(f"{largest.network_address}/{length}")
-    # The first address of a network is its name, the last may be its broadcast address.
+    # The first address of a network is its name; the last may be its broadcast address.
     return ipaddress.ip_network(largest[1] if largest.num_addresses > 2 else largest[0])
 
 

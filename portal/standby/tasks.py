@@ -9,9 +9,7 @@ from portal.standby import services
 
 @shared_task
 def follow() -> None:
-    """What drills, changed plans and providers that stop wait for is in the rows; this looks at
-    them.
-    """
+    """Advance drills, changed plans and stopping providers; their pending work is in the rows."""
     services.follow_drills(now=timezone.now())
     services.finish_changes()
     mitigations.resume_holding(now=timezone.now())

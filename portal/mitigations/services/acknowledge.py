@@ -1,4 +1,4 @@
-"""Record that a person has seen how a request ended."""
+"""Record that a person has acknowledged the end of a request."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from portal.mitigations.services.locks import lock_request, lock_requests
 from portal.organizations.models import Organization
 
 MAX_ACKNOWLEDGED: Final = 100
-"""Requests that one call acknowledges."""
+"""Maximum requests that one call acknowledges."""
 
 
 class SeenEnd(NamedTuple):
-    """The end of a request that a person saw."""
+    """The end of a request, as a person saw it."""
 
     request_id: UUID
     ended_at: datetime | None
-    "the request's `last_end_at` at that time; None: nobody can say"
+    "the request's `last_end_at` at that time; None if unknown"
 
 
 @transaction.atomic
 def acknowledge(seen: SeenEnd, *, actor: Actor) -> MitigationRequest:
-    """A person has seen that the request ended, or that what providers filtered for a plan did.
-    Repeating it changes nothing.
+    """Record that a person saw that the request ended, or that filtering for a plan did. Repeating
+    it changes nothing.
 
     Raises Conflict if it has not ended, or if another end came after the one that the person saw.
     """
@@ -68,7 +68,7 @@ def acknowledge(seen: SeenEnd, *, actor: Actor) -> MitigationRequest:
 def acknowledge_all(
     *, organization: Organization, ends: Sequence[SeenEnd], actor: Actor
 ) -> list[MitigationRequest]:
-    """Acknowledge all or none; returns them in the given order. Repeating it changes nothing.
+    """Acknowledge all or none; return them in the given order. Repeating it changes nothing.
 
     Raises Invalid for requests of another organization, and Conflict as `acknowledge` does.
     """

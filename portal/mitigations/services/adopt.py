@@ -1,5 +1,5 @@
-"""Create a request for a mitigation that a provider already holds, to keep, renew and end it like
-any other.
+"""Create a request for a mitigation that a provider already holds, so that it is renewed and ended
+like any other.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Running:
 
     subscription_id: UUID
     mid: int
-    "no other mitigation of the subscription has it"
+    "unused by every other mitigation of the subscription"
     scope: Targets
-    "the scope of the original request, which a refresh has to repeat"
+    "the original scope, which a refresh must repeat"
     ports: list[Port]
     protocols: list[int]
     lifetime_s: int
@@ -44,7 +44,7 @@ class Running:
     dots_status: int | None
     reported_at: datetime
     began_at: datetime
-    "the beginning that the provider reports, or the time when it was found"
+    "the start that the provider reports, or the time when the portal found it"
     expires_at: datetime | None
 
     @property
@@ -60,8 +60,8 @@ def adopt_mitigation(
 
     `checked`: its scope as a submission.
     """
-    # No other transaction can lock the rows created here, so locking the counter first is safe, as
-    # in the callers.
+    # No other transaction can lock the rows created here, so locking the event counter first is
+    # safe, as in the callers.
     lock_log(organization.pk)
     as_held = replace(
         checked,

@@ -1,8 +1,8 @@
-"""Settle a request: derive its status from its mitigations, and start or withdraw mitigations by
-policy. Only this module and transitions.py write a status.
+"""Settle a request: derive its status from its mitigations, then start and withdraw mitigations by
+policy.
 
-Locks are taken in this order: request, its mitigations, event counter, subscriptions
-(docs/locking.md).
+Only this module and transitions.py write a status. Locks are taken in this order: request, its
+mitigations, event counter, subscriptions (docs/locking.md).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from portal.mitigations.wind_down import has_stopped
 
 @transaction.atomic(savepoint=False)
 def advance(transition: Transition, *, now: datetime) -> Mitigation | None:
-    """Apply `transition`; None when the mitigation is over already: late reports change nothing."""
+    """Apply `transition`; None if the mitigation has already ended: late reports change nothing."""
     mitigation = lock_mitigation(transition.mitigation_id)
     if mitigation.is_over:
         return None
@@ -69,8 +69,8 @@ def advance(transition: Transition, *, now: datetime) -> Mitigation | None:
 
 
 def settle(request: MitigationRequest, *, now: datetime) -> None:
-    """Derive a locked request's status from its mitigations; where policy says so, ask the next,
-    withdraw the needless.
+    """Derive a locked request's status from its mitigations. By policy, ask the next provider and
+    withdraw unneeded ones.
     """
     _hold_again(request, mitigations_of(request), now=now)
     _note_requested_end(request, mitigations_of(request))
@@ -129,7 +129,7 @@ def _note_requested_end(request: MitigationRequest, mitigations: Sequence[Mitiga
 
 
 def _ask_no_more(mitigations: Sequence[Mitigation], *, now: datetime) -> None:
-    """Give up the providers that hold nothing when the requested lifetime is over.
+    """Give up the providers that hold nothing when the requested lifetime has ended.
 
     The others stop at the end of theirs.
     """
@@ -146,8 +146,7 @@ def _note_end_of_filtering(request: MitigationRequest, mitigations: Sequence[Mit
     if ended_at == request.filtering_ended_at:
         return
     if ended_at is None:
-        # A provider filters again: the ends before that are in the log, and no part of the next
-        # one.
+        # A provider filters again: earlier ends are in the log and not part of the next one.
         _clear_ends(mitigations)
     request.filtering_ended_at = ended_at
     request.acknowledged_at = request.acknowledged_by = None
@@ -155,7 +154,7 @@ def _note_end_of_filtering(request: MitigationRequest, mitigations: Sequence[Mit
 
 
 def settle_ends_of_filtering(mitigations: Sequence[Mitigation]) -> None:
-    """A person ends what is still filtered for a plan: who stopped by itself before that needs no
+    """A person ends the filtering for a plan: providers that stopped on their own before need no
     acknowledgement any more.
     """
     if is_acted_on(mitigations):
@@ -170,9 +169,9 @@ def _clear_ends(mitigations: Sequence[Mitigation]) -> None:
 
 
 def _next_try(mitigations: Sequence[Mitigation], now: datetime) -> dict[str, Any]:
-    """When nobody helps: whether that is waited for, and no try is under way.
+    """When the next attempt is due if no provider helps; None while an attempt is under way.
 
-    A log must not call it trying.
+    The log must not call a long wait an attempt.
     """
     at = next_try_at(mitigations, now)
     if at is None:
@@ -203,8 +202,8 @@ def _ask_next(request: MitigationRequest, mitigations: list[Mitigation], *, now:
 
 
 def _harmless(request: MitigationRequest, scopes: Mapping[UUID, Targets]) -> dict[UUID, Targets]:
-    """The providers that can be asked without another live request losing protection that no person
-    agreed to give up.
+    """The providers that can be asked without taking protection from another live request against a
+    person's consent.
     """
     lock_log(request.organization_id)
     live = queries.replaceable(request.organization_id, RequestKind(request.kind))
@@ -218,9 +217,9 @@ def _harmless(request: MitigationRequest, scopes: Mapping[UUID, Targets]) -> dic
 def _hold_again(
     request: MitigationRequest, mitigations: list[Mitigation], *, now: datetime
 ) -> None:
-    """Ask who has stopped to hold the plan again, under a new mid.
+    """Ask stopped providers to hold the plan again, under a new mid.
 
-    A plan that was turned off is held by nobody.
+    No provider is asked to hold a plan that was turned off.
     """
     is_off = request.terminate_asked_at is not None
     stopped = [

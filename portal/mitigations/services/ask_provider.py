@@ -1,4 +1,4 @@
-"""Ask one provider of a request now, by hand: for the first time, or again."""
+"""Ask one provider of a request now, manually: for the first time, or again."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ def ask_provider(
     subscription_id: UUID | None = None,
     consent: Consent = NO_CONSENT,
 ) -> MitigationRequest:
-    """Ask a provider now, whatever the order says; without one, the next that was not asked yet.
+    """Ask a provider now, regardless of the order; without `subscription_id`, the next one not
+    asked yet.
 
     Raises WouldReplace if that would replace other live requests at the provider without `consent`.
 
-    Asking who is asked already changes nothing. Who waits for our own backoff is asked at once; who
-    named a time of its own is not (SC-046). Who was withdrawn is asked anew; of a plan, only who is
-    wanted to hold it is asked.
+    Asking a provider that is already asked changes nothing. A provider in the portal's own backoff
+    is asked immediately; one that named a retry time is not (SC-046). A withdrawn provider gets a
+    new mitigation. For a plan, only providers that should hold it can be asked.
     """
     actor.require_person()
     request = lock_request(request_id)
@@ -81,8 +82,8 @@ def ask_provider(
 
 
 def _is_to_hold(mitigation: Mitigation | None) -> bool:
-    """The provider is wanted to hold a plan; whoever is not becomes part of it by a change of the
-    plan.
+    """Check that the provider should hold the plan. Any other provider joins only by a change of
+    the plan.
     """
     if mitigation is None or mitigation.is_over or mitigation.wanted == Wanted.WITHDRAWN:
         return False
@@ -96,7 +97,7 @@ def _next_in_order(
     *,
     now: datetime,
 ) -> UUID:
-    """The first in order that was not asked yet, else the first that waits for our backoff."""
+    """The first provider in order that was not asked yet, else the first in backoff."""
     named = [UUID(text) for text in request.subscriptions]
     able = [one for one in named if one in assigned_scopes and assigned_scopes[one].is_able]
     for subscription_id in able:
@@ -153,8 +154,8 @@ def _start(
 
 def _replaced(request: MitigationRequest, assigned: AssignedScope) -> list[Replaced]:
     """The other live requests that this provider would replace with this part of `request`."""
-    # A transaction that starts a mitigation locks the counter until it commits, so a second
-    # overlapping one sees the first.
+    # A transaction that starts a mitigation holds the lock on the event counter until it commits,
+    # so a second overlapping one sees the first.
     lock_log(request.organization_id)
     live = queries.replaceable(request.organization_id, RequestKind(request.kind), but=[request.pk])
     return would_replace(
@@ -174,7 +175,7 @@ def _must_wait(mitigation: Mitigation, now: datetime) -> bool:
 
 
 def _is_asked_already(mitigation: Mitigation, *, now: datetime) -> bool:
-    """Raises Conflict when asking it now is not possible, in words that say why."""
+    """Whether it is already asked. Raises Conflict, with the reason, if it cannot be asked now."""
     provider = mitigation.subscription.provider.short_name
     if _must_wait(mitigation, now):
         raise Conflict(

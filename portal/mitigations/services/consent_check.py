@@ -1,5 +1,5 @@
-"""Check a submission against live requests: which it would replace, and whether there
-is consent.
+"""Check a submission against live requests: which ones it would replace, and whether a person
+consented.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from portal.organizations.models import Organization
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckContext:
-    """What submissions of an organization are checked against, read once."""
+    """What an organization's submissions are checked against, read once."""
 
     resources: Sequence[Resource]
     eligible_providers: Sequence[EligibleProvider]
@@ -46,7 +46,7 @@ class CheckContext:
         )
 
     def check(self, submission: Submission) -> Checked:
-        """Raises Invalid with every wrong field."""
+        """Raises Invalid with every invalid field."""
         return check(
             submission,
             resources=self.resources,
@@ -65,8 +65,8 @@ def check_with_consent(
 ) -> tuple[Checked, list[Replaced]]:
     """The request to send, and what it replaces with consent.
 
-    Raises WouldReplace when consent is missing, and Invalid when one request cannot ask for all of
-    them together.
+    Raises WouldReplace if consent is missing, and Invalid if one request cannot cover all of them
+    together.
     """
     found = would_replace(Proposal.of(checked), live)
     if consent.is_joint:
@@ -85,8 +85,8 @@ def joint_request(
 ) -> tuple[Checked, list[Replaced]]:
     """One request for everything in `checked` and in the requests it would replace.
 
-    The joint request may go to further providers and overlap other requests there: it includes
-    those too. Raises Invalid when one request cannot ask for all of it.
+    The joint request may go to further providers and overlap other requests there; it includes
+    those too. Raises Invalid if one request cannot cover all of it.
     """
     known: set[object] = set()
     while {one.id for one in found} != known:

@@ -1,4 +1,4 @@
-"""Save a new request, and the event that says so."""
+"""Save a new request and its event."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def create_request(
     name: str = "",
     replaces: Sequence[UUID] = (),
 ) -> MitigationRequest:
-    """The row alone: without resources, mitigations or an event.
+    """Create only the row, without resources, mitigations or an event.
 
-    `name`: its name if it is not named by its targets.
+    `name`: its name, if its targets do not name it.
     """
     return MitigationRequest.objects.create(
         kind=kind,

@@ -1,4 +1,4 @@
-"""Act on deadlines: mark overdue requests, retry what is due, end lifetimes that ran out."""
+"""Act on deadlines: mark overdue requests, retry what is due, and end expired lifetimes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ from portal.mitigations.states import LIVE, LOOP, SET_BACK, WINDING_DOWN, Status
 from portal.mitigations.wind_down import WIND_DOWN_AT_MOST, winds_down_until
 
 MAX_SWEPT: Final = 500
-"""Rows one sweep looks at; the rest waits for the next."""
+"""Maximum rows per sweep; the rest waits for the next one."""
 
 
 def mark_overdue(*, now: datetime) -> int:
-    """Mark the mitigations nobody confirmed within their organization's patience; how many."""
-    # Patience differs per organization, so the database compares each row with its own.
+    """Mark the mitigations that no provider confirmed within the time their organization allows;
+    return how many.
+    """
+    # The allowed time differs per organization, so the database compares each row with its own.
     pending = Mitigation.objects.filter(
         status=Status.PENDING, overdue_at__isnull=True, wanted=Wanted.ACTIVE, asked_at__lt=now
     ).values_list("pk", "asked_at", "organization__patience_s")[:MAX_SWEPT]
@@ -53,7 +55,7 @@ def _still_pending(mitigation_id: UUID, now: datetime) -> bool:
 
 
 def mark_due_again(*, now: datetime) -> int:
-    """Ask again, where the time has come, who said no: while nobody else helps, or to hold a plan;
+    """Retry providers that refused, when due: if no other provider helps, or to hold a plan. Return
     how many.
     """
     due = Mitigation.objects.filter(
@@ -68,7 +70,7 @@ def mark_due_again(*, now: datetime) -> int:
 
 
 def _may_be_asked(now: datetime) -> Q:
-    """Its time has come; or, of one that never reached the provider, how that is reached was
+    """Whether its retry time has come or, if it never reached the provider, its connection settings
     changed since.
     """
     is_changed = Q(subscription__changed_at__gt=F("ended_at")) | Q(
@@ -99,10 +101,10 @@ def _due_again(mitigation_id: UUID, now: datetime) -> bool:
 
 
 def mark_expired(*, now: datetime) -> int:
-    """End the mitigations that outlived their granted lifetime, or ask again for those that renew;
+    """End the mitigations that outlived their granted lifetime, or request those that renew again;
     return how many.
 
-    Providers that hold nothing are not asked any more after the requested lifetime.
+    After the requested lifetime, providers that hold nothing are no longer asked.
 
     A provider that is winding down reports the end itself. The lifetime decides only after the
     longest time that RFC 9132 section 4.4.4 allows has passed without a report.

@@ -1,6 +1,4 @@
-"""Remove old counter reports, one portion of the log at a time; each event that stays counts those
-removed before it.
-"""
+"""Remove old counter reports in batches. Each kept event counts the reports removed before it."""
 
 from __future__ import annotations
 
@@ -18,9 +16,9 @@ from portal.mitigations.downsampling import CounterReport, downsample
 
 CONSUMER: Final = "downsampling"
 PORTION: Final = 5_000
-"""Events looked at in one transaction."""
+"""Events per transaction."""
 MAX_PORTIONS: Final = 100
-"""With events, in one run over all organizations; the rest waits for the next run."""
+"""Batches with events per run over all organizations; the rest waits for the next run."""
 
 
 def downsample_counters(*, now: datetime) -> int:
@@ -28,7 +26,8 @@ def downsample_counters(*, now: datetime) -> int:
     until = now - timedelta(days=settings.PORTAL_COUNTER_DAYS)
     removed, left = 0, MAX_PORTIONS
     organizations = behind(CONSUMER)
-    # Over many runs every organization comes early, even if each run ends before the last one.
+    # Over many runs every organization comes early at some time, even if each run ends before the
+    # last one.
     shuffle(organizations)
     for organization_id in organizations:
         while left:
@@ -42,12 +41,12 @@ def downsample_counters(*, now: datetime) -> int:
 
 
 def _downsample(events: Sequence[Event]) -> int:
-    """Downsample the next portion of one log; return how many reports were removed."""
+    """Downsample the next batch of one log; return how many reports were removed."""
     found = downsample(
         _report(event) for event in events if event.type == EventType.MITIGATION_COUNTERS
     )
     if found.gone:
-        # The last report of each mitigation stays, so something that stays always follows.
+        # The last report of each mitigation is kept, so a kept event always follows.
         remove_events(events[0].organization_id, events, found.gone)
     for event in events:
         if event.seq in found.loose:

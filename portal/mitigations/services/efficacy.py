@@ -1,5 +1,5 @@
-"""Efficacy updates: what people report about the attack, and what providers answer (RFC 9132
-section 4.4.3).
+"""Efficacy updates: what people report about the attack, and how providers answer (RFC 9132 section
+4.4.3).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED
 
 MAX_TRIES: Final = 5
-"""A provider that asks the portal to retry later this often has refused."""
+"""A provider that asks the portal to retry later this many times has refused."""
 
 
 @transaction.atomic
 def report_efficacy(*, request_id: UUID, actor: Actor, attack_status: str) -> MitigationRequest:
     """Report the attack status to every provider that holds the request.
 
-    Replaces a report that still waits.
+    Replaces a report that is still waiting.
     """
     if attack_status not in ATTACK_STATUSES:
         message = f"Choose one of {', '.join(ATTACK_STATUSES)}."
@@ -91,8 +91,8 @@ def record_efficacy_answered(
     reason: str = "",
     retry_after_s: int | None = None,
 ) -> Mitigation | None:
-    """Record the answer to the report made at `asked_at`. Without a code and not accepted: there
-    was no answer.
+    """Record the answer to the report made at `asked_at`. No code and not accepted means that no
+    answer came.
 
     `retry_after_s`: the wait that the provider asked for. The portal then repeats the report, up to
     MAX_TRIES times.

@@ -25,8 +25,8 @@ from portal.mitigations.validation import (
 
 @transaction.atomic
 def extend(*, request_id: UUID, actor: Actor, lifetime_s: int) -> MitigationRequest:
-    """Ask each provider for `lifetime_s` from now (-1: until terminated), or for the longest it
-    grants.
+    """Ask each provider for `lifetime_s` from now (-1: until terminated), or for the longest
+    lifetime it grants.
     """
     request = lock_request(request_id)
     refuse_extension(request, lifetime_s)
@@ -55,7 +55,9 @@ def extend(*, request_id: UUID, actor: Actor, lifetime_s: int) -> MitigationRequ
 
 
 def refuse_extension(request: MitigationRequest, lifetime_s: int) -> None:
-    """Conflict or Invalid when it cannot be extended so; a provider's own limit is no reason."""
+    """Raises Conflict or Invalid if it cannot be extended like this. A provider's own limit is not
+    a reason.
+    """
     refuse_if_ending(request)
     if not request.is_immediate:
         raise Conflict("A plan renews automatically while it is on.", code="renews-itself")

@@ -36,12 +36,12 @@ def record_not_sendable(
     now: datetime,
     extended_at: datetime | None = None,
 ) -> Mitigation | None:
-    """The portal cannot encode the request or its refresh; `reason` says which rule it breaks, or
+    """The portal cannot encode the request or its refresh. `reason` says which rule it breaks, or
     is empty.
 
-    `never_left`: no copy was ever sent, so the provider cannot be acting on it. The portal retries
-    it like a refused one: a later session may take a larger message, and a later release may be
-    able to send it.
+    `never_left`: no copy was sent, so the provider cannot be acting on it. The portal retries it
+    like a refused one: a later session may allow a larger message, and a later release may be able
+    to send it.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
@@ -50,7 +50,7 @@ def record_not_sendable(
         "refusal_code": NOT_SENDABLE,
         "refusal_reason": reason[:MAX_REASON_KEPT],
         "conflict": None,
-        # As with a refused refresh, the next one is due by time.
+        # As after a refused refresh, the next one is due by time.
         "refreshed_at": refreshed(mitigation, now, extended_at),
     }
     if never_left:
@@ -73,7 +73,7 @@ def record_not_sendable(
 def record_end_not_sendable(*, mitigation_id: UUID, reason: str, now: datetime) -> None:
     """The portal cannot encode the withdrawal.
 
-    It keeps trying, since the provider may still be filtering.
+    It keeps retrying, since the provider may still be filtering.
     """
     transition = Transition(
         mitigation_id=mitigation_id,
@@ -90,13 +90,13 @@ def record_end_not_sendable(*, mitigation_id: UUID, reason: str, now: datetime) 
 
 @transaction.atomic
 def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> None:
-    """Record the bare fact of an outcome that could not be saved in full.
+    """Record only the fact of an outcome that could not be saved in full.
 
-    `is_answered`: the provider answered, but its answer is lost; otherwise the request could not be
+    `is_answered`: the provider answered but its answer is lost; otherwise the request could not be
     sent. A single UPDATE, since anything derived from the row may be the part that failed.
     """
     # Lock the request first (docs/locking.md): the event needs it, and another transaction may hold
-    # it and wait for the row.
+    # it while waiting for the row.
     lock_requests(Mitigation.objects.filter(pk=mitigation_id).values_list("request_id", flat=True))
     mitigation = Mitigation.objects.get(pk=mitigation_id)
     columns: dict[str, Any] = {"unsaved_at": now, "last_heard_at": now}
@@ -114,12 +114,11 @@ def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> No
         with transaction.atomic():
             advance(transition, now=now)
     except Exception:
-        # The event is derived from the row, which may be what failed in the first place. The mark
-        # itself is saved.
+        # The event is derived from the row, which may be what failed. The mark itself is saved.
         logger.exception("mitigation %s: its failure has no event", mitigation_id)
 
 
 def _put_off(mitigation: Mitigation, now: datetime) -> dict[str, Any]:
-    """The columns for a retry, after a pause that grows each time."""
+    """The columns for a retry after a growing pause."""
     setbacks = mitigation.setbacks + 1
     return {"setbacks": setbacks, "retry_at": retry_at(setbacks, now)}

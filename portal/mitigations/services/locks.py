@@ -1,4 +1,4 @@
-"""Lock a request with its mitigations, before the first event of what follows.
+"""Lock a request with its mitigations, before the first event is written.
 
 Locks are taken in this order: request, its mitigations, event counter, subscriptions
 (docs/locking.md).
@@ -16,8 +16,8 @@ from portal.mitigations.models import (
 
 
 def lock_mitigation(mitigation_id: UUID) -> Mitigation:
-    """The mitigation, with its request and all of that one's mitigations locked: one process at a
-    time decides about them.
+    """The mitigation, with its request and all mitigations of that request locked. Only one process
+    at a time decides about them.
     """
     rows = MitigationRequest.objects.select_for_update(of=("self",), no_key=True)
     request = rows.get(mitigations=mitigation_id)
@@ -27,15 +27,15 @@ def lock_mitigation(mitigation_id: UUID) -> Mitigation:
 
 
 def lock_request(request_id: UUID) -> MitigationRequest:
-    """The request, locked with all of its mitigations before the first event of what follows."""
+    """The request, locked with all its mitigations before the first event is written."""
     request = MitigationRequest.objects.select_for_update(no_key=True).get(pk=request_id)
     mitigations_of(request)
     return request
 
 
 def mitigations_of(request: MitigationRequest) -> list[Mitigation]:
-    """The mitigations of a locked request in the order of the providers, locked with it and as
-    changed since.
+    """The mitigations of a locked request in the order of the providers, locked and freshly
+    read.
     """
     if request.locked is None:
         mitigations = request.mitigations.select_for_update(of=("self",), no_key=True)
@@ -45,8 +45,8 @@ def mitigations_of(request: MitigationRequest) -> list[Mitigation]:
 
 
 def lock_requests(request_ids: Iterable[UUID]) -> None:
-    """Several at once with their mitigations, in one order, before anything is written about any of
-    them.
+    """Lock several requests with their mitigations, in a fixed order, before anything is written
+    about them.
     """
     ids = set(request_ids)
     requests = MitigationRequest.objects.select_for_update(no_key=True).filter(pk__in=ids)

@@ -1,7 +1,6 @@
-"""Move the counter of mids past those that a provider already holds.
+"""Raise the mid counter above the mids that a provider already holds.
 
-After a restored backup, or a fail-over that lost the last seconds, `next_mid` is behind what the
-provider holds.
+After a restored backup, or a failover that lost the last seconds, `next_mid` is behind them.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from portal.mitigations.services.transitions import Transition, apply
 from portal.providers.models import Subscription
 
 MAX_HIGHER_MIDS: Final = 10
-"""How often one mitigation takes a higher mid because its own was in use, before the refusal
-stands.
+"""How often one mitigation takes a higher mid because its own was in use, before the refusal is
+final.
 """
 IN_USE: Final = "mid_in_use"
 IN_DOUBT: Final = "mid_in_doubt"
-"""`why` of the events about a mid."""
+"""`why` of events about a mid."""
 
 
 def raise_next_mid(*, subscription_id: UUID, to: int) -> bool:
-    """Raise the counter to `to`; False when it is there already. It never goes back."""
+    """Raise the counter to `to`; False if it is already there. It is never lowered."""
     behind = Subscription.objects.filter(pk=subscription_id, next_mid__lt=to)
     return bool(behind.update(next_mid=to))
 
@@ -47,12 +46,13 @@ def take_higher_mid(
     is_in_use: bool,
     now: datetime,
 ) -> int | None:
-    """Give an unconfirmed mitigation a mid of at least `to` and return it; None: it keeps
-    `refused_mid`, the refusal stands.
+    """Give an unconfirmed mitigation a mid of at least `to` and return it; None if it keeps
+    `refused_mid` and the refusal is final.
 
     Repeating the call changes nothing. Without a list from the provider (`is_listed`) the portal
-    does not know how many mids are in use, so each further try skips twice as many. `is_in_use`:
-    the provider holds another mitigation under `refused_mid`; False: that is not known.
+    does not know how many mids are in use, so each further attempt skips twice as many.
+    `is_in_use`: the provider holds another mitigation under `refused_mid`; False if that is not
+    known.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.wanted != Wanted.ACTIVE or mitigation.is_over:
@@ -62,7 +62,7 @@ def take_higher_mid(
     taken = _taken(mitigation)
     if mitigation.confirmed_at is not None or taken >= MAX_HIGHER_MIDS:
         return None
-    # The counter of events comes before the subscription (docs/locking.md).
+    # Lock the event counter before the subscription (docs/locking.md).
     lock_log(mitigation.organization_id)
     to = max(to, refused_mid + (1 if is_listed else 2**taken))
     raise_next_mid(subscription_id=mitigation.subscription_id, to=to)

@@ -1,6 +1,4 @@
-"""Record the outcomes of what the signal worker sent: each one once, under the lock of
-its request.
-"""
+"""Record the outcome of each message of the signal worker once, under the lock of its request."""
 
 from __future__ import annotations
 
@@ -26,18 +24,19 @@ from portal.mitigations.states import LIVE, LOOP, Status, Trigger
 
 MAX_REASON_KEPT: Final = 500
 MAX_REASON_TOLD: Final = 100
-"""In an event."""
+"""Characters of a reason in an event."""
 JUST_BEFORE: Final = timedelta(microseconds=1)
 END_AGAIN_AFTER: Final = timedelta(seconds=30)
-"""When a provider is told again to stop whom gateways kept that word from."""
+"""When to repeat a withdrawal that looped between gateways."""
 
 
 def record_sending(*, mitigation_id: UUID, now: datetime) -> bool:
-    """Say, before the first datagram leaves, that it may have left; False when it must not.
+    """Record before the first datagram that the request may have been sent; False if it must not
+    be.
 
-    A worker that dies after this leaves a row that is sent again, never one that is thought unsent.
-    One statement: it stands between a person and the wire, and needs no lock that a termination
-    does not take as well.
+    A worker that dies after this leaves a row that is sent again, never a sent one that looks
+    unsent. A single statement, because a person is waiting for the datagram; it takes only the lock
+    that a termination takes as well.
     """
     wanted = Mitigation.objects.filter(pk=mitigation_id, wanted=Wanted.ACTIVE, status__in=LIVE)
     first = {
@@ -48,13 +47,13 @@ def record_sending(*, mitigation_id: UUID, now: datetime) -> bool:
 
 
 def _unless_asked_again(column: str, begin: datetime | int) -> Case:
-    """The columns that start over with each new ask: the first copy, and the count of copies."""
+    """The columns that are reset by each new request: the first copy, and the count of copies."""
     return Case(When(sent_at__gte=F("asked_at"), then=F(column)), default=Value(begin))
 
 
 @transaction.atomic(savepoint=False)
 def record_sent(*, mitigation_id: UUID, now: datetime) -> None:
-    """The first copy left: one event, whichever worker gets to write it."""
+    """The first copy was sent: one event, no matter which worker writes it."""
     mitigation = lock_mitigation(mitigation_id)
     if not of_mitigation(mitigation_id, EventType.MITIGATION_SENT).exists():
         transition = Transition(mitigation_id=mitigation_id, event=EventType.MITIGATION_SENT)
@@ -62,7 +61,7 @@ def record_sent(*, mitigation_id: UUID, now: datetime) -> None:
 
 
 def record_sends(*, mitigation_id: UUID, times: int, now: datetime) -> None:
-    """Count further datagrams sent with each request."""
+    """Count further datagrams sent for each request."""
     Mitigation.objects.filter(pk=mitigation_id).update(sends=F("sends") + times, last_sent_at=now)
 
 
@@ -78,7 +77,8 @@ def record_confirmed(
 ) -> Mitigation | None:
     """2.01 or 2.04: the provider holds it for `lifetime_s` from now.
 
-    `asked_at`: when that PUT was begun; `extended_at`: the last extension it knew of.
+    `asked_at`: when the worker started that PUT. `extended_at`: the last extension that the PUT
+    includes.
     """
     columns: dict[str, Any] = {
         "last_heard_at": now,
@@ -109,11 +109,11 @@ def record_confirmed(
 
 
 def refreshed(mitigation: Mitigation, at: datetime, extended_at: datetime | None) -> datetime:
-    """`at`, or just before an extension that the PUT did not know of yet: that one is still to be
-    asked for.
+    """`at`, or just before an extension that the PUT did not include, so that a refresh is still
+    due.
 
-    It is not told by its time: an extension is committed a moment after that, and a PUT may be
-    begun meanwhile.
+    Comparing times is not enough: an extension commits a moment after its timestamp, and a PUT may
+    start in between.
     """
     extension_asked_at = mitigation.refresh_asked_at
     return (
@@ -137,7 +137,7 @@ def record_refused(
     """A definite 4.xx. `retry_after_s`: the provider's own time before it may be asked again
     (SC-046).
 
-    Or 5.08: asking again changes nothing before a person or other settings do (SC-107).
+    Or 5.08: a retry is pointless until a person acts or the settings change (SC-107).
     """
     own_time: dict[str, Any] = {"retry_at": None} if code == LOOP else {}
     if retry_after_s is not None:
@@ -154,7 +154,7 @@ def record_refused(
             "refusal_code": code,
             "refusal_reason": reason[:MAX_REASON_KEPT],
             "conflict": conflict,
-            # A refused refresh is not repeated at once; the next one is due by time.
+            # A refused refresh is not repeated immediately; the next one is due by time.
             "refreshed_at": refreshed(mitigation, now, extended_at),
         },
         event_data={
@@ -170,7 +170,7 @@ def record_refused(
 
 
 def _in_event(conflict: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that say what it was."""
+    """The refusal's fields in the event."""
     return {name: conflict[name] for name in ("cause", "mid") if name in conflict}
 
 
@@ -182,7 +182,7 @@ def record_unavailable(
     retry_at: datetime,
     now: datetime,
 ) -> Mitigation | None:
-    """Not now: the provider named the time from which it may be asked again."""
+    """Temporarily unavailable: the provider named the time from which it may be asked again."""
     transition = Transition(
         mitigation_id=mitigation_id,
         columns={
@@ -200,7 +200,9 @@ def record_unavailable(
 
 @transaction.atomic(savepoint=False)
 def record_forgotten(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
-    """4.04: the provider does not hold it. If it is wanted it is asked again, else it has ended."""
+    """4.04: the provider does not hold it. If it is still wanted it is requested again, else it has
+    ended.
+    """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return None
@@ -223,7 +225,7 @@ def record_forgotten(*, mitigation_id: UUID, now: datetime) -> Mitigation | None
 def record_superseded(
     *, mitigation_id: UUID, conflict: Mapping[str, Any], now: datetime
 ) -> Mitigation | None:
-    """The provider replaced it by a newer request of ours with a common target.
+    """The provider replaced it with a newer request of ours that shares a target.
 
     `conflict` has the mid that the provider named, if any.
     """
@@ -254,8 +256,8 @@ def record_superseded(
 
 
 def _named(mitigation: Mitigation, conflict: Mapping[str, Any]) -> Iterable[Mitigation]:
-    """The mitigation that the provider says it holds instead, even if its withdrawal was requested
-    since.
+    """The mitigation that the provider says it holds instead, even if it is being withdrawn
+    by now.
     """
     mid = conflict.get("mid")
     if not isinstance(mid, int) or mid <= mitigation.mid:
@@ -265,7 +267,9 @@ def _named(mitigation: Mitigation, conflict: Mapping[str, Any]) -> Iterable[Miti
 
 
 def record_identity_replaced(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
-    """The provider knows another client by our cuid: there is a new one, and its owner is told."""
+    """The provider knows another client by our cuid. The portal has a new one and notifies the
+    operator.
+    """
     transition = Transition(
         mitigation_id=mitigation_id,
         columns={"last_heard_at": now},
@@ -276,7 +280,7 @@ def record_identity_replaced(*, mitigation_id: UUID, now: datetime) -> Mitigatio
 
 
 def record_withdrawal_confirmed(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
-    """2.02: the provider was told to stop; it may filter a little longer."""
+    """2.02: the provider confirmed the withdrawal. It may filter a little longer."""
     transition = Transition(
         mitigation_id=mitigation_id,
         columns={"last_heard_at": now, "withdrawal_confirmed_at": now},
@@ -288,10 +292,10 @@ def record_withdrawal_confirmed(*, mitigation_id: UUID, now: datetime) -> Mitiga
 
 @transaction.atomic(savepoint=False)
 def record_release(*, mitigation_id: UUID, now: datetime) -> bool:
-    """Note one more try to end a mitigation that the provider keeps after confirming its
-    withdrawal; False: do not try.
+    """Record another attempt to end a mitigation that the provider holds after confirming its
+    withdrawal; False if none is left.
 
-    Saved before the PUT leaves, so that the number of tries is bounded whatever the answer is.
+    Saved before the PUT is sent, so that the number of attempts is bounded whatever the answer is.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_release_given_up or not mitigation.is_still_held:
@@ -310,9 +314,9 @@ def record_release(*, mitigation_id: UUID, now: datetime) -> bool:
 
 @transaction.atomic(savepoint=False)
 def record_end_in_loop(*, mitigation_id: UUID, gateways: str, now: datetime) -> None:
-    """A withdrawal went round between gateways.
+    """A withdrawal looped between gateways.
 
-    It is not given up, since somebody may go on filtering.
+    It is retried, since the provider may still be filtering.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:

@@ -1,4 +1,4 @@
-"""Terminate a request once a newer one, allowed to replace it, filters everything that it protects.
+"""Terminate a request once a newer one that may replace it filters everything it protects.
 
 A provider ends the older of two overlapping mitigations itself, but only if it receives both. If
 the first provider refused the older request, that one can still run at the second provider while

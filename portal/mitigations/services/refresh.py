@@ -1,4 +1,4 @@
-"""Have a provider confirm now that it still has a mitigation."""
+"""Ask a provider to confirm now that it still holds a mitigation."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from portal.mitigations.states import CONFIRMED
 
 @transaction.atomic
 def ask_refresh(*, mitigation_id: UUID) -> datetime | None:
-    """Have the provider confirm now that it still holds it; when that was asked, None if it is not
-    held.
+    """Ask the provider to confirm now that it still holds it. Returns the time of the request; None
+    if it is not held.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.wanted == Wanted.WITHDRAWN or mitigation.status not in CONFIRMED:

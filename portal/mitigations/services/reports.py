@@ -1,5 +1,5 @@
-"""What providers report about a mitigation that they hold: a notification, or the
-answer to a poll.
+"""What providers report about a mitigation they hold, in a notification or in the answer to a
+poll.
 """
 
 from __future__ import annotations
@@ -29,18 +29,20 @@ from portal.mitigations.states import (
 from portal.mitigations.validation import INDEFINITE
 
 LIFETIME_TOLD_WITHIN: Final = timedelta(seconds=3)
-"""Whole seconds, and the way they take: a difference in the end up to here is none."""
+"""Lifetimes have whole seconds and take time to arrive: a difference of the end up to this is no
+change.
+"""
 WIND_DOWN_PATIENCE: Final = timedelta(seconds=30)
-"""How long after it was told a provider may still report that it filters."""
+"""How long after the withdrawal a provider may still report that it filters."""
 
 
 class _Overtaken(Exception):
-    """Somebody else has written about the mitigation since it was read."""
+    """Another process has written to the mitigation since it was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderReport:
-    """One report of a provider about one mitigation, in the portal's words."""
+    """One report of a provider about one mitigation, in the portal's terms."""
 
     dots_status: int | None
     trigger: Trigger | None
@@ -70,7 +72,7 @@ class ProviderReport:
 
 @transaction.atomic(savepoint=False)
 def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime) -> None:
-    """A notification or an answer to a poll. What comes after the end changes nothing."""
+    """Record a notification or the answer to a poll. A report after the end changes nothing."""
     if _record_numbers(mitigation_id, report, now):
         return
     mitigation = lock_mitigation(mitigation_id)
@@ -86,10 +88,11 @@ def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime)
             wait = timedelta(seconds=report.conflict["retry_after"])
             columns["retry_at"] = now + wait
     if _goes_on_after_all(mitigation, report, now):
-        # A late copy of the request arrived after the DELETE and began it anew: tell it again.
+        # A late copy of the request arrived after the DELETE and started it again: repeat the
+        # withdrawal.
         columns["withdrawal_confirmed_at"] = None
     if mitigation.confirmed_at is None:
-        # The 2.01 was lost, the report was not: it says as much.
+        # The 2.01 was lost, but the report arrived and means the same.
         columns |= {"confirmed_at": now, "overdue_at": None}
     is_unknown_news = _is_unknown_news(mitigation, report)
     unknown = {"unknown": report.dots_status} if is_unknown_news else {}
@@ -110,8 +113,8 @@ def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime)
 
 
 def _confirms(mitigation: Mitigation) -> Trigger | None:
-    """A report without a known status still shows, if the 2.01 was lost, that the provider holds
-    the request.
+    """Whether the report proves that the provider holds the request although the 2.01 was lost.
+    True without a known status too.
     """
     if mitigation.status != Status.PENDING or mitigation.sent_at is None:
         return None
@@ -119,13 +122,13 @@ def _confirms(mitigation: Mitigation) -> Trigger | None:
 
 
 def _is_unknown_news(mitigation: Mitigation, report: ProviderReport) -> bool:
-    """Whether it now reports an unknown status number and did not before."""
+    """Whether it now reports an unknown status number that it did not report before."""
     number = report.dots_status
     return number is not None and number not in KNOWN_REPORTS and number != mitigation.dots_status
 
 
 def says_nothing_new(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
-    """Whether a report repeats what the row holds, with the lifetime that went by since."""
+    """Whether a report repeats the row, with only the elapsed time taken from the lifetime."""
     return (
         report.dots_status == mitigation.dots_status
         and bool(report.counters) == (mitigation.counters_at is not None)
@@ -137,10 +140,10 @@ def says_nothing_new(mitigation: Mitigation, report: ProviderReport, now: dateti
 
 @transaction.atomic(savepoint=False)
 def record_repeated(*, mitigation_ids: Collection[UUID], now: datetime) -> None:
-    """The provider said nothing new of these: the same few statements for all of them.
+    """Record reports without news with the same few statements for all of them.
 
-    Of one that somebody else is writing about this is no news: nobody is waited for who may wait
-    for another of them.
+    A row that another process is writing is skipped: waiting for it could deadlock with that
+    process.
     """
     free = Mitigation.objects.select_for_update(skip_locked=True, no_key=True).filter(
         pk__in=mitigation_ids, wanted=Wanted.ACTIVE, status__in=CONFIRMED
@@ -160,11 +163,11 @@ def _ends_as_known(mitigation: Mitigation, report: ProviderReport, now: datetime
 
 
 def _record_numbers(mitigation_id: UUID, report: ProviderReport, now: datetime) -> bool:
-    """Write a report that changes numbers only; False, with nothing written, when it may change
+    """Record a report that changes only numbers; False, with nothing written, if it may change
     more.
 
-    Nearly all reports are of this kind, and each mitigation may have one a second: so no lock is
-    taken but the row's, and nothing is derived anew.
+    Nearly all reports are like this, and each mitigation may get one a second, so this locks only
+    the row and derives nothing.
     """
     mitigation = Mitigation.objects.get(pk=mitigation_id)
     if not _changes_numbers_only(mitigation, report, now):
@@ -182,8 +185,9 @@ def _record_numbers(mitigation_id: UUID, report: ProviderReport, now: datetime) 
             if not unchanged.update(**_columns(report, now, has_news=bool(counted))):
                 raise _Overtaken
     except _Overtaken:
-        # PostgreSQL keeps the lock of a row that it waited for, changed or not; undoing to the
-        # savepoint gives it back. Whoever waits for a request must hold none of its mitigations.
+        # PostgreSQL keeps the lock of a row it waited for, changed or not; rolling back to the
+        # savepoint releases it. A process that waits for a request must hold none of its
+        # mitigations.
         return False
     if counted:
         _append_numbers(mitigation, counted, now)
@@ -200,14 +204,14 @@ def _changes_numbers_only(mitigation: Mitigation, report: ProviderReport, now: d
         and report.conflict is None
         and not _is_unknown_news(mitigation, report)
         and report.mitigation_start in (None, mitigation.mitigation_start)
-        # One that was silent for long and filters after all may make another provider needless.
+        # A provider that was silent for long and now filters may make another provider unneeded.
         and mitigation.last_heard_at is not None
         and now - mitigation.last_heard_at < STALE_AFTER
     )
 
 
 def _columns(report: ProviderReport, now: datetime, *, has_news: bool) -> dict[str, Any]:
-    """What every report writes."""
+    """The columns that every report writes."""
     columns: dict[str, Any] = {"last_heard_at": now, "unsaved_at": None, **report.counters}
     if report.dots_status is not None:
         columns |= {"dots_status": report.dots_status, "reported_at": now}
@@ -221,13 +225,13 @@ def _columns(report: ProviderReport, now: datetime, *, has_news: bool) -> dict[s
 
 
 def ends(lifetime_s: int, now: datetime) -> datetime | None:
-    """When a lifetime of -1 or some seconds is over."""
+    """When a lifetime in seconds ends; None for -1."""
     return None if lifetime_s == INDEFINITE else now + timedelta(seconds=lifetime_s)
 
 
 def _counted(mitigation: Mitigation, report: ProviderReport, now: datetime) -> dict[str, Any]:
-    """What a report's event tells, if it gets one: equal numbers are news only after a silence,
-    which would else look like reports.
+    """The data of a report's event, if it gets one. Equal numbers are news only after a silence,
+    which would otherwise look like reports.
     """
     if not report.counters:
         return {}
@@ -250,7 +254,7 @@ def _append_numbers(mitigation: Mitigation, counted: dict[str, Any], now: dateti
 
 
 def _began(mitigation: Mitigation, report: ProviderReport) -> dict[str, str]:
-    """When a provider activated a plan: it may be long before the portal hears of it."""
+    """When a provider activated a plan, possibly long before the portal learns of it."""
     start = report.mitigation_start
     if mitigation.request.is_immediate or start is None:
         return {}
@@ -258,7 +262,7 @@ def _began(mitigation: Mitigation, report: ProviderReport) -> dict[str, str]:
 
 
 def _held_until(mitigation: Mitigation) -> dict[str, str]:
-    """Until when the counters of the event before were reported again, if they were."""
+    """Until when the counters of the previous event were reported again, if they were."""
     since, last = mitigation.counters_since, mitigation.counters_at
     if since is None or last is None or last <= since:
         return {}

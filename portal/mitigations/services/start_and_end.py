@@ -1,4 +1,4 @@
-"""Start a mitigation of a request at one provider, and ask for its end."""
+"""Start a mitigation of a request at one provider, and request its end."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def end_mitigation(
     withdrawn_for: Sequence[str] = (),
     hold_again: bool = False,
 ) -> None:
-    """Want the end of one provider's part of a locked request. `settle` must follow.
+    """Request the end of one provider's part of a locked request. `settle` must follow.
 
     `cause`, `withdrawn_for`: why policy withdraws it, and the subscriptions that filter instead;
-    None: policy does not. `hold_again`: it is part of a plan, and the provider is asked to hold
-    that again afterwards.
+    None if policy does not. `hold_again`: it is part of a plan that the provider should hold again
+    afterwards.
     """
     never_left = mitigation.sent_at is None and mitigation.status == Status.PENDING
     transition = Transition(
@@ -56,7 +56,7 @@ def end_mitigation(
             "withdrawn_cause": cause or "",
             "withdrawn_for": list(withdrawn_for),
             "hold_again": hold_again,
-            # A time named for the next request is none for the end.
+            # A retry time named for the next request does not delay the end.
             "retry_at": None,
         },
         event_data={"why": "unsent"} if never_left else {},
@@ -84,8 +84,8 @@ def start_mitigation(
     now: datetime,
     actor: Actor | None = None,
 ) -> Mitigation:
-    """Create the mitigation of one provider, with a mid of its own, and wake the worker that talks
-    to it.
+    """Create the mitigation of one provider, with its own mid, and wake the worker that manages its
+    session.
     """
     subscription_id = assigned.provider.subscription
     lock_log(request.organization_id)
@@ -107,7 +107,7 @@ def start_mitigation(
 
 
 def allocate_mid(subscription_id: UUID) -> int:
-    """The next mid: monotonic per cuid and never given twice (RFC 9132 section 4.4.1.1)."""
+    """The next mid: monotonic per cuid and never assigned twice (RFC 9132 section 4.4.1.1)."""
     following = increment_returning(Subscription, subscription_id, "next_mid", 1)
     assert following is not None, "a subscription that was asked is never deleted"
     return following - 1

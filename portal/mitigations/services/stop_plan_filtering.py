@@ -1,8 +1,7 @@
-"""Stop what providers filter for a plan, and have them hold it again afterwards.
+"""Stop filtering for a plan at its providers, and have them hold the plan again afterwards.
 
-What is due is in the rows: a withdrawn mitigation with `hold_again`. Whoever settles its request
-after it has ended starts the new one in the same transaction, so there is no moment in which it is
-forgotten, and none in which it happens twice.
+The pending work is in the rows: a withdrawn mitigation with `hold_again`. The transaction that
+settles its request after its end also starts the new one, so it is neither lost nor done twice.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from portal.mitigations.states import ACTIVE, TERMINAL
 from portal.mitigations.wind_down import WIND_DOWN_AT_MOST
 
 MAX_RESUMED: Final = 200
-"""Requests one sweep looks at; the rest waits for the next."""
+"""Maximum requests per sweep; the rest waits for the next one."""
 
 
 @transaction.atomic
 def stop_filtering(*, request_id: UUID, actor: Actor) -> MitigationRequest:
-    """Tell whoever activated a plan to stop; who only holds it goes on holding it.
+    """Withdraw the providers that activated a plan; those that only hold it continue.
 
     Repeating it changes nothing.
     """
@@ -48,7 +47,9 @@ def stop_filtering(*, request_id: UUID, actor: Actor) -> MitigationRequest:
 
 @transaction.atomic
 def give_up(*, mitigation_id: UUID) -> None:
-    """The plan was replaced or removed: whoever stops is not asked to hold this version again."""
+    """The plan was replaced or removed: providers that stop are not asked to hold this version
+    again.
+    """
     mitigation = lock_mitigation(mitigation_id)
     mitigation.hold_again = False
     mitigation.save(update_fields=["hold_again"])
@@ -56,8 +57,8 @@ def give_up(*, mitigation_id: UUID) -> None:
 
 
 def resume_holding(*, now: datetime) -> int:
-    """Have plans held again by who was told to stop so long ago that it must have; how many plans
-    were looked at.
+    """Ask providers to hold a plan again if their withdrawal is so old that they must have stopped;
+    return how many plans were checked.
     """
     due = Mitigation.objects.filter(
         Q(status__in=TERMINAL) | Q(withdrawal_confirmed_at__lte=now - WIND_DOWN_AT_MOST),

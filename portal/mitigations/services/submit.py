@@ -1,4 +1,4 @@
-"""Submit a request: check it, save it with its first mitigations, wake the signal worker."""
+"""Submit a request: check it, save it with its first mitigations, and wake the signal worker."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def submit(
 ) -> MitigationRequest:
     """Check a submission and commit it: request, first mitigations, event, wake-up.
 
-    `name`: its name if it is not named by its targets. `instead_of`: requests of the same plan that
-    it replaces.
+    `name`: its name, if its targets do not name it. `instead_of`: requests of the same plan that it
+    replaces.
 
-    The same `key` and submission of the same person give the first request again; another
-    submission under that key raises IdempotencyKeyReused. Raises Invalid with every wrong field,
-    and WouldReplace when live requests would be replaced that `consent` does not allow.
+    The same `key` and submission of the same person return the first request; another submission
+    under that key raises IdempotencyKeyReused. Raises Invalid with every invalid field, and
+    WouldReplace if it would replace live requests that `consent` does not include.
     """
     with transaction.atomic():
         call = _call(organization, actor, submission, key, kind, name, consent)
@@ -56,8 +56,8 @@ def submit(
             return earlier
         check_context = CheckContext.of(organization)
         checked = check_context.check(submission)
-        # A transaction that starts a mitigation locks the counter until it commits, so a second
-        # overlapping one sees the first.
+        # A transaction that starts a mitigation holds the lock on the event counter until it
+        # commits, so a second overlapping one sees the first.
         lock_log(organization.pk)
         checked, replaced = check_with_consent(
             check_context,
@@ -84,7 +84,7 @@ def submitted_before(
     name: str = "",
     consent: Consent = NO_CONSENT,
 ) -> MitigationRequest | None:
-    """What `submit` with the same arguments returned before; within a transaction."""
+    """What `submit` returned before for the same arguments. Must run in a transaction."""
     return _first_result(_call(organization, actor, submission, key, kind, name, consent))
 
 
@@ -137,11 +137,12 @@ def _create(
     first = set(checked.assigned_scopes)
     if checked.strategy == Strategy.FAILOVER:
         first = {one.subscription for one in due(checked.scopes, [])}
-    # One order for everybody who takes several subscriptions' row locks.
+    # Every transaction locks several subscriptions in the same order.
     for subscription in sorted(first):
         start_mitigation(request, checked.assigned_scopes[subscription], now=now)
     append_submitted(request, actor, now)
-    # Read before the commit: what is answered is what was committed, however fast a provider is.
+    # Read before the commit, so that the answer is what was committed, however fast a provider
+    # answers.
     mitigations = Mitigation.objects.select_related("subscription__provider")
     prefetch_related_objects([request], Prefetch("mitigations", mitigations), "resources")
     return request

@@ -1,4 +1,4 @@
-"""End a request: every provider is told to stop."""
+"""End a request: withdraw it at every provider."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from portal.mitigations.services.start_and_end import end_mitigation
 def terminate(
     *, request_id: UUID, actor: Actor, newer: MitigationRequest | None = None
 ) -> MitigationRequest:
-    """Ask every provider to stop. Repeating it, or coming second, changes nothing.
+    """Withdraw it at every provider. Repeating it, or coming second, changes nothing.
 
-    Only a person or the portal may ask. `newer`: the request that filters all of it instead.
+    Only a person or the portal may call this. `newer`: the request that filters all of it instead.
     """
     person = None if actor.kind == ActorKind.PORTAL else actor.require_person()
     request = lock_request(request_id)

@@ -1,4 +1,4 @@
-"""Write one transition of a mitigation: its status by the table, its columns and its event."""
+"""Write one transition of a mitigation: its status from the table, its columns and its event."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ OF_ONE_ACTIVATION: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One mitigation's change: what happened, which columns say so, and what the event tells."""
+    """One mitigation's change: what happened, the columns it sets, and the event it writes."""
 
     mitigation_id: UUID
     trigger: Trigger | None = None
-    "None: columns change, the status does not"
+    "None: columns change, but not the status"
     columns: Mapping[str, Any] = field(default_factory=dict)
     event_data: Mapping[str, Any] = field(default_factory=dict)
-    "beside status and previous, in the event"
+    "in the event, besides status and previous"
     event: EventType | None = None
-    "None: an event only when the status changes"
+    "None: write an event only if the status changes"
     actor: Actor | None = None
 
 
@@ -70,7 +70,7 @@ def apply(mitigation: Mitigation, transition: Transition, *, now: datetime) -> N
     status = next_status(previous, transition.trigger) if transition.trigger else previous
     columns: dict[str, Any] = {}
     if status != previous:
-        # The transition's own columns win, such as a provider's own time for the next try.
+        # The transition's own columns win, such as a retry time named by the provider.
         columns = {"status": status, **_end_or_setback(mitigation, previous, status, now)}
         columns |= _filtering(mitigation, transition, status, now)
     columns |= transition.columns
@@ -96,7 +96,7 @@ def apply(mitigation: Mitigation, transition: Transition, *, now: datetime) -> N
 
 
 def retry_at(setbacks: int, now: datetime) -> datetime:
-    """When what failed so often in a row is tried again."""
+    """When to retry after this many failures in a row."""
     wait_s = min(FIRST_RETRY_S * 2 ** min(setbacks - 1, MAX_DOUBLINGS), MAX_RETRY_S)
     return now + timedelta(seconds=wait_s)
 
@@ -104,7 +104,7 @@ def retry_at(setbacks: int, now: datetime) -> datetime:
 def _end_or_setback(
     mitigation: Mitigation, previous: Status, status: Status, now: datetime
 ) -> dict[str, Any]:
-    """What the columns say of an end, or of a setback and when it is tried again."""
+    """The columns for an end, or for a setback and its retry."""
     if status in SET_BACK:
         setbacks = mitigation.setbacks + 1
         return {"ended_at": now, "setbacks": setbacks, "retry_at": retry_at(setbacks, now)}
@@ -112,10 +112,10 @@ def _end_or_setback(
         return {"ended_at": now}
     columns: dict[str, Any] = {"ended_at": None} if previous in SET_BACK else {}
     if status == Status.PENDING:
-        # Copies are counted from when it was asked last.
+        # Copies are counted since the last request.
         columns["sends"] = 0
     if status == Status.STANDBY:
-        # Armed anew: what it did when it was active is the log's.
+        # Rearmed: what it did while active is in the log.
         columns |= dict.fromkeys(OF_ONE_ACTIVATION)
     return columns | ({"setbacks": 0} if status in CONFIRMED else {})
 
@@ -123,7 +123,7 @@ def _end_or_setback(
 def _filtering(
     mitigation: Mitigation, transition: Transition, status: Status, now: datetime
 ) -> dict[str, Any]:
-    """What a change to `status` means for the filtering of a plan: it ended by itself, or began
+    """What a change to `status` means for the filtering of a plan: it ended on its own, or started
     again.
     """
     if mitigation.request.kind != RequestKind.STANDBY or transition.trigger is None:

@@ -1,4 +1,4 @@
-"""Tell one provider to stop, while the others of its request go on."""
+"""Withdraw one provider while the others of its request continue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from portal.mitigations.services.terminate import refuse_if_not_immediate
 
 @transaction.atomic
 def withdraw_mitigation(*, mitigation_id: UUID) -> Mitigation:
-    """Ask one provider to stop, by the portal's policy. Repeating it changes nothing."""
+    """Withdraw one provider by the portal's policy. Repeating it changes nothing."""
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over or mitigation.wanted == Wanted.WITHDRAWN:
         return mitigation
@@ -31,7 +31,7 @@ def withdraw_mitigation(*, mitigation_id: UUID) -> Mitigation:
 
 @transaction.atomic
 def withdraw_provider(*, request_id: UUID, mitigation_id: UUID, actor: Actor) -> MitigationRequest:
-    """Tell one provider to stop and let the others go on.
+    """Withdraw one provider and let the others continue.
 
     Repeating it, or coming second, changes nothing.
     """

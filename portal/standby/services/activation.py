@@ -22,7 +22,7 @@ from portal.standby.services.plan_versions import locked, versions
 def activate(
     *, plan_id: UUID, actor: Actor, key: str = "", consent: Consent = NO_CONSENT
 ) -> MitigationRequest:
-    """Ask every provider of the plan for help now, with the plan's targets. The plan stays held.
+    """Request mitigation of the plan's targets from each of its providers now. The plan stays held.
 
     Raises WouldReplace if it would replace other live requests without `consent`.
     """

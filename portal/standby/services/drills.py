@@ -1,6 +1,4 @@
-"""Drills: a real standby request to each provider, confirmed and withdrawn, with the times written
-down.
-"""
+"""Drills: a real standby request to each provider, confirmed, withdrawn and timed."""
 
 from __future__ import annotations
 
@@ -36,22 +34,22 @@ from portal.standby.queries import IN_STANDBY, kept_in_standby
 from portal.standby.scope import DrillTarget, drill_target
 
 CONFIRM_WITHIN: Final = timedelta(seconds=30)
-"""A provider that has not confirmed by then has failed the drill; it is told to let go all the
-same.
-"""
+"""A provider that has not confirmed by then has failed the drill; its part is withdrawn anyway."""
 END_WITHIN: Final = timedelta(seconds=75)
-"""The drill is over by then, whatever is still open."""
+"""The drill ends by then, whatever is still open."""
 DRILL_LIFETIME_S: Final = 300
-"""What a drill asks for. It is not renewed, so it ends at the provider even without contact."""
+"""The lifetime a drill asks for. It is not renewed, so it ends at the provider even without
+contact.
+"""
 MAX_FOLLOWED: Final = 200
-"""Drills one sweep looks at; the rest waits for the next."""
+"""Maximum drills per sweep; the rest waits for the next one."""
 
 
 @transaction.atomic
 def start_drill(*, organization: Organization, actor: Actor) -> Drill:
     """Test every enabled provider.
 
-    Conflict while another drill runs, or while something is mitigated.
+    Raises Conflict while another drill runs, or while a mitigation is live.
     """
     person = actor.require_person()
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
@@ -154,7 +152,9 @@ def _send_request(
 
 
 def follow_drills(*, now: datetime) -> int:
-    """Write down what running drills came to, and withdraw what was confirmed; how many run on."""
+    """Record the progress of running drills and withdraw confirmed requests; return how many are
+    still running.
+    """
     running = Drill.objects.filter(ended_at__isnull=True).order_by("started_at")
     followed = list(running.values_list("pk", flat=True)[:MAX_FOLLOWED])
     return count_done(partial(_runs_on, now=now), followed)
@@ -212,7 +212,8 @@ def _look_at_request(check: DrillCheck, mitigation: Mitigation) -> None:
     check.told_at = mitigation.withdrawal_confirmed_at
     if check.withdrawn_at is not None and mitigation.status == Status.TERMINATED:
         check.ended_at = mitigation.ended_at
-        # The report of the end may outrun the answer to the withdrawal: who ended it was told.
+        # The report of the end may arrive before the answer to the withdrawal. A provider that
+        # ended it received the withdrawal.
         check.told_at = check.told_at or mitigation.ended_at
     elif mitigation.status == Status.REFUSED:
         _refuse(check, mitigation)
@@ -242,7 +243,7 @@ def _look_at_plan(check: DrillCheck, mitigation: Mitigation) -> None:
 
 
 def _overdue(check: DrillCheck, age: timedelta) -> str:
-    """The failure that time alone makes of a check; empty while there is time."""
+    """The failure of a check that has run out of time; empty while there is time."""
     if check.confirmed_at is None:
         if age < CONFIRM_WITHIN:
             return ""

@@ -1,4 +1,4 @@
-"""Check the name and content of a plan, and build the submission that its providers get."""
+"""Check the name and content of a plan, and build the submission for its providers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def problems(
     submission: Submission | None = None,
     but: StandbyPlan | None = None,
 ) -> list[FieldError]:
-    """Everything that is wrong with a plan; `but` is the plan it is to become."""
+    """Every error in a plan; `but` is the plan being changed."""
     found: list[FieldError] = []
     if name is not None and (problem := _name_problem(organization, name)):
         found.append(problem)
@@ -70,8 +70,8 @@ def plans_of(organization: Organization) -> QuerySet[StandbyPlan]:
 def _content_problems(
     organization: Organization, prepared: Submission, but: StandbyPlan | None
 ) -> Sequence[FieldError]:
-    """What the check of a request finds; and of two plans with a common target a provider keeps
-    only one.
+    """The errors found by the check of a request, and overlaps: a provider keeps only one of two
+    plans with a common target.
     """
     try:
         checked = _checked(organization, prepared)
@@ -112,7 +112,7 @@ def overlap_error_of_unknown(unknown: Unknown) -> FieldError:
 
 
 def _acting(plan: StandbyPlan) -> list[str]:
-    """The providers that activated it by themselves, by their short names."""
+    """The short names of the providers that activated it on their own."""
     rows = plan.request.mitigations.select_related("subscription__provider")
     return [
         mitigation.subscription.provider.short_name
@@ -139,7 +139,7 @@ def _checked(organization: Organization, prepared: Submission) -> Checked:
 
 
 def differs(plan: StandbyPlan, prepared: Submission) -> bool:
-    """Whether a provider would be asked for something else than it was."""
+    """Whether a provider would be asked for something other than before."""
     checked, request = _checked(plan.organization, prepared), plan.request
     wanted = (checked.scope, checked.ports, checked.protocols, checked.lifetime_s)
     held = (request.scope, request.ports, request.protocols, request.lifetime_s)
@@ -149,7 +149,7 @@ def differs(plan: StandbyPlan, prepared: Submission) -> bool:
 
 
 def proposal_of(plan: StandbyPlan) -> Proposal | None:
-    """The request that activating the plan would send, by provider; None when it cannot be sent
+    """The request that activating the plan would send, by provider; None if it cannot be sent
     now.
     """
     try:
@@ -159,11 +159,10 @@ def proposal_of(plan: StandbyPlan) -> Proposal | None:
 
 
 def submission_of(plan: StandbyPlan) -> Submission:
-    """What the plan asks for, as it was prepared; providers that can no longer be asked are left
-    out.
+    """What the plan asks for, as it was created, without providers that can no longer be asked.
 
-    Where none of them can, all are named: the check refuses that, and nobody is asked whom nobody
-    chose.
+    If none can be asked, all of them are named: the check then refuses it, and no provider is asked
+    that the plan does not name.
     """
     request = plan.request
     verified = {one.pk for one in request.resources.all() if one.is_verified}
@@ -180,7 +179,7 @@ def submission_of(plan: StandbyPlan) -> Submission:
 
 
 def as_standby(organization: Organization, submission: Submission) -> Submission:
-    """Held by every chosen provider, for as long as it is on."""
+    """As a standby request: every chosen provider holds it for as long as the plan is on."""
     lifetime_s = submission.lifetime_s
     if lifetime_s is None:
         lifetime_s = longest_lifetime_s(organization)

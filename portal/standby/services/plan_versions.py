@@ -1,6 +1,6 @@
 """The requests of a plan: its current version, and replaced ones until providers drop them.
 
-Locks are taken in this order: organization, plan, request and what follows it (docs/locking.md).
+Locks are taken in this order: organization, plan, request and its dependents (docs/locking.md).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from portal.organizations.models import Organization
 from portal.standby.models import StandbyPlan
 
 MAX_CHANGES_FINISHED: Final = 200
-"""Replaced versions one sweep looks at; the rest waits for the next."""
+"""Maximum replaced versions per sweep; the rest waits for the next one."""
 
 
 def versions(plan: StandbyPlan) -> set[UUID]:
@@ -29,7 +29,7 @@ def versions(plan: StandbyPlan) -> set[UUID]:
 
 
 def locked(plan_id: UUID) -> StandbyPlan:
-    """The plan, with everything a change of it locks; within a transaction."""
+    """The plan, locked with everything that a change of it needs. Must run in a transaction."""
     organization_id = StandbyPlan.objects.values_list("organization_id", flat=True).get(pk=plan_id)
     Organization.objects.select_for_update(no_key=True).get(pk=organization_id)
     plan = StandbyPlan.objects.select_for_update(of=("self",)).get(pk=plan_id)
@@ -40,15 +40,17 @@ def locked(plan_id: UUID) -> StandbyPlan:
 
 
 def lock_versions(plan: StandbyPlan) -> None:
-    """Before the first of them is changed: what follows also locks the log."""
+    """Lock all versions before the first of them changes, because each change also locks the
+    log.
+    """
     earlier = plan.earlier.exclude(status__in=REQUEST_TERMINAL).values_list("pk", flat=True)
     activation = [] if plan.activation_id is None else [plan.activation_id]
     mitigations.lock_requests([plan.request_id, *activation, *earlier])
 
 
 def finish_changes() -> int:
-    """Let providers drop replaced versions once they hold the new one; how many parts
-    were ended.
+    """Withdraw replaced versions where providers hold the new one; return how many mitigations
+    ended.
     """
     unfinished = (
         StandbyPlan.objects.filter(earlier__isnull=False)
@@ -67,7 +69,7 @@ def _finish_change(plan_id: UUID) -> int:
 
 
 def end_earlier(plan: StandbyPlan) -> int:
-    """End the parts of replaced versions that nobody needs."""
+    """End the unneeded parts of replaced versions."""
     # A provider that does not hold the new version yet keeps the old one, as long as the plan is
     # on. A provider that filters for the old version continues until the attack is over or a person
     # stops it.

@@ -1,6 +1,6 @@
 """Create, change and remove plans; turn them off and on.
 
-Locks are taken in this order: organization, plan, request and what follows it (docs/locking.md).
+Locks are taken in this order: organization, plan, request and its dependents (docs/locking.md).
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ MAX_PLANS: Final = 20
 def create_plan(
     *, organization: Organization, actor: Actor, name: str, submission: Submission, key: str = ""
 ) -> StandbyPlan:
-    """A plan that is on from now: every chosen provider is asked to hold it.
+    """Create a plan that is on from now: every chosen provider is asked to hold it.
 
-    The same `key` and content of the same person give the first plan again. Raises Invalid with
-    every wrong field.
+    The same `key` and content of the same person return the first plan. Raises Invalid with every
+    invalid field.
     """
     person = actor.require_person()
     _lock(organization)
@@ -85,10 +85,11 @@ def change_plan(
     name: str | None = None,
     submission: Submission | None = None,
 ) -> StandbyPlan:
-    """Another name, or another content: a new request with a higher mid, which turns the plan on.
+    """Change the name or the content. New content is a new request with a higher mid and turns the
+    plan on.
 
-    A provider lets go of the old version as it takes the new one; where the two have no target in
-    common, or the new one is refused, the old one stays until the new one is held.
+    A provider drops the old version when it accepts the new one. If the two have no target in
+    common, or the new one is refused, the old version stays until the new one is held.
     """
     plan = locked(plan_id)
     name = None if name is None or name.strip() == plan.name else name.strip()
@@ -116,9 +117,9 @@ def edit_plan(
     submission: Submission | None = None,
     is_on: bool | None = None,
 ) -> StandbyPlan:
-    """Change what is named, all or nothing.
+    """Change the given fields, all or nothing.
 
-    New content turns a plan on: what it asks for is its request's.
+    New content turns a plan on.
     """
     if is_on is False and submission is not None:
         raise Conflict(
@@ -132,7 +133,7 @@ def edit_plan(
 
 @transaction.atomic
 def turn_off(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
-    """Nobody shall hold it any more. Repeating it changes nothing."""
+    """Withdraw the plan from every provider. Repeating it changes nothing."""
     plan = locked(plan_id)
     if plan.is_on:
         plan.request = mitigations.terminate(request_id=plan.request_id, actor=actor)
@@ -142,7 +143,7 @@ def turn_off(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
 
 @transaction.atomic
 def turn_on(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
-    """Have it held again, as it was. Repeating it changes nothing."""
+    """Ask the providers to hold it again, unchanged. Repeating it changes nothing."""
     plan = locked(plan_id)
     if not plan.is_on:
         prepared = submission_of(plan)
@@ -153,7 +154,7 @@ def turn_on(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
 
 @transaction.atomic
 def remove_plan(*, plan_id: UUID, actor: Actor) -> None:
-    """Turn it off and forget it; what happened stays in the log."""
+    """Turn it off and hide it; its events stay in the log."""
     plan = locked(plan_id)
     if plan.is_on:
         mitigations.terminate(request_id=plan.request_id, actor=actor)
@@ -171,7 +172,7 @@ def _renew(plan: StandbyPlan, actor: Actor, prepared: Submission) -> None:
 
 
 def _lock(organization: Organization) -> None:
-    """One change of an organization's plans at a time: they may not overlap."""
+    """Allow one change of an organization's plans at a time, since plans must not overlap."""
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
 
 
@@ -196,8 +197,8 @@ def _submit(
             instead_of=instead_of,
         )
     except WouldReplace as error:
-        # An earlier version of another plan, which its provider keeps until it holds the new one;
-        # or an unknown plan.
+        # An earlier version of another plan, which its provider holds until it has the new one; or
+        # an unknown plan.
         what = error.replaced[0].what
         problem = (
             overlap_error_of_unknown(what)

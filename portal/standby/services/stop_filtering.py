@@ -1,4 +1,4 @@
-"""Stop what is filtered for a plan, whoever activated it, and stay prepared."""
+"""Stop all filtering for a plan, by whatever means it was activated, and keep the plan held."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from portal.standby.services.plan_versions import locked
 
 @transaction.atomic
 def stop_filtering(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
-    """End what was asked for from the plan, and what providers do for it by themselves; the plan
-    stays on.
+    """End the requests made from the plan, and filtering that providers started on their own; the
+    plan stays on.
 
-    Who filters for the plan is asked to hold it again once it has stopped. Repeating it, or coming
-    second, changes nothing.
+    Providers that filter for the plan are asked to hold it again once they have stopped. Repeating
+    it, or coming second, changes nothing.
     """
     plan = locked(plan_id)
     if not plan.is_on:

@@ -1,4 +1,4 @@
-"""Prints docs/state-machines.md from the transition table, so that the drawing cannot lie."""
+"""Print docs/state-machines.md from the transition table, so that the diagrams match the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepares plans for a demonstration, from a description on standard input."""
+"""Create plans for a demo from a description on standard input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from portal.standby.models import StandbyPlan
 
 
 class Command(BaseCommand):
-    """A plan of a name that was ever used stays as it is, also when somebody removed it."""
+    """Skips names that were ever used, even if a person removed the plan."""
 
     help = "Prepares the plans that standard input describes as JSON."
 
