@@ -3,28 +3,57 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("dots_*/*.md"), *(ROOT / "docs").rglob("*.md")]
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING_LINES_MAX = 80
 
 
+@cache
+def tracked() -> tuple[str, ...]:
+    command = ["git", "ls-files"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return tuple(path for path in listed.splitlines() if (ROOT / path).exists())
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_of_a_document_resolves(document: Path) -> None:
-    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
+    links = re.findall(r"\]\(([^)#]*)#?([^)]*)\)", document.read_text())
 
-    missing = [
-        target
-        for target in targets
-        if not target.startswith(("http://", "https://", "mailto:"))
-        and not (document.parent / target).exists()
-    ]
+    missing = []
+    for target, section in links:
+        if target.startswith(("http://", "https://", "mailto:")):
+            continue
+        place = document.parent / target if target else document
+        if not place.exists() or (section and section not in sections(place)):
+            missing.append((target, section))
 
     assert missing == []
+
+
+def sections(document: Path) -> set[str]:
+    """The names by which links refer to the headings."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [document for document in DOCUMENTS if document.name != "CHANGELOG.md"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_every_file_that_a_document_names_exists(document: Path) -> None:
+    """By the whole path, or by its end."""
+    named = re.findall(r"`([\w/-]+\.(?:py|html|js|css|csv|toml))`", document.read_text())
+
+    assert [
+        end for end in named if not any(f"/{path}".endswith(f"/{end}") for path in tracked())
+    ] == []
 
 
 def test_the_reading_for_contributors_is_short() -> None:
@@ -33,31 +62,14 @@ def test_the_reading_for_contributors_is_short() -> None:
     assert len(lines) <= CONTRIBUTING_LINES_MAX
 
 
-def test_every_module_in_the_signalling_glossary_exists() -> None:
-    glossary = (ROOT / "docs/architecture.md").read_text().partition("### Signalling")[2]
-    table = glossary.partition("| --- |")[2].partition("\n\n")[0]
-    modules = re.findall(r"`([\w/]+\.py)`", table)
-
-    assert len(modules) > 20
-    missing = [
-        module
-        for module in modules
-        if not any((ROOT / folder / module).exists() for folder in ("", "portal/signaling"))
-    ]
-    assert missing == []
-
-
 def test_the_tree_of_the_readme_is_the_tree() -> None:
     table = README.partition("## The tree")[2].partition("\n\nTo run it")[0]
     rows = re.findall(r"^\| (.*?) \| (.*) \|$", table, re.MULTILINE)
     folders = {folder for first, _ in rows for folder in re.findall(r"`(\w+)/`", first)}
     [portal] = [second for first, second in rows if first == "`portal/`"]
 
-    tracked = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout.splitlines()
-    tops = {path.split("/")[0] for path in tracked if "/" in path}
-    apps = {path.split("/")[1] for path in tracked if re.match(r"portal/\w+/\w", path)}
+    tops = {path.split("/")[0] for path in tracked() if "/" in path}
+    apps = {path.split("/")[1] for path in tracked() if re.match(r"portal/\w+/\w", path)}
 
     assert folders == {top for top in tops if not top.startswith(".")}
     assert set(re.findall(r"`(\w+)`", portal)) == apps
