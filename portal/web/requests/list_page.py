@@ -21,6 +21,7 @@ from portal.mitigations.states import RequestStatus
 from portal.organizations.models import Membership, Organization
 from portal.providers.models import Subscription
 from portal.web.frame import frame
+from portal.web.options import Option, options
 from portal.web.rendering import FramedPage
 from portal.web.requests.ended import end_value
 from portal.web.requests.shared import Past, past, subscriptions
@@ -64,15 +65,6 @@ WHENS: Final = {
     "30": ("Last 30 days", 30),
     "365": ("Last year", 365),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """A value of a select."""
-
-    value: str
-    words: str
-    is_chosen: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,15 +119,15 @@ def list_page(membership: Membership, now: datetime, choice: QueryDict) -> ListP
         here="requests",
         rows=shown,
         find=find,
-        statuses=_options(
+        statuses=options(
             {
                 **{one.value: wording.REQUEST_BADGES[one].word for one in STATUSES},
                 **FILTERS,
             },
             status,
         ),
-        whens=_options({key: words for key, (words, _) in WHENS.items()}, when),
-        orders=_options({key: words for key, (words, _) in ORDERS.items()}, order),
+        whens=options({key: words for key, (words, _) in WHENS.items()}, when),
+        orders=options({key: words for key, (words, _) in ORDERS.items()}, order),
         order_words=ORDERS[order][0].lower(),
         is_filtered=any(narrowed.values()),
         to_acknowledge=[end_value(row.request) for row in shown if row.request.is_to_acknowledge]
@@ -145,10 +137,6 @@ def list_page(membership: Membership, now: datetime, choice: QueryDict) -> ListP
         newer=urlencode({**kept, "page": str(page - 1)}) if page > 1 else "",
         older=urlencode({**kept, "page": str(page + 1)}) if len(found) > PAGE_ROWS else "",
     )
-
-
-def _options(known: Mapping[str, str], chosen: str) -> list[Option]:
-    return [Option(value=key, words=words, is_chosen=key == chosen) for key, words in known.items()]
 
 
 def _of_status(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal import wording
+from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import RequestStatus
 
 
@@ -94,6 +95,11 @@ def mitigation_chip(mitigation: wording.MitigationFacts, now: datetime) -> Chip:
         status=status,
         as_of=mitigation.heard_at if wording.is_stale(mitigation, now) else None,
     )
+
+
+def is_ordered(request: MitigationRequest) -> bool:
+    """Its providers are asked one after the other."""
+    return request.strategy == Strategy.FAILOVER
 
 
 def provider_cards_of(

@@ -3,33 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import ClassVar, Final
 
 from django.http import QueryDict
 
 from portal import wording
 from portal.core.formatting import date
+from portal.events.queries import counter_reports, timeline
 from portal.mitigations.models import MitigationRequest
 from portal.web.frame import Frame
-from portal.web.requests.request_page import numbers_of, request_page
-from portal.web.requests.timeline import TimelineLine
+from portal.web.rendering import FramedPage
+from portal.web.requests.described import RequestDescription, describe_request
+from portal.web.requests.numbers import Number, numbers_of
+from portal.web.requests.provider_cards import ProviderCard, is_ordered, provider_cards_of
+from portal.web.requests.shared import facts_of
+from portal.web.requests.timeline import TimelineLine, timeline_of
+from portal.web.requests.traffic import ReportedTraffic, traffic_of
 
-EVERYTHING: Final = QueryDict("span=all&entries=all")
+EVERYTHING: Final = QueryDict("span=all")
 
 
-def report_page(start: Frame, request: MitigationRequest) -> dict[str, Any]:
-    """As the request's page, with the whole timeline from its beginning and the whole chart."""
-    now = start.now
-    context = request_page(start, request, EVERYTHING)
-    facts: wording.RequestFacts = context["request_facts"]
-    return context | {
-        "title": f"{wording.request_badge(facts, now).word} – Report – {request.name}",
-        "here": "requests",
-        "is_report": True,
-        "numbers": numbers_of(request, facts, context["reports"], now),
-        "entries": _from_the_beginning(line.entry for line in context["entries"]),
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportPage(FramedPage):
+    """The facts of the request's page, with the whole timeline from its beginning and the whole
+    chart.
+    """
+
+    template: ClassVar = "requests/report.html"
+
+    request_: MitigationRequest
+    say: wording.Say
+    numbers: tuple[Number, ...]
+    provider_cards: list[ProviderCard]
+    entries: list[TimelineLine]
+    facts: RequestDescription
+    traffic: ReportedTraffic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportText(ReportPage):
+    """The same facts to paste into a ticket."""
+
+    template: ClassVar = "requests/report.txt"
+
+
+def report_page(
+    start: Frame, request: MitigationRequest, kind: type[ReportPage] = ReportPage
+) -> ReportPage:
+    """`start` was made before `request` was read."""
+    now, organization = start.now, start.organization
+    events, reports = list(timeline([request.pk])), counter_reports([request.pk])
+    facts = facts_of(organization, request, events)
+    return kind(
+        frame=start,
+        here="requests",
+        title=f"{wording.request_badge(facts, now).word} – Report – {request.name}",
+        request_=request,
+        say=wording.request_says(facts, now),
+        numbers=numbers_of(request, facts, reports, now),
+        provider_cards=provider_cards_of(facts, now, is_ordered=is_ordered(request)),
+        entries=_from_the_beginning(timeline_of(request, events, reports, organization)),
+        facts=describe_request(request, facts, now),
+        traffic=traffic_of(request, facts, reports, now, EVERYTHING),
+    )
 
 
 def _from_the_beginning(newest_first: Iterable[wording.Entry]) -> list[TimelineLine]:

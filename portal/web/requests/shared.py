@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import F, QuerySet
 
+from portal import wording
 from portal.core.formatting import amount, listed
+from portal.events.models import Event
 from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.unknown import Unknown
@@ -16,6 +18,7 @@ from portal.organizations.models import Membership, Organization, ProtectedResou
 from portal.organizations.queries import resources
 from portal.providers.models import Subscription
 from portal.web.requests.provider_cards import Chip, end_chip, request_chip
+from portal.wording.from_rows.events import status_moments
 from portal.wording.from_rows.mitigations import request_facts
 
 
@@ -37,6 +40,20 @@ def held_beside(
         for one in requests
     )
     return queries.replaceable(organization.pk) if has_some_left else []
+
+
+def facts_of(
+    organization: Organization, request: MitigationRequest, events: Sequence[Event]
+) -> wording.RequestFacts:
+    """With the moments of `events`, all of the request, and with the providers it has not asked."""
+    return request_facts(
+        request,
+        subscriptions(organization),
+        organization,
+        status_at=status_moments(events),
+        with_others=request.is_immediate,
+        live=held_beside(organization, [request]),
+    )
 
 
 def operators(organization: Organization) -> list[str]:

@@ -1,4 +1,4 @@
-"""What happened and what came of it: the timeline, and the numbers of an ended request."""
+"""What happened, newest first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal import wording
-from portal.core.formatting import day, exact_duration
+from portal.core.formatting import day
 from portal.events.models import Event, EventType
 from portal.mitigations.models import Cause, Mitigation, MitigationRequest
 from portal.organizations.models import Organization
@@ -31,57 +31,6 @@ def dated(entries: Iterable[wording.Entry], now: datetime) -> list[TimelineLine]
         lines.append(TimelineLine(entry, "" if on == before else day(entry.at, now)))
         before = on
     return lines
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """One of the four numbers of a request."""
-
-    name: str
-    parts: tuple[tuple[str, str], ...]
-
-
-def numbers(
-    request: MitigationRequest,
-    facts: wording.RequestFacts,
-    highest_bps: str,
-    dropped: str,
-    now: datetime,
-) -> tuple[Number, ...]:
-    """At the end of the request, or so far."""
-    began = [
-        mitigation.first_mitigating_at
-        for mitigation in facts.mitigations
-        if mitigation.first_mitigating_at
-    ]
-    first = min(began, default=None)
-    last = max(
-        (
-            at
-            for mitigation in facts.mitigations
-            if mitigation.mitigating_at and (at := _filtered_until(mitigation, now))
-        ),
-        default=None,
-    )
-    filtered = exact_duration((last - first).total_seconds()) if first and last else (("–", ""),)
-    waited = exact_duration((first - request.created_at).total_seconds()) if first else (("–", ""),)
-    return (
-        Number("Filtered for", filtered),
-        Number("Request to first filter", waited),
-        Number("Total dropped", _split(dropped)),
-        Number("Highest rate dropped", _split(highest_bps)),
-    )
-
-
-def _filtered_until(mitigation: wording.MitigationFacts, now: datetime) -> datetime | None:
-    if mitigation.ended_at is None and wording.display_status(mitigation, now) in wording.FILTERING:
-        return mitigation.heard_at if wording.is_stale(mitigation, now) else now
-    return mitigation.ended_at
-
-
-def _split(words: str) -> tuple[tuple[str, str], ...]:
-    number, _, unit = words.partition("\u00a0")
-    return ((number, unit),) if words else (("–", ""),)
 
 
 def timeline_of(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -25,26 +25,16 @@ from portal.organizations.models import Membership, Role
 from portal.organizations.request_context import member_of
 from portal.web.accounts import typed
 from portal.web.frame import frame
-from portal.web.rendering import page_or_parts, render_page
+from portal.web.rendering import render_page
 from portal.web.requests.ended import seen_at, seen_ends
 from portal.web.requests.form_page import FormCheck, all_wrong, form_page, fresh_form, used_again
 from portal.web.requests.list_page import list_page
 from portal.web.requests.overlaps import consent_of
-from portal.web.requests.report import report_page
+from portal.web.requests.questions import ask_page, terminate_page, withdraw_page
+from portal.web.requests.report import ReportPage, ReportText, report_page
 from portal.web.requests.request_form import RequestForm, typed_id, typed_lifetime
-from portal.web.requests.request_page import ask_page, request_page
+from portal.web.requests.request_page import request_page
 
-PARTS: Final = {
-    "say": "requests/_say.html",
-    "lanes": "requests/_provider_cards.html",
-    "chart": "requests/_chart.html",
-    "side": "requests/_side.html",
-    "look": "requests/_look.html",
-    "time": "requests/_time.html",
-}
-"""What a script may ask for instead of the whole page of a request. `lanes` keeps its name: pages
-that are open during an upgrade still ask for it.
-"""
 ENTER: Final = "enter"
 """What Enter in a field of a form sends, where no script keeps it: half a form is not sent to
 providers.
@@ -65,29 +55,29 @@ def show(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     membership = member_of(request, slug)
     start = frame(membership, timezone.now())
     mitigation_request = request_for(membership, request_id)
-    context = request_page(start, mitigation_request, request.GET)
-    return page_or_parts(request, "requests/request.html", context, PARTS)
+    return render_page(request, request_page(start, mitigation_request, request.GET))
 
 
 @require_safe
 def report(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
-    return render(request, "requests/report.html", _reported(request, slug, request_id))
+    return render_page(request, _report(request, slug, request_id, ReportPage))
 
 
 @require_safe
 def report_text(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
-    """The same facts to paste into a ticket."""
-    context = _reported(request, slug, request_id)
-    answer = render(request, "requests/report.txt", context, "text/plain; charset=utf-8")
-    name = f"request-{context['request_'].number}.txt"
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    page = _report(request, slug, request_id, ReportText)
+    answer = render_page(request, page)
+    answer["Content-Type"] = "text/plain; charset=utf-8"
+    answer["Content-Disposition"] = f'attachment; filename="request-{page.request_.number}.txt"'
     return answer
 
 
-def _reported(request: HttpRequest, slug: str, request_id: UUID) -> dict[str, Any]:
+def _report(
+    request: HttpRequest, slug: str, request_id: UUID, kind: type[ReportPage]
+) -> ReportPage:
     membership = member_of(request, slug)
     start = frame(membership, timezone.now())
-    return report_page(start, request_for(membership, request_id))
+    return report_page(start, request_for(membership, request_id), kind)
 
 
 @require_http_methods(["GET", "POST"])
@@ -173,8 +163,7 @@ def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse
         )
     if mitigation_request.is_over or mitigation_request.terminate_asked_at:
         return redirect(mitigation_request)
-    context = request_page(start, mitigation_request, request.GET)
-    return render(request, "requests/terminate.html", context)
+    return render_page(request, terminate_page(start, mitigation_request))
 
 
 @require_POST
@@ -195,8 +184,8 @@ def ask(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
             ),
         )
     except WouldReplace as error:
-        context = ask_page(start, mitigation_request, error.replaced)
-        return render(request, "requests/ask.html", context, status=409)
+        page = ask_page(start, mitigation_request, error.replaced)
+        return render_page(request, page, status=409)
 
 
 @require_http_methods(["GET", "POST"])
@@ -214,16 +203,8 @@ def withdraw(
                 request_id=mitigation_request.pk, mitigation_id=mitigation_id, actor=actor
             ),
         )
-    context = request_page(start, mitigation_request, request.GET)
-    provider_cards = (
-        provider_card
-        for provider_card in context["provider_cards"]
-        if provider_card.mitigation.id == str(mitigation_id)
-    )
-    provider_card = next(provider_cards, None)
-    if provider_card is None or provider_card.question is None:
-        return redirect(mitigation_request)
-    return render(request, "requests/withdraw.html", {**context, "provider_card": provider_card})
+    page = withdraw_page(start, mitigation_request, mitigation_id)
+    return redirect(mitigation_request) if page is None else render_page(request, page)
 
 
 @require_POST

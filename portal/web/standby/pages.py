@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from uuid import UUID, uuid4
 
 from django.http import QueryDict
+from django.urls import reverse
 
 from portal import wording
 from portal.accounts.wording import who_first
@@ -188,6 +189,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
             facts, now, is_ordered=False, can_act=membership.can_operate and plan.is_on
         ),
         "is_ordered": False,
+        "ask_url": reverse("standby:ask", args=[organization.slug, plan.pk]),
         "facts": describe_request(plan.request, facts, now),
         "entries": dated(entries[: len(entries) - hidden], now),
         "hidden_entries": hidden,

@@ -27,6 +27,8 @@ ALWAYS = frozenset(
     }
 )
 """What Django and the context processors add."""
+ANY = ""
+"""The fragments of an include whose template a variable names."""
 
 
 def template(name: str) -> Template:
@@ -59,7 +61,7 @@ def optional_names() -> dict[str, set[str]]:
         nodes = template(str(path.relative_to(ROOT / "templates"))).nodelist
         for node in nodes.get_nodes_by_type(IncludeNode):
             assert isinstance(node, IncludeNode)
-            names = found.setdefault(included(node) or "", set())
+            names = found.setdefault(included(node) or ANY, set())
             names.update(node.extra_context)
     return found
 
@@ -90,7 +92,7 @@ class Reader:
         self._blocks: dict[str, BlockNode] = {}
 
     def unknown(self, name: str, known: frozenset[str]) -> Iterator[Unknown]:
-        known |= self._optional.get(name, set())
+        known |= self._optional.get(name, set()) | self._optional.get(ANY, set())
         yield from self._of_nodes(template(name).nodelist, set(known), name)
 
     def _of_nodes(self, nodes: Iterable[Node], known: set[str], at: str) -> Iterator[Unknown]:

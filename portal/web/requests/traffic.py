@@ -1,0 +1,99 @@
+"""Which reported traffic the chart of a request shows: how far back, in which unit, of whom."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.http import QueryDict
+
+from portal import wording
+from portal.events.models import Event
+from portal.mitigations.models import MitigationRequest
+from portal.web.options import Option, options
+from portal.web.requests import chart
+from portal.web.requests.chart import Chart, Series
+from portal.web.requests.samples import samples_of, within
+
+SPANS: Final = {
+    "15m": ("15 min", timedelta(minutes=15)),
+    "1h": ("1 hour", timedelta(hours=1)),
+    "all": ("All", None),
+}
+REPORTED_AS: Final = {"bit": "bps_dropped", "packet": "pps_dropped"}
+"""Units, and the names of their numbers in reports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedTraffic:
+    """The chart and what stands around it."""
+
+    chart: Chart | None
+    is_expected: bool
+    "a provider has accepted: without a chart, the page says that nothing was reported yet"
+    dropping: list[str]
+    "providers that drop traffic now"
+    not_reporting: list[str]
+    "providers that filter and report no amounts"
+    unit: str
+    units: list[Option]
+    span: str
+    spans: list[Option]
+
+
+def traffic_of(
+    request: MitigationRequest,
+    facts: wording.RequestFacts,
+    reports: Sequence[Event],
+    now: datetime,
+    choice: QueryDict,
+) -> ReportedTraffic:
+    unit = choice.get("unit", "")
+    if unit not in chart.UNIT_NAMES:
+        unit = "bit"
+    span = choice.get("span", "all" if request.is_over else "")
+    if span not in SPANS:
+        span = "15m"
+    return ReportedTraffic(
+        chart=_chart(request, reports, now, unit=unit, length=SPANS[span][1]),
+        is_expected=any(one.confirmed_at is not None for one in facts.mitigations),
+        dropping=[one.short for one in facts.started if wording.dropped_now([one], now)],
+        not_reporting=[
+            one.short
+            for one in facts.started
+            if one.mitigating_at is not None
+            and one.bytes_dropped is None
+            and one.bps_dropped is None
+        ],
+        unit=unit,
+        units=options(chart.UNIT_NAMES, unit),
+        span=span,
+        spans=options({key: words for key, (words, _) in SPANS.items()}, span),
+    )
+
+
+def _chart(
+    request: MitigationRequest,
+    reports: Sequence[Event],
+    now: datetime,
+    *,
+    unit: str,
+    length: timedelta | None,
+) -> Chart | None:
+    end = min(now, request.ended_at) if request.ended_at else now
+    start = request.created_at if length is None else max(request.created_at, end - length)
+    mitigations = sorted(request.mitigations.all(), key=lambda one: (one.position, one.mid))
+    every = samples_of(mitigations, reports, REPORTED_AS[unit])
+    samples = {one.pk: within(every[one.pk], start) for one in mitigations}
+    if request.is_over:
+        # After the last report there was nothing to report: no hole is drawn there.
+        end = max((known[-1].at for known in samples.values() if known), default=end)
+    # A provider that was withdrawn and asked again is still one provider.
+    by_provider: dict[str, list[chart.Sample]] = defaultdict(list)
+    for one in mitigations:
+        by_provider[one.subscription.provider.short_name] += samples[one.pk]
+    series = [Series(name, tuple(known)) for name, known in by_provider.items()]
+    return chart.draw(series, start=start, end=end, unit=unit)
