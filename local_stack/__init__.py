@@ -1,1 +1,1 @@
-"""Everything the portal needs, started on one machine: for the demo, the tests and the bench."""
+"""Starts everything the portal needs on one machine, for the demo, the tests and the benchmarks."""

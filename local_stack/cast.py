@@ -1,4 +1,4 @@
-"""Who and what an installation made by this package begins with."""
+"""The people, organizations and resources of a new installation made by this package."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ USERS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What an organization has its providers hold in standby; `resources` by name."""
+    """A plan that an organization's providers hold in standby; `resources` by name."""
 
     organization: str
     name: str
@@ -96,7 +96,7 @@ PLANS = (Plan("acme", "Shop, full flood", "alice", ("Shop front-end", "Shop fron
 
 @dataclass(frozen=True)
 class Cast:
-    """Who an installation begins with, apart from the providers."""
+    """Everything in a new installation, except the providers."""
 
     organizations: tuple[Organization, ...] = ORGANIZATIONS
     users: tuple[User, ...] = USERS

@@ -39,7 +39,9 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """Ctrl-C or SIGTERM came: not an error, and nothing on the way may take it for one."""
+    """Ctrl-C or SIGTERM arrived. It is not an error, so no handler on the way may catch
+    it as one.
+    """
 
 
 def _interrupt_once(number: int, frame: FrameType | None) -> None:
@@ -91,7 +93,7 @@ def _port(text: str) -> int:
 def _run(options: argparse.Namespace) -> None:
     began = time.monotonic()
     state: Path = options.state.resolve()
-    # Keys, passwords and logs are nobody else's.
+    # Keys, passwords and logs are private.
     os.umask(0o077)
     with _only_one(state):
         for number in STOP_SIGNALS:
@@ -145,7 +147,7 @@ def _only_one(state: Path) -> Iterator[None]:
 
 
 def _forget(state: Path) -> None:
-    """Only what a demo made: the folder may have been mistyped."""
+    """Delete only what a demo made: the folder may have been mistyped."""
     for pattern in MADE_BY_A_DEMO:
         for path in state.glob(pattern):
             if path.is_dir():
@@ -182,7 +184,7 @@ def _simulators() -> list[Simulator]:
 
 
 def _open_browser(url: str, *, headless: bool) -> None:
-    # Without a screen it would open a text browser, in the terminal that the logs are in.
+    # Without a screen it would open a text browser, in the terminal with the logs.
     has_screen = any(name in os.environ for name in ("DISPLAY", "WAYLAND_DISPLAY"))
     if not headless and (has_screen or sys.platform == "darwin"):
         webbrowser.open(url)

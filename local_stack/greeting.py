@@ -1,4 +1,4 @@
-"""What the demo tells: to a person at the terminal, and to a program in demo.json."""
+"""What the demo prints for the person at the terminal, and writes for programs to demo.json."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENROLLED = tuple(user.username for user in USERS if user.is_enrolled)
 
 
 class CannotRun(Exception):
-    """A sentence that says why, and what to do."""
+    """A sentence with the reason and what to do."""
 
 
 def description_of(stack: Stack) -> str:
@@ -78,7 +78,7 @@ def _print_codes(secrets: Secrets, *usernames: str) -> None:
     for username in usernames:
         code, left_s = one_time_code(secrets.totp_secrets[username])
         if left_s < CODE_WORTH_SHOWING_S:
-            # The portal takes the next code a moment early, so nobody has to hurry.
+            # The portal accepts the next code a moment early, so there is no hurry.
             code, left_s = one_time_code(secrets.totp_secrets[username], time.time() + left_s)
         print(f"  One-time code of {username}, for the next {left_s} s: {code}", flush=True)
 
@@ -93,7 +93,7 @@ def print_code_of(username: str, state: Path) -> None:
 
 
 def answer_enter(stack: Stack) -> None:
-    """Print the codes of now when somebody presses Enter."""
+    """Print the current codes when the user presses Enter."""
     if sys.stdin.isatty() and select.select([sys.stdin], [], [], 0)[0] and sys.stdin.readline():
         _print_codes(stack.secrets, *ENROLLED)
 

@@ -1,4 +1,4 @@
-"""What an installation keeps to itself: keys and passwords, made once and kept in one file."""
+"""The secrets of an installation: keys and passwords, created once and saved in one file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODE_DIGITS = 6
 
 @dataclass
 class Secrets:
-    """Everything secret about one installation, apart from the keys of the providers' clients."""
+    """All secrets of one installation, except the keys of the providers' clients."""
 
     secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(64))
     secrets_key: str = field(
@@ -33,7 +33,7 @@ class Secrets:
 
     @classmethod
     def kept_in(cls, path: Path, usernames: Iterable[str]) -> Secrets:
-        """Read the file, add what is missing, and write it back for its owner alone."""
+        """Read the file, add what is missing, and write it back, readable only by its owner."""
         kept = cls(**json.loads(path.read_text())) if path.exists() else cls()
         for username in usernames:
             kept.passwords.setdefault(username, new_password())
@@ -51,7 +51,7 @@ def new_totp_secret() -> str:
 
 
 def one_time_code(totp_secret: str, at: float | None = None) -> tuple[str, int]:
-    """The code of RFC 6238 that holds now, and for how many seconds more."""
+    """The current code of RFC 6238, and for how many more seconds it is valid."""
     now = time.time() if at is None else at
     step = int(now // CODE_LIFETIME_S)
     digest = hmac.new(b32decode(totp_secret), struct.pack(">Q", step), sha1).digest()
@@ -62,7 +62,7 @@ def one_time_code(totp_secret: str, at: float | None = None) -> tuple[str, int]:
 
 
 def write_privately(path: Path, content: str) -> None:
-    """Whole or not at all, and readable by its owner only."""
+    """Write the file atomically, readable only by its owner."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
     unfinished.unlink(missing_ok=True)

@@ -7,12 +7,12 @@ LOOPBACK = "127.0.0.1"
 HIGHEST_PORT = 65535
 TRIED_AT_MOST = 200
 
-# Between the answer and the bind a port looks free, and must not be given to a second asker.
+# A port looks free between the answer and the bind, and must not be given to a second caller.
 _handed_out: set[int] = set()
 
 
 def is_free(port: int) -> bool:
-    """Nobody listens on the port, neither over TCP nor over UDP."""
+    """No process listens on the port, over TCP or UDP."""
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         with socket.socket(socket.AF_INET, kind) as probe:
             if kind == socket.SOCK_STREAM:
@@ -29,7 +29,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that is free now; whoever asks binds it soon after."""
+    """A port that is free now; the caller should bind it soon."""
     for _ in range(TRIED_AT_MOST):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.bind((LOOPBACK, 0))
@@ -40,7 +40,7 @@ def free_port() -> int:
 
 
 def free_port_from(wanted: int) -> int:
-    """The wanted port, or the next one above it that nobody uses."""
+    """The wanted port, or the next free one above it."""
     for port in range(wanted, min(wanted + TRIED_AT_MOST, HIGHEST_PORT + 1)):
         if _take(port):
             return port

@@ -19,7 +19,7 @@ POLL_S = 0.05
 
 
 class ProcessFailed(Exception):
-    """A process did not start, or ended although nobody asked it to."""
+    """A process did not start, or exited unexpectedly."""
 
     def __init__(self, process: Process, what: str) -> None:
         super().__init__(f"{process.program.name} {what}")
@@ -47,7 +47,7 @@ class Program:
 
 @dataclass
 class Process:
-    """A program that can be started, killed, frozen and started again, with its last words kept."""
+    """A program that can be started, killed, frozen and restarted; its last log lines are kept."""
 
     program: Program
     log_path: Path
@@ -91,7 +91,7 @@ class Process:
             self._popen.stdin.write(program.standard_input)
             self._popen.stdin.close()
         except BrokenPipeError:
-            # It died before it read: the exit code and the log tell more than this would.
+            # It exited before it read its input: the exit code and the log say more.
             self._popen.stdin.close()
         self._pump = threading.Thread(
             target=self._copy_lines, args=(self._popen.stdout,), daemon=True
@@ -120,7 +120,7 @@ class Process:
             self._started().send_signal(self.program.stop_signal)
 
     def wait_until_stopped(self) -> None:
-        """Wait for the end that was asked for; past the grace, end the whole group."""
+        """Wait for the requested end; after the grace period, kill the whole group."""
         if self._popen is None:
             return
         try:
@@ -134,7 +134,7 @@ class Process:
         self.wait_until_stopped()
 
     def kill(self) -> None:
-        """As a crash or the out-of-memory killer would: no goodbye."""
+        """Kill it without warning, as a crash or the out-of-memory killer would."""
         if self.is_running:
             self._signal_group(signal.SIGKILL)
             self._started().wait()
@@ -174,7 +174,7 @@ class Process:
 
     def _drain(self) -> None:
         if self._pump is not None:
-            # A grandchild may hold the pipe open; its words are not worth waiting for.
+            # A grandchild may hold the pipe open; its output is not worth waiting for.
             self._pump.join(timeout=1)
 
     def _copy_lines(self, output: IO[bytes]) -> None:
@@ -191,7 +191,7 @@ class Process:
 
 
 class BoundedLog:
-    """A log that keeps its newest part: past the bound it moves to NAME.1 and starts again."""
+    """A log that keeps its newest part: beyond the limit it moves to NAME.1 and starts again."""
 
     def __init__(self, path: Path, bytes_max: int = LOG_BYTES_MAX) -> None:
         self._path = path
@@ -215,7 +215,7 @@ class BoundedLog:
 
 
 def stop_all(processes: Iterable[Process]) -> None:
-    """Ask all at once, then wait for each: the slowest sets the time, not the sum."""
+    """Signal all at once, then wait for each: the slowest one determines the time, not the sum."""
     asked = list(processes)
     for process in asked:
         process.ask_to_stop()
@@ -224,7 +224,7 @@ def stop_all(processes: Iterable[Process]) -> None:
 
 
 def run_to_end(program: Program, log_path: Path) -> str:
-    """Run a command that ends by itself, and answer what it printed last."""
+    """Run a command to its end, and return the last part of its output."""
     process = Process(program, log_path)
     process.start()
     try:
@@ -241,9 +241,9 @@ def run_to_end(program: Program, log_path: Path) -> str:
 
 
 def _dies_with_its_parent() -> list[str]:
-    """Even when the parent is killed with -9, nothing stays behind (Linux with util-linux).
+    """Nothing stays behind even if the parent is killed with -9 (Linux with util-linux).
 
-    Killed, not asked: a program that is only starting may miss what it is asked.
+    The child is killed, because a program that is still starting may miss a gentler signal.
     """
     setpriv = shutil.which("setpriv")
     if setpriv is None:

@@ -1,6 +1,4 @@
-"""How each of the portal's processes is run, with the settings that were measured: the one list of
-them.
-"""
+"""The command of each process of the portal, with measured settings: the only list of them."""
 
 from __future__ import annotations
 
@@ -31,9 +29,9 @@ COMMANDS = {
 """The portal's processes.
 
 The containers, docs/operations.md and the programs below run these commands
-(tests/test_operations.py), each with the names, addresses and log levels of its own place.
+(tests/test_operations.py), each with its own names, addresses and log levels.
 """
-# A task has a bound of its own; threads cannot be ended from outside.
+# A task has its own time limit; threads cannot be ended from outside.
 WORKER_STOPS_WITHIN_S = 15.0
 
 
@@ -61,7 +59,7 @@ def web(port: int, environment: Mapping[str, str]) -> Program:
 
 
 def signal_worker(name: str, environment: Mapping[str, str]) -> Program:
-    """It keeps the sessions with the providers."""
+    """It holds the sessions with the providers."""
     environment = {**environment, "PORTAL_SIGNAL_AGENT": "1"}
     return _celery(name, SIGNAL_WORKER, environment, "-n", f"{name}@%h", announcement=" ready.")
 

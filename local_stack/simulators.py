@@ -1,4 +1,4 @@
-"""The simulated providers of an installation, and who may talk to them."""
+"""The simulated providers of an installation, and their clients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from local_stack.programs import ROOT, answers_http
 
 @dataclass(frozen=True)
 class Client:
-    """What an organization proves itself with at one provider (PEM)."""
+    """An organization's credentials at one provider (PEM)."""
 
     organization: str
     cuid: str
@@ -28,7 +28,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Identities:
-    """One provider's own name and authority, and its clients."""
+    """One provider's name and authority, and its clients."""
 
     server_name: str
     trust_anchors: str
@@ -37,7 +37,7 @@ class Identities:
 
 @dataclass(frozen=True)
 class Simulator:
-    """One simulated provider, where the portal finds it, and its ports there."""
+    """One simulated provider: its address for the portal, and its ports there."""
 
     provider: Provider
     signal_port: int
@@ -50,7 +50,7 @@ class Simulator:
 
     @classmethod
     def on_usual_ports(cls, provider: Provider) -> Simulator:
-        """On the provider's own ports, or the next ones above that are free."""
+        """On the provider's usual ports, or the next free ones above."""
         return cls(
             provider, free_port_from(provider.signal_port), free_port_from(provider.control_port)
         )
@@ -89,9 +89,7 @@ def make_identities(
     log_path: Path,
     organizations: Sequence[Organization] = ORGANIZATIONS,
 ) -> dict[str, Identities]:
-    """Each provider has an authority of its own, made once; the identities by the
-    provider's key.
-    """
+    """Create each provider's authority once; returns the identities by the provider's key."""
     providers = [word for one in simulators for word in ("--provider", one.provider.key)]
     clients = [word for one in organizations for word in ("--client", one.slug)]
     run_to_end(
@@ -115,7 +113,7 @@ def make_identities(
 
 
 def _entitlements(organizations: Sequence[Organization]) -> str:
-    """What each client may ask for, in the providers' books."""
+    """What each client may ask for, in the provider's configuration."""
     return json.dumps(
         {
             organization.slug: [

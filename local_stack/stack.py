@@ -21,10 +21,10 @@ RESTARTS_WITHIN_S = 60.0
 
 
 class Stack:
-    """Every process of the portal on this machine, each by its name, on a database of its own.
+    """Every process of the portal on this machine, each by its name, with its own database.
 
-    The processes are `redis`, one per provider (`northgate`, `tidewall`), `web`, `signal-1` and on,
-    `worker` and `beat`.
+    The processes are `redis`, one per provider (`northgate`, `tidewall`), `web`, `signal-1` and so
+    on, `worker` and `beat`.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Stack:
         self.database_url = database_url or f"sqlite:///{self.directory}/stack.sqlite3"
         self.environment = self._environment() | (environment or {})
         self._environments = environments or {}
-        "beside it, of single processes by their names"
+        "additional variables of single processes, by their names"
         self._on_step = on_step
         self._on_line = on_line
         self._signal_workers = signal_workers
@@ -92,8 +92,8 @@ class Stack:
         return next(one for one in self.simulators if one.provider.key == key)
 
     def start(self) -> None:
-        """Start everything in order, each ready before what needs it; on a failure, stop
-        everything.
+        """Start everything in order, each process after those it needs; stop everything on a
+        failure.
         """
         try:
             self._start()
@@ -102,26 +102,28 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """The portal first, so that it can say goodbye to the providers; Redis last."""
+        """Stop the portal first, so that it can close its sessions with the providers;
+        Redis last.
+        """
         providers = {simulator.provider.key for simulator in self.simulators}
         stop_all(one for name, one in self._processes.items() if name not in {*providers, "redis"})
         stop_all(one for name, one in self._processes.items() if name in providers)
         stop_all(one for name, one in self._processes.items() if name == "redis")
 
     def manage(self, *arguments: str, standard_input: str = "") -> str:
-        """Run a command of manage.py on this installation; the end of what it printed."""
+        """Run a command of manage.py on this installation; return the end of its output."""
         program = programs.manage(arguments, standard_input, self.environment)
         return run_to_end(program, self._log_path("manage"))
 
     def first_failure(self) -> ProcessFailed | None:
-        """The first process that ended although it should run."""
+        """The first process that exited although it should run."""
         for process in self._processes.values():
             if not process.is_running:
                 return process.failure()
         return None
 
     def watch(self, *, on_tick: Callable[[], None]) -> NoReturn:
-        """Start again what ends by itself; raise when that does not help."""
+        """Restart processes that exit; raise if that does not help."""
         ends: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=RESTARTS_MAX + 1))
         while True:
             on_tick()
@@ -193,7 +195,7 @@ class Stack:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            # An installation of one's own must not reach into the one that the shell is set up for.
+            # A private installation must not reach into the one that the shell is configured for.
             if not name.startswith(("PORTAL_", "DATABASE_URL", "DJANGO_"))
         }
         # MALLOC_ARENA_MAX: as in the Dockerfile.

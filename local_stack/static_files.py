@@ -1,6 +1,4 @@
-"""Collected static files serve every installation on this machine; they are collected when they
-changed.
-"""
+"""Collects static files once for every installation on this machine, and again when they change."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ app.autodiscover_tasks()
 @worker_init.connect
 @beat_init.connect
 def _refuse_to_start_unprepared(**_: object) -> None:
-    # The apps are loaded by now; at import time of this module they are not.
+    # All apps are loaded here, but not yet when this module is imported.
     from portal.checks import refuse_to_start
 
     refuse_to_start()

@@ -1,4 +1,4 @@
-"""What an installation must have before it starts."""
+"""What an installation needs before it can start."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from portal import env
 
 MIN_SECRET_KEY_LENGTH = 50
 _HOST = re.compile(r"\.?[\w-]+(\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\]", re.ASCII)
-"""What Django can compare with a Host header: a name, one with all below it (".example"), an
-address.
+"""What Django can compare with a Host header: a name, a domain with its subdomains (".example"), or
+an address.
 """
 
 
@@ -103,7 +103,7 @@ def check_redis(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
 
 
 def refuse_to_start() -> None:
-    """Servers and workers do not run system checks by themselves."""
+    """Servers and workers do not run system checks on their own."""
     checks = (check_secret_key, check_encryption_keys, check_hosts, check_redis)
     found = [message for check in checks for message in check(None)]
     if found:

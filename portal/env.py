@@ -1,6 +1,6 @@
 """Reads the environment.
 
-A value that is there but wrong stops the process with its name in the message.
+An invalid value stops the process, with the variable's name in the message.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 
 _POSTGRESQL = {
-    # Notice a server that is cut off within seconds, not after hours as with the system's defaults.
+    # Notice within seconds that a server is cut off; the system's defaults take hours.
     "connect_timeout": "3",
     "keepalives_idle": "5",
     "keepalives_interval": "2",
@@ -90,7 +90,7 @@ def secret(name: str) -> str:
 
 
 def former_names_in_use() -> dict[str, str]:
-    """The former names that the environment still uses, each with the present name."""
+    """The former names that the environment still uses, each with the current name."""
     return {former: name for name, former in FORMER_NAMES.items() if _is_given(former)}
 
 
@@ -112,7 +112,8 @@ def _is_given(name: str) -> bool:
 def database(url: str, *, default_path: Path) -> dict[str, Any]:
     """Django's database settings for a `postgresql://` or `sqlite:///` URL; SQLite without one.
 
-    PostgreSQL takes any URL of libpq: several hosts, sockets, `target_session_attrs`, `sslmode`.
+    For PostgreSQL it accepts any URL of libpq: several hosts, sockets, `target_session_attrs`,
+    `sslmode`.
     """
     if not url:
         return _sqlite(default_path)
@@ -152,7 +153,7 @@ def _postgresql(url: str) -> dict[str, Any]:
     for port in named["PORT"].split(","):
         if port and not (port.isascii() and port.isdigit() and int(port) < 65536):
             raise ImproperlyConfigured(f"DATABASE_URL has a port that is no number. {_QUOTING}")
-    # Measured: after a restart of the server this pool answers again at once.
+    # Measured: after a restart of the server this pool works again immediately.
     options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 2}
     return {
         "ENGINE": "portal.core.postgresql",
@@ -200,7 +201,8 @@ def _sqlite(path: Path) -> dict[str, Any]:
         "NAME": path,
         "OPTIONS": {
             "timeout": 5,
-            # The write transaction is the lock: read inside it whatever a decision depends on.
+            # The write transaction is the lock: read inside it everything that a decision depends
+            # on.
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
         },
@@ -212,7 +214,7 @@ def redis(url: str) -> str:
     `unix://`.
 
     TLS always verifies the server's certificate, whatever a library's default is. Only
-    `ssl_cert_reqs=none` in the URL turns that off; `ssl_ca_certs=FILE` names a private CA.
+    `ssl_cert_reqs=none` in the URL disables that; `ssl_ca_certs=FILE` sets a private CA.
     """
     if not url:
         return ""

@@ -9,7 +9,7 @@ from django.urls import path, re_path
 
 from portal.realtime.consumers import EventSocket, NoSuchSocket
 
-# The stubs of path() know views only, not ASGI applications.
+# The stubs of path() accept only views, not ASGI applications.
 _routes: list[Any] = [
     path("ws/organizations/<slug:slug>/events", EventSocket.as_asgi()),  # type: ignore[arg-type]  # see above
     re_path("", NoSuchSocket.as_asgi()),  # type: ignore[arg-type]  # see above

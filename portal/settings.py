@@ -135,7 +135,7 @@ CACHES: dict[str, dict[str, Any]] = {
     if REDIS_URL
     else {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        # Beyond it entries go at random, and counts of tries with them.
+        # Beyond it entries are evicted at random, including counts of attempts.
         "OPTIONS": {"MAX_ENTRIES": 10_000},
     }
 }
@@ -156,7 +156,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_ROUTES = {"portal.signaling.tasks.reconcile": {"queue": "signal"}}
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# Measured: with these a web request waits 13 ms at most for a dead broker, 1 s for a hung one.
+# Measured: with these a web request waits at most 13 ms for a dead broker, and 1 s for a hung one.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -227,7 +227,7 @@ REST_KNOX = {
     "TOKEN_TTL": timedelta(days=30),
     "TOKEN_MODEL": KNOX_TOKEN_MODEL,
 }
-# Its only table would be that of the token model which ours stands for.
+# Its only table would be that of the token model that ours replaces.
 MIGRATION_MODULES = {"knox": None}
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -245,14 +245,14 @@ LOGOUT_REDIRECT_URL = LOGIN_URL
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 HTTPS = env.flag("PORTAL_HTTPS", default=not DEBUG)
 SESSION_COOKIE_SECURE = HTTPS
-# A browser takes a cookie of such a name only over TLS from this very host, so that no neighbour's
+# Browsers accept a cookie with this prefix only over TLS from this very host, so that no sibling
 # host can plant one.
 COOKIE_PREFIX = "__Host-" if HTTPS else ""
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SECURE = HTTPS
-# What makes a browser known at the next sign-in (ADR 35).
+# Identifies a known browser at the next sign-in (ADR 35).
 KNOWN_DEVICE_COOKIE = f"{COOKIE_PREFIX}known-device"
 CSRF_FAILURE_VIEW = "portal.web.accounts.views.csrf_failure"
 SECURE_SSL_REDIRECT = HTTPS
@@ -356,9 +356,9 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True, "level": "INFO"},
         # Written whatever PORTAL_LOG_LEVEL is.
         "portal.security": {"level": "INFO", "filters": ["refusals"]},
-        # What it says of single messages is the wire journal's.
+        # The wire journal has the single messages.
         "dots_client.coap": {"level": "WARNING"},
-        # Django reads this after uvicorn its own configuration, whose handler goes.
+        # Django reads this after uvicorn configured its logging, and replaces uvicorn's handler.
         "uvicorn.access": {"handlers": [], "propagate": True, "filters": ["no_healthy_answers"]},
     },
 }

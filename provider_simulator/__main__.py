@@ -212,7 +212,7 @@ async def _run(
         ports = {"signal": server.port, "control": control_socket.getsockname()[1]}
         print(json.dumps(ports), flush=True)
         stopping = asyncio.create_task(stopped.wait())
-        # A task that ends by itself has failed: then everything ends.
+        # A task that ends on its own has failed: then everything ends.
         done, _ = await asyncio.wait(
             {serving, stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED
         )

@@ -32,7 +32,7 @@ TOO_BUSY: Final = "the gateway is too busy"
 
 
 class GatewayServer(SignalServer):
-    """Forwards each request about mitigations, and returns what comes back."""
+    """Forwards each request about mitigations, and returns the answers."""
 
     def __init__(self, gateway: Gateway, upstream: Upstream) -> None:
         self.gateway = gateway

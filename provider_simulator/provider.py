@@ -83,7 +83,7 @@ class Provider(SignalChannel):
         now: float,
         retry_timer_s: int | None = None,
     ) -> bool:
-        """False when there is no such mitigation."""
+        """False if there is no such mitigation."""
         held = self.register.find(self.register.owner_of(cuid) or "", cuid, mid)
         if held is None:
             return False
@@ -122,7 +122,7 @@ class Provider(SignalChannel):
 
 
 def _may_rearm(held: Mitigation) -> bool:
-    """Whether it is a preconfigured one that a lost session started, and that is not ending."""
+    """Whether it is a preconfigured one that a lost session started and that is not ending."""
     return not held.scope.trigger_mitigation and held.status not in (
         MitigationStatus.SIGNAL_LOSS,
         MitigationStatus.TERMINATING,

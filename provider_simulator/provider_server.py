@@ -37,7 +37,7 @@ class ProviderServer(SignalServer):
     def set_status(
         self, cuid: str, mid: int, status: MitigationStatus, *, retry_timer_s: int | None = None
     ) -> bool:
-        """False when there is no such mitigation."""
+        """False if there is no such mitigation."""
         found = self.provider.set_status(
             cuid, mid, status, now=self.now(), retry_timer_s=retry_timer_s
         )

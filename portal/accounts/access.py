@@ -31,7 +31,7 @@ LAST_USED_PRECISION: Final = timedelta(minutes=1)
 
 
 def person_of(request: HttpRequest) -> User:
-    """The person of a request that passed RequireSecondFactor, which lets nobody else through."""
+    """The person of a request that passed RequireSecondFactor, which refuses all others."""
     assert isinstance(request.user, User)
     return request.user
 

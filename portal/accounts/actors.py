@@ -1,4 +1,4 @@
-"""Who asks the portal for something: a person, or something else with a name."""
+"""The source of an action: a person, or another named source."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from portal.core.errors import NotAllowed
 
 
 class ActorKind(models.TextChoices):
-    """What can ask the portal for something."""
+    """The kinds of sources that can act in the portal."""
 
     PERSON = "person"
     SERVICE_TOKEN = "service_token"  # noqa: S105 - no password
     ALERT_SOURCE = "alert_source"
     POLICY = "policy"
-    "a rule that the organization set"
+    "a rule that the organization configured"
     PROVIDER = "provider"
     PORTAL = "portal"
     "the portal's own housekeeping"
@@ -25,7 +25,7 @@ class ActorKind(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One of them, as it is now."""
+    """One source of actions, as it is now."""
 
     kind: ActorKind
     id: str = ""
@@ -60,7 +60,7 @@ class Actor:
         return cls(ActorKind.PORTAL)
 
     def require_person(self) -> User:
-        """The person. Raises NotAllowed if it is none."""
+        """The person. Raises NotAllowed for any other source."""
         if self.user is None:
             raise NotAllowed("Only a person can do this.", code="persons-only")
         return self.user

@@ -22,7 +22,7 @@ CODE_DIGITS = 6
 CODE_STEP_S = 30
 CODE_TOLERANCE_STEPS = 1
 MAX_COUNTED_FAILURES = 10
-"""Each failure doubles the wait, up to 2⁹ seconds, so that nobody is locked out permanently."""
+"""Each failure doubles the wait, up to 2⁹ seconds, so that no person is locked out permanently."""
 
 
 class User(AbstractUser):
@@ -131,7 +131,7 @@ class Authenticator(SecondFactor):
 
 
 class RecoveryKit(SecondFactor):
-    """The codes a person keeps in case the app is lost.
+    """The codes a person stores in case the app is lost.
 
     They are too long to guess, so wrong ones cause no wait.
     """
@@ -170,11 +170,11 @@ class RecoveryCode(models.Model):
 
 
 class KnownDevice(CountsWrongCodes):
-    """A browser or program from which this person signed in before. Its tries are counted
+    """A browser or program from which this person signed in before. Its attempts are counted
     separately.
 
-    It keeps a secret, in a cookie or beside its token, and gets a new one at each sign-in. This
-    table stores only hashes.
+    It has a secret, in a cookie or beside its token, and gets a new one at each sign-in. This table
+    stores only hashes.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_devices")

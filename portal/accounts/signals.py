@@ -1,4 +1,4 @@
-"""What apps above this one want to know about people."""
+"""What apps in higher layers need to know about people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who acted, in words."""
+"""The names of actors, as text."""
 
 from __future__ import annotations
 

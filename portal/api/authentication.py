@@ -1,4 +1,4 @@
-"""Who calls: a device with a token, or a page with a session whose second factor is done."""
+"""The callers: a device with a token, or a page whose session has its second factor."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class VerifiedSession(SessionAuthentication):
 
 
 def caller(request: Request) -> User:
-    """The person that calls; every view but sign-in has one."""
+    """The calling person; every view except sign-in has one."""
     if not isinstance(request.user, User):
         raise NotSignedIn("Sign in first.")
     return request.user

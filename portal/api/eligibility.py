@@ -1,6 +1,6 @@
-"""`mitigation-requests/eligibility`: who would be asked for what.
+"""`mitigation-requests/eligibility`: which provider would be asked for which target.
 
-Nothing is kept, nothing is sent.
+Nothing is saved or sent.
 """
 
 from __future__ import annotations

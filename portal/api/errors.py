@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 MAX_NAMED_ERRORS: Final = 20
 
-# What Django REST framework says, in our codes and words.
+# Errors of Django REST framework, with our codes and sentences.
 _WORDS: Final[dict[type[Exception], tuple[str, str, str]]] = {
     exceptions.ParseError: ("malformed", "This is not JSON", ""),
     exceptions.AuthenticationFailed: ("not-signed-in", "Sign in first", ""),
@@ -55,7 +55,7 @@ class BodyTooLarge(exceptions.APIException):
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response:
-    """The framework's exception handler: nothing leaves the API in another form."""
+    """The framework's exception handler: every error leaves the API in this form."""
     if isinstance(error, exceptions.ValidationError):
         found = list(islice(_flatten(error.detail), MAX_NAMED_ERRORS))
         error = Invalid("Nothing was changed. Correct the fields listed in errors.", errors=found)
@@ -84,7 +84,7 @@ def _from_framework(error: Exception) -> Response:
             status = _STATUS[kind] if kind in _STATUS else int(getattr(error, "status_code", 400))
             detail = words or str(getattr(error, "detail", error))
             return _problem(status, code, title, detail)
-    # Not swallowed: logged in full, under the reference that the caller is given.
+    # Logged in full, under the reference that the caller gets.
     reference = secrets.token_hex(3)
     logger.error("reference %s", reference, exc_info=error)
     response = _problem(
@@ -105,7 +105,7 @@ def _problem(
 
 
 def _flatten(detail: Any, path: str = "") -> Iterator[FieldError]:
-    """One by one: who wants the first few pays for those."""
+    """A generator: a caller that needs only the first few pays for those."""
     if isinstance(detail, dict):
         for key, inner in detail.items():
             name = "" if key == "non_field_errors" else str(key)

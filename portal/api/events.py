@@ -1,4 +1,4 @@
-"""`organizations/{slug}/events`: what happened, to be read on from where one stopped."""
+"""`organizations/{slug}/events`: the events after a given number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields that take one JSON type each, and say in plain words what they wanted."""
+"""Fields that accept one JSON type each, and state plainly what they expected."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from portal.core.targets import TargetError, protocol_number
 from portal.core.wording.targets import sentence
 
 MAX_UNKNOWN_NAMED: Final = 20
-"""Names of fields that are told to be unknown in one answer."""
+"""Maximum unknown field names listed in one answer."""
 MAX_WHOLE_NUMBER: Final = 2**53
-"""What every JSON implementation keeps exactly."""
+"""The largest integer that every JSON implementation represents exactly."""
 
 _COMMON: Final = {"required": "This is missing.", "null": "This must not be null."}
 
@@ -48,7 +48,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class Text(serializers.Field[str, str, str, Any]):
-    """A string that any database can keep."""
+    """A string that any database can store."""
 
     default_error_messages = {
         **_COMMON,
@@ -81,8 +81,8 @@ class Text(serializers.Field[str, str, str, Any]):
 class WholeNumber(serializers.Field[int, int, int, Any]):
     """A JSON number without a fraction.
 
-    `at_least` and `at_most` are for the document of the API: what lies beyond them is refused by
-    the service, in words about the field.
+    `at_least` and `at_most` are for the document of the API: the service refuses values beyond
+    them, with a sentence at the field.
     """
 
     default_error_messages = {
@@ -171,7 +171,7 @@ class Identifier(serializers.Field[UUID, str, str, Any]):
 
 
 class Instant(serializers.Field[datetime, str, str, Any]):
-    """A time with its zone, as the API writes it."""
+    """A time with its zone, in the format the API returns."""
 
     default_error_messages = {
         **_COMMON,
@@ -192,7 +192,7 @@ class Instant(serializers.Field[datetime, str, str, Any]):
 
 
 class Several(serializers.ListField):
-    """A list with a bound, which is checked before anything inside it."""
+    """A list with a limit, which is checked before its items."""
 
     default_error_messages = {
         **_COMMON,

@@ -1,4 +1,4 @@
-"""`mitigation-requests/{id}/mitigations`: what one may do with one provider's part."""
+"""`mitigation-requests/{id}/mitigations`: actions on one provider's part."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class AskView(APIView):
 
 
 class WithdrawView(APIView):
-    # Ending a mitigation must work however much else somebody calls.
+    # Ending a mitigation must work whatever other calls the client makes.
     throttle_classes: list[type[BaseThrottle]] = []
 
     @extend_schema(operation_id="withdraw_provider", request=None, responses={202: RequestShown})

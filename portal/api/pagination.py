@@ -1,4 +1,4 @@
-"""Lists come in pages, with a cursor that stays right while rows are added."""
+"""Pages of lists, with a cursor that stays correct while rows are added."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Pages(CursorPagination):
         try:
             return super().paginate_queryset(queryset, request, view)
         except (NotFound, ValidationError, ValueError, OverflowError):
-            # Of a date, too: in the first and the last year it may not exist in UTC.
+            # Also of a date: in the first and the last year it may not exist in UTC.
             raise _unknown_cursor() from None
 
     def get_page_size(self, request: Request) -> int:
@@ -57,7 +57,7 @@ class Pages(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         cursor = super().decode_cursor(request)
-        # PostgreSQL takes no NUL in a text it compares with.
+        # PostgreSQL accepts no NUL in a text that it compares.
         if cursor is not None and "\0" in str(cursor.position):
             raise _unknown_cursor()
         return cursor

@@ -1,4 +1,4 @@
-"""Bodies: JSON, strict, and no larger than any call needs."""
+"""Parses bodies: strict JSON, no larger than any call needs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from portal.api.errors import BodyTooLarge
 from portal.core.asgi import MAX_BODY_BYTES
 
 MAX_NAMES: Final = 50
-"""Of one object; no call has half as many."""
+"""In one object; no call has half as many."""
 MAX_ENTRIES: Final = 1000
-"""Of one list. The fields' own limits are lower, and are told at the field."""
+"""In one list. The limits of the fields are lower and are reported at the field."""
 MAX_COMMAS: Final = 5000
-"""Of a body, counted before it is parsed, also inside texts: 85,000 empty lists fit
-into 256 KiB.
+"""In a body, counted before it is parsed, also inside strings: 85,000 empty lists fit into
+256 KiB.
 """
 MAX_DEPTH: Final = 8
-"""Of lists and objects in one another."""
+"""Nesting of lists and objects."""
 
 
 class BoundedJSONParser(BaseParser):

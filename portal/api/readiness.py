@@ -32,7 +32,7 @@ class CheckShown(serializers.Serializer[Row]):
 
 class CountsShown(serializers.Serializer[dict[str, int]]):
     def get_fields(self) -> dict[str, serializers.Field]:  # type: ignore[type-arg]  # generic in the stubs only
-        # "pass" is no name that a class body takes.
+        # "pass" is a keyword, so it cannot be a name in a class body.
         return {state.value: serializers.IntegerField() for state in State}
 
 

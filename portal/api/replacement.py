@@ -1,5 +1,5 @@
-"""`replaces`: the live requests and unknown mitigations that a call would end, and those that the
-caller lets it end.
+"""`replaces`: the live requests and unknown mitigations that a call would end, and those it may
+end.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ WOULD_REPLACE: Final = OpenApiResponse(
 def event_facts(replaced: Sequence[Replaced], consent: Consent) -> dict[str, Any]:
     """The part of a preview about replacements.
 
-    Raises Invalid for wrong names in `replaces`, like the call itself.
+    Raises Invalid for invalid names in `replaces`, like the call itself.
     """
     try:
         consent.check(replaced)

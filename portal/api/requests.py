@@ -1,4 +1,4 @@
-"""`organizations/{slug}/mitigation-requests`: what is asked, and what one may do with it."""
+"""`organizations/{slug}/mitigation-requests`: requests and the actions on them."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def shown_request(request: MitigationRequest, *, status: int, **headers: str) ->
 
 
 def reread(organization: Organization, request_id: UUID) -> MitigationRequest:
-    """As committed, with everything the answer shows."""
+    """As committed, with everything that the answer shows."""
     return queries.requests(organization, kinds=queries.EVERY_KIND).get(pk=request_id)
 
 
@@ -171,7 +171,7 @@ class RequestsView(APIView):
 
 
 def _chosen(name: str, known: Sequence[str], request: Request) -> list[str]:
-    """The values of a filter that may be given several times, or with commas."""
+    """The values of a filter that may be repeated or separated by commas."""
     wanted = [
         word for value in request.query_params.getlist(name) for word in value.split(",") if word
     ]
@@ -191,7 +191,7 @@ class RequestView(APIView):
 
 
 class TerminateView(APIView):
-    # Ending a mitigation must work however much else somebody calls.
+    # Ending a mitigation must work whatever other calls the client makes.
     throttle_classes: list[type[BaseThrottle]] = []
 
     @extend_schema(

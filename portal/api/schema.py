@@ -132,7 +132,7 @@ _PROBLEM: Final[dict[str, Any]] = {
 
 
 def page_schema(shown: type[serializers.BaseSerializer[Any]]) -> serializers.Serializer[Any]:
-    """How a page of a list looks."""
+    """The schema of one page of a list."""
     return inline_serializer(
         f"{shown.__name__.removesuffix('Shown')}Page",
         {
@@ -148,7 +148,7 @@ def idempotency_key(request: Request) -> str:
 
 
 def describe_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Every call may answer with a problem."""
+    """Add a problem answer to every call."""
     result["components"]["schemas"] |= {"Problem": _PROBLEM, "Fix": _FIX}
     content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in result["paths"].values():
@@ -180,7 +180,7 @@ class TextType(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         bounds: dict[str, Any] = {"type": "string", "maxLength": self.target.max_length}
-        # At least one character that is no space.
+        # At least one character other than a space.
         return bounds if self.target.allow_blank else {**bounds, "minLength": 1, "pattern": r"\S"}
 
 
@@ -248,7 +248,7 @@ class InstantType(OpenApiSerializerFieldExtension):
 
 @run_once
 def document() -> dict[str, Any]:
-    """The whole document: a fifth of a second of work."""
+    """Generate the whole document, which takes a fifth of a second."""
     built: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
     return built
 
@@ -271,7 +271,7 @@ def _calls_shown() -> str:
 
 
 class SchemaView(APIView):
-    """The document, for programs: YAML, or JSON where that is asked for. The same for everybody."""
+    """The document for programs: YAML, or JSON on request. The same for every caller."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -290,7 +290,7 @@ class SchemaView(APIView):
 
 
 class DocsView(APIView):
-    """The document, readable without any script."""
+    """The document, readable without JavaScript."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -301,7 +301,7 @@ class DocsView(APIView):
         return HttpResponse(render_to_string("api/docs.html", context))
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 — the framework's signature
-        """A page, whatever the browser accepts; errors are JSON."""
+        """Render a page, whatever the browser accepts; errors are JSON."""
         return super().perform_content_negotiation(request, force=True)
 
 

@@ -78,18 +78,18 @@ def _is_known(sign_in: dict[str, str]) -> bool:
 
 
 class TokenView(APIView):
-    """A device signs in with everything at once, and signs itself out."""
+    """A device signs in with password and code at once, and signs itself out."""
 
     def get_authenticators(self) -> list[Any]:
-        # A stale token or cookie must not keep anybody from signing in.
+        # A stale token or cookie must not prevent signing in.
         return [BearerToken()] if self._is_sign_out() else []
 
     def get_permissions(self) -> list[Any]:
         return list(super().get_permissions()) if self._is_sign_out() else [AllowAny()]
 
     def get_throttles(self) -> list[Any]:
-        # Who signs in is counted below: what others call from this address keeps no known device
-        # out.
+        # Sign-ins are counted below, so that other calls from this address do not lock out a known
+        # device.
         return list(super().get_throttles()) if self._is_sign_out() else []
 
     def _is_sign_out(self) -> bool:

@@ -1,5 +1,5 @@
-"""`organizations/{slug}/standby-plans` and `…/drills`: what is prepared, and the proof that it
-would work.
+"""`organizations/{slug}/standby-plans` and `…/drills`: plans, and drills that test the
+providers.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class PlanFields(StrictSerializer):
     reason = Text(max_length=MAX_REASON_LENGTH, allow_blank=True, required=False)
 
     def submission(self, base: Submission) -> Submission:
-        """`base` with what was named."""
+        """`base` with the given fields replaced."""
         data: dict[str, Any] = self.validated_data
         changes: dict[str, Any] = {}
         if "targets" in data:
@@ -163,7 +163,7 @@ class DrillShown(serializers.Serializer[Drill]):
 
 
 def _shown(organization: Organization, plan_id: UUID, *, status: int, **headers: str) -> Response:
-    """As committed, with everything the answer shows."""
+    """As committed, with everything that the answer shows."""
     plan = queries.plans(organization).get(pk=plan_id)
     return Response(PlanShown(plan).data, status=status, headers=headers)
 
@@ -272,7 +272,7 @@ class ActivateView(APIView):
 
 
 class StopView(APIView):
-    # Ending a mitigation must work however much else somebody calls.
+    # Ending a mitigation must work whatever other calls the client makes.
     throttle_classes: list[type[BaseThrottle]] = []
 
     @extend_schema(operation_id="stop_filtering", request=None, responses={202: PlanShown})

@@ -1,4 +1,4 @@
-"""How often one may call. Terminating is exempt: its view names no throttle."""
+"""Rate limits of calls. Terminating is exempt: its view has no throttle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CALLS_PER_ADDRESS: Final = Limit(
 
 
 class CallsPerPerson(BaseThrottle):
-    """By person; by address before anybody is known."""
+    """Per person; per address for anonymous calls."""
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         if request.user.is_authenticated:

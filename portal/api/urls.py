@@ -21,7 +21,7 @@ app_name = "api"
 
 
 class NoSuchCall(APIView):
-    """Whatever else is asked for under /api/v1/, by anybody."""
+    """Any other path under /api/v1/, for every caller."""
 
     authentication_classes = []
     permission_classes = [AllowAny]

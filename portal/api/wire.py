@@ -37,7 +37,7 @@ MESSAGES = OpenApiParameter(
 
 @extend_schema_field({"type": ["object", "string", "null"]})
 class AnyJson(serializers.JSONField):
-    """The body with the names of RFC 9132; text where it is no such body."""
+    """The body with the names of RFC 9132; plain text if it is no such body."""
 
 
 class WireMessageShown(serializers.Serializer[WireMessage]):

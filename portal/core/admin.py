@@ -35,8 +35,8 @@ class StaffSite(OTPAdminSite):
     index_title = "Organizations and providers"
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Drops Django's "view on site" route: no model has such a page, and odd ids in it raise
-        errors that nothing catches.
+        """Drops Django's "view on site" route: no model has such a page, and invalid ids in it
+        raise errors that nothing catches.
         """
         return [
             entry for entry in super().get_urls() if getattr(entry, "name", "") != "view_on_site"
@@ -79,7 +79,7 @@ def tells_uses_of(model: type[models.Model]) -> Callable[[UsesOf], UsesOf]:
     """Register a function that describes in sentences what a row of `model` is used for now. Staff
     see them before they delete the row.
 
-    Apps in higher layers register such functions in their admin.py.
+    Apps in higher layers register these functions in their admin.py.
     """
 
     def register(uses_of: UsesOf) -> UsesOf:
@@ -197,8 +197,8 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
 
 
 def _changes(message: Any) -> str:
-    """The names of changed fields, never their values; or the sentence of a confirmed act, with the
-    reason staff gave.
+    """The names of changed fields, never their values; or the sentence of a confirmed action, with
+    the reason that staff gave.
     """
     if isinstance(message, str):
         return message

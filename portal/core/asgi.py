@@ -21,7 +21,7 @@ MAX_BODY_BYTES: Final = 256 * 1024
 Within it, fields that are too long get an error at the field.
 """
 MAX_SIGN_IN_BODY_BYTES: Final = 64 * 1024
-"""For the paths that are open to everybody (portal.core.sign_in_paths)."""
+"""For the paths that need no sign-in (portal.core.sign_in_paths)."""
 
 _UTF_8: Final = (b"utf-8", b"utf8")
 

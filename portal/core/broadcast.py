@@ -25,7 +25,7 @@ SEND_TIMEOUT_S = 1.0
 SEND_ATTEMPTS = 2
 """The first send after a restart of Redis fails on a stale connection."""
 MAX_WAITING = 1000
-"""How many messages may wait for a slow Redis. Readers find the others in the event table."""
+"""How many messages may wait for a slow Redis. Readers get the others from the event table."""
 
 SIGNAL_WORKERS = "signal-workers"
 
@@ -52,8 +52,8 @@ def access_changed_on_commit(user_id: UUID) -> None:
 
 
 def pass_wake_up_on(subscription_id: UUID) -> None:
-    """Forward a wake-up to every signal worker, because the one that received it does not own the
-    subscription.
+    """Forward a wake-up to every signal worker, because the worker that received it does not own
+    the subscription.
     """
     _send(SIGNAL_WORKERS, {"type": "wake.up", "subscription": str(subscription_id)})
 

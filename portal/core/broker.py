@@ -24,12 +24,12 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 5
-"""The longest pause between two tries.
+"""The longest pause between two attempts.
 
-Celery's pauses grow to 30 s, too long after the broker is back.
+Celery's pauses grow to 30 s, which is too long once the broker is back.
 """
 CALM_AFTER_S: Final = 30.0
-"""After this long without an error, pauses start over at the first."""
+"""After this long without an error, the pauses start from the shortest again."""
 LOOK_S: Final = 0.2
 """A pause ends within this time after SIGTERM."""
 

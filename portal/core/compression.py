@@ -1,4 +1,4 @@
-"""Compresses pages, parts of pages and JSON, because people read them while the line is full."""
+"""Compresses pages, fragments and JSON, because people read them while an attack fills the line."""
 
 from __future__ import annotations
 

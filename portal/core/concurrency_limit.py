@@ -18,7 +18,7 @@ from portal.core.throttle import network_of
 AT_ONCE: Final = 6
 """Fewer than the connection pool holds (portal.env); the other connections are for sockets."""
 MAX_WAITING: Final = 1000
-"""Further requests get 503 at once, since nobody would wait that long."""
+"""Further requests get 503 immediately, since no one would wait that long."""
 PASSWORDS_AT_ONCE: Final = 2
 """Part of AT_ONCE, so that a flood of sign-ins leaves the other slots to people who are
 signed in.
@@ -26,7 +26,7 @@ signed in.
 MAX_PASSWORDS_WAITING: Final = 100
 """Half a minute of hashing."""
 MAX_PASSWORDS_WAITING_PER_NETWORK: Final = 10
-"""Of one IPv4 address or IPv6 /64, so that one place cannot fill the queue."""
+"""Per IPv4 address or IPv6 /64, so that one place cannot fill the queue."""
 RETRY_AFTER_S: Final = 5
 
 _TOO_BUSY: Final = Problem(

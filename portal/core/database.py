@@ -14,7 +14,7 @@ from django.db import Error, InterfaceError, OperationalError
 from portal.core.errors import Unavailable
 
 RETRY_AFTER_S: Final = 2
-"""The value of Retry-After: a fail-over takes seconds, and a connection pool recovers faster."""
+"""The value of Retry-After: a failover takes seconds, and a connection pool recovers faster."""
 
 AWAY_CLASSES: Final = frozenset(
     {
@@ -69,7 +69,7 @@ def is_away(error: BaseException | None) -> bool:
 
 
 def away_error() -> Unavailable:
-    """What people and programs are told meanwhile."""
+    """The error that people and programs get while the database is away."""
     return Unavailable(
         "The portal's database does not answer or is read-only. Live requests continue. Try again "
         "in a moment.",

@@ -47,7 +47,7 @@ class PortalError(Exception):
     http_status: ClassVar[int] = 400
     title: ClassVar[str] = "The portal could not do this"
     retry_after_s: int = 0
-    """After so many seconds another try may succeed; 0: nobody knows."""
+    """seconds after which a retry may succeed; 0 if unknown"""
 
     def __init__(
         self, message: str, *, code: str | None = None, errors: Sequence[FieldError] = ()
@@ -118,7 +118,7 @@ class IdempotencyKeyReused(Invalid):
 
 
 class Throttled(PortalError):
-    """Too many tries. The message says when the next one is possible."""
+    """Too many attempts. The message says when the next one is possible."""
 
     code = "throttled"
     http_status = 429

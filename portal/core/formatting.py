@@ -50,7 +50,7 @@ def si_scale(largest: Decimal) -> tuple[int, str]:
 
 
 def bit_rate(bytes_per_s: Decimal | int | None) -> str:
-    """Bytes per second, as stored, as a rate people know: "3.1 Gbit/s"."""
+    """Bytes per second, as stored, as the usual bit rate: "3.1 Gbit/s"."""
     if bytes_per_s is None:
         return ""
     number, prefix = _si(Decimal(bytes_per_s) * BITS_PER_BYTE)
@@ -175,7 +175,7 @@ def duration(seconds: float) -> str:
 
 
 def exact_duration(seconds: float) -> tuple[tuple[str, str], ...]:
-    """In two units, for big numbers: ("40", "min"), ("41", "s")."""
+    """A duration in two units, for large figures: ("40", "min"), ("41", "s")."""
     whole = max(0, int(seconds))
     units = (("days", _DAY_S), ("h", _HOUR_S), ("min", _MINUTE_S), ("s", 1))
     first = next((i for i, (_, size) in enumerate(units) if whole >= size), len(units) - 1)
@@ -188,7 +188,7 @@ def exact_duration(seconds: float) -> tuple[tuple[str, str], ...]:
 
 
 def lifetime(seconds: int) -> str:
-    """A length people choose: "1 hour", "24 hours", "90 minutes", "until you terminate"."""
+    """A lifetime as people choose it: "1 hour", "24 hours", "90 minutes", "until you terminate"."""
     if seconds < 0:
         return "until you terminate it"
     for noun, size in (("hour", _HOUR_S), ("minute", _MINUTE_S)):

@@ -52,7 +52,7 @@ class BoundedHttp(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _is_reading_head = True
     _has_begun = False
-    "part of the request being read has arrived"
+    "part of the next request has arrived"
     _is_head_too_large = False
     _head_bytes = 0
     _request_bytes = 0
@@ -100,7 +100,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._is_reading_head = False
         super().on_headers_complete()
-        # A request that arrives during another's response gets its time afterwards
+        # A request that arrives during another's response gets its deadline afterwards
         # (on_response_complete).
         self._expect(None if self.pipeline else BODY_DEADLINE_S)
 
@@ -115,7 +115,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing() or not self._has_begun or self._deadline is not None:
             return
-        # The time for the rest of a request that began meanwhile starts here.
+        # The deadline for the rest of a request that started in the meantime starts here.
         if self._is_reading_head and not self._is_answering:
             self._unset_keepalive_if_required()
             self._expect(HEAD_DEADLINE_S)

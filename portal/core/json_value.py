@@ -40,15 +40,17 @@ for _network in (ipaddress.IPv4Network, ipaddress.IPv6Network):
 
 
 class UnreadableValueError(ValueError):
-    """JSON that is not of the column's type: another release, or a hand, wrote it."""
+    """JSON that does not match the column's type: another release, or a person with a shell, wrote
+    it.
+    """
 
 
 def read_json(data: Any, value_type: type[ValueT]) -> ValueT:
-    """The value that `data`, as parsed from JSON, stands for.
+    """Convert `data`, as parsed from JSON, to a value of the type.
 
-    Unknown keys are ignored, so that a release reads what the next one wrote.
+    Unknown keys are ignored, so that a release can read rows of the next one.
 
-    :raises UnreadableValueError: it is not of this type.
+    :raises UnreadableValueError: it does not match the type.
     """
     try:
         return _converter.structure(data, value_type)
@@ -59,15 +61,15 @@ def read_json(data: Any, value_type: type[ValueT]) -> ValueT:
 
 
 def write_json(value: Any) -> Any:
-    """The same value in what JSON can hold; plain JSON stays as it is."""
+    """Convert a value to JSON types; plain JSON is unchanged."""
     return _converter.unstructure(value)
 
 
 class JSONValueField(_Column[StoredT], Generic[StoredT]):
-    """A `JSONField` whose attribute is a value of one type.
+    """A `JSONField` whose attribute has a Python type.
 
-    Migrations see a `JSONField`: a change of the type is a change of what the rows mean, which
-    takes a data migration, and not a change of the column.
+    Migrations see a `JSONField`: a change of the type changes what the rows mean, so it needs a
+    data migration instead of a schema migration.
     """
 
     @overload
@@ -104,7 +106,7 @@ class JSONValueField(_Column[StoredT], Generic[StoredT]):
         return read_json(data, self.value_type)
 
     def to_python(self, value: Any) -> Any:
-        """Read what forms and fixtures hold: JSON."""
+        """Read the JSON of forms and fixtures."""
         if value is None or not isinstance(value, (dict, list, str)):
             return value
         try:

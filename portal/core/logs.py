@@ -19,8 +19,8 @@ from portal.core.middleware import HEALTH_PATH
 from portal.core.security_log import UNBOUNDED_BY_OTHERS
 
 REFUSALS_PER_MINUTE: Final = 60
-"""How many security lines of one kind a process writes per minute, for kinds that anybody can
-cause.
+"""How many security lines of one kind a process writes per minute, for kinds that anyone
+can cause.
 """
 
 
@@ -40,7 +40,7 @@ class OutagesInOneLine(logging.Filter):
 class BoundedRefusals(logging.Filter):
     """Limits the lines of a flood of refused sign-ins.
 
-    The next line that is written says how many were left out.
+    The next line that is written says how many were dropped.
     """
 
     def __init__(self, clock: Callable[[], float] = time) -> None:

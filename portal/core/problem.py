@@ -54,7 +54,7 @@ def _error(error: FieldError) -> dict[str, Any]:
 
 
 def _fix(fix: Fix) -> dict[str, Any]:
-    """With lists as a request has them, so that a program can put them in place."""
+    """As lists in the shape of a request, so that a program can insert them."""
     used = fix.suggestion
     targets: dict[str, list[str]] = {"prefixes": [], "fqdns": [], "uris": []}
     for target in used.targets:

@@ -10,7 +10,7 @@ MAX_PATH_LENGTH: Final = 2000
 
 
 def local_path(wished: str, *, default: str) -> str:
-    """`wished` if it is a path of this site that fits into a redirect; otherwise `default`.
+    """`wished` if it is a path on this site that fits into a redirect; otherwise `default`.
 
     Pass the result to HttpResponseRedirect. `redirect()` treats text without a slash as the name of
     a view, and fails if no view has it.

@@ -37,7 +37,7 @@ class SecurityEvent(StrEnum):
 UNBOUNDED_BY_OTHERS: Final = frozenset(
     {SecurityEvent.SIGN_IN_REFUSED, SecurityEvent.SIGN_IN_SLOWED, SecurityEvent.MEMBERSHIP_REFUSED}
 )
-"""Events that anybody can cause at any rate. portal.core.logs limits them per minute."""
+"""Events that anyone can cause at any rate. portal.core.logs limits them per minute."""
 
 
 def record(event: SecurityEvent, **facts: str) -> None:

@@ -1,5 +1,5 @@
-"""The paths of sign-in, which are open to everybody: their bodies are small, and their cost has
-separate limits.
+"""The sign-in paths, which need no session: their bodies are small, and their cost has separate
+limits.
 """
 
 from __future__ import annotations

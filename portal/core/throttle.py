@@ -1,6 +1,6 @@
-"""Counts tries in the cache.
+"""Counts attempts in the cache.
 
-While the cache is away it lets everyone through; limits in the database still apply.
+While the cache is away every attempt is allowed; limits in the database still apply.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def network_of(address: str) -> str:
 
 
 def count(limit: Limit, subject: str) -> None:
-    """Count one try of `subject`; Throttled if it exceeds the limit."""
+    """Count one attempt of `subject`; Throttled if it exceeds the limit."""
     if cache_cooldown.is_active:
         return
     now = time()
@@ -82,7 +82,7 @@ def count(limit: Limit, subject: str) -> None:
 
 
 def give_back(limit: Limit, subject: str) -> None:
-    """Remove a successful try from the count."""
+    """Remove a successful attempt from the count."""
     if cache_cooldown.is_active:
         return
     key = _key(limit, subject, time())

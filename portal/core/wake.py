@@ -21,7 +21,9 @@ logger = logging.getLogger(__name__)
 RECONCILE_TASK = "portal.signaling.tasks.reconcile"
 WAKE_EXPIRES_S = 30
 HUNG_AFTER_S = 0.5
-"""A broker that refuses does so at once, but one that hangs delays every caller by its timeout."""
+"""A broker that refuses does so immediately, but one that hangs delays every caller by its
+timeout.
+"""
 
 broker_cooldown = Cooldown(pause_s=2.0)
 

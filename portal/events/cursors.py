@@ -23,7 +23,7 @@ from portal.events.models import Event, EventCounter, EventCursor
 from portal.events.queries import events_after
 
 MAX_BATCH: Final = 500
-"""Events in one transaction, unless the consumer says otherwise."""
+"""Events per transaction, unless the consumer sets another number."""
 
 
 def behind(consumer: str) -> list[UUID]:
@@ -46,8 +46,8 @@ def next_events(
     `before`.
 
     The body handles them in a transaction that moves the cursor behind them at its end. An
-    exception undoes both. Other processes of the same consumer wait meanwhile, and continue after
-    these events.
+    exception rolls back both. Other processes of the same consumer wait until then and continue
+    after these events.
     """
     with transaction.atomic():
         EventCursor.objects.get_or_create(consumer=consumer, organization_id=organization_id)

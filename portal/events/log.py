@@ -38,11 +38,11 @@ def append_event(
     is_by_staff: bool = False,
     data: dict[str, Any] | None = None,
 ) -> Event:
-    """Append one line; a mitigation's is its request's too. The counter's row is locked until the
-    commit, which orders commits by `seq`.
+    """Append one event; an event of a mitigation also belongs to its request. The counter's row is
+    locked until the commit, which orders commits by `seq`.
 
-    Members read `data`. It has the name of `actor`, or, if the portal's staff acted, only that: the
-    row alone keeps which person.
+    Members can read `data`. It has the name of `actor`, or only that the portal's staff acted:
+    which of them is in the row alone.
     """
     who = {"by": "staff"} if is_by_staff else _actor_data(actor)
     event = Event.objects.create(
@@ -67,7 +67,9 @@ def _actor_data(actor: Actor | None) -> dict[str, str]:
 
 
 def lock_log(organization_id: UUID) -> None:
-    """Lock the counter before a subscription's row: whoever locks both takes them in this order."""
+    """Lock the counter before a subscription's row: every transaction that locks both takes them in
+    this order.
+    """
     _count(organization_id, 0)
 
 

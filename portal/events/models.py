@@ -1,6 +1,4 @@
-"""The log: one numbered line for each thing that happened, and how far each consumer
-has read it.
-"""
+"""The log: numbered events per organization, and how far each consumer has read it."""
 
 from __future__ import annotations
 
@@ -47,7 +45,7 @@ class EventType(models.TextChoices):
 
 
 class Event(models.Model):
-    """One append-only line, numbered per organization: timeline, replay, later notices."""
+    """One append-only event, numbered per organization; read by timelines, replays and notices."""
 
     organization_id = models.UUIDField()
     seq = models.PositiveBigIntegerField()
@@ -60,7 +58,7 @@ class Event(models.Model):
     )
     data = models.JSONField(default=dict)
     thinned = models.PositiveIntegerField(default=0)
-    """So many counter reports directly before it are no longer kept."""
+    """How many counter reports directly before it were removed."""
 
     class Meta:
         db_table = "mitigations_event"

@@ -1,4 +1,4 @@
-"""Reads of one organization's log, or of what it says about requests and mitigations that the
+"""Queries of one organization's log, or of its events about requests and mitigations that the
 caller has read.
 """
 
@@ -35,14 +35,12 @@ def events_after(organization_id: UUID, seq: int, *, limit: int = MAX_EVENTS) ->
 
 
 def news(organization_id: UUID, after: int) -> QuerySet[Event]:
-    """What happened after a number, newest first, without counter reports."""
+    """Events after a number, newest first, without counter reports."""
     return _told().filter(organization_id=organization_id, seq__gt=after)
 
 
 def timeline(request_ids: Collection[UUID]) -> QuerySet[Event]:
-    """What happened to these requests, newest first, without counter reports: the chart shows
-    those.
-    """
+    """Events of these requests, newest first, without counter reports, which the chart shows."""
     return _told().filter(request_id__in=request_ids)
 
 

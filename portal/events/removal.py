@@ -1,4 +1,4 @@
-"""Remove events from the log, and say so in those that stay."""
+"""Remove events from the log, and count them in the next kept one."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ AT_ONCE: Final = 500
 
 @transaction.atomic(savepoint=False)
 def remove_events(organization_id: UUID, events: Sequence[Event], gone: Set[int]) -> None:
-    """Delete the events numbered `gone`. The next of `events` that stays says how many numbers
-    before it are missing.
+    """Delete the events numbered `gone`. The next kept one of `events` says how many numbers before
+    it are missing.
 
-    `events` follow each other in the log of the organization; the last one must stay.
+    `events` are consecutive in the log of the organization; the last one must stay.
     """
     kept = [event.seq for event in events if event.seq not in gone]
     missing: Counter[int] = Counter()

@@ -45,7 +45,7 @@ class Call:
     def save_result(self, result: UUID) -> None:
         """Return `result` to later calls with the same key and content."""
         if self.identity:
-            # A result that was deleted meanwhile leaves its key behind.
+            # The key of a deleted result stays.
             IdempotencyKey.objects.update_or_create(
                 **self.identity,
                 defaults={
@@ -62,9 +62,9 @@ def begin(
     """Look for an earlier call with this key. Needs a transaction, and locks the organization's row
     until it ends.
 
-    `key`: at most MAX_KEY_LENGTH printable characters; empty for a call that is not to be repeated.
-    `content`: what JSON can hold, and what `str` identifies. Raises Invalid for an odd key, and
-    IdempotencyKeyReused if the earlier call had another content.
+    `key`: at most MAX_KEY_LENGTH printable characters; empty for a call that cannot be repeated.
+    `content`: JSON types, and types that `str` identifies. Raises Invalid for an invalid key, and
+    IdempotencyKeyReused if the earlier call had different content.
     """
     if len(key) > MAX_KEY_LENGTH or not key.isprintable():
         message = f"The idempotency key must be at most {MAX_KEY_LENGTH} printable characters."
@@ -97,7 +97,7 @@ def _saved_by_previous_release(
     organization: Organization, person: Actor, kind: ResultKind, key: str
 ) -> tuple[str, UUID] | None:
     """The digest and result that a web process of the previous release saved after the tables were
-    migrated: `web` is replaced last. The release that drops these tables drops this too.
+    migrated, since `web` is replaced last. Delete this together with these tables.
     """
     sought = (
         UUIDField().get_db_prep_value(organization.pk, connection),
@@ -112,6 +112,6 @@ def _saved_by_previous_release(
 
 
 def prune(*, now: datetime) -> int:
-    """Delete the keys that are too old to be sent again; how many."""
+    """Delete keys that are too old to be used again; return how many."""
     deleted, _ = IdempotencyKey.objects.filter(created_at__lte=now - KEYS_KEPT_FOR).delete()
     return deleted

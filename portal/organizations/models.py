@@ -176,7 +176,7 @@ class ProtectedResource(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # for the picker, which lists the last used first
+            # for the picker, which lists the most recently used first
             models.Index(fields=["organization", "-last_used_at"], name="resource_last_used"),
         ]
 

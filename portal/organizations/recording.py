@@ -17,10 +17,10 @@ from portal.organizations.models import Membership
 def record_change(
     organization_id: UUID, type: EventType, *, actor: User | None, **data: Any
 ) -> None:
-    """Append one event. Members see the names of members only: anybody else who acts is the
+    """Append one event. Members see only the names of members; all other people who act are the
     portal's staff.
 
-    `actor` None: somebody with a shell on the portal's machine.
+    `actor` None: a person with a shell on the portal's machine.
     """
     own = Membership.objects.filter(organization_id=organization_id)
     append_event(
@@ -34,7 +34,7 @@ def record_change(
 
 
 def record_factor_reset(*, user: User, actor: User, **_: Any) -> None:
-    """Receives `second_factor_reset` of portal.accounts, and tells each organization of
+    """Receives `second_factor_reset` of portal.accounts, and records it for each organization of
     the person.
     """
     own = Membership.objects.filter(user=user).order_by("organization_id")

@@ -1,4 +1,4 @@
-"""The first step of every page: check who asks and what they may do in this organization."""
+"""The first step of every page: check who is asking and what they may do in this organization."""
 
 from __future__ import annotations
 

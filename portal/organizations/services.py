@@ -226,7 +226,7 @@ def remove_member(*, organization: Organization, user: User, actor: User | None 
     membership = Membership.objects.filter(organization=organization, user=user).first()
     if membership is None:
         return
-    # Before the row goes: a member who leaves is named.
+    # Before deleting the row: record the name of the member who leaves.
     about = {"user": user.username, "role": membership.role}
     record_change(organization.pk, EventType.MEMBER_REMOVED, actor=actor, **about)
     membership.delete()

@@ -24,7 +24,7 @@ from portal.providers.wording import no_session_because, still_connected
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
-    """Transports as boxes to tick, not as JSON."""
+    """Shows transports as checkboxes instead of JSON."""
 
     transports = forms.MultipleChoiceField(
         choices=[(Transport.DTLS, "DTLS over UDP"), (Transport.TLS, "TLS over TCP")],
@@ -108,7 +108,7 @@ class ProviderAdmin(StaffAdmin):
 
 
 class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
-    """Keys go in and never come out."""
+    """Keys can be entered but are never shown."""
 
     limited_to = forms.CharField(
         label="May protect only",
@@ -167,7 +167,7 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
 
 
 def _with_fixes(error: FieldError) -> str:
-    """The message, and what would do instead: Django's forms have no buttons for that."""
+    """The message with the suggestions: Django's forms have no buttons for them."""
     return " ".join([error.message, *(f"{fix.label}." for fix in error.fixes)])
 
 
@@ -198,7 +198,7 @@ class SubscriptionAdmin(StaffAdmin):
 
     @admin.display(description="Settings in use")
     def settings_in_use(self, subscription: Subscription) -> str:
-        """Whether the present connection uses the saved settings."""
+        """Whether the current connection uses the saved settings."""
         if subscription.session_state != SessionState.UP:
             return "There is no connection."
         change = subscription.pending_change

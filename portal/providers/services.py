@@ -1,4 +1,4 @@
-"""Everything that changes an organization's right to use a provider."""
+"""All changes to an organization's right to use a provider."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from portal.providers.models import Provider, Subscription
 from portal.providers.validation import checked_identity
 
 MAX_LIMITS = 64
-"""Prefixes one subscription may be limited to."""
+"""Maximum prefixes in the limit of one subscription."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A client certificate with its key, both PEM. Only ever in memory."""
+    """A client certificate with its key, both PEM. Only kept in memory."""
 
     certificate_chain: bytes
     private_key: bytes
@@ -75,7 +75,7 @@ def subscribe(
 def replace_certificate(
     *, subscription: Subscription, identity: Identity, actor: User | None = None
 ) -> None:
-    """The certificate was renewed; the cuid stays, so that running mitigations stay ours."""
+    """Replace a renewed certificate. The cuid stays, so that running mitigations stay ours."""
     identity = usable(identity)
     with transaction.atomic():
         _record(EventType.SUBSCRIPTION_CERTIFICATE_REPLACED, subscription, actor)
@@ -91,7 +91,7 @@ def replace_certificate(
 def set_order(
     *, subscription: Subscription, priority: int, enabled: bool, actor: User | None = None
 ) -> None:
-    """When the provider is asked, and whether at all."""
+    """Set the provider's place in the order, and whether it is asked at all."""
     _change(subscription, actor, priority=priority, enabled=enabled)
     wake_on_commit(subscription.pk)
 
@@ -100,9 +100,9 @@ def set_order(
 def limit(
     *, subscription: Subscription, prefixes: Sequence[str], actor: User | None = None
 ) -> None:
-    """Let the provider protect these prefixes alone; none: whatever the organization may.
+    """Let the provider protect only these prefixes; none: everything the organization may.
 
-    What runs stays as it is: the limit holds for whoever is asked from now on.
+    Running mitigations do not change: the limit applies to requests from now on.
     """
     _change(subscription, actor, limited_to=normal_limits(prefixes))
 
@@ -121,15 +121,15 @@ def _change(subscription: Subscription, actor: User | None, **values: Any) -> No
 
 
 def _record(type: EventType, subscription: Subscription, actor: User | None, **data: Any) -> None:
-    """Locks the log, so before the subscription's row."""
+    """Record a change. Locks the log, so it must come before the lock of the subscription's row."""
     about = {"subscription": str(subscription.pk), "provider": subscription.provider.short_name}
     record_change(subscription.organization_id, type, actor=actor, **about, **data)
 
 
 def normal_limits(texts: Sequence[str]) -> list[str]:
-    """Prefixes in normal form: sorted, without what another one contains.
+    """Prefixes in normal form: sorted, without those inside another one.
 
-    Invalid with every wrong one.
+    Raises Invalid with every invalid prefix.
     """
     if len(texts) > MAX_LIMITS:
         message = f"{len(texts):,} prefixes given: at most {MAX_LIMITS} are allowed."
@@ -149,13 +149,13 @@ def normal_limits(texts: Sequence[str]) -> list[str]:
 
 
 def private_key_of(subscription: Subscription) -> bytes:
-    """PEM, in clear. For the signal worker alone. Raises SecretUnreadable."""
+    """The decrypted key as PEM, only for the signal worker. Raises SecretUnreadable."""
     return secrets.decrypt(subscription.private_key)
 
 
 def unused_cuid(provider: Provider, identity: Identity) -> str:
-    """The cuid of an identity in normal form; Invalid when the provider knows another client under
-    it.
+    """The cuid of an identity in normal form; Invalid if the provider knows another
+    client by it.
     """
     cuid = cuid_from_certificate(identity.certificate_chain)
     if Subscription.objects.filter(provider=provider, cuid=cuid).exists():
@@ -165,7 +165,7 @@ def unused_cuid(provider: Provider, identity: Identity) -> str:
 
 
 def usable(identity: Identity) -> Identity:
-    """The identity in normal form; Invalid when no session could be made with it."""
+    """The identity in normal form; Invalid if no session is possible with it."""
     chain, key = checked_identity(
         identity.certificate_chain, identity.private_key, now=timezone.now()
     )

@@ -28,7 +28,7 @@ _WITH_PORT: Final = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]+):(?P<port>\d{1,5}
 
 
 def checked_identity(chain: bytes, key: bytes, *, now: datetime) -> tuple[bytes, bytes]:
-    """A client's chain and key in normal form; Invalid when no session could be made with them."""
+    """A client's chain and key in normal form; Invalid if no session is possible with them."""
     try:
         return client_identity(chain, key, now=now)
     except CredentialsError as error:
@@ -36,9 +36,7 @@ def checked_identity(chain: bytes, key: bytes, *, now: datetime) -> tuple[bytes,
 
 
 def checked_trust_anchors(text: str, *, now: datetime) -> str:
-    """The certificates of authorities in normal form; Invalid when no server could be verified with
-    them.
-    """
+    """The certificates of authorities in normal form; Invalid if they cannot verify any server."""
     try:
         return trust_anchors(text.encode(), now=now).decode("ascii")
     except CredentialsError as error:
@@ -50,7 +48,7 @@ def _invalid(error: CredentialsError) -> Invalid:
 
 
 def checked_host(text: str) -> str:
-    """A host name or an address in normal form; Invalid, if possible with what to write instead."""
+    """A host name or an address in normal form; Invalid, with a suggestion if possible."""
     text = visible(text)
     plain, port = _host_in(text)
     try:

@@ -1,4 +1,4 @@
-"""Saved settings that a session does not use yet, in words."""
+"""Sentences about saved settings that a session does not use yet."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def old_settings(change: PendingChange) -> str:
 
 
 def ignored_redirection(provider: str, why: str) -> str:
-    """That it sent the portal somewhere the portal does not go, and what that means."""
+    """The redirection that the portal did not follow, and what that means."""
     where = IGNORED.get(why, "to an address the portal does not follow")
     return f"{provider} redirected the portal {where}; the portal did not follow. Tell {provider}."
 
@@ -48,12 +48,12 @@ FAULTS: Final = {
 
 
 def no_session_because(fault: str, detail: str) -> str:
-    """Why there is no session; `detail` where the portal itself is not the reason."""
+    """Why there is no session; `detail` adds the reason unless it is the portal itself."""
     return FAULTS[SessionFault(fault)] if fault else detail
 
 
 def try_failed_because(change: PendingChange) -> str:
-    """Why the last try with the new settings failed; empty while it did not."""
+    """Why the last attempt with the new settings failed; empty if it did not."""
     return no_session_because(change.get("fault", ""), change["failure"])
 
 

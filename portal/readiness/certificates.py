@@ -1,4 +1,4 @@
-"""When certificates begin and end, read from PEM. The facts only; what they mean is a check's."""
+"""The validity periods of certificates, read from PEM. The checks decide what they mean."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cryptography import x509
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """From when until when a certificate is valid."""
+    """The period in which a certificate is valid."""
 
     name: str
     begins: datetime
@@ -18,7 +18,7 @@ class Validity:
 
 
 def validities(pem: str) -> tuple[Validity, ...]:
-    """Every certificate in the text, in its order; none when it cannot be read."""
+    """Every certificate in the text, in its order; none if it cannot be read."""
     try:
         certificates = x509.load_pem_x509_certificates(pem.encode())
         return tuple(

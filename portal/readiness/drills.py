@@ -1,4 +1,4 @@
-"""Drills in plain data and in words: how long each provider took, and what went wrong."""
+"""Drills as data and as text: how long each provider took, and what went wrong."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def drills_of(
     passed = queries.last_passed_drill(organization)
     if passed is None:
         return newest, None
-    # It may have ended between the two looks.
+    # It may have ended between the two queries.
     return (drill_of(passed) if passed.pk == last.pk else newest), drill_of(passed)
 
 
@@ -77,7 +77,7 @@ def _part(check: models.DrillCheck) -> prepared.DrillPart:
 
 
 def _between(first: datetime | None, last: datetime | None) -> float | None:
-    """Never below zero: two clocks may have written the two."""
+    """Never below zero: the two times may come from different clocks."""
     if first is None or last is None:
         return None
     return max(0.0, (last - first).total_seconds())

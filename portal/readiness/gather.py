@@ -1,4 +1,4 @@
-"""What is known of an organization, read with a known number of queries, and the rows it makes."""
+"""Read what is known about an organization with a known number of queries, and make the rows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Readiness:
 
 
 def readiness_of(membership: Membership, now: datetime) -> Readiness:
-    """Who asks decides which links are shown, nothing else."""
+    """The person who asks decides only which links are shown."""
     organization = membership.organization
     subscriptions = _subscriptions(organization)
     last, passed = drills_of(organization)
@@ -94,7 +94,7 @@ def _last_sign_of_life() -> datetime | None:
 
 
 def _subscriptions(organization: Organization) -> list[Subscription]:
-    """Certificates included, which other pages leave in the database; never a key."""
+    """Includes certificates, which other pages leave in the database, but never a key."""
     heard_last = Mitigation.objects.filter(
         subscription=OuterRef("pk"), last_heard_at__isnull=False
     ).order_by("-last_heard_at")
@@ -143,7 +143,9 @@ def _provider(
 
 
 def _refusal(subscription: Subscription) -> str:
-    """Why the provider does not list what it holds; empty when it does, or was not asked yet."""
+    """Why the provider returns no list of its mitigations; empty if it does, or was not
+    asked yet.
+    """
     try:
         return subscription.inventory.refusal
     except Inventory.DoesNotExist:
@@ -151,7 +153,7 @@ def _refusal(subscription: Subscription) -> str:
 
 
 def _loop(subscription: Subscription) -> providers.Loop | None:
-    """As long as nothing got through since, and nobody changed how the provider is reached."""
+    """None after a message got through, or after the connection settings changed."""
     if subscription.said_last != LOOP:  # type: ignore[attr-defined]  # annotated
         return None
     at: datetime = subscription.said_last_at  # type: ignore[attr-defined]  # annotated
@@ -195,7 +197,7 @@ def _target_rows(
 
 
 def _plan_rows(organization: Organization, now: datetime) -> list[Row]:
-    """Of the plans that are on; one that is turned off is not prepared, and nobody claims it."""
+    """Only of plans that are on, since one that is off is not prepared."""
     return [
         prepared.plan(
             plan.name,

@@ -1,4 +1,4 @@
-"""What a check comes to, and the answer that all of them make together. Pure."""
+"""The result of a check, and the headline that all of them make together. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portal.wording import Badge
 
 
 class State(StrEnum):
-    """What a check says: it holds; it holds now, but fix it soon; it does not hold."""
+    """The result of a check: passed; passed, but fix it soon; failed."""
 
     PASS = "pass"  # noqa: S105  a verdict
     WARN = "warn"
@@ -83,7 +83,7 @@ BADGES: Final = {
 
 
 class Destination(StrEnum):
-    """Where a row leads; the door that shows it knows the address."""
+    """Where a row leads; the page that shows it knows the address."""
 
     CALL = "call"
     DRILLS = "drills"
@@ -95,7 +95,7 @@ class Destination(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a row leads, and what the link says."""
+    """Where a row leads, and the text of the link."""
 
     words: str
     to: Destination
@@ -104,23 +104,25 @@ class Link:
 
 
 class Found(NamedTuple):
-    """What a check came to, and what it goes by."""
+    """The result of a check and its evidence."""
 
     state: State
     evidence: str
     clause: str = ""
-    'of what does not hold, for a headline: "Tidewall is not connected"'
+    """of a failed check, for a headline: "Tidewall is not
+    connected"
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One check: what was asked, what was found, how old that is."""
+    """One check: its question, its evidence and its age."""
 
     code: CheckCode
     question: str
     found: Found
     about: str = ""
-    "the id of the subscription or plan it is about"
+    "the id of its subscription or plan"
     link: Link | None = None
 
     @property
@@ -162,7 +164,7 @@ NO_SESSION: Final = "no provider is connected"
 
 
 def answer(rows: Sequence[Row]) -> Answer:
-    """The headline: the worst thing first, and how much there is to fix."""
+    """The headline: the worst result, and how many there are to fix."""
     passes, soon, now = (of(rows, state) for state in State)
     if now:
         more = f" Fix {things(len(now))} now." if len(now) > 1 else ""

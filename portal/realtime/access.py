@@ -1,4 +1,4 @@
-"""Who may hold a socket open: asked before it opens, and again for as long as it is."""
+"""Who may hold a socket open: checked before it opens and repeatedly while it is open."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEVELOPMENT_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """What came with the handshake: a device's token, or a page's session."""
+    """The credential in the handshake: a device's token, or a page's session."""
 
     token: str = ""
     session_key: str = ""
@@ -32,20 +32,20 @@ class Credential:
 
 
 def credential_of(scope: Mapping[str, Any]) -> Credential:
-    """NotSignedIn when there is none, or when it came from another site's page."""
+    """NotSignedIn if there is none, or if it came from another site's page."""
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     scheme, _, token = headers.get(b"authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return Credential(token=token.strip())
     session_key = parse_cookie(headers.get(b"cookie", "")).get(settings.SESSION_COOKIE_NAME, "")
-    # A browser sends the cookie along from any site: the origin tells whose page it is.
+    # A browser sends the cookie from pages of any site: the origin tells which one.
     if not session_key or not _is_own_page(headers.get(b"origin", ""), headers.get(b"host", "")):
         raise NotSignedIn("Sign in first.")
     return Credential(session_key=session_key)
 
 
 def admit(credential: Credential, slug: str) -> Membership:
-    """The membership it stands for. NotSignedIn, or NotFound for whoever is no member."""
+    """The membership of the credential. NotSignedIn, or NotFound for people who are not members."""
     user = _person(credential)
     if user is None:
         raise NotSignedIn("Sign in first.")

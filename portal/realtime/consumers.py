@@ -1,4 +1,4 @@
-"""The event socket: everything after a number from the table, then live, without a hole or a
+"""The event socket: every event after a number from the table, then live events, without gap or
 repeat.
 """
 
@@ -43,9 +43,9 @@ of a lost broadcast.
 HEARTBEAT: Final = "heartbeat"
 """The type of that frame. No event has it."""
 ADMIT_AGAIN_S: Final = 10.0
-"""How long an access that ended unnoticed can last."""
+"""How long access can last after it ended without a message."""
 PENDING_EVENTS: Final = 100
-"""Live events kept for a slow reader. What falls out is read from the table again."""
+"""Live events buffered for a slow reader. Dropped ones are read from the table."""
 REPLAY_BATCH: Final = 200
 SEND_TIMEOUT_S: Final = 10.0
 JOIN_TIMEOUT_S: Final = 2.0
@@ -56,7 +56,7 @@ _open_sockets: Counter[UUID] = Counter()
 
 
 class NoSuchSocket(AsyncWebsocketConsumer):
-    """Whatever else somebody tries to open."""
+    """Any other socket path."""
 
     async def connect(self) -> None:
         await self.close(CLOSE_NO_SUCH_SOCKET)
@@ -128,7 +128,7 @@ class EventSocket(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         await self.close(CLOSE_MALFORMED)
 
-    # From the channel layer. Quick, so that its own buffer never fills.
+    # Called by the channel layer. Quick, so that its buffer never fills.
 
     async def event(self, message: dict[str, Any]) -> None:
         self._pending.append(message["event"])
@@ -148,7 +148,8 @@ class EventSocket(AsyncWebsocketConsumer):
                     self._must_ask_again = False
                     await self._admit()
                 if self._look_again:
-                    # Joined before the table is read: nothing can fall between the two.
+                    # Join the group before reading the table, so that no event falls between the
+                    # two.
                     await self._join()
                     await self._send_from_table()
                     self._look_again = False
@@ -174,7 +175,7 @@ class EventSocket(AsyncWebsocketConsumer):
                 for group in self._groups:
                     await self.channel_layer.group_add(group, self.channel_name)
         except (RedisError, OSError, TimeoutError) as error:
-            # Until it works, looking into the table every few seconds is the live update.
+            # Until it works, polling the table every few seconds replaces live updates.
             logger.warning("event socket of %s reads the table only: %s", self._user_id, error)
         else:
             self._has_joined = True

@@ -1,4 +1,4 @@
-"""Reads of the journal, always of one request that `request_for` let somebody see."""
+"""Queries of the journal, always of one request that `request_for` returned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from portal.mitigations.models import MitigationRequest
 from portal.wire.models import Direction, Topic, WireMessage
 
 AROUND: Final = timedelta(seconds=60)
-"""So long before and after a request what the sessions said is shown beside it."""
+"""How long before and after a request messages of its sessions are shown beside it."""
 _PLACE: Final = re.compile(r"(\d{1,17})-(\d{1,18})")
 
 
@@ -31,7 +31,7 @@ class Which(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in the journal: everything older than this message follows."""
+    """A position in the journal: everything older than this message follows."""
 
     at: datetime
     id: int
@@ -60,7 +60,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """How often a request went out before it was answered, and when for the last time."""
+    """How often a request was sent before an answer, and when last."""
 
     count: int
     last_at: datetime
@@ -69,10 +69,9 @@ class Copies:
 def messages(
     request: MitigationRequest, which: Which, *, subscription: UUID | None = None
 ) -> QuerySet[WireMessage]:
-    """The request's messages, newest first; with what its sessions said meanwhile, where that is
-    wanted.
+    """The request's messages, newest first, with those of its sessions in that time if wanted.
 
-    What could not be kept in that time is always among them.
+    Gaps in that time are always included.
     """
     mitigations = [
         mitigation
@@ -87,7 +86,7 @@ def messages(
         at__lte=(request.ended_at or timezone.now()) + AROUND,
     )
     if which is Which.OWN:
-        # A poll of all that a session holds is about this one too.
+        # A poll of everything that a session holds includes this request.
         meanwhile &= Q(direction=Direction.NOT_KEPT) | Q(topic=Topic.MITIGATION)
     elif which is Which.SESSION:
         meanwhile &= ~Q(topic=Topic.HEARTBEAT)
@@ -103,7 +102,7 @@ def messages(
 
 
 def saying(found: QuerySet[WireMessage], text: str) -> QuerySet[WireMessage]:
-    """Only what has the text in its decoded body, its path, its options, or as its code."""
+    """Only messages with the text in their decoded body, path, options or code."""
     return found.filter(
         Q(body__icontains=text)
         | Q(path__icontains=text)
@@ -121,7 +120,7 @@ def before(found: QuerySet[WireMessage], place: Place | None) -> QuerySet[WireMe
 
 
 def copies(shown: Iterable[WireMessage]) -> dict[UUID, Copies]:
-    """How many copies there are of what is shown, by its run."""
+    """The number of copies of the shown messages, by `run`."""
     runs = {message.run for message in shown if message.run is not None}
     rows = (
         WireMessage.objects.filter(run__in=runs)

@@ -1,6 +1,4 @@
-"""The writes of the journal: what the signal worker saw, and the end of what is too old or too
-much.
-"""
+"""Write the journal from what the signal worker saw, and prune it."""
 
 from __future__ import annotations
 
@@ -24,20 +22,20 @@ from portal.wire.models import Direction, Topic, WireMessage
 logger = logging.getLogger(__name__)
 
 MAX_OCTETS_KEPT: Final = 4096
-"""Bytes of one message that are kept; its true size is kept beside them."""
+"""Bytes of one message that are saved, beside its real size."""
 MAX_BODY_KEPT: Final = 32_768
-"""Characters of one decoded body; a longer one is left out, its bytes stay."""
+"""Characters of one decoded body; a longer one is dropped, but its bytes are saved."""
 MAX_TEXT_KEPT: Final = 400
 MAX_NOT_READ_KEPT: Final = 4000
 PRUNED_AT_ONCE: Final = 500
 """Rows that one statement deletes: short locks, on SQLite too."""
 MAX_PRUNED: Final = 200_000
-"""Rows that one run deletes; the rest waits for the next."""
+"""Rows that one run deletes; the rest waits for the next one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """One message as the signal worker saw it; or, with NOT_KEPT, how many it could not keep."""
+    """One message as the signal worker saw it; or, with NOT_KEPT, how many it dropped."""
 
     at: datetime
     direction: Direction
@@ -59,7 +57,7 @@ class Seen:
 
 
 def record(seen: Sequence[tuple[UUID, Seen]]) -> dict[UUID, int]:
-    """Write down what was seen of which subscription; how many messages of each could not be kept.
+    """Save the messages seen on each subscription; return how many of each could not be saved.
 
     A message that cannot be saved does not affect the others.
     """
@@ -117,13 +115,13 @@ def _write(seen: Sequence[tuple[UUID, Seen]]) -> None:
             count=message.count,
         )
         for subscription, message in seen
-        # A subscription that was deleted meanwhile has no journal any more.
+        # A deleted subscription has no journal.
         if subscription in owners
     )
 
 
 def _mitigations(seen: Iterable[tuple[UUID, Seen]]) -> dict[tuple[UUID, int | None], UUID]:
-    """Whose messages they are: a mid means one mitigation of one subscription, and no other."""
+    """The mitigations of the messages: a mid identifies one mitigation of one subscription."""
     mids: dict[UUID, set[int]] = defaultdict(set)
     for subscription, message in seen:
         if message.mid is not None:
@@ -138,8 +136,8 @@ def _mitigations(seen: Iterable[tuple[UUID, Seen]]) -> dict[tuple[UUID, int | No
 
 
 def prune(*, now: datetime) -> int:
-    """Forget what is older than the policy, and the oldest of a subscription that has too much; how
-    many.
+    """Delete messages older than the policy, and the oldest of a subscription beyond its limit;
+    return how many.
     """
     too_old = WireMessage.objects.filter(at__lt=now - timedelta(days=settings.PORTAL_WIRE_DAYS))
     pruned = _delete_oldest(too_old, MAX_PRUNED)
@@ -156,7 +154,7 @@ def prune(*, now: datetime) -> int:
 
 
 def _delete_oldest(rows: QuerySet[WireMessage], most: int) -> int:
-    """In small portions: nobody who writes waits long."""
+    """In small batches, so that no writer waits long."""
     deleted = 0
     while deleted < most:
         portion = rows.order_by("at", "id").values_list("pk", flat=True)

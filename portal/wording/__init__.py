@@ -1,7 +1,7 @@
-"""The words of the portal: one table, read by pages, mail and push alike.
+"""The sentences of the portal, shared by pages, mail and push messages.
 
-Pure functions of plain facts and a moment. A sentence never says more than a provider confirmed,
-and says who said it.
+Pure functions of plain facts and a time. A sentence never claims more than a provider confirmed,
+and attributes it to that provider.
 """
 
 from __future__ import annotations

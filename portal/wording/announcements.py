@@ -1,4 +1,4 @@
-"""What is said aloud of an event, to those who hear the pages."""
+"""What screen readers announce about an event."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from portal.wording.timeline import (
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What a screen reader is told of an event; urgent ones interrupt."""
+    """What a screen reader announces about an event; urgent ones interrupt."""
 
     text: str
     is_urgent: bool = False

@@ -1,4 +1,4 @@
-"""Every status once: its word, its shape, its colour family."""
+"""Each status with its label, its shape and its colour family."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from portal.wording.facts import Badge, MitigationFacts, RequestFacts
 
 
 class DisplayStatus(Enum):
-    """A mitigation's status as people tell it apart: finer than the API's."""
+    """A mitigation's status as people distinguish it: finer than the API's."""
 
     NOT_ASKED = "not_asked"
     NOT_SENT = "not_sent"
@@ -70,7 +70,7 @@ BADGES: Final = {
 }
 
 STOPPING: Final = Badge("Stopping", "arrow-ring", "idle")
-"""Of who is told to stop and holds the plan again after that: nothing is terminated."""
+"""For a provider that is being withdrawn and will hold the plan again: nothing is terminated."""
 
 REQUEST_BADGES: Final = {
     RequestStatus.AWAITING_APPROVAL: Badge("Awaiting approval", "hourglass", "warn"),
@@ -87,7 +87,7 @@ REQUEST_BADGES: Final = {
 }
 
 _ENDED_BADGES: Final[dict[str, Badge]] = {
-    # ends that no one here asked for, whatever reason the providers gave
+    # unrequested ends, whatever reason the providers gave
     EndedBy.LIFETIME: REQUEST_BADGES[RequestStatus.EXPIRED],
     EndedBy.PROVIDER: BADGES[DisplayStatus.WITHDRAWN],
 }
@@ -119,9 +119,9 @@ CLAIMED: Final = (
     DisplayStatus.ATTACK_STOPPED,
     DisplayStatus.EXCEEDED,
 )
-"""What is true only as far as the provider last said."""
+"""Statuses that are true only by the provider's last report."""
 FILTERING: Final = (DisplayStatus.MITIGATING, DisplayStatus.EXCEEDED, DisplayStatus.ATTACK_STOPPED)
-"""Traffic goes through the provider, as far as it last said."""
+"""Traffic goes through the provider, by its last report."""
 
 
 MAY_FILTER: Final = (
@@ -134,7 +134,7 @@ MAY_FILTER: Final = (
     DisplayStatus.STANDBY,
     *FILTERING,
 )
-"""Somebody counts on it: it was asked, and did not say no."""
+"""Asked and not refused."""
 
 
 _BAD_FIRST: Final = (
@@ -144,7 +144,7 @@ _BAD_FIRST: Final = (
     DisplayStatus.STILL_HELD,
 )  # fmt: skip
 _THEN: Final = (
-    # A provider that asked the portal to retry later is no bad news where another one helps.
+    # A provider that asked the portal to retry later is no bad news while another one helps.
     DisplayStatus.MITIGATING, DisplayStatus.ATTACK_STOPPED, DisplayStatus.ACCEPTED,
     DisplayStatus.PUT_OFF, DisplayStatus.STANDBY, DisplayStatus.REQUESTED,
     DisplayStatus.NOT_SENT, DisplayStatus.TOLD, DisplayStatus.TERMINATED,
@@ -227,13 +227,15 @@ def request_badge(request: RequestFacts, now: datetime) -> Badge:
 
 
 def is_stopping(request: RequestFacts) -> bool:
-    """A provider is told to stop filtering for a plan, and holds the plan again after that."""
+    """A provider is being withdrawn from filtering for a plan, and holds the plan again
+    afterwards.
+    """
     return any(mitigation.is_held_again for mitigation in request.started)
 
 
 def is_replaced(request: RequestFacts) -> bool:
-    """Over because newer requests replaced it; no person terminated it and no provider confirmed an
-    end.
+    """It ended because newer requests replaced it; no person terminated it and no provider
+    confirmed an end.
     """
     if request.status != RequestStatus.TERMINATED or request.is_plan:
         return False
@@ -245,7 +247,7 @@ def is_replaced(request: RequestFacts) -> bool:
 
 
 def mark(request: RequestFacts, now: datetime) -> Badge:
-    """The large shape beside the headline: as the badge, but an unanswered request warns."""
+    """The large shape beside the headline: like the badge, but an unanswered request warns."""
     by_display_status = display_statuses(request.mitigations, now)
     if request.status == RequestStatus.REQUESTING and set(by_display_status) & {
         *_BAD_FIRST,
@@ -269,8 +271,8 @@ def unreachable(mitigations: Iterable[MitigationFacts]) -> list[MitigationFacts]
 
 
 def next_try(mitigations: Iterable[MitigationFacts], now: datetime) -> datetime | None:
-    """When the portal asks a wanted provider next; `now` while it is asking one; None: only after a
-    person acts.
+    """When the portal asks a wanted provider next: `now` while it is asking one, None if only after
+    a person acts.
     """
     wanted = [mitigation for mitigation in mitigations if mitigation.withdrawal_asked_at is None]
     return min(
@@ -300,7 +302,7 @@ def _next_try(mitigation: MitigationFacts, now: datetime) -> datetime | None:
 
 
 def is_soon(at: datetime | None, now: datetime) -> bool:
-    """Soon enough to say that the portal keeps trying."""
+    """Whether it is soon enough to say that the portal keeps trying."""
     return at is not None and at <= now + STILL_TRYING_WITHIN
 
 
@@ -316,7 +318,7 @@ def is_stale(mitigation: MitigationFacts, now: datetime) -> bool:
 
 
 def dropped_now(mitigations: Iterable[MitigationFacts], now: datetime) -> int | None:
-    """Bytes per second that the filtering mitigations report together; None when none reports
+    """Bytes per second that the filtering mitigations report together; None if none reports
     amounts.
     """
     rates = [

@@ -1,4 +1,4 @@
-"""Why a provider was asked, and why policy withdrew one, in words."""
+"""Clauses for why a provider was asked, and why policy withdrew one."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _CLAUSES: Final = {
 
 
 def asked_because(cause: Cause, *, provider: str = "", gateway: str = "", text: str = "") -> str:
-    """A clause without a full stop; empty where the request itself or a person asked.
+    """A clause without a full stop; empty if the request itself or a person asked.
 
-    `provider`: who did not help, by its short name; empty: not known. `gateway`: who may have
-    answered for it. `text`: what an earlier release wrote, which stands where the cause or the
-    provider is not known.
+    `provider`: the short name of the provider that did not help; empty if unknown. `gateway`: the
+    gateway that may have answered for it. `text`: the text of an earlier release, used if the cause
+    or the provider is unknown.
     """
     if cause in (Cause.FIRST, Cause.OTHER) or (cause in FALLBACK and not provider):
         return text
@@ -38,9 +38,9 @@ def asked_because(cause: Cause, *, provider: str = "", gateway: str = "", text: 
 def withdrawn_because(
     cause: WithdrawnCause | None, providers: Sequence[str], *, text: str = ""
 ) -> str:
-    """A clause without a full stop; empty where policy withdrew nobody.
+    """A clause without a full stop; empty if policy withdrew no provider.
 
-    `providers`: who filters instead.
+    `providers`: those that filter instead.
     """
     if cause != WithdrawnCause.EARLIER_FILTERS or not providers:
         return text

@@ -1,4 +1,4 @@
-"""What happened to an organization itself: its members, resources, providers and settings."""
+"""Sentences about changes of an organization: its members, resources, providers and settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS: Final = {
     "enabled": "whether it is asked",
     "limited_to": "prefixes",
 }
-"""The words for the columns of organizations and subscriptions."""
+"""The labels of the columns of organizations and subscriptions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ Facts = Mapping[str, Any]
 
 
 def change_of(type: EventType, data: Facts, *, who: str, provider: str = "") -> Change | None:
-    """A change that `who` made, in words; None for events of other kinds."""
+    """A change that `who` made, as a sentence; None for events of other kinds."""
     words = _CHANGES.get(type)
     return words(who, provider, data) if words else None
 

@@ -16,7 +16,7 @@ ATTACK_WORDS: Final = {
 
 
 def efficacy_sentence(mitigation: MitigationFacts, now: datetime) -> str:
-    """Empty if no one reported."""
+    """Empty if no person reported."""
     if mitigation.reported is None:
         return ""
     words = ATTACK_WORDS[mitigation.reported.attack_status]

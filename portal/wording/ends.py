@@ -1,4 +1,4 @@
-"""What ended by itself, in words, and the first sentence of a page where nothing is live."""
+"""Sentences about unrequested ends, and the first sentence of a page without live requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portal.wording.sessions import Say
 
 
 def end_sentence(request: RequestFacts, now: datetime) -> str:
-    """How the request ended, or what was filtered for a plan."""
+    """How the request, or the filtering for a plan, ended."""
     return (
         plan_ends.ended_sentence(request, now)
         if plan_ends.ended_mitigations(request)
@@ -30,7 +30,7 @@ def end_badge(request: RequestFacts, now: datetime) -> Badge:
 def ended_says(
     ended: Sequence[RequestFacts], calm: Say, now: datetime, *, more: int = 0, noun: str = "request"
 ) -> Say:
-    """The ends first, then what else is true.
+    """The ends first, then the rest.
 
     `more`: the number of ends besides those in `ended`.
     """

@@ -1,4 +1,6 @@
-"""What extending says to each provider, before it is said: when, for how long, and to whom not."""
+"""The preview of an extension: when each provider gets which lifetime, and which ones get
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ _MAY_BE_ASKED: Final = (
 
 
 def gets_extension(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
-    """The headline of one provider's message, and what there is to know of its way."""
+    """The headline of one provider's message, and the facts about its path."""
     match display_status(mitigation, now):
         case DisplayStatus.NOT_SENT:
             return f"{mitigation.short} gets this as its first message", ""
@@ -43,7 +45,7 @@ def gets_extension(mitigation: MitigationFacts, now: datetime) -> tuple[str, str
 def asked_so_far(
     lifetime_s: int, ends_at: datetime | None, *, is_confirmed: bool, now: datetime
 ) -> str:
-    """What a provider was asked for before, and until when that is."""
+    """The lifetime a provider was asked for before, and its end."""
     request = _capital(lifetime(lifetime_s))
     if not is_confirmed:
         return f"{request}, not confirmed yet"
@@ -53,7 +55,7 @@ def asked_so_far(
 
 
 def asked_then(provider: str, *, wished_s: int, asked_s: int, renews: bool) -> tuple[str, str]:
-    """What it would be asked for; and why that is less than was wished."""
+    """The lifetime it would be asked for, and why it is shorter than the requested one."""
     if asked_s < 0:
         return _capital(lifetime(asked_s)), ""
     words = f"{_capital(lifetime(asked_s))} from when you extend"
@@ -67,7 +69,7 @@ def asked_then(provider: str, *, wished_s: int, asked_s: int, renews: bool) -> t
 
 
 def if_asked_later(mitigation: MitigationFacts, lifetime_s: int, now: datetime) -> str:
-    """What becomes of it with a provider that is told nothing now; empty where that is over."""
+    """What happens at a provider that gets no message now; empty if its mitigation has ended."""
     if (
         mitigation.why_not
         or mitigation.is_replaced
@@ -79,7 +81,7 @@ def if_asked_later(mitigation: MitigationFacts, lifetime_s: int, now: datetime) 
 
 
 def extension_points(lifetime_s: int, *, renews: bool) -> tuple[str, ...]:
-    """What extending does, and what it leaves alone."""
+    """What extending does, and what it does not change."""
     stays = "Targets, ports, protocols and current filtering stay as they are."
     if lifetime_s < 0:
         return ("Filtering continues until you terminate, if the provider grants that.", stays)

@@ -1,4 +1,4 @@
-"""What sentences are made from: plain facts, nothing of the database."""
+"""The facts that sentences are made from: plain values, no database rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portal.mitigations.states import LOOP, Efficacy, RequestStatus, Status
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A status for the eye and the ear: its word, its own shape, its colour family."""
+    """A status to see and to hear: its label, its own shape and its colour family."""
 
     word: str
     shape: str
@@ -30,17 +30,17 @@ class Session:
     detail: str = ""
     "why it is not up, in words"
     gateway: str = ""
-    "whose connection it is when a gateway stands between: it tells nothing of the provider behind"
+    "the gateway whose connection this is; its state says nothing about the provider behind it"
     relay: str = ""
-    "who passes it on to the provider unread"
+    "the relay that passes it on to the provider unread"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """The attack status a person last reported to one provider, and its outcome."""
+    """The attack status that a person last reported to one provider, and its outcome."""
 
     attack_status: str
-    "a value of RFC 9132 Table 4, in the API's words"
+    "a value of RFC 9132 Table 4, by the API's name"
     at: datetime
     state: Efficacy
     retry_at: datetime | None = None
@@ -54,7 +54,7 @@ class TakenOver:
 
     names: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
-    """the targets of it that they protect; empty: the portal does not know the one that the
+    """the targets of it that they protect; empty if the portal does not know the one that the
     provider holds
     """
     lost: tuple[str, ...] = ()
@@ -68,8 +68,8 @@ class TakenOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilteringEndFacts:
-    """How a provider stopped filtering for a plan it had activated, although nobody here had asked
-    for that.
+    """How a provider stopped filtering for a plan that it had activated, without a request from
+    here.
     """
 
     at: datetime
@@ -78,7 +78,7 @@ class FilteringEndFacts:
     "when it last reported that it acted"
     has_filtered: bool = True
     reason: str = ""
-    "the provider's, a whole sentence"
+    "the provider's reason, as a whole sentence"
     taken_over: TakenOver | None = None
     "what it protects instead"
 
@@ -98,7 +98,7 @@ class MitigationFacts:
     cause: Cause = Cause.FIRST
     "why it was asked"
     because: str = ""
-    "the same, a clause; empty where the request itself or a person asked"
+    "the same, as a clause; empty if the request itself or a person asked"
     sent_at: datetime | None = None
     last_sent_at: datetime | None = None
     sends: int = 0
@@ -106,25 +106,25 @@ class MitigationFacts:
     confirmed_at: datetime | None = None
     mitigating_at: datetime | None = None
     first_mitigating_at: datetime | None = None
-    "the same, of all that this provider was asked in the request"
+    "the same for everything that this provider was asked in the request"
     mitigation_start: datetime | None = None
-    "the provider's own word of when it began"
+    "the start that the provider reports"
     unknown_report: int | None = None
-    "the status number it reports now if the portal does not know it"
+    "the status number it reports now, if the portal does not know it"
     status_at: datetime | None = None
-    "when the present status was first reported, where known"
+    "when the current status was first reported, if known"
     withdrawal_asked_at: datetime | None = None
     filtering_end: FilteringEndFacts | None = None
-    "None: it did not stop by itself, or filters again"
+    "None if it did not stop on its own, or filters again"
     is_held_again: bool = False
-    "it is told to stop, and asked to hold the plan again after that"
+    "it is being withdrawn, and will be asked to hold the plan again"
     withdrawal_confirmed_at: datetime | None = None
     is_still_held: bool = False
     "it confirmed the withdrawal of a plan but still holds it"
     release_tried_at: datetime | None = None
     "when the portal last tried again to end it"
     is_release_given_up: bool = False
-    "trying again has not helped"
+    "further attempts did not help"
     ended_at: datetime | None = None
     last_heard_at: datetime | None = None
     taken_over: TakenOver | None = None
@@ -143,27 +143,27 @@ class MitigationFacts:
     "bytes per second"
     pps_dropped: int | None = None
     reference: str = ""
-    "what a provider's desk finds it by"
+    "the reference for the provider's support desk"
     id: str = ""
     subscription: str = ""
-    "what a form names the provider by"
+    "the provider's identifier in forms"
     asked_at: datetime | None = None
     asked_by: str = ""
     "who had it asked by hand"
     is_chosen: bool = True
     "the request names this provider"
     why_not: str = ""
-    "why it cannot be asked, a clause; empty when it can"
+    "why it cannot be asked, as a clause; empty if it can"
     left_out: str = ""
-    "why the order of the providers passes it by, sentences; empty: it is asked in its turn"
+    "why failover skips it, as sentences; empty if it is asked in its turn"
     part: tuple[str, ...] = ()
-    "what it is asked for, where that is not all of the request"
+    "the targets it is asked for, if not all of the request"
     must_wait: bool = False
     "the provider named the time before which it must not be asked"
     withdrawn_by: str = ""
     is_withdrawn_by_policy: bool = False
     withdrawn_because: str = ""
-    "why policy withdrew it, a clause"
+    "why policy withdrew it, as a clause"
     reported: Reported | None = None
     "by a person, to this provider"
     may_be_withdrawn: bool = False
@@ -176,10 +176,10 @@ class MitigationFacts:
 
     @property
     def heard_at(self) -> datetime | None:
-        """The last word of the provider; a gateway that is heard says nothing of the provider
+        """When the provider was last heard; a connected gateway says nothing about the provider
         behind it.
 
-        So does a loop, which ends at a gateway whatever the portal knows of the way.
+        Nor does a loop, which ends at a gateway, whatever the portal knows of the path.
         """
         if self.status == Status.REFUSED and self.refusal_code == LOOP:
             return None
@@ -189,8 +189,8 @@ class MitigationFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFacts:
-    """A request as sentences need it; mitigations in the order they are asked, those not asked yet
-    last.
+    """A request as sentences need it; mitigations in the order in which they are asked, those not
+    asked yet last.
     """
 
     name: str
@@ -203,12 +203,12 @@ class RequestFacts:
     "None: unknown, or no end"
     ended_at: datetime | None = None
     ended_by: str = ""
-    "the code for why it is over"
+    "the code for why it ended"
     filtering_ended_at: datetime | None = None
-    "of a plan: when the last provider that filtered for it stopped by itself"
+    "for a plan: when the last provider that filtered for it stopped on its own"
     patience_s: int = 10
     uncovered: tuple[str, ...] = ()
-    "targets that nobody holds, and nobody was just asked for"
+    "targets that no provider holds, and that no provider was just asked for"
     declined_by: str = ""
     declined_because: str = ""
 

@@ -1,4 +1,4 @@
-"""The one sentence a request opens with: worst mitigation first, counted only when all agree."""
+"""The headline of a request: worst mitigation first, counted only if all agree."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _CLAUSES: Final = {
     DisplayStatus.TERMINATED: ("stopped", "stopped"),
 }
 _LAST_REPORTED: Final = {
-    # the same of providers that are silent: what was reported, not what is reported
+    # the same for silent providers: what was reported, not what is reported
     DisplayStatus.MITIGATING: ("last reported it is filtering", "last reported they are filtering"),
     DisplayStatus.ATTACK_STOPPED: (
         "last reported the attack has stopped",
@@ -69,7 +69,7 @@ _LAST_REPORTED: Final = {
 
 
 def everyone(count: int) -> str:
-    """The subject when all providers asked agree and there are several."""
+    """The subject if all providers asked agree and there are several."""
     return "both providers" if count == 2 else f"all {count}{NBSP}providers"
 
 
@@ -100,7 +100,7 @@ def _verb(display: DisplayStatus, mitigations: Sequence[MitigationFacts], now: d
 
 
 def _subject(mitigations: Sequence[MitigationFacts], *, of: int, begins: bool = True) -> str:
-    """`begins`: it begins the sentence."""
+    """`begins`: it starts the sentence."""
     if len(mitigations) == of and of > 1:
         return _capital(everyone(of)) if begins else everyone(of)
     return listed([mitigation.short for mitigation in mitigations])
@@ -132,9 +132,9 @@ def _silent_last(
 
 
 def _clauses(request: RequestFacts, now: datetime) -> str:
-    """Worst mitigation first; counted only when all agree.
+    """Worst mitigation first; counted only if all agree.
 
-    Who stops and holds the plan again goes before who holds it.
+    Providers that stop and hold the plan again come before those that hold it.
     """
     total = len(request.started)
     groups = [
@@ -183,7 +183,7 @@ def _mitigating(request: RequestFacts, now: datetime) -> str:
 
 
 def over_capacity(request: RequestFacts, now: datetime) -> list[MitigationFacts]:
-    """The providers that report it now, or, if all are silent, those that reported it last."""
+    """The providers that report it now or, if all are silent, those that reported it last."""
     groups = _silent_last(
         display_statuses(request.mitigations, now).get(DisplayStatus.EXCEEDED, []), now
     )
@@ -333,5 +333,5 @@ _HEADLINES: Final[dict[RequestStatus, Callable[[RequestFacts, datetime], str]]] 
 
 
 def headline(request: RequestFacts, now: datetime) -> str:
-    """The one true sentence a page opens with."""
+    """The headline of the page."""
     return _HEADLINES[request.status](request, now)

@@ -1,6 +1,4 @@
-"""What a message means, in a sentence: a pure function of what it is, what it answers, and what it
-says.
-"""
+"""The meaning of a message as a sentence: a pure function of the message and its request."""
 
 from __future__ import annotations
 
@@ -50,7 +48,7 @@ class Said:
     topic: str
     code: str
     method: str = ""
-    "of the request, in its response too; empty where it is not known"
+    "of the request, also for its response; empty if unknown"
     names_one: bool = False
     "it is about one mitigation"
     options: str = ""
@@ -77,10 +75,10 @@ def meaning(said: Said) -> str:
 
 
 def reported_status(said: Said) -> str | None:
-    """In words, of a report about one mitigation; "" for the question that a report answers; None
-    for everything else.
+    """The reported status of one mitigation as text; "" for the poll that a report answers; None
+    for other messages.
 
-    What repeats a status is one piece of news, however many messages it takes.
+    Repeated reports of a status are one piece of news, however many messages they take.
     """
     if said.topic != Topic.MITIGATION or said.method != "GET" or not said.names_one:
         return None
@@ -92,8 +90,8 @@ def reported_status(said: Said) -> str | None:
 
 
 def repeated(said: Sequence[Said]) -> str:
-    """The sentence of a run of reports of the same status, newest first: how many, and from how
-    much to how much was dropped.
+    """The sentence of consecutive reports of the same status, newest first: how many, and the range
+    of dropped traffic.
     """
     reports = [one for one in said if one.code == "2.05"]
     scopes = [_scope(one.decoded) for one in reports]
@@ -213,7 +211,7 @@ def _outcome(said: Said) -> str:
 
 def _report(scope: Mapping[str, Any]) -> str:
     words = _status(scope.get("status"))
-    # Nothing dropped, or nothing said of it, makes no sentence longer.
+    # Zero or unreported dropped traffic is not mentioned.
     dropped = bit_rate(_number(scope.get("bps-dropped")) or None)
     if not dropped:
         dropped = packet_rate(_number(scope.get("pps-dropped")) or None)
@@ -255,14 +253,14 @@ def _lowered(sentence: str, provider: str) -> str:
 
 
 def _scope(decoded: Any) -> Mapping[str, Any]:
-    """The first entry: a message about one mitigation has no other."""
+    """The first entry: a message about one mitigation has only one."""
     entries = _first(decoded, _SCOPE).get("scope")
     found = entries[0] if isinstance(entries, list) and entries else {}
     return found if isinstance(found, dict) else {}
 
 
 def _first(decoded: Any, name: str) -> Mapping[str, Any]:
-    """A member that a peer may have made anything of."""
+    """The first member, of which a peer may have made any type."""
     member = decoded.get(name) if isinstance(decoded, dict) else None
     if isinstance(member, list) and member:
         member = member[0]

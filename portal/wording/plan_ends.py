@@ -1,6 +1,4 @@
-"""What providers filtered for a plan and stopped by themselves: in words, until a person
-acknowledges it.
-"""
+"""Sentences about unrequested ends of filtering for a plan, until a person acknowledges them."""
 
 from __future__ import annotations
 
@@ -20,7 +18,9 @@ STOPPED: Final = Badge("Stopped", "octagon", "bad")
 
 
 def ended_mitigations(request: RequestFacts) -> list[MitigationFacts]:
-    """Who stopped filtering for the plan by itself, where nobody filters for it any more."""
+    """The mitigations that stopped filtering for the plan on their own, if no provider filters for
+    it any more.
+    """
     if request.filtering_ended_at is None:
         return []
     return [mitigation for mitigation in request.started if mitigation.filtering_end is not None]
@@ -38,7 +38,9 @@ def ended_badge(mitigations: Sequence[MitigationFacts]) -> Badge:
 
 
 def ended_sentence(request: RequestFacts, now: datetime) -> str:
-    """Who stopped, when and why, as far as that is known; then what is true of the plan now."""
+    """Which providers stopped, when and why, as far as known; then the current state of
+    the plan.
+    """
     said: dict[tuple[FilteringEndFacts, str], list[str]] = {}
     for mitigation in ended_mitigations(request):
         end = mitigation.filtering_end
@@ -56,8 +58,8 @@ def ended_sentence(request: RequestFacts, now: datetime) -> str:
 
 
 def _at(end: FilteringEndFacts, now: datetime) -> str:
-    """ "at 03:12"; a provider that was not heard for a while may have stopped long before it said
-    so.
+    """ "at 03:12"; a provider that was silent for a while may have stopped long before
+    its report.
     """
     if end.reported_at is None or end.at - end.reported_at <= STALE_AFTER:
         return when(end.at, now, seconds=False)

@@ -1,4 +1,4 @@
-"""The words of a standby plan, where they differ from those of a request for help now."""
+"""The sentences of a standby plan that differ from those of an immediate request."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LAST_REPORTED: Final = {
         "activated the plan and were setting up",
     ),
 }
-"""The same of those that are silent."""
+"""The same for silent providers."""
 STOPPING: Final = {
     DisplayStatus.NOT_TOLD: (
         "has not confirmed the stop request yet",
@@ -40,7 +40,7 @@ STOPPING: Final = {
     ),
     DisplayStatus.TOLD: ("is stopping", "are stopping"),
 }
-"""The same of those that hold the plan again after that."""
+"""The same for providers that will hold the plan again afterwards."""
 HOLDS_AGAIN: Final = "It will hold the plan again after that."
 HELD_BEFORE: Final = "held the plan when contact was lost"
 UNKNOWN_NOW: Final = (
@@ -56,7 +56,7 @@ ACTED: Final = (
 
 
 def has_lost_contact(mitigation: MitigationFacts, now: datetime) -> bool:
-    """Nobody can tell at present what the provider does with the plan."""
+    """The provider's current state of the plan is unknown."""
     return mitigation.session.state != "up" or (
         is_stale(mitigation, now) and mitigation.unknown_report is None
     )
@@ -72,7 +72,7 @@ def is_held_now(mitigation: MitigationFacts, now: datetime) -> bool:
 def lost_first(
     mitigations: Sequence[MitigationFacts], now: datetime
 ) -> list[list[MitigationFacts]]:
-    """Those that hold the plan as far as anybody knows, and those that say so."""
+    """Providers that hold the plan by their last report, and those that confirm it now."""
     lost = [mitigation for mitigation in mitigations if has_lost_contact(mitigation, now)]
     return [
         group
@@ -82,7 +82,7 @@ def lost_first(
 
 
 def lost_at(mitigation: MitigationFacts, now: datetime) -> str:
-    """ "Contact lost at 03:11." or, on a connection that is silent, since when."""
+    """ "Contact lost at 03:11." or, on a silent connection, the time of the last message."""
     if mitigation.session.state == "up" or mitigation.session.since is None:
         heard = moment(mitigation.heard_at, now)
         return f"Nothing heard since {heard}." if heard else "There is no contact."
@@ -90,7 +90,7 @@ def lost_at(mitigation: MitigationFacts, now: datetime) -> str:
 
 
 def activation(mitigation: MitigationFacts, now: datetime) -> str:
-    """When a provider activated the plan by itself, and whether anybody could see it then."""
+    """When a provider activated the plan on its own, and whether the portal was connected then."""
     began = mitigation.mitigation_start or mitigation.status_at
     if display_status(mitigation, now) not in ACTED or began is None:
         return ""
@@ -284,9 +284,7 @@ TELL: Final[dict[DisplayStatus, Callable[[MitigationFacts, datetime], tuple[str,
 
 
 def standby_summary(request: RequestFacts, now: datetime) -> list[str]:
-    """What it means that providers hold the plan; and what nobody can tell of those without
-    contact.
-    """
+    """What holding the plan means, and what is unknown about providers without contact."""
     holding = [
         mitigation
         for mitigation in request.started
@@ -295,7 +293,7 @@ def standby_summary(request: RequestFacts, now: datetime) -> list[str]:
     lost = [mitigation for mitigation in holding if has_lost_contact(mitigation, now)]
     if not lost:
         return [
-            # Of the plan alone: while a request made of it is live, much is filtered.
+            # Only about the plan: while a request made from it is live, a provider may filter.
             "A held plan filters nothing. A provider filters when you activate it,"
             " or automatically if it loses contact with you under attack."
         ]
@@ -310,7 +308,7 @@ def activations(request: RequestFacts, now: datetime) -> list[str]:
 
 
 def held_again(request: RequestFacts) -> str:
-    """What follows when those that are told to stop have stopped; empty where nobody is."""
+    """What follows when the providers being withdrawn have stopped; empty if there are none."""
     stopping = [mitigation for mitigation in request.started if mitigation.is_held_again]
     if not stopping:
         return ""
@@ -323,7 +321,7 @@ def held_again(request: RequestFacts) -> str:
 
 
 def end_sentence(request: RequestFacts, now: datetime) -> str:
-    """A plan that a provider started by itself is renewed only at the last moment, and some
+    """A plan that a provider activated on its own is renewed only at the last moment, and some
     providers then stop (ADR 22).
     """
     ends = "It ends when the attack does, or when you stop it."

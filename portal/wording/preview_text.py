@@ -1,4 +1,6 @@
-"""What will be sent, before it is: who gets it and when, and what it may do to good traffic."""
+"""The preview of a request: which provider gets it and when, and what it may do to legitimate
+traffic.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,13 @@ from portal.mitigations.models import Strategy, Targets
 
 MAX_NAMED: Final = 3
 _WIDE: Final = 256
-"""Addresses from which on a prefix is said to hold many."""
+"""From this many addresses on, a prefix is described as large."""
 
 
 def gets_this(name: str, *, after: Sequence[str], patience_s: int) -> str:
     """The headline of one provider's message.
 
-    `after`: those that have to fail before it is asked.
+    `after`: the providers that must fail before it is asked.
     """
     if not after:
         return f"{name} gets this now"

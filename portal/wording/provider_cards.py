@@ -1,4 +1,4 @@
-"""The sentences and the track of one provider's card."""
+"""The sentences and the progress track of one provider's card."""
 
 from __future__ import annotations
 
@@ -36,11 +36,9 @@ from portal.wording.facts import MitigationFacts
 from portal.wording.refusals import unknown_report
 
 FEW_SENDS: Final = 10
-"""Up to this many copies the page gives their number, above it their rate."""
+"""Up to this many copies the page shows their number, above it their rate."""
 REPEATED_WITHIN_S: Final = 4
-"""On a connection that is up an unanswered request is repeated every 3 s, and a little more at
-random.
-"""
+"""On an established connection an unanswered request is repeated every 3 s plus a random delay."""
 
 
 def _amounts(mitigation: MitigationFacts) -> str:
@@ -108,7 +106,7 @@ def _answers_others(mitigation: MitigationFacts, now: datetime) -> bool:
 def _how_often(mitigation: MitigationFacts, now: datetime) -> str:
     """How often a request was sent.
 
-    A number that grows by three a second is of no use to a person.
+    A number that grows by three a second does not help the reader.
     """
     if (
         mitigation.sends <= FEW_SENDS
@@ -128,13 +126,14 @@ def _how_often(mitigation: MitigationFacts, now: datetime) -> str:
 
 
 def _put_off(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
-    # The portal bounds how long it waits: the time is when it asks, not what the provider named.
+    # The portal limits its wait: this is the time of its retry, not the one that the provider
+    # named.
     fact = f"Asked the portal to retry later. Retrying {when(mitigation.retry_at, now)}."
     return fact, " ".join(part for part in (mitigation.refusal, _sooner(mitigation, now)) if part)
 
 
 def _sooner(mitigation: MitigationFacts, now: datetime) -> str:
-    """What a person can do when the provider named a distant time."""
+    """What a person can do if the provider named a distant time."""
     if is_soon(mitigation.retry_at, now):
         return ""
     return f"The portal does not retry before then. Call {mitigation.short} if you need it sooner."
@@ -168,7 +167,7 @@ def _not_told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
 
 
 def _why_withdrawn(mitigation: MitigationFacts, now: datetime) -> str:
-    """Who or what took this provider alone away; empty when the whole request was ended."""
+    """Who or what withdrew this provider alone; empty if the whole request ended."""
     if mitigation.withdrawn_by:
         return (
             f"{mitigation.withdrawn_by} withdrew it {when(mitigation.withdrawal_asked_at, now)}. "
@@ -197,7 +196,7 @@ def _refused(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
 
 
 def _not_reached(mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
-    """Nobody but a person can tell when it would be reached (SC-107)."""
+    """Only a person can tell when it would be reachable (SC-107)."""
     asks = (
         f"The portal does not retry {mitigation.short} automatically. Ask it again when "
         f"they have fixed it."
@@ -231,7 +230,7 @@ def _not_saved(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
 
 
 def _from_before(mitigation: MitigationFacts, display: DisplayStatus, now: datetime) -> str:
-    """What the status alone does not say: an answer that was lost here, a renewal that cannot be
+    """What the status alone does not show: an answer that the portal lost, a renewal that cannot be
     sent.
     """
     if mitigation.unsaved_at is not None and display != DisplayStatus.NOT_SAVED:
@@ -242,7 +241,7 @@ def _from_before(mitigation: MitigationFacts, display: DisplayStatus, now: datet
 
 
 def _again(mitigation: MitigationFacts, reason: str, now: datetime) -> str:
-    """The reason, and when who said no is asked again, if it is."""
+    """The refusal reason, and the time of the retry if there is one."""
     if mitigation.retry_at is None or mitigation.retry_at <= now:
         return reason
     again = f"Retrying {when(mitigation.retry_at, now)}."
@@ -328,7 +327,7 @@ def tell(
     before: Sequence[MitigationFacts] = (),
     patience_s: int = 10,
 ) -> tuple[str, str]:
-    """A card's sentence: the fact, and what it means to a tired person."""
+    """The sentence of a card: the fact and its meaning, in plain language."""
     display = display_status(mitigation, now)
     if display == DisplayStatus.NOT_ASKED:
         return "Not asked.", _when_asked(mitigation, before, patience_s)
@@ -364,7 +363,7 @@ _WAITED_FOR: Final = (DisplayStatus.PUT_OFF, DisplayStatus.REFUSED, DisplayStatu
 
 
 def needs_call(mitigation: MitigationFacts, now: datetime) -> bool:
-    """Whether a phone call is the next step, because the network does not help, or not for long."""
+    """Whether a phone call is the next step, because the network will not help, or not for long."""
     display = display_status(mitigation, now)
     if display == DisplayStatus.NOT_TOLD:
         return bool(mitigation.phone) and mitigation.session.state != "up"
@@ -395,7 +394,7 @@ def _when_asked(
 
 
 def _late(mitigation: MitigationFacts, before: Sequence[MitigationFacts], now: datetime) -> str:
-    """What becomes of a later provider when one before it helps after all."""
+    """What happens to a later provider if an earlier one helps after all."""
     if (
         display_status(mitigation, now) not in MAY_FILTER
         or mitigation.asked_at is None
@@ -449,7 +448,7 @@ _ODD_ENDS: Final = (
 
 
 def track(mitigation: MitigationFacts, now: datetime) -> tuple[ProgressStep, ...]:
-    """Sent, Accepted, Mitigating, and the end it took."""
+    """Sent, Accepted, Mitigating, and how it ended."""
     here = display_status(mitigation, now)
     if mitigation.is_plan:
         return _plan_track(mitigation, here)
@@ -482,7 +481,7 @@ def track(mitigation: MitigationFacts, now: datetime) -> tuple[ProgressStep, ...
 
 
 def _plan_track(mitigation: MitigationFacts, here: DisplayStatus) -> tuple[ProgressStep, ...]:
-    """Sent, Standby, Mitigating while it is active, and the end it took."""
+    """Sent, Standby, Mitigating while it is active, and how it ended."""
     end = here if here in _ODD_ENDS and here != DisplayStatus.STANDBY else DisplayStatus.TERMINATED
     rows = (
         (
@@ -514,7 +513,7 @@ def _plan_track(mitigation: MitigationFacts, here: DisplayStatus) -> tuple[Progr
 
 
 def _is_lost(index: int, here: DisplayStatus, *, is_at_end: bool, sent: bool) -> bool:
-    """Nobody confirmed this step though it is due, or a later one was reached."""
+    """This step was never confirmed though it is due, or a later one was reached."""
     if here == DisplayStatus.NO_ANSWER:
         return index == 1
     return is_at_end and sent and 0 < index < 3

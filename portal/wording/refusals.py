@@ -1,4 +1,4 @@
-"""Why a provider said no, in words. A code alone never stands in a sentence without its meaning."""
+"""Why a provider refused, as sentences. A code never appears without its meaning."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DEFECT: Final = "A defect in the portal prevents sending; the portal’s log say
 
 
 def gateways(reason: str) -> str:
-    """Those that a loop leads through, as its reason names them."""
+    """The gateways of a loop, as its reason names them."""
     return listed(reason.split(", ")) if reason else "gateways that do not give their names"
 
 
@@ -53,7 +53,7 @@ def unknown_report(mitigation: MitigationFacts) -> str:
 def conflict_sentence(conflict: Mapping[str, Any]) -> str:
     """What a request conflicts with.
 
-    An earlier release saved the sentence too, which stands where there is no cause.
+    An earlier release saved the sentence, which is used if there is no cause.
     """
     cause = conflict.get("cause")
     if cause == OVERLAPPING_TARGETS and "mid" in conflict:
@@ -66,7 +66,7 @@ def conflict_sentence(conflict: Mapping[str, Any]) -> str:
 def refusal_sentence(
     provider: str, *, code: str, reason: str = "", conflict: Mapping[str, Any] | None = None
 ) -> str:
-    """The reason as a whole sentence; what the provider wrote is quoted as its words."""
+    """The reason as a whole sentence; the provider's own text is quoted."""
     if code == NOT_SENDABLE:
         return f"It cannot be put into a message: {reason.rstrip('.')}." if reason else DEFECT
     if code == LOOP:

@@ -1,4 +1,6 @@
-"""What a provider stopped filtering when a newer request replaced one, in words."""
+"""Sentences about what a provider stopped filtering because a newer request replaced an
+older one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ COVERED: Final = Badge("Replaced", "square-tick", "idle")
 
 
 def taken_over(replaced_by: ReplacedBy | None) -> TakenOver:
-    """None: it ended before the portal recorded what replaced it."""
+    """None if it ended before the portal recorded what replaced it."""
     if replaced_by is None:
         return UNKNOWN
     return TakenOver(
@@ -74,7 +76,7 @@ def headline(mitigations: Sequence[MitigationFacts]) -> str:
 
 
 def less(who: Sequence[str], taken: TakenOver, *, was_filtering: bool) -> str:
-    """What these providers do not filter any more, because of what they took instead."""
+    """What these providers no longer filter because of the newer requests."""
     names = listed(who)
     if not taken.is_known:
         return f"{names} replaced this by a newer request for some of the same addresses."

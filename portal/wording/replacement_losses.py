@@ -1,4 +1,4 @@
-"""What a live request would lose to a newer one, in words."""
+"""Sentences about what a live request would lose to a newer one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portal.mitigations.overlaps import Loss, collapsed
 NAMED_PARTS: Final = 3
 NAMED_LOSSES: Final = 4
 V6_NETWORK: Final = 64
-"""IPv6 is counted in networks of this length, because single addresses are too many."""
+"""IPv6 is counted in networks of this length, because there are too many single addresses."""
 MAX_COUNTED_NETWORKS: Final = 65536
 
 
@@ -30,9 +30,8 @@ _ASKED: Final = _Verb("is no longer requested", "are no longer requested", "is r
 
 
 def loss_sentences(losses: Sequence[Loss], *, is_filtering: bool) -> list[str]:
-    """ "31 of 32 addresses of 203.0.113.64/27 lose their filter."; the first few, then how many
-    more
-    targets.
+    """The first few, such as "31 of 32 addresses of 203.0.113.64/27 lose their filter.", then the
+    number of others.
     """
     verb = _FILTERED if is_filtering else _ASKED
     said = [_sentence(loss, verb) for loss in losses[:NAMED_LOSSES]]
@@ -57,7 +56,7 @@ def _sentence(loss: Loss, verb: _Verb) -> str:
 
 
 def _count(network: IPNetwork, left: Sequence[IPNetwork], verb: _Verb) -> str:
-    """How much of a network loses all traffic; empty: none of it does."""
+    """How much of a network loses all traffic; empty if none of it does."""
     parts = collapsed(left)
     if parts == [network]:
         return ""
@@ -118,9 +117,7 @@ def taken_away(lost: Iterable[tuple[str, Sequence[Loss]]], *, is_filtering: bool
 def left_out(
     names: Sequence[str], lost: Iterable[tuple[str, Sequence[Loss]]], *, is_filtering: bool
 ) -> str:
-    """Why the order of the providers passes one by, where asking it would end part of other live
-    requests there.
-    """
+    """Why failover skips a provider if asking it would end part of other live requests there."""
     return (
         "The portal does not ask it automatically: that would remove protection from "
         f"{listed(names)}."

@@ -36,12 +36,12 @@ def _answers_lost(session: Session, now: datetime) -> bool:
 
 
 def session_sentence(session: Session, now: datetime, *, provider: str = "") -> str:
-    """`provider`: whose connection it is, named where somebody stands between."""
+    """`provider`: the peer of the connection, named if a gateway or relay stands between."""
     return f"{_path(session, provider)}{_session_sentence(session, now)}"
 
 
 def path_sentence(session: Session, provider: str) -> str:
-    """Whom a request passes on its way; empty where nobody stands between."""
+    """The gateways and relays on the path of a request; empty if there are none."""
     if session.gateway:
         return f"Goes through gateway {session.gateway}, which connects to {provider}."
     if session.relay:
@@ -50,7 +50,7 @@ def path_sentence(session: Session, provider: str) -> str:
 
 
 def _path(session: Session, provider: str) -> str:
-    """Whom the connection reaches: one that is up says nothing of a provider behind a gateway."""
+    """The peer of the connection, which says nothing about a provider behind a gateway."""
     if session.gateway:
         whose = {"up": "Connected to gateway", "connecting": "Connecting to gateway"}
         doing = whose.get(session.state, "Through gateway")
@@ -95,7 +95,7 @@ def request_says(request: RequestFacts, now: datetime) -> Say:
 
 
 def calm_says(providers: Sequence[tuple[str, Session]], *, emergency_phone: str = "") -> Say:
-    """Nothing is live: is help within reach?"""
+    """Whether providers are reachable while nothing is live."""
     if not providers:
         call = " Under attack now, call the number below." if emergency_phone else ""
         return Say(
@@ -139,7 +139,9 @@ def _through_gateways(providers: Sequence[tuple[str, Session]]) -> list[str]:
 
 
 def attack_says(live: Sequence[RequestFacts], now: datetime) -> Say:
-    """The sentence of the worst live request, and a word on the others; `live` is worst first."""
+    """The sentence of the worst live request, and a mention of the others; `live` is
+    worst first.
+    """
     worst, *others = live
     first = request_says(worst, now)
     sentence = first.headline
@@ -166,11 +168,11 @@ def _others(others: Sequence[RequestFacts], now: datetime) -> str:
 
 
 _NO_ADJECTIVES: Final = (RequestStatus.ATTACK_STOPPED, RequestStatus.STANDBY)
-"""Their words cannot follow "the request is"."""
+"""Statuses whose labels cannot follow "the request is"."""
 
 
 def _at(request: RequestFacts, now: datetime) -> str:
-    """At whom it is what its word says, when all who were asked agree."""
+    """The provider that the label is about, if all that were asked agree."""
     shared = {display_status(mitigation, now) for mitigation in request.started}
     if shared != {DisplayStatus.MITIGATING}:
         return ""

@@ -1,4 +1,4 @@
-"""The sentences of plans. Pure functions of rows already read and a moment."""
+"""The sentences of plans. Pure functions of loaded rows and a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WORST_FIRST: Final = (
 
 
 def standby_says(on: Sequence[wording.RequestFacts], off: int, now: datetime) -> Say:
-    """What is prepared, in one sentence: the worst plan that is on."""
+    """The worst plan that is on, in one sentence."""
     if not on:
         headline = "No plan is on." if off else "Nothing is prepared."
         return Say(OFF, headline, WHAT_A_PLAN_IS)
@@ -63,7 +63,7 @@ def _others_off(off: int) -> str:
 
 
 def activation_points(names: Sequence[str], targets: Sequence[str]) -> tuple[str, ...]:
-    """What will happen when a plan is activated by hand."""
+    """What happens when a plan is activated manually."""
     return (
         f"{listed(names)} will be asked to filter {listed(targets)} now.",
         "Their traffic is diverted through the provider. Some legitimate connections may drop.",

@@ -1,4 +1,4 @@
-"""The question before what filters for a plan is stopped, and the plan kept."""
+"""The confirmation before filtering for a plan is stopped and the plan kept."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def stop_question(
     *,
     activation: RequestFacts | None = None,
 ) -> Question | None:
-    """Asked once, with numbers; None where nobody filters for the plan.
+    """Asked once, with numbers; None if no provider filters for the plan.
 
-    `activation`: what a person asked for from it.
+    `activation`: the request that a person made from it.
     """
     acting = [
         mitigation for mitigation in plan.started if display_status(mitigation, now) in plans.ACTED

@@ -1,4 +1,4 @@
-"""What stands under the headline, and the one next step."""
+"""The text under the headline, and the one next step."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _HELPING: Final = (
 
 
 class Act(Enum):
-    """The next step a page may offer as its one filled button."""
+    """The next step that a page can offer as its primary button."""
 
     CALL = "call"
     ASK = "ask"
@@ -44,7 +44,7 @@ class Act(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """What to do now, and whom to call or ask where that is it."""
+    """What to do now, with the provider to call or ask if that is the step."""
 
     act: Act
     mitigation: MitigationFacts | None = None
@@ -58,7 +58,7 @@ _NOTHING_TO_DO_WITH_A_PLAN: Final = (
 
 
 def next_step(request: RequestFacts, now: datetime) -> NextStep | None:
-    """The obvious next step for the state; None when waiting is right."""
+    """The obvious next step for the state; None if waiting is right."""
     by_display_status = display_statuses(request.mitigations, now)
     if request.is_plan and request.status in _NOTHING_TO_DO_WITH_A_PLAN:
         return None
@@ -104,7 +104,7 @@ def _call(mitigations: Iterable[MitigationFacts]) -> NextStep | None:
 
 
 def lifetime_sentence(request: RequestFacts, now: datetime) -> str:
-    """What happens to the filtering if nobody does anything."""
+    """What happens to the filtering if no person acts."""
     if request.is_plan:
         return plans.end_sentence(request, now)
     if request.auto_renew and _cannot_be_renewed(request):
@@ -122,7 +122,7 @@ def lifetime_sentence(request: RequestFacts, now: datetime) -> str:
 
 
 def _cannot_be_renewed(request: RequestFacts) -> bool:
-    """No provider that holds it can be reached at present."""
+    """No provider that holds it is reachable now."""
     held = [
         mitigation
         for mitigation in request.started
@@ -132,7 +132,7 @@ def _cannot_be_renewed(request: RequestFacts) -> bool:
 
 
 def dropped_sentence(mitigations: Sequence[MitigationFacts], now: datetime) -> str:
-    """ "Together they drop 4.3 Gbit/s." as far as they report it."""
+    """ "Together they drop 4.3 Gbit/s.", as far as they report it."""
     rate = dropped_now(mitigations, now)
     if rate is None:
         return ""
@@ -159,7 +159,7 @@ def is_dropping(mitigation: MitigationFacts, now: datetime) -> bool:
 
 
 def summary(request: RequestFacts, now: datetime) -> str:
-    """One or two sentences that a hurried person may skip."""
+    """One or two sentences that a reader in a hurry can skip."""
     activated = plans.activations(request, now) if request.is_plan else []
     silence = "" if request.status == RequestStatus.STANDBY else _silence(request, now)
     parts = [
@@ -177,7 +177,7 @@ def _nothing(_asked: RequestFacts, _now: datetime) -> list[str]:
 
 
 def _uncovered(request: RequestFacts) -> str:
-    """Some of it is helped with, the rest is not: that must not drown in good news."""
+    """Part of it is protected and the rest is not, which good news must not hide."""
     if request.status not in _HELPING or not request.uncovered:
         return ""
     return f"No provider has confirmed help for {listed(request.uncovered)}."
@@ -320,8 +320,8 @@ def _mitigating(request: RequestFacts, now: datetime) -> list[str]:
 
 
 def _also_filter(mitigations: Sequence[MitigationFacts], now: datetime) -> list[str]:
-    """Sentences about the providers that filter beside those over capacity: now, or when last
-    heard.
+    """Sentences about the providers that filter beside those over capacity, now or when
+    last heard.
     """
     silent = [mitigation for mitigation in mitigations if is_stale(mitigation, now)]
     heard = [mitigation for mitigation in mitigations if mitigation not in silent]

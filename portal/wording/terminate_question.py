@@ -1,4 +1,4 @@
-"""What people read before they terminate a request, and who may."""
+"""What people read before they terminate a request, and who may do it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def terminate_question(
 ) -> Question:
     """Asked once, with numbers, before anything that filters is ended.
 
-    `plan`: whose activation it is, while that is on.
+    `plan`: the plan that it activates, if that is on.
     """
     sent = [mitigation for mitigation in request.started if mitigation.sent_at is not None]
     filtering = [mitigation for mitigation in sent if display_status(mitigation, now) in FILTERING]
@@ -88,7 +88,9 @@ def terminate_question(
 def _told_of_a_plan(
     sent: Sequence[MitigationFacts], filtering: Sequence[MitigationFacts], targets: Sequence[str]
 ) -> list[str]:
-    """Who filters is told another thing than who only holds it, and who is stopping was told."""
+    """A provider that filters gets another message than one that only holds the plan, and one that
+    is stopping got it already.
+    """
     stopping = [mitigation for mitigation in sent if mitigation.is_held_again]
     holding = [mitigation for mitigation in sent if mitigation not in (*filtering, *stopping)]
     points: list[str] = []
@@ -120,7 +122,7 @@ def what_comes_through(dropping: Sequence[MitigationFacts], rate: int, now: date
 
 
 def colleagues(able: Sequence[str]) -> str:
-    """Who may do what a viewer may not."""
+    """The colleagues who may do what a viewer may not."""
     return f" {listed(able)} can." if able else ""
 
 
@@ -129,5 +131,5 @@ def may_not_end(role: str, able: Sequence[str]) -> str:
 
 
 def goes_to(names: Sequence[str]) -> str:
-    """Whom an efficacy answer reaches."""
+    """The providers that an efficacy update reaches."""
     return everyone(len(names)) if len(names) > 1 else names[0]

@@ -1,4 +1,4 @@
-"""Who did what: one entry per event, in the words of the pages."""
+"""The timeline: one entry per event, with the terms of the pages."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class EventFacts:
     reason: str = ""
     "what the person wrote"
     because: str = ""
-    "why the provider was asked, a clause"
+    "why the provider was asked, as a clause"
     withdrawn_because: str = ""
-    "why policy withdrew the provider, a clause"
+    "why policy withdrew the provider, as a clause"
     asked_at: datetime | None = None
     is_ours: bool = False
     "the end was asked for by us"
     is_stopped: bool = False
-    "a person had it stop filtering for a plan, which it holds again afterwards"
+    "a person stopped its filtering for a plan, which it holds again afterwards"
     kind: RequestKind = RequestKind.IMMEDIATE
 
     @property
@@ -74,14 +74,14 @@ class EventFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the timeline: who did what, and a detail below."""
+    """One entry of the timeline: the actor, the action, and a detail below."""
 
     at: datetime
     badge: Badge
     what: str
     detail: str = ""
     merges: str = ""
-    "entries of the same moment with the same words become one"
+    "entries of the same moment with the same text are merged"
     provider: str = ""
 
 
@@ -258,7 +258,7 @@ def _status(event: EventFacts) -> Entry | None:
 
 
 _WHY_WORDS: Final = {
-    # what happened, where the status alone does not tell it
+    # what happened, if the status alone does not tell it
     "turn": ("The portal is retrying {provider}.", "No provider helps yet."),
     "unsent": ("Nothing had been sent to {provider}.", ""),
     "lifetime_over": ("The lifetime at {provider} ran out.", ""),
@@ -321,7 +321,7 @@ def _status_detail(status: Status, event: EventFacts) -> str:
 
 
 def _began_before(event: EventFacts) -> str:
-    """What happened while nobody could tell the portal."""
+    """What happened while the portal was out of contact."""
     start = event.data.get("mitigation_start")
     began = datetime.fromisoformat(str(start)) if start else event.at
     if event.at - began < UNSEEN_AFTER:
@@ -407,7 +407,7 @@ def drill_end(event: EventFacts) -> str:
 
 
 def entry(event: EventFacts) -> Entry | None:
-    """An event in words; None for what the page shows elsewhere."""
+    """An event as text; None for what the page shows elsewhere."""
     if words := _ENTRIES.get(event.type):
         return words(event)
     change = change_of(event.type, event.data, who=event.who, provider=event.provider)
@@ -417,7 +417,7 @@ def entry(event: EventFacts) -> Entry | None:
 
 
 def merged(entries: list[Entry]) -> list[Entry]:
-    """Neighbours that say the same of several providers within a second become one."""
+    """Merge neighbours that say the same about several providers within a second."""
     kept: list[Entry] = []
     names: list[str] = []
     for one in entries:
@@ -428,7 +428,7 @@ def merged(entries: list[Entry]) -> list[Entry]:
             and last.merges == one.merges
             and abs((last.at - one.at).total_seconds()) <= 1
         ):
-            # Newest first: the earlier of the two names goes in front.
+            # Newest first: the earlier of the two names comes first.
             names.insert(0, one.provider)
             kept[-1] = Entry(
                 at=last.at,
@@ -443,7 +443,7 @@ def merged(entries: list[Entry]) -> list[Entry]:
 
 
 def silence_entry(provider: str, overdue_at: datetime, patience_s: int, following: str) -> Entry:
-    """Patience ran out: nobody sent anything, so no event says it."""
+    """The organization's waiting time is over: there was no message, so no event records it."""
     return Entry(
         at=overdue_at,
         badge=BADGES[DisplayStatus.NO_ANSWER],

@@ -52,7 +52,7 @@ class UnknownFacts:
     expires_at: datetime | None = None
     is_indefinite: bool = False
     asked_by: str = ""
-    "the name of the request that had asked for it and is over"
+    "the name of the request that had asked for it and has ended"
     asked_until: datetime | None = None
     withdrawn_by: str = ""
     withdrawal_asked_at: datetime | None = None
@@ -63,7 +63,7 @@ class UnknownFacts:
     is_still_held: bool = False
     "the provider confirmed the withdrawal but keeps it in standby"
     release_tried_at: datetime | None = None
-    "the last try to end it with a lifetime of 1"
+    "the last attempt to end it with a lifetime of 1"
     is_release_given_up: bool = False
     released_for: str = ""
     "the name of our request for which the provider stopped it"

@@ -1,4 +1,4 @@
-"""What one may do with one provider's part: ask it now, withdraw it alone."""
+"""The actions on one provider's part: ask it now, or withdraw it alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENDED: Final = (DisplayStatus.TERMINATED, DisplayStatus.EXPIRED)
 
 
 def ask_label(mitigation: MitigationFacts, now: datetime) -> str:
-    """The button that asks this provider now; empty where that would change nothing."""
+    """The button that asks this provider now; empty if that would change nothing."""
     if mitigation.why_not or mitigation.is_replaced or mitigation.must_wait:
         return ""
     display = display_status(mitigation, now)
@@ -46,7 +46,7 @@ def ask_label(mitigation: MitigationFacts, now: datetime) -> str:
 def withdraw_question(
     request: RequestFacts, mitigation: MitigationFacts, targets: Sequence[str], now: datetime
 ) -> Question | None:
-    """Asked once, before one provider is withdrawn; None where it is the last that may be
+    """Asked once, before one provider is withdrawn; None if it is the last that may be
     filtering.
     """
     if mitigation.is_plan or display_status(mitigation, now) not in MAY_FILTER:
@@ -86,7 +86,9 @@ def _is_covered(target: str, others: Sequence[MitigationFacts], targets: Sequenc
 def _what_comes_through(
     mitigation: MitigationFacts, others: Sequence[MitigationFacts], now: datetime
 ) -> str:
-    """What reaches the organization, as far as anybody reported: never more certain than that."""
+    """The traffic that reaches the organization, as far as reported: never more certain
+    than that.
+    """
     filtering = [
         one for one in others if display_status(one, now) in FILTERING and not is_stale(one, now)
     ]

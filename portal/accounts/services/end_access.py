@@ -41,8 +41,8 @@ def reset_second_factor(*, user: User, actor: User, address: str) -> None:
 
 
 def lock_unchanged(user: User) -> None:
-    """Lock the row of a person who just signed in. InvalidCredentials if that sign-in was ended
-    meanwhile.
+    """Lock the row of a person who just signed in. InvalidCredentials if that access has been ended
+    since.
 
     Without the lock, a token could be issued for a password that was replaced after the check.
     """

@@ -61,8 +61,8 @@ def begin_enrolment(*, user: User) -> Enrolment:
 def confirm_enrolment(
     *, user: User, key: bytes, code: str, address: str
 ) -> tuple[Authenticator, tuple[str, ...]]:
-    """The first code proves that the app has `key`: the authenticator, and recovery codes that
-    nobody can read again.
+    """The first code proves that the app has `key`. Creates the authenticator, and recovery codes
+    that are never shown again.
     """
     count_try(TRIES_PER_ADDRESS, username=user.username, address=address, step="enrolment")
     with transaction.atomic():

@@ -1,6 +1,6 @@
 """Browsers and programs from which a person signed in before.
 
-Tries from other devices never lock them out (ADR 35).
+Attempts from other devices never lock them out (ADR 35).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _ENROLMENT_KEY: Final = "enrolment_key"
 
 
 def open_session(request: HttpRequest, user: User) -> None:
-    """After a correct password: only the second factor is reachable yet."""
+    """After a correct password: only the pages of the second factor are reachable."""
     # A thief of the earlier session key does not get the new one, nor the authenticator key that it
     # will show.
     request.session.cycle_key()

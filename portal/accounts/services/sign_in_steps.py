@@ -1,4 +1,4 @@
-"""The two steps of signing in, and which wrong tries count against whom (ADR 35)."""
+"""The two steps of signing in, and whose budget a wrong attempt uses (ADR 35)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ HASHES: Final = throttle.Limit(
     window_s=60,
     message="Too many sign-ins with this name from here.",
 )
-"""Right passwords count too: a hash costs as much whoever asks for it."""
+"""Correct passwords count too, since every hash costs the same CPU time."""
 MAX_USERNAME_LENGTH: Final = 150
 MAX_PASSWORD_LENGTH: Final = 1024
 MAX_CODE_LENGTH: Final = 64
@@ -82,8 +82,8 @@ def check_password(*, username: str, password: str, address: str, device_secret:
 
 
 def _budgets(username: str, address: str, known: KnownDevice | None) -> Budgets:
-    """What a try counts against: a known device only itself, strangers their network and then the
-    name.
+    """The budgets an attempt uses: a known device has its own; unknown ones use their network's and
+    then the name's.
     """
     if known is not None:
         return [(TRIES_PER_DEVICE, str(known.pk))]
@@ -94,7 +94,9 @@ def _budgets(username: str, address: str, known: KnownDevice | None) -> Budgets:
 
 
 def _count_hash(username: str, address: str, known: KnownDevice | None, budgets: Budgets) -> None:
-    """Throttled: nothing was tried, so it costs those nothing who share the address or the name."""
+    """Count a hash. If it is Throttled, no password was checked, so the others at that address or
+    name lose nothing.
+    """
     name_from_here = f"{throttle.network_of(address)} {username.casefold()}"
     try:
         throttle.count(HASHES, name_from_here if known is None else str(known.pk))
@@ -185,8 +187,8 @@ def sign_in(
 
 
 def count_try(limit: throttle.Limit, *, username: str, address: str, step: str) -> None:
-    """Count one try of the network of `address`; Throttled, with a line in the security log, once
-    it is one too many.
+    """Count one attempt from the network of `address`; Throttled, with a line in the security log,
+    beyond the limit.
     """
     try:
         throttle.count(limit, throttle.network_of(address))
@@ -196,7 +198,7 @@ def count_try(limit: throttle.Limit, *, username: str, address: str, step: str) 
 
 
 def _record(event: SecurityEvent, username: str, address: str, step: str) -> None:
-    # What is no name of anybody may be a password that was typed into the wrong field.
+    # A name that does not exist may be a password typed into the wrong field.
     is_name = _may_be_a_name(username) and User.objects.filter(username=username).exists()
     record(event, user=username if is_name else "(unknown)", address=address, step=step)
 

@@ -1,3 +1,3 @@
-"""Django's PostgreSQL backend for servers that fail over and connection poolers: the ENGINE of our
-settings.
+"""Django's PostgreSQL backend for servers that fail over and for connection poolers; settings use
+it as ENGINE.
 """

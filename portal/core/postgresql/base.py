@@ -8,7 +8,7 @@ from django.db.backends.postgresql import base
 from psycopg import ConnectionInfo
 
 IDLE_IN_TRANSACTION: Final = "5s"
-"""The longest time for which a process that hangs in a transaction keeps its row locks."""
+"""How long a process that hangs in a transaction can keep its row locks."""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -103,9 +103,10 @@ def parse_uri(text: str) -> str:
 
 
 def normal_uri(uri: str) -> str:
-    """For comparing URIs that a provider spells, or that were kept before they had a normal form.
+    """Normal form of a URI, for comparing URIs that a provider spells or that were saved before
+    normal forms.
 
-    One that has none stays as it is.
+    A URI without a normal form is returned unchanged.
     """
     try:
         return parse_uri(uri)

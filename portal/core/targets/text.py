@@ -11,9 +11,11 @@ from typing import Final
 from portal.core.targets.model import Code, TargetError
 
 MAX_TYPED_LENGTH: Final = 1024
-"""Characters of one target as typed, before anything is taken away from it."""
+"""Characters of one target as typed, before anything is removed from it."""
 MAX_LAYERS: Final = 16
-"""Quotes, brackets and marks around one target. What has more is refused as it is left."""
+"""Quotes, brackets and marks around one target. Text with more layers is refused with the rest in
+place.
+"""
 _SHOWN_LENGTH: Final = 60
 
 JOINERS: Final = "\u200c\u200d"

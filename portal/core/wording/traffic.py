@@ -1,4 +1,4 @@
-"""Ports and protocols in words."""
+"""Ports and protocols as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["PROTOCOLS", "traffic_part", "traffic_words"]
 
 
 def traffic_words(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) -> str:
-    """ "TCP and UDP, ports 80 and 443–8080"; "Any" when nothing narrows it."""
+    """ "TCP and UDP, ports 80 and 443–8080"; "Any" without a limit."""
     names = " and ".join(PROTOCOLS.get(one, f"protocol {one}") for one in protocols)
     spans = [port_text(port["lower"], port["upper"]) for port in ports]
     if not spans:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """The tables are there: portal.mitigations made them, and their names stay."""
+    """The tables exist: portal.mitigations created them, and their names stay."""
 
     initial = True
 

@@ -1,7 +1,7 @@
-"""How far old counter reports were removed becomes the first cursor.
+"""The progress of removing old counter reports becomes the first cursor.
 
-Its column in the counter stays, because processes of the previous release write to it until they are restarted. A later release
-drops it.
+Its column in the counter stays, because processes of the previous release write to it until they
+are restarted. A later release drops it.
 """
 
 from __future__ import annotations

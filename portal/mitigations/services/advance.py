@@ -169,7 +169,8 @@ def _clear_ends(mitigations: Sequence[Mitigation]) -> None:
 
 
 def _next_try(mitigations: Sequence[Mitigation], now: datetime) -> dict[str, Any]:
-    """When the next attempt is due if no provider helps; None while an attempt is under way.
+    """For the event of a failing request: that it waits for a person, or when the next attempt is,
+    unless that is soon.
 
     The log must not call a long wait an attempt.
     """

@@ -267,8 +267,8 @@ def _named(mitigation: Mitigation, conflict: Mapping[str, Any]) -> Iterable[Miti
 
 
 def record_identity_replaced(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
-    """The provider knows another client by our cuid. The portal has a new one and notifies the
-    operator.
+    """The provider knows another client by our cuid. The portal has a new cuid, and an event says
+    so.
     """
     transition = Transition(
         mitigation_id=mitigation_id,

@@ -1,1 +1,1 @@
-"""Each check is a function of plain data: what is known in, one row out."""
+"""Each check is a function of plain data that returns one row."""

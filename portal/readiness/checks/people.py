@@ -1,4 +1,4 @@
-"""What must hold of the people: somebody can sign in and ask, and not one person alone."""
+"""Checks of people: at least two can sign in and submit requests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What must hold of what is prepared: providers hold the plans, and a drill has shown that asking
-works.
-"""
+"""Checks of preparation: providers hold the plans, and a drill has shown that requests work."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ class HolderFacts:
 def plan(
     name: str, plan_id: str, holders: Sequence[HolderFacts], now: datetime, link: Link | None
 ) -> Row:
-    """A plan that is on: who holds it, as far as each last said."""
+    """A plan that is on, and the providers that hold it by their last report."""
     acting = [one.short for one in holders if one.is_active]
     holding = [one for one in holders if one.is_held]
     left = [one.short for one in holders if not one.is_held and not one.is_active]
@@ -95,7 +93,7 @@ class DrillPart:
     "from sent to confirmed"
     withdrawn_s: float | None = None
     failure: str = ""
-    "what went wrong, a whole sentence"
+    "what went wrong, as a whole sentence"
     is_over: bool = True
 
 
@@ -123,7 +121,7 @@ def seconds(length_s: float | None) -> str:
 def drill(
     last: DrillFacts | None, passed: DrillFacts | None, now: datetime, link: Link | None
 ) -> Row:
-    """`last` is the newest, running or not; `passed` the newest in which all went well."""
+    """`last` is the newest, running or not; `passed` is the newest that passed."""
     parts = []
     state, clause = State.PASS, ""
     if last is not None and not last.is_over:

@@ -1,5 +1,5 @@
-"""What must hold of each provider: there is one, it is connected, both sides can prove who they
-are, it can be called.
+"""Checks of each provider: it exists, it is connected, both sides can authenticate, and it can be
+called.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from portal.wording import Session, session_sentence
 from portal.wording.refusals import gateways
 
 WARN_BEFORE_END: Final = timedelta(days=30)
-"""Certificates that end sooner are to be replaced soon."""
+"""Certificates that expire sooner should be replaced soon."""
 OVER: Final = {"dtls": "UDP", "tls": "TCP"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderFacts:
-    """What the portal knows of one provider an organization asks."""
+    """What the portal knows about one provider of an organization."""
 
     id: str
     name: str
@@ -33,34 +33,34 @@ class ProviderFacts:
     phone: str
     session: Session
     transport: str
-    "what the session runs over: dtls or tls"
+    "transport of the session: dtls or tls"
     transports: Sequence[str]
     "what may be used"
     worked: Mapping[str, datetime | None] = field(default_factory=dict)
     "when each transport last worked"
     is_kept: bool
-    "a part of the portal that runs looks after the connection"
+    "a running signal worker manages the connection"
     chain: Sequence[Validity]
     "the client's certificates, its own first"
     anchors: Sequence[Validity]
     staff_link: Link | None = None
     loop: Loop | None = None
-    "the last that was asked of it did not reach it"
+    "the last request to it looped"
     beside: Beside | None = None
     "the unknown mitigations it holds"
     untold: str = ""
     "a sentence on why the portal does not know whether it holds any"
     pending_change: PendingChange | None = None
-    "settings that the present session does not use yet"
+    "settings that the current session does not use yet"
     refusal: str = ""
-    "the code with which it refuses heartbeats on the present session; empty: it accepts them"
+    "the code with which it refuses heartbeats on the current session; empty if it accepts them"
     redirection_ignored: str = ""
-    "why the portal ignored its redirection on the present session; empty: it ignored none"
+    "why the portal ignored its redirection on the current session; empty if it ignored none"
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """What went round between gateways, which one by one passed it on to the next."""
+    """A loop, with the gateways in the order in which they passed the request on."""
 
     gateways: str
     at: datetime
@@ -71,12 +71,12 @@ class Beside:
     """The unknown mitigations of a provider."""
 
     words: str
-    "a sentence on the first, and how many more there are"
+    "a sentence about the first, and how many more there are"
     link: Link
 
 
 def subscribed(organization: str) -> Row:
-    """The row of an organization that has nobody to ask."""
+    """The row of an organization that has no provider."""
     return Row(
         code=CheckCode.SUBSCRIBED,
         question="At least one provider",
@@ -89,7 +89,7 @@ def subscribed(organization: str) -> Row:
 
 
 def kept(providers: Sequence[ProviderFacts], seen_at: datetime | None, now: datetime) -> Row:
-    """`seen_at`: when a part of the portal that talks to providers last gave a sign of life."""
+    """`seen_at`: when a signal worker last reported."""
     left = [one.short for one in providers if not one.is_kept]
     if not left:
         words = f"It is managing {_whose([one.short for one in providers])}."
@@ -120,7 +120,7 @@ def session(provider: ProviderFacts, now: datetime) -> Row:
 
 
 def loop(provider: ProviderFacts, now: datetime) -> Row | None:
-    """Only where the last request went round: a connection that is up says nothing of the way
+    """Only if the last request looped: an established connection does not prove the path
     behind it.
     """
     if provider.loop is None:
@@ -187,8 +187,8 @@ def _connected(provider: ProviderFacts, now: datetime) -> Found:
             State.WARN, evidence, f"{short} redirects the portal to an address it does not follow"
         )
     if change:
-        # The protection lasts until this connection ends: the next would use the settings that do
-        # not work.
+        # The protection lasts until this connection ends: the next one would use the settings that
+        # do not work.
         clause = f"{short} is still connected with {old_settings(change)}"
         return Found(State.WARN, evidence, clause)
     return Found(State.PASS, evidence)
@@ -278,7 +278,9 @@ def _possessive(name: str) -> str:
 
 
 def trust(provider: ProviderFacts, now: datetime) -> Row:
-    """What the portal knows the provider by: without it no connection can be made anew."""
+    """The authorities by which the portal verifies the provider: without a valid one no new
+    connection is possible.
+    """
     found = _anchors(provider, now)
     return _for_staff(provider, CheckCode.TRUST, f"Trust anchor for {provider.short}", found)
 

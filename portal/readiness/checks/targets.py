@@ -1,4 +1,4 @@
-"""What must hold of what is protected: it is known to be the organization's, and it fits into a
+"""Checks of resources: they are verified, a provider may protect them, and they fit into a
 request.
 """
 
@@ -18,7 +18,7 @@ from portal.mitigations.validation import (
 from portal.readiness.rows import CheckCode, Found, Link, Row, State
 
 NAMED: Final = 3
-"""Names one row spells out; the rest is counted."""
+"""Names in one row; the others are counted."""
 
 SEVERAL: Final = "To protect everything at once, send several requests."
 
@@ -96,7 +96,7 @@ def _who_covers(total: int, assigned_scopes: Sequence[AssignedScope]) -> str:
 
 
 def size(assigned_scopes: Sequence[AssignedScope], link: Link | None) -> Row:
-    """Whether all that a provider may protect fits one message to it."""
+    """Whether all that a provider may protect fits into one message."""
     state, evidence = State.PASS, ""
     largest = max(assigned_scopes, key=lambda assigned: _octets(assigned))
     count = len(every_target(largest.scope))

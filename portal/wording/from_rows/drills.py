@@ -7,7 +7,7 @@ from portal.wording.refusals import refusal_sentence
 
 
 def refused_because(check: DrillCheck) -> str:
-    """A whole sentence; empty where the provider did not refuse."""
+    """A whole sentence; empty if the provider did not refuse."""
     if not check.refusal_code:
         return check.reason_text
     return refusal_sentence(

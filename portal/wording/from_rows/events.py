@@ -1,4 +1,4 @@
-"""From events to the facts that sentences are made of."""
+"""Convert events to the facts that sentences are made from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Subjects:
     requests: Mapping[UUID | None, MitigationRequest]
     mitigations: Mapping[UUID | None, Mitigation]
     providers: Mapping[str, str]
-    "short names by subscription, of those that the events name"
+    "short names by subscription, of the providers that the events name"
 
 
 def subjects_of(events: Iterable[Event], known: Iterable[MitigationRequest] = ()) -> Subjects:
@@ -61,7 +61,7 @@ def event_facts(
     *,
     provider: str = "",
 ) -> wording.EventFacts:
-    """`provider` names whom an event without a mitigation is about."""
+    """`provider` is the name for an event without a mitigation."""
     mitigation = subjects.mitigations.get(event.mitigation_id)
     request = subjects.requests.get(event.request_id)
     kind = RequestKind(request.kind) if request else RequestKind.IMMEDIATE
@@ -87,7 +87,7 @@ def event_facts(
 
 
 def _withdrawn_because(event: Event, subjects: Subjects) -> str:
-    """Why policy withdrew a provider, a clause.
+    """Why policy withdrew a provider, as a clause.
 
     Events of earlier releases have the clause itself.
     """
@@ -98,7 +98,7 @@ def _withdrawn_because(event: Event, subjects: Subjects) -> str:
 
 
 def _actor(event: Event) -> str:
-    """At the start of a sentence; empty where the event names nobody.
+    """The actor at the start of a sentence; empty if the event names none.
 
     Events of earlier releases have no kind.
     """

@@ -1,4 +1,4 @@
-"""Whom an extension says nothing to, and why."""
+"""The providers that get no message when a request is extended, and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portal.wording.extension_text import if_asked_later
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotTold:
-    """A provider that is told nothing, with the reason in words."""
+    """A provider that gets no message, with the reason as text."""
 
     subscription: Subscription
     reason: str
@@ -30,7 +30,7 @@ def not_told(
     lifetime_s: int,
     now: datetime,
 ) -> list[NotTold]:
-    """Everybody whom the request names but those of `told`, in the order of asking."""
+    """Every provider that the request names except those in `told`, in the order of asking."""
     silent: list[NotTold] = []
     for at, mitigation in enumerate(facts.mitigations):
         subscription = subscriptions[mitigation.subscription]

@@ -1,4 +1,6 @@
-"""From rows to the facts that sentences are made of, and to the provider cards that show them."""
+"""Convert rows to the facts that sentences are made from, and to the provider cards that
+show them.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def mitigation_facts(
     status_at: datetime | None = None,
     earlier: Sequence[Mitigation] = (),
 ) -> wording.MitigationFacts:
-    """`earlier`: what the same provider was asked before in this request, and withdrawn."""
+    """`earlier`: previous mitigations of the same provider in this request, which were
+    withdrawn.
+    """
     subscription = mitigation.subscription
     provider = subscription.provider
     has_refusal = bool(mitigation.refusal_code or mitigation.conflict)
@@ -132,7 +136,7 @@ def mitigation_facts(
 
 
 def asked_because(mitigation: Mitigation) -> str:
-    """Why it was asked, a clause; empty where the request itself or a person asked."""
+    """Why it was asked, as a clause; empty if the request itself or a person asked."""
     failed = mitigation.cause_subscription
     provider = failed.provider if failed is not None else None
     return causes.asked_because(
@@ -144,7 +148,7 @@ def asked_because(mitigation: Mitigation) -> str:
 
 
 def withdrawn_because(mitigation: Mitigation) -> str:
-    """Why policy withdrew it, a clause; empty where policy did not."""
+    """Why policy withdrew it, as a clause; empty if policy did not."""
     if not mitigation.withdrawn_cause:
         return mitigation.withdrawn_cause_text
     names = {
@@ -197,7 +201,9 @@ def _reported(mitigation: Mitigation) -> wording.Reported | None:
 
 
 def _reference(mitigation: Mitigation) -> str:
-    """What a desk finds it by; behind a gateway the provider may know it by other numbers."""
+    """The reference for a support desk; behind a gateway the provider may know it by other
+    numbers.
+    """
     subscription = mitigation.subscription
     provider = subscription.provider
     numbers = f"cuid {subscription.cuid}, mid {mitigation.mid}"
@@ -206,7 +212,9 @@ def _reference(mitigation: Mitigation) -> str:
 
 
 def _may_be_withdrawn(mitigation: Mitigation, earlier: Sequence[Mitigation]) -> bool:
-    """By policy: fallback asked it, no person did, and it was not taken away once before."""
+    """Whether policy may withdraw it: fallback asked it, no person did, and policy did not withdraw
+    it before.
+    """
     policy = mitigation.request.organization.late_acceptance
     return (
         policy == LateAcceptance.WITHDRAW_LATER
@@ -266,10 +274,10 @@ def request_facts(
 ) -> wording.RequestFacts:
     """A request as sentences need it. `subscriptions` are the organization's, by id.
 
-    `live`: what providers hold for the organization (`queries.replaceable`), to tell whom the order
-    passes by because of it.
+    `live`: what providers hold for the organization (`queries.replaceable`), to find those that
+    failover skips because of it.
 
-    `with_others`: providers that the request does not name follow after those it does.
+    `with_others`: add the providers that the request does not name.
     """
     mitigations = list(request.mitigations.all())
     current = current_mitigations(mitigations)
@@ -281,7 +289,7 @@ def request_facts(
             earlier=[
                 old
                 for old in mitigations
-                # What a plan's provider did before it was stopped is the log's.
+                # What a plan's provider did before it was stopped is in the log.
                 if request.is_immediate
                 and old.subscription_id == one.subscription_id
                 and old.pk != one.pk
@@ -296,7 +304,7 @@ def request_facts(
                 by_id[one] = _not_asked(subscription, request, live, is_chosen=is_chosen)
     named = [one for one in request.subscriptions if one in by_id]
     facts = [by_id[one] for one in (*named, *(one for one in by_id if one not in named))]
-    # The portal does not renew what a provider stopped, refused or is ending.
+    # The portal does not renew a mitigation that a provider stopped, refused or is ending.
     ends = [one.expires_at for one in current if one.expires_at and one.status in CONFIRMED]
     return wording.RequestFacts(
         name=request.name,

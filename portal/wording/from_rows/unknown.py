@@ -1,4 +1,4 @@
-"""From rows to the facts of unknown mitigations."""
+"""Convert rows to the facts of unknown mitigations."""
 
 from __future__ import annotations
 

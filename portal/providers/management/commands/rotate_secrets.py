@@ -46,7 +46,7 @@ class Command(BaseCommand):
                     continue
                 read += 1
                 if not options["check"]:
-                    # Only if nobody replaced it meanwhile, with the newest key then.
+                    # Only if no other process replaced it since; that one used the newest key.
                     rows.filter(pk=pk, **{field: sealed}).update(**{field: rotated})
         if unreadable:
             message = (

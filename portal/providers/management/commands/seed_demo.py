@@ -1,4 +1,4 @@
-"""Fills an installation for a demonstration or a test, from a description on standard input."""
+"""Fills an installation for a demo or a test from a description on standard input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portal.providers.models import Provider, Subscription
 
 
 class Command(BaseCommand):
-    """What is there already stays as it is, save how the providers are reached."""
+    """Existing rows stay as they are, except for the addresses of providers."""
 
     help = "Adds the organizations, people and providers that standard input describes as JSON."
 
