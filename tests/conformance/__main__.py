@@ -22,12 +22,12 @@ from tests.conformance.rules import (
 HEAD = """\
 # Rule by rule
 
-What RFC 9132 asks of a client (SC) and of a server (SS), in our own words, and the tests that would fail if it
-were broken. `python -m tests.conformance > docs/conformance.md` writes this page from `tests/conformance/rules.csv`
-(the rules), `tests/conformance/exceptions.csv` (why some have no test) and the markers `@pytest.mark.rule` of the
-tests; `scripts/lint` refuses a rule that has neither. The server rules are those of the provider simulator, a test
-server. Level "needed" is what the RFC says without a keyword, "advice" is not the RFC's. Sections are RFC 9132's
-unless another document is named.
+The rules of RFC 9132 for a client (SC) and for a server (SS), in our own words, and the tests that would fail if a
+rule were broken. `python -m tests.conformance > docs/conformance.md` writes this page from
+`tests/conformance/rules.csv` (the rules), `tests/conformance/exceptions.csv` (why some have no test) and the markers
+`@pytest.mark.rule` of the tests; `scripts/lint` fails if a rule has neither. The server rules are tested on the
+provider simulator. Level "needed" marks rules that the RFC states without a keyword, and "advice" marks rules that
+are not in the RFC. Sections refer to RFC 9132 unless a row names another document.
 """
 PARTS = (("SC", "Client"), ("SS", "Server (the provider simulator)"))
 

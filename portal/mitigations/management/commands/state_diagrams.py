@@ -12,7 +12,7 @@ from portal.mitigations.states import TERMINAL, TRANSITIONS, Status, Trigger
 HEADER = """# State machines
 
 Drawn by `manage.py state_diagrams` from `portal/mitigations/states.py`; `scripts/lint` checks that it is current.
-A step that leaves the status as it is, is not drawn.
+Steps that do not change the status are left out.
 
 ## One provider's mitigation
 """
