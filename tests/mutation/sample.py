@@ -1,10 +1,11 @@
-"""Which mutations say nothing, and a sample of the others. Pure."""
+"""Where a mutation says something, and a sample of those. Pure."""
 
 from __future__ import annotations
 
 import ast
 import random
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -26,13 +27,61 @@ def silent_spans(source: str) -> list[Span]:
     return spans
 
 
-def span(node: ast.expr) -> Span:
+def word_comparisons(source: str) -> list[Span]:
+    """Where `==` or `!=` compares with a member of an enum, such as `status == Status.PENDING`.
+
+    An order among words is nothing that anybody would write there.
+    """
+    return [
+        (span(left)[1], span(right)[0])
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Compare)
+        for left, right in pairwise([node.left, *node.comparators])
+        if is_member(left) or is_member(right)
+    ]
+
+
+def operations(source: str) -> list[Span]:
+    """Where a binary operator is one: the `*` of an unpacking or a signature is none."""
+    return [
+        (span(node.left)[1], span(node.right)[0])
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.BinOp)
+    ]
+
+
+def functions(source: str) -> list[tuple[Span, int]]:
+    """The bodies of functions, the outer ones first, each with the line where its code begins."""
+    return [
+        (
+            (span(node.body[0])[0], span(node.body[-1])[1]),
+            min(one.lineno for one in (node, *node.decorator_list)),
+        )
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def constants(source: str) -> list[Span]:
+    """The assignments of a module."""
+    return [
+        span(statement)
+        for statement in ast.parse(source).body
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+    ]
+
+
+def is_member(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr.isupper()
+
+
+def span(node: ast.expr | ast.stmt) -> Span:
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
     return (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
 
 
-def is_silent(position: Position, spans: Iterable[Span]) -> bool:
+def is_within(position: Position, spans: Iterable[Span]) -> bool:
     return any(start <= position < end for start, end in spans)
 
 

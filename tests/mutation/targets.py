@@ -16,7 +16,6 @@ class Target:
     name: str
     modules: tuple[str, ...]
     tests: tuple[str, ...]
-    has_database: bool = False
 
 
 TARGETS: Final = (
@@ -27,14 +26,14 @@ TARGETS: Final = (
     ),
     Target(
         "failover",
-        ("portal/mitigations/failover.py",),
+        ("portal/mitigations/failover.py", "portal/mitigations/late_acceptance.py"),
         (
             f"{PORTAL}mitigations/test_failover.py",
+            f"{PORTAL}mitigations/test_ended_by.py",
             f"{PORTAL}mitigations/test_parts.py",
             f"{PORTAL}mitigations/test_late_acceptance.py",
             f"{PORTAL}mitigations/test_remaining.py",
         ),
-        has_database=True,
     ),
     Target(
         "next action",
@@ -50,7 +49,11 @@ TARGETS: Final = (
             "portal/mitigations/wind_down.py",
         ),
         (f"{PORTAL}mitigations", f"{PORTAL}standby/test_plans.py"),
-        has_database=True,
+    ),
+    Target(
+        "outcomes",
+        ("portal/mitigations/services/outcomes.py",),
+        (f"{PORTAL}mitigations", f"{PORTAL}standby/test_still_held.py"),
     ),
     Target(
         "leases",
@@ -65,7 +68,6 @@ TARGETS: Final = (
             f"{PORTAL}signaling/test_lease_fence.py",
             f"{PORTAL}signaling/test_fenced_store.py",
         ),
-        has_database=True,
     ),
     Target(
         "access",
@@ -75,14 +77,19 @@ TARGETS: Final = (
             "portal/mitigations/access.py",
             "portal/standby/access.py",
             "portal/inventory/access.py",
+            "portal/realtime/access.py",
         ),
-        (f"{PORTAL}organizations/test_access.py", "tests/test_permissions.py"),
-        has_database=True,
+        (
+            f"{PORTAL}organizations/test_access.py",
+            f"{PORTAL}accounts",
+            f"{PORTAL}realtime/test_handshake.py",
+            "tests/test_permissions.py",
+        ),
     ),
     Target("session machines", ("dots_client/session",), (f"{CLIENT}session",)),
     Target(
         "codec rules",
         ("dots_client/codec/request_rules.py", "dots_client/codec/check.py"),
-        (f"{CLIENT}codec",),
+        (f"{CLIENT}codec/test_request_rules.py", f"{CLIENT}codec/test_check.py"),
     ),
 )

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutation.sample import is_silent, sample, silent_spans
+from tests.mutation.sample import (
+    Position,
+    constants,
+    functions,
+    is_within,
+    operations,
+    sample,
+    silent_spans,
+    word_comparisons,
+)
 from tests.mutation.targets import TARGETS, Target
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,7 +42,48 @@ def within(limit: Limit | None, count: int) -> bool | None:
 def test_annotations_and_options_of_dataclasses_are_not_mutated(
     position: tuple[int, int], expected: bool
 ) -> None:
-    assert is_silent(position, silent_spans(SOURCE)) is expected
+    assert is_within(position, silent_spans(SOURCE)) is expected
+
+
+DECISIONS = """\
+LIMITS = {*OTHERS, 3 | 4}
+
+@cached
+def outer(limit=2, *, status):
+    def inner():
+        return status == Status.PENDING
+    return limit != 2
+"""
+
+
+def at(text: str) -> Position:
+    """Where it begins in DECISIONS."""
+    line, row = next((n, row) for n, row in enumerate(DECISIONS.splitlines(), 1) if text in row)
+    return line, row.index(text)
+
+
+def test_only_binary_operators_are_operations() -> None:
+    spans = operations(DECISIONS)
+
+    assert is_within(at("| 4"), spans)
+    assert not is_within(at("*OTHERS"), spans)
+    assert not is_within(at("*, status"), spans)
+
+
+def test_only_members_of_enums_are_compared_as_words() -> None:
+    assert is_within(at("== Status"), word_comparisons(DECISIONS))
+    assert not is_within(at("!= 2"), word_comparisons(DECISIONS))
+
+
+def test_a_change_belongs_to_the_innermost_function_or_to_none() -> None:
+    def around(text: str) -> list[int]:
+        return [line for body, line in functions(DECISIONS) if is_within(at(text), [body])]
+
+    assert around("== Status") == [3, 5]
+    assert around("!= 2") == [3]
+    assert around("2, *") == around("| 4") == []
+    assert is_within(at("| 4"), constants(DECISIONS))
+    assert not is_within(at("2, *"), constants(DECISIONS))
 
 
 def test_the_same_seed_takes_the_same_sample() -> None:

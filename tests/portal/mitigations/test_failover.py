@@ -12,11 +12,18 @@ from portal.mitigations.failover import (
     Why,
     current_mitigations,
     due,
+    next_try_at,
     uncovered_targets,
 )
 from portal.mitigations.late_acceptance import withdrawn_on_late_acceptance
-from portal.mitigations.models import Mitigation, Targets, Wanted
-from portal.mitigations.states import LOOP, NOT_SENDABLE, Status
+from portal.mitigations.models import (
+    Mitigation,
+    MitigationRequest,
+    RequestKind,
+    Targets,
+    Wanted,
+)
+from portal.mitigations.states import CONFIRMED, LOOP, NOT_SENDABLE, Status
 from portal.organizations.models import LateAcceptance
 from portal.providers.models import Provider, Subscription
 
@@ -144,6 +151,66 @@ def test_a_provider_that_policy_withdrew_is_due_when_the_other_fails() -> None:
     assert asked(ALL, *mitigations) == [("Tidewall", Why(Cause.EXCEEDED, NORTHGATE))]
 
 
+MOMENT = timedelta(microseconds=1)
+LATER, LATEST = NOW + timedelta(minutes=1), NOW + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mitigations", "at"),
+    [
+        (RequestKind.IMMEDIATE, [mitigation(NORTHGATE)], NOW),
+        (RequestKind.IMMEDIATE, [mitigation(NORTHGATE, retry_at=LATER)], LATER),
+        (RequestKind.IMMEDIATE, [mitigation(NORTHGATE, retry_at=NOW - MOMENT)], NOW),
+        (RequestKind.IMMEDIATE, [mitigation(NORTHGATE, wanted=Wanted.WITHDRAWN)], None),
+        (
+            RequestKind.IMMEDIATE,
+            [mitigation(NORTHGATE, retry_at=LATEST), mitigation(TIDEWALL, retry_at=LATER)],
+            LATER,
+        ),
+        (RequestKind.IMMEDIATE, [mitigation(NORTHGATE, Status.REFUSED, retry_at=LATER)], LATER),
+        (RequestKind.IMMEDIATE, [mitigation(NORTHGATE, Status.WITHDRAWN, retry_at=LATER)], LATER),
+        # Who refused for good is asked when a person acts.
+        (RequestKind.IMMEDIATE, [mitigation(NORTHGATE, Status.REFUSED)], None),
+        # A retry of a refresh is no new attempt.
+        (RequestKind.IMMEDIATE, [mitigation(NORTHGATE, Status.MITIGATING, retry_at=LATER)], None),
+        (
+            RequestKind.IMMEDIATE,
+            [
+                mitigation(NORTHGATE, Status.REFUSED, retry_at=LATER),
+                mitigation(TIDEWALL, Status.MITIGATING),
+            ],
+            None,
+        ),
+        (
+            RequestKind.IMMEDIATE,
+            [
+                mitigation(NORTHGATE, Status.REFUSED, OLD, NEW, retry_at=LATER),
+                mitigation(TIDEWALL, Status.MITIGATING, NEW),
+            ],
+            LATER,
+        ),
+        # Each provider is to hold a plan, whatever the others do.
+        (
+            RequestKind.STANDBY,
+            [
+                mitigation(NORTHGATE, Status.REFUSED, retry_at=LATER),
+                mitigation(TIDEWALL, Status.STANDBY),
+            ],
+            LATER,
+        ),
+        (RequestKind.DRILL, [mitigation(NORTHGATE, Status.REFUSED, retry_at=LATER)], None),
+    ],
+)
+def test_when_a_provider_is_asked_next(
+    kind: RequestKind, mitigations: list[Mitigation], at: datetime | None
+) -> None:
+    request = MitigationRequest(kind=kind, scope=targets(OLD, NEW))
+    for one in mitigations:
+        one.request = request
+
+    assert next_try_at(mitigations, NOW) == at
+
+
 def test_the_newest_mitigation_of_a_provider_decides() -> None:
     mitigations = (
         mitigation(TIDEWALL, mid=9),
@@ -178,11 +245,14 @@ def test_targets_without_an_accepted_or_new_request_are_uncovered() -> None:
 FALLBACK = {"cause": Cause.SILENT, "cause_subscription_id": NORTHGATE}
 
 
+HEARD_WITHIN = timedelta(seconds=90)
+
+
 def needless(
     *mitigations: Mitigation, policy: str = LateAcceptance.WITHDRAW_LATER, **facts: Any
 ) -> list[tuple[str, list[UUID]]]:
     found = withdrawn_on_late_acceptance(
-        mitigations, policy=policy, heard_since=NOW - timedelta(seconds=90), **facts
+        mitigations, policy=policy, heard_since=NOW - HEARD_WITHIN, **facts
     )
     return [(one.subscription.provider.short_name, filtering) for one, filtering in found]
 
@@ -205,10 +275,36 @@ def test_the_later_provider_stays_until_the_earlier_one_filters(status: Status) 
     )
 
 
-def test_an_old_report_of_filtering_withdraws_no_provider() -> None:
-    old = mitigation(NORTHGATE, Status.MITIGATING, last_heard_at=NOW - timedelta(seconds=91))
+@pytest.mark.parametrize(
+    ("columns", "is_enough"),
+    [
+        ({"last_heard_at": NOW - HEARD_WITHIN}, True),
+        ({"last_heard_at": NOW - HEARD_WITHIN - MOMENT}, False),
+        ({"last_heard_at": None}, False),
+        ({"wanted": Wanted.WITHDRAWN}, False),
+        ({"position": 1}, False),
+        ({"position": 2}, False),
+    ],
+)
+def test_only_an_earlier_provider_that_was_heard_lately_withdraws_a_later_one(
+    columns: dict[str, Any], is_enough: bool
+) -> None:
+    filtering = mitigation(NORTHGATE, Status.MITIGATING, **columns)
+    later = mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK)
 
-    assert needless(old, mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK)) == []
+    assert bool(needless(filtering, later)) is is_enough
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("wanted", Wanted)
+def test_policy_withdraws_whom_the_portal_may_still_count_on(
+    status: Status, wanted: Wanted
+) -> None:
+    later = mitigation(TIDEWALL, status, wanted=wanted, **FALLBACK)
+
+    found = needless(mitigation(NORTHGATE, Status.MITIGATING), later)
+
+    assert bool(found) is (wanted == Wanted.ACTIVE and status in (Status.PENDING, *CONFIRMED))
 
 
 def test_policy_never_withdraws_a_provider_asked_by_a_person() -> None:

@@ -5,74 +5,187 @@ from itertools import product
 import pytest
 
 from portal.mitigations.states import (
+    ACTIVE,
+    ATTACK_STATUSES,
+    BY_DOTS_STATUS,
     CONFIRMED,
+    KNOWN_REPORTS,
+    LIVE,
+    REQUEST_TERMINAL,
+    SET_BACK,
     TERMINAL,
-    TRANSITIONS,
     IllegalTransition,
     MitigationState,
     RequestStatus,
     Status,
     Trigger,
     next_status,
+    reported_status,
     request_status,
 )
 
+CONFIRMED_STATUSES = (
+    Status.IN_PROGRESS,
+    Status.MITIGATING,
+    Status.ATTACK_STOPPED,
+    Status.EXCEEDED,
+    Status.STANDBY,
+)
 
-def derived(*statuses: Status, asked: bool = False, overdue: bool = False) -> RequestStatus:
-    mitigations = [MitigationState(status=status, is_overdue=overdue) for status in statuses]
-    return request_status(mitigations, is_termination_asked=asked)
+STEPS = """
+trigger            pending         confirmed       withdrawn       refused         terminating
+ACCEPTED           in_progress     same            in_progress     in_progress     same
+HELD               standby         same            standby         standby         same
+SETTING_UP         in_progress     in_progress     in_progress     in_progress     same
+FILTERING          mitigating      mitigating      mitigating      mitigating      same
+ATTACK_ENDED       attack_stopped  attack_stopped  attack_stopped  attack_stopped  same
+CAPACITY_EXCEEDED  exceeded        exceeded        exceeded        exceeded        same
+ARMED              standby         standby         standby         standby         same
+PROVIDER_WITHDREW  withdrawn       withdrawn       withdrawn       withdrawn       same
+WINDING_DOWN       terminating     terminating     terminating     same            same
+ENDED              withdrawn       withdrawn       withdrawn       same            terminated
+PROVIDER_REFUSED   refused         same            same            same            same
+NOT_SENDABLE       refused         same            same            same            same
+FORGOTTEN          pending         pending         same            same            terminated
+RENEWAL_MISSED     pending         pending         same            same            terminated
+WITHDRAWAL_ASKED   terminating     terminating     terminating     same            terminating
+DROPPED_UNSENT     terminated      -               -               -               -
+LIFETIME_OVER      expired         expired         expired         -               expired
+RETRY_DUE          -               -               pending         pending         -
+"""
+"""What each trigger makes of a mitigation; "-": it cannot happen. Nothing happens to one that is
+over.
+"""
 
 
-@pytest.mark.parametrize(("status", "trigger"), list(product(Status, Trigger)))
-def test_every_step_is_in_the_table_or_refused(status: Status, trigger: Trigger) -> None:
-    if (status, trigger) in TRANSITIONS:
-        assert next_status(status, trigger) is TRANSITIONS[status, trigger]
+def steps() -> dict[tuple[Status, Trigger], Status | None]:
+    table: dict[tuple[Status, Trigger], Status | None] = dict.fromkeys(product(Status, Trigger))
+    header, *rows = (line.split() for line in STEPS.strip().splitlines())
+    for trigger, *cells in rows:
+        for column, cell in zip(header[1:], cells, strict=True):
+            befores = CONFIRMED_STATUSES if column == "confirmed" else (Status(column),)
+            for before in befores:
+                after = before if cell == "same" else None if cell == "-" else Status(cell)
+                table[before, Trigger[trigger]] = after
+    return table
+
+
+@pytest.mark.parametrize(("step", "after"), steps().items())
+def test_each_step_leads_where_the_table_says(
+    step: tuple[Status, Trigger], after: Status | None
+) -> None:
+    if after is None:
+        with pytest.raises(IllegalTransition) as refused:
+            next_status(*step)
+        assert refused.value.code == "illegal-transition"
+        assert step[1].name in str(refused.value)
+        assert step[0].value in str(refused.value)
     else:
-        with pytest.raises(IllegalTransition):
-            next_status(status, trigger)
+        assert next_status(*step) is after
 
 
-def test_only_the_named_statuses_are_terminal() -> None:
-    sources = {status for status, _ in TRANSITIONS}
-
-    assert set(Status) - sources == set(TERMINAL)
+def test_every_trigger_is_in_the_table() -> None:
+    assert {line.split()[0] for line in STEPS.strip().splitlines()[1:]} == {*Trigger.__members__}
 
 
-def test_every_status_can_be_reached_from_pending() -> None:
-    reached = {Status.PENDING}
-    for _ in Status:
-        reached |= {target for (source, _), target in TRANSITIONS.items() if source in reached}
+def test_the_named_sets_of_statuses() -> None:
+    assert CONFIRMED_STATUSES == CONFIRMED
+    assert set(CONFIRMED) - set(ACTIVE) == {Status.STANDBY}
+    assert set(Status) - set(LIVE) == set(TERMINAL) == {Status.TERMINATED, Status.EXPIRED}
+    assert set(SET_BACK) == {Status.REFUSED, Status.WITHDRAWN}
+    assert {*REQUEST_TERMINAL} == {
+        RequestStatus.TERMINATED,
+        RequestStatus.EXPIRED,
+        RequestStatus.DECLINED,
+    }
 
-    assert reached == set(Status)
+
+@pytest.mark.parametrize(
+    ("number", "trigger", "shown"),
+    [
+        (1, Trigger.SETTING_UP, Status.IN_PROGRESS),
+        (2, Trigger.FILTERING, Status.MITIGATING),
+        (3, Trigger.ATTACK_ENDED, Status.ATTACK_STOPPED),
+        (4, Trigger.CAPACITY_EXCEEDED, Status.EXCEEDED),
+        (5, Trigger.WINDING_DOWN, Status.TERMINATING),
+        # Who reports the end reports nothing that it does.
+        (6, Trigger.ENDED, None),
+        (7, Trigger.PROVIDER_WITHDREW, Status.WITHDRAWN),
+        (8, Trigger.ARMED, Status.STANDBY),
+    ],
+)
+def test_what_the_number_in_a_report_means(
+    number: int, trigger: Trigger, shown: Status | None
+) -> None:
+    assert number in KNOWN_REPORTS
+    assert BY_DOTS_STATUS[number] is trigger
+    assert reported_status(number) is shown
+
+
+@pytest.mark.parametrize("number", [None, 0, 9, 255])
+def test_other_numbers_mean_nothing(number: int | None) -> None:
+    assert number not in KNOWN_REPORTS
+    assert reported_status(number) is None
+
+
+def test_the_numbers_of_an_attack_status_are_those_of_the_rfc() -> None:
+    # RFC 9132 Table 4
+    assert ATTACK_STATUSES == {"under-attack": 1, "attack-successfully-mitigated": 2}
+
+
+BEST_FIRST = [
+    (MitigationState(status=Status.MITIGATING), RequestStatus.MITIGATING),
+    # Over capacity still filters.
+    (MitigationState(status=Status.EXCEEDED), RequestStatus.MITIGATING),
+    (MitigationState(status=Status.IN_PROGRESS), RequestStatus.IN_PROGRESS),
+    (MitigationState(status=Status.ATTACK_STOPPED), RequestStatus.ATTACK_STOPPED),
+    # A plan's provider that filtered is told to stop, whatever the others hold.
+    (MitigationState(status=Status.TERMINATING, is_held_again=True), RequestStatus.TERMINATING),
+    (MitigationState(status=Status.STANDBY), RequestStatus.STANDBY),
+    (MitigationState(status=Status.PENDING), RequestStatus.REQUESTING),
+    (MitigationState(status=Status.TERMINATING), RequestStatus.TERMINATING),
+    (MitigationState(status=Status.PENDING, is_overdue=True), RequestStatus.FAILING),
+    (MitigationState(status=Status.REFUSED), RequestStatus.FAILING),
+    (MitigationState(status=Status.WITHDRAWN), RequestStatus.FAILING),
+    # It ends only after each withdrawal is confirmed.
+    (MitigationState(status=Status.TERMINATING, is_given_up=True), RequestStatus.TERMINATING),
+    (MitigationState(status=Status.EXPIRED), RequestStatus.EXPIRED),
+    (MitigationState(status=Status.TERMINATED), RequestStatus.TERMINATED),
+    (MitigationState(status=Status.WITHDRAWN, is_given_up=True), RequestStatus.TERMINATED),
+]
+"""What a request shows that has one mitigation, from the best to the worst."""
+
+
+@pytest.mark.parametrize("better", range(len(BEST_FIRST)))
+def test_the_best_mitigation_names_the_request(better: int) -> None:
+    state, shown = BEST_FIRST[better]
+
+    for worse, _ in BEST_FIRST[better:]:
+        for states in ([state, worse], [worse, state], [worse, worse, state, worse]):
+            assert request_status(states, is_termination_asked=False) is shown, worse
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("other", Status)
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_request_that_nobody_wants_is_over_when_no_provider_holds_it(
+    status: Status, other: Status, is_asked: bool
+) -> None:
+    states = [
+        MitigationState(status=one, is_given_up=not is_asked, is_overdue=True)
+        for one in (status, other)
+    ]
+    holds_nothing = {Status.TERMINATED, Status.EXPIRED, Status.REFUSED, Status.WITHDRAWN}
+
+    assert request_status(states, is_termination_asked=is_asked) is (
+        RequestStatus.TERMINATED if {status, other} <= holds_nothing else RequestStatus.TERMINATING
+    )
 
 
 @pytest.mark.rule("SC-068")
 @pytest.mark.parametrize("trigger", [Trigger.SETTING_UP, Trigger.FILTERING, Trigger.ACCEPTED])
 def test_a_late_report_does_not_undo_a_termination(trigger: Trigger) -> None:
     assert next_status(Status.TERMINATING, trigger) is Status.TERMINATING
-
-
-def test_a_request_whose_lifetime_ran_out_is_not_terminated() -> None:
-    assert next_status(Status.TERMINATING, Trigger.LIFETIME_OVER) is Status.EXPIRED
-
-
-@pytest.mark.parametrize("status", CONFIRMED)
-def test_a_mitigation_the_provider_forgot_is_pending_again(status: Status) -> None:
-    assert next_status(status, Trigger.FORGOTTEN) is Status.PENDING
-
-
-def test_the_best_confirmed_mitigation_sets_the_request_status() -> None:
-    assert derived(Status.REFUSED, Status.MITIGATING) is RequestStatus.MITIGATING
-    assert derived(Status.PENDING, Status.IN_PROGRESS) is RequestStatus.IN_PROGRESS
-    assert derived(Status.ATTACK_STOPPED, Status.MITIGATING) is RequestStatus.MITIGATING
-    assert derived(Status.ATTACK_STOPPED, Status.REFUSED) is RequestStatus.ATTACK_STOPPED
-
-
-def test_a_plan_that_one_provider_holds_is_in_standby_until_it_is_activated() -> None:
-    assert derived(Status.STANDBY, Status.PENDING) is RequestStatus.STANDBY
-    assert derived(Status.STANDBY, Status.REFUSED) is RequestStatus.STANDBY
-    assert derived(Status.STANDBY, Status.IN_PROGRESS) is RequestStatus.IN_PROGRESS
-    assert derived(Status.STANDBY, Status.ATTACK_STOPPED) is RequestStatus.ATTACK_STOPPED
 
 
 @pytest.mark.parametrize("path", [(1, 2, 3, 8), (1, 4, 2, 7, 8), (7, 8), (2, 3, 1, 2, 3, 8)])
@@ -92,42 +205,3 @@ def test_a_plan_is_activated_ends_and_is_rearmed(path: tuple[int, ...]) -> None:
         status = next_status(status, reports[number])
 
     assert status is Status.STANDBY
-
-
-def test_over_capacity_still_filters() -> None:
-    assert derived(Status.EXCEEDED) is RequestStatus.MITIGATING
-
-
-def test_a_request_fails_only_when_every_mitigation_does() -> None:
-    assert derived(Status.REFUSED, Status.PENDING) is RequestStatus.REQUESTING
-    assert derived(Status.REFUSED, Status.PENDING, overdue=True) is RequestStatus.FAILING
-    assert derived(Status.WITHDRAWN, Status.REFUSED) is RequestStatus.FAILING
-
-
-def test_a_request_is_terminated_when_its_last_mitigation_is() -> None:
-    assert derived(Status.TERMINATED, Status.TERMINATING, asked=True) is RequestStatus.TERMINATING
-    assert derived(Status.TERMINATED, Status.REFUSED, asked=True) is RequestStatus.TERMINATED
-
-
-def test_a_request_past_its_lifetime_is_expired() -> None:
-    assert derived(Status.EXPIRED) is RequestStatus.EXPIRED
-    assert derived(Status.TERMINATED) is RequestStatus.TERMINATED
-
-
-def test_a_request_ends_only_after_each_withdrawal_is_confirmed() -> None:
-    withdrawn = MitigationState(status=Status.TERMINATING, is_given_up=True)
-    ran_out = MitigationState(status=Status.EXPIRED)
-    helps = MitigationState(status=Status.MITIGATING)
-
-    assert request_status([withdrawn, ran_out], is_termination_asked=False) is (
-        RequestStatus.TERMINATING
-    )
-    assert request_status([withdrawn, helps], is_termination_asked=False) is (
-        RequestStatus.MITIGATING
-    )
-
-
-def test_a_mitigation_that_a_newer_request_replaced_does_not_keep_its_request_failing() -> None:
-    mitigation = MitigationState(status=Status.WITHDRAWN, is_given_up=True)
-
-    assert request_status([mitigation], is_termination_asked=False) is RequestStatus.TERMINATED

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from tests.portal.signaling.conftest import session_events
 pytestmark = pytest.mark.sqlite
 
 NOW = timezone.now()
+MOMENT = timedelta(microseconds=1)
 EXPIRED = NOW + LEASE + timedelta(seconds=1)
 
 
@@ -69,13 +70,37 @@ def test_a_lease_renewed_in_time_is_not_offered_to_others(acme_northgate: Subscr
     assert leases.unrenewed(now=soon) == []
 
 
-@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)])
-def test_a_lease_from_the_future_has_expired(acme_northgate: Subscription, jump: timedelta) -> None:
+@pytest.mark.parametrize(
+    ("until", "is_unrenewed", "has_run_out"),
+    [
+        (None, True, True),
+        (NOW - MOMENT, True, True),
+        (NOW, True, False),
+        (NOW + LEASE - leases.QUIET - MOMENT, True, False),
+        (NOW + LEASE - leases.QUIET, False, False),
+        (NOW + LEASE + leases.QUIET, False, False),
+        # The clock was set back since.
+        (NOW + LEASE + leases.QUIET + MOMENT, True, True),
+    ],
+)
+def test_what_the_end_of_a_lease_says(
+    acme_northgate: Subscription, until: datetime | None, is_unrenewed: bool, has_run_out: bool
+) -> None:
+    Subscription.objects.update(owner="one", lease_until=until)
+    lease = leases.Lease(acme_northgate.pk, "one", until)
+
+    assert leases.unrenewed(now=NOW) == ([lease] if is_unrenewed else [])
+    assert lease.has_run_out(NOW) is has_run_out
+
+
+def test_a_lease_lasts_from_its_claim_and_from_each_renewal(acme_northgate: Subscription) -> None:
     claim("one")
+    acme_northgate.refresh_from_db()
+    assert acme_northgate.lease_until == NOW + LEASE
 
-    (lease,) = leases.unrenewed(now=NOW + jump)
-
-    assert lease.has_run_out(NOW + jump)
+    leases.renew("one", [acme_northgate.pk], now=EXPIRED)
+    acme_northgate.refresh_from_db()
+    assert acme_northgate.lease_until == EXPIRED + LEASE
 
 
 def test_a_released_subscription_is_free_at_once(acme_northgate: Subscription) -> None:
@@ -123,9 +148,34 @@ def test_every_live_worker_has_the_same_share(
     assert leases.fair_share(now=later) == 3
 
 
+@pytest.mark.parametrize(
+    ("seen_at", "is_present"),
+    [
+        (NOW - leases.PRESENT_FOR, False),
+        (NOW - leases.PRESENT_FOR + MOMENT, True),
+        (NOW + leases.PRESENT_FOR - MOMENT, True),
+        # A clock that was set back since: the row says nothing about now.
+        (NOW + leases.PRESENT_FOR, False),
+    ],
+)
+def test_a_worker_seen_lately_has_a_share(
+    acme_northgate: Subscription,
+    globex_northgate: Subscription,
+    seen_at: datetime,
+    is_present: bool,
+) -> None:
+    leases.check_in("one", now=NOW)
+    SignalWorker.objects.create(name="two", seen_at=seen_at)
+
+    assert leases.fair_share(now=NOW) == (1 if is_present else 2)
+
+
 def test_rows_of_dead_workers_are_deleted(db: None) -> None:
     leases.check_in("one", now=NOW)
-    leases.check_in("two", now=NOW + leases.FORGOTTEN_AFTER + timedelta(seconds=1))
+    leases.check_in("two", now=NOW + leases.FORGOTTEN_AFTER)
+    assert SignalWorker.objects.count() == 2
+
+    leases.check_in("two", now=NOW + leases.FORGOTTEN_AFTER + MOMENT)
 
     assert list(SignalWorker.objects.values_list("name", flat=True)) == ["two"]
 

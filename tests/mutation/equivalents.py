@@ -1,0 +1,55 @@
+"""Mutants that no test can notice, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equivalent:
+    """A change that leaves what the code does as it is."""
+
+    module: str
+    before: str
+    "the line, without its indentation"
+    after: str
+    why: str
+
+
+NO_LIFETIME_IS_0: Final = "a lifetime is -1, for no end, or at least 1 (RFC 9132 section 4.4.1.1)"
+
+EQUIVALENTS: Final = (
+    Equivalent(
+        module="portal/mitigations/failover.py",
+        before="if began is None or mitigation.ended_at is None or mitigation.lifetime_s < 0:",
+        after="if began is None or mitigation.ended_at is None or mitigation.lifetime_s <= 0:",
+        why=NO_LIFETIME_IS_0,
+    ),
+    Equivalent(
+        module="portal/mitigations/failover.py",
+        before="if began is None or mitigation.ended_at is None or mitigation.lifetime_s < 0:",
+        after="if began is None or mitigation.ended_at is None or mitigation.lifetime_s < 1:",
+        why=NO_LIFETIME_IS_0,
+    ),
+)
+
+
+def explanation(diff: str) -> str | None:
+    """Why no test can notice this change; None: nobody has explained it."""
+    lines = diff.splitlines()
+    for one in EQUIVALENTS:
+        known = (f"--- a/{one.module}", [_bare(one.before)], [_bare(one.after)])
+        if known == (lines[0], _marked("-", lines[2:]), _marked("+", lines[2:])):
+            return one.why
+    return None
+
+
+def _marked(mark: str, lines: Sequence[str]) -> list[str]:
+    return [_bare(line[1:]) for line in lines if line.startswith(mark)]
+
+
+def _bare(line: str) -> str:
+    """Without whitespace, which a mutation may change too."""
+    return "".join(line.split())
