@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -12,10 +10,7 @@ from django.views.decorators.http import require_safe
 from portal.organizations.queries import memberships
 from portal.organizations.request_context import member_of, person_of
 from portal.web.now.page import now_page
-from portal.web.rendering import page_or_parts
-
-PARTS: Final = {"now": "now/_now.html"}
-"""What a script may ask for instead of the whole page."""
+from portal.web.rendering import render_page
 
 
 @require_safe
@@ -32,5 +27,5 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def now(request: HttpRequest, slug: str) -> HttpResponse:
     membership = member_of(request, slug)
-    context = now_page(membership, timezone.now(), order=request.GET.get("order", ""))
-    return page_or_parts(request, "now/now.html", context, PARTS)
+    page = now_page(membership, timezone.now(), order=request.GET.get("order", ""))
+    return render_page(request, page)

@@ -1,0 +1,113 @@
+"""The live requests of the Now page, as cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from portal import wording
+from portal.core.formatting import bit_rate
+from portal.events.queries import counter_reports
+from portal.mitigations.models import MitigationRequest
+from portal.web.requests import chart
+from portal.web.requests.described import scope_line, short_life
+from portal.web.requests.provider_cards import (
+    Chip,
+    ProviderCard,
+    is_ordered,
+    provider_cards_of,
+    request_chip,
+)
+from portal.web.requests.samples import samples_of, within
+
+FULL_CARDS: Final = 6
+"""With more live requests than these, those without trouble are one line each."""
+SPARK_FOR: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """A live request and what is known of it."""
+
+    request: MitigationRequest
+    facts: wording.RequestFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A live request on the Now page."""
+
+    request: MitigationRequest
+    chip: Chip
+    provider_cards: list[ProviderCard]
+    targets: str
+    tell: str
+    rate: tuple[str, str] | None
+    "number and unit"
+    is_rate_old: bool
+    "a provider that is now silent reported part of it"
+    spark: str
+    life: str
+    is_full: bool
+
+
+def cards_of(live: Sequence[Live], now: datetime, *, worst: Live | None) -> list[Card]:
+    """The worst one's sentence is the page's headline: its card does not say it again."""
+    samples = _recent_samples([one.request for one in live], now)
+    return [
+        _card(
+            one,
+            now,
+            spark=chart.spark(samples[one.request.pk], start=now - SPARK_FOR, end=now),
+            is_worst=one is worst,
+            is_crowded=len(live) > FULL_CARDS,
+        )
+        for one in live
+    ]
+
+
+def _card(live: Live, now: datetime, *, spark: str, is_worst: bool, is_crowded: bool) -> Card:
+    request, facts = live.request, live.facts
+    is_good = wording.request_badge(facts, now).family == "good"
+    rate = wording.dropped_now(facts.mitigations, now)
+    provider_cards = provider_cards_of(facts, now, is_ordered=is_ordered(request))
+    return Card(
+        request=request,
+        chip=request_chip(facts, now),
+        provider_cards=provider_cards,
+        targets=scope_line(request),
+        tell="" if is_good or is_worst else wording.headline(facts, now),
+        rate=_number_and_unit(bit_rate(rate)) if rate is not None else None,
+        is_rate_old=any(
+            one.rate is not None and one.chip.as_of is not None for one in provider_cards
+        ),
+        spark=spark,
+        life=short_life(request, facts, now),
+        is_full=not (is_crowded and is_good),
+    )
+
+
+def _number_and_unit(words: str) -> tuple[str, str]:
+    number, _, unit = words.partition("\u00a0")
+    return number, unit
+
+
+def _recent_samples(
+    live: Sequence[MitigationRequest], now: datetime
+) -> Mapping[UUID, Sequence[chart.Sample]]:
+    """What all providers of a request report together, per report."""
+    if not live:
+        return {}
+    start = now - SPARK_FOR
+    reports = counter_reports([one.pk for one in live], since=start)
+    mitigations = [one for request in live for one in request.mitigations.all()]
+    samples = samples_of(mitigations, reports, "bps_dropped")
+    return {
+        request.pk: chart.summed(
+            [within(samples[one.pk], start) for one in request.mitigations.all()]
+        )
+        for request in live
+    }
