@@ -15,9 +15,7 @@ HERE: Final = Path(__file__).parents[1]
 PROGRAM: Final = ("dots_client/", "portal/")
 
 Place: TypeAlias = tuple[str, ...]
-"""The lines of the program that wait, the outermost first:
-`dots_client/client/connection.py:70`.
-"""
+"""The waiting lines of the program, the outermost first: `dots_client/client/connection.py:70`."""
 
 _is_watched: ContextVar[bool] = ContextVar("is_watched", default=False)
 
@@ -37,8 +35,8 @@ class Awaits:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Watches tasks begun inside, and tasks of theirs, but not a server that was started
-        before.
+        """Watches tasks started inside, and their tasks, but not a server that was
+        started before.
         """
         loop = asyncio.get_running_loop()
         loop.set_task_factory(self._make_task)

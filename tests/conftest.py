@@ -1,4 +1,6 @@
-"""The cast: acme with alice, dana and bob; globex with charlie; mo of the portal's own staff."""
+"""The cast: acme with alice, dana and bob; globex with charlie; mo, a member of the
+portal's staff.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ from tests.factories import (
     member,
 )
 
-# A machine that is busy with something else is no bug of what is tested.
+# A busy machine is not a bug of the tested code.
 hypothesis_settings.register_profile("portal", deadline=None)
 hypothesis_settings.load_profile("portal")
 
@@ -130,7 +132,7 @@ def client_of() -> ClientOf:
 
 @pytest.fixture
 def half_signed_in() -> HalfSignedIn:
-    """A browser of a person who gave the password, and no code yet."""
+    """A browser of a person who gave the password but no code yet."""
 
     def with_password(user: User) -> Client:
         client = Client()

@@ -1,4 +1,4 @@
-"""Minimal objects that hold every constraint. Relations are named by the caller."""
+"""Minimal valid objects. The caller passes the relations."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class ResourceFactory(DjangoModelFactory[ProtectedResource]):
 
 
 class ProviderFactory(DjangoModelFactory[Provider]):
-    """A provider nobody has to reach."""
+    """A provider that no test connects to."""
 
     class Meta:
         model = Provider
@@ -112,7 +112,7 @@ class SubscriptionFactory(DjangoModelFactory[Subscription]):
 
 
 def app_code(key: bytes = AUTHENTICATOR_KEY, *, steps: int = 0) -> str:
-    """What the app shows now, or `steps` half minutes later."""
+    """The app's current code, or that of `steps` half minutes later."""
     totp = TOTP(key)
     totp.time = time.time() + 30 * steps
     return f"{totp.token():06d}"

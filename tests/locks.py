@@ -37,7 +37,7 @@ def locked(path: Path) -> dict[str, Locked]:
 
 
 def wanted(path: Path) -> dict[str, Requirement]:
-    """What an .in file names itself."""
+    """The packages that an .in file itself lists."""
     lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
     requirements = [Requirement(line) for line in lines if line and not line.startswith("-")]
     return {str(canonicalize_name(one.name)): one for one in requirements}

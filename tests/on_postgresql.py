@@ -1,7 +1,6 @@
 """python -m tests.on_postgresql COMMAND [ARGUMENT ...]
 
-Runs a command with `DATABASE_URL` naming a PostgreSQL that lives as long as it, and ends with its
-exit code.
+Runs a command with `DATABASE_URL` set to a temporary PostgreSQL, and exits with its exit code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What the portal and its DOTS client cost and stand, measured on this machine: scripts/bench."""
+"""scripts/bench: the cost and limits of the portal and its DOTS client, measured on this
+machine.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What refused requests cost the web process: processor time each, and memory after a thousand."""
+"""The cost of refused requests to the web process: CPU time of each, and memory after a
+thousand.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ MIB: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One kind of body, as large as its door lets in, or larger."""
+    """One kind of body, at the limit of its endpoint or above it."""
 
     what: str
     path: str
@@ -113,8 +115,8 @@ def _measure(stack: Stack, kinds: Sequence[Body], options: argparse.Namespace) -
     with httpx.Client(base_url=stack.url, timeout=60) as client:
 
         def send(body: Body) -> int:
-            # Another address each time: the limit by address must not spare the portal the body.
-            # And a cookie, without which a form is refused unread.
+            # A new address each time, so that the limit per address does not hide the cost of the
+            # body. With a cookie, without which a form is refused unread.
             headers = {
                 "Cookie": f"csrftoken={'a' * 32}",
                 "Content-Type": body.content_type,

@@ -104,8 +104,8 @@ def _worst() -> None:
 
 
 def _scope(item: bytes, *, within: int | None = None) -> Callable[[int], bytes]:
-    """A body of a wanted size: many of `item` as the entries, or as one attribute of a
-    single one.
+    """A body of the given size, with many `item`s as entries or as one attribute of a
+    single entry.
     """
 
     def make(size: int) -> bytes:
@@ -134,8 +134,8 @@ def _dumping(data: bytes) -> Callable[[], bytes]:
 
 
 def _seconds(call: Callable[[], Any], calls: int) -> float:
-    """Processor time of one call in the median round, so that other load on the machine counts
-    little.
+    """CPU time of one call in the median round, so that other load on the machine has little
+    effect.
     """
     rounds = []
     for _ in range(ROUNDS):

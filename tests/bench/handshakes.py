@@ -1,4 +1,4 @@
-"""What a handshake costs, in full and where it takes up an older session."""
+"""The cost of a handshake, full and resumed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Handshake:
     "bytes"
     to_client: int
     seconds: float
-    "of CPU, both sides together"
+    "CPU time of both sides together"
     session: SSL.Session | None
     was_resumed: bool
 
@@ -101,7 +101,7 @@ def over_udp(authority: Authority) -> Shake:
             for datagram in said:
                 server.receive(datagram)
         seconds = time.process_time() - began
-        client.close()  # OpenSSL resumes nothing that ended without a goodbye
+        client.close()  # OpenSSL does not resume a session that ended without close_notify
         return Handshake(flights, to_server, to_client, seconds, client.session, client.was_resumed)
 
     return shake
@@ -137,7 +137,7 @@ def over_tcp(authority: Authority, version: int) -> Shake:
             flights, to_client = flights + bool(answer), to_client + len(answer)
             client.receive(answer)
         seconds = time.process_time() - began
-        client.close()  # OpenSSL resumes nothing that ended without a goodbye
+        client.close()  # OpenSSL does not resume a session that ended without close_notify
         return Handshake(flights, to_server, to_client, seconds, client.session, client.was_resumed)
 
     return shake

@@ -1,4 +1,4 @@
-"""One request over one bad line: by our client, and by that of libcoap."""
+"""One request over one bad line, by our client and by libcoap's."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ DELAY_S: Final = 0.005
 WITHDRAWN_WITHIN_S: Final = 5.0
 LIBCOAP: Final = "coap-client-openssl"
 LIBCOAP_LIFETIME_S: Final = 300
-"""Nobody withdraws what it asked for."""
+"""No run withdraws what it requested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What one run goes through."""
+    """The network conditions of one run."""
 
     provider: BenchProvider
     weather: Weather
     calm_after_s: float | None
-    "the weather ends so long after the start"
+    "how long after the start the loss ends"
     patience_s: float
     mid: int
     seed: int
@@ -42,17 +42,19 @@ class Line:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     confirmed_s: float
-    "from the first try; NEVER within the patience"
+    "from the first attempt; NEVER if it took longer than the limit"
     requests: int = 0
     "times the request was sent"
     datagrams: int = 0
-    "to the server, from the first try on"
+    "to the server, from the first attempt on"
     shortest_gap_s: float = NEVER
-    "between two sends of the request; RFC 9132 wants at least a round trip on average"
+    """shortest time between two sends of the request; RFC 9132 wants at least a round trip on
+    average
+    """
 
 
 async def in_session(line: Line) -> Outcome:
-    """The session is there when the line turns bad."""
+    """The session exists when the line turns bad."""
     loop = asyncio.get_running_loop()
     calm = Weather(delay_s=DELAY_S)
     async with (
@@ -75,13 +77,13 @@ async def in_session(line: Line) -> Outcome:
 
 
 async def from_nothing(line: Line) -> Outcome:
-    """The line is bad already, and the handshake has still to be done."""
+    """The line is bad from the start, before the handshake."""
     async with relaying(line.provider.port, seed=line.seed) as relay:
         return await _through_the_storm(line, relay, ClientCache())
 
 
 async def from_a_ticket(line: Line) -> Outcome:
-    """The same after a session in peacetime, whose ticket is still here."""
+    """The same after a session in peacetime, whose ticket the client still has."""
     cache = ClientCache()
     calm = Weather(delay_s=DELAY_S)
     async with relaying(line.provider.port, seed=line.seed, weather=calm) as relay:
@@ -154,7 +156,7 @@ def _noting(times: list[float]) -> Callable[[int], None]:
 
 
 async def _clear_away(client: Client, relay: Relay, line: Line) -> None:
-    """The provider need not hold thousands of them."""
+    """So that the provider does not accumulate thousands of them."""
     relay.weather = CALM
     with suppress(TimeoutError, DotsError):
         async with asyncio.timeout(WITHDRAWN_WITHIN_S):
@@ -162,7 +164,7 @@ async def _clear_away(client: Client, relay: Relay, line: Line) -> None:
 
 
 async def libcoap_in_session(line: Line) -> Outcome:
-    """The line turns bad with the first CoAP message: the request itself."""
+    """The line turns bad with the first CoAP message, which is the request itself."""
     loop = asyncio.get_running_loop()
 
     def begin(passage: Passage) -> None:

@@ -1,8 +1,9 @@
-"""A hundred organizations under attack at once, and what it costs to hold a thousand mitigations.
+"""A hundred organizations under attack at the same time, and the cost of a thousand held
+mitigations.
 
 Every process is real: PostgreSQL, Redis, web, two signal workers, default worker, beat, a simulated
-provider; the callers run beside them, on the same cores. Each organization has a person of its own:
-the portal's own limits for callers hold.
+provider. The callers run beside them on the same cores. Each organization has its own person, so
+the portal's rate limits apply as usual.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from tests.integration.stack import Api, Databases, control, wait_for
 ALL_UP_WITHIN_S: Final = 120.0
 ALL_ON_THE_WIRE_WITHIN_S: Final = 120.0
 PATIENCE_S: Final = 180.0
-"""Of a caller, and of a socket that opens."""
+"""How long a caller or an opening socket waits."""
 FRAMES_WITHIN_S: Final = 120.0
 SAMPLE_EVERY_S: Final = 15.0
 TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -97,7 +98,7 @@ class Load:
     postgres: Process
     options: argparse.Namespace
     frames: dict[tuple[str, str], float] = field(default_factory=dict)
-    "when a socket held the news: by mitigation and status"
+    "when a socket received the event, by mitigation and status"
     events: int = 0
     answered_after: list[float] = field(default_factory=list)
 
@@ -130,12 +131,12 @@ class Load:
     # A burst
 
     async def _submit_all(self, people: list[Api]) -> dict[tuple[str, int], tuple[float, str]]:
-        """By client and mid: when its POST began, and the mitigation's id."""
+        """When each POST started, and the mitigation's id, by client and mid."""
         total = len(people) * self.options.requests
         refused: list[str] = []
         posted: dict[tuple[str, int], tuple[float, str]] = {}
         began = time.monotonic()
-        # One each: a pool that a thousand calls wait for is slower than the portal.
+        # One each: a pool with a thousand waiting calls is slower than the portal.
         client_of = {
             person.username: httpx.AsyncClient(
                 base_url=f"{self.stack.url}/api/v1/", timeout=PATIENCE_S
@@ -193,8 +194,8 @@ class Load:
         return arrived
 
     async def _notify_all(self, posted: dict[tuple[str, int], tuple[float, str]]) -> list[float]:
-        """The provider reports "mitigating" of each, one after the other, over as long as they were
-        submitted.
+        """The provider reports "mitigating" for each, one after the other, over the same time as
+        their submission.
         """
         state = control(self.stack, "northgate", "/state")["mitigations"]
         sent: dict[str, float] = {}
@@ -331,9 +332,9 @@ def _usage_of(pids: list[int]) -> _Usage:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             pages = Path(f"/proc/{pid}/statm").read_text().split()
         except FileNotFoundError:
-            continue  # a backend of PostgreSQL that ended meanwhile
+            continue  # a PostgreSQL backend that has exited since
         usage.cpu_s += (int(fields[11]) + int(fields[12])) / TICKS
-        # Without what is shared: PostgreSQL's backends all map the same buffers.
+        # Without shared memory: all PostgreSQL backends map the same buffers.
         usage.rss_bytes += (int(pages[1]) - int(pages[2])) * PAGE
     return usage
 

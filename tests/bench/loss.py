@@ -1,7 +1,7 @@
 """How long a request for mitigation takes on a line that loses most of its datagrams.
 
-Each run has a line of its own with a seed of its own, and many go on at once. Beside it, over the
-same lines, libcoap's client with the Confirmable retransmission of RFC 7252.
+Each run has its own line and seed, and many run in parallel. For comparison, libcoap's client with
+the Confirmable retransmission of RFC 7252 uses the same lines.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def measure(
 
 
 def _outcomes(condition: Condition, way: Way, options: argparse.Namespace) -> list[Outcome]:
-    """With a provider of its own: what earlier runs left there weighs on nobody."""
+    """With its own provider, so that leftovers of earlier runs cost nothing."""
     if way.runs == 0:
         return []
     with bench_provider("--terminating", "0") as provider:
@@ -161,7 +161,7 @@ async def _run_all(
 
 
 def _settings(options: argparse.Namespace) -> ClientSettings:
-    """Those of the client, but for what was asked to be different."""
+    """The client's settings, with the given changes."""
     settings = ClientSettings()
     if options.floor is not None:
         settings = replace(settings, retransmission=RetransmissionSettings(floor_s=options.floor))

@@ -1,8 +1,7 @@
-"""How long the way takes from a person to the wire and back.
+"""The latency from a person's request to the wire and back.
 
 Every process is real: PostgreSQL, Redis, web, signal worker, default worker, two simulated
-providers on loopback. Beside it, in the same run, what the same PUT costs with nothing but
-`dots_client` around it.
+providers on loopback. The same run also measures the same PUT with only `dots_client` around it.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from tests.integration.stack import Api, Databases, control, wait_for
 
 REQUESTS = "organizations/acme/mitigation-requests"
 LAST = 2**53
-"""Beyond every number: asks for no request, only for the count of them."""
+"""Above every number: lists no requests, only their count."""
 WARM_UP = 10
 NOTIFIED_WITHIN_S = 10.0
 
@@ -67,7 +66,7 @@ def _measure(stack: Stack, samples: int) -> None:
 
 
 def _post_to_put(stack: Stack, alice: Api, samples: int) -> Iterator[float]:
-    """From just before the POST to when the provider read the PUT's datagram, by one clock."""
+    """From just before the POST until the provider read the PUT's datagram, by one clock."""
     for number in range(WARM_UP + samples):
         prefix = f"{IPv6Address('2001:db8:10::1') + number}/128"
         seen = control(stack, "northgate", f"/requests?after={LAST}")["last"]
@@ -81,7 +80,7 @@ def _post_to_put(stack: Stack, alice: Api, samples: int) -> Iterator[float]:
 
 
 def _arrival(stack: Stack, mid: int, seen: int) -> float:
-    """When the first PUT of that mid arrived, in seconds since 1970; 0 if none has."""
+    """When the first PUT of that mid arrived, in seconds since 1970; 0 if none did."""
     requests = control(stack, "northgate", f"/requests?after={seen}")["requests"]
     arrivals = [
         one["at"]
@@ -92,7 +91,7 @@ def _arrival(stack: Stack, mid: int, seen: int) -> float:
 
 
 def _notification_to_frame(stack: Stack, alice: Api, samples: int) -> Iterator[float]:
-    """From when the provider sent the notification to when a page's socket holds the event."""
+    """From when the provider sent the notification until a page's socket received the event."""
     control(stack, "northgate", "/behaviour", {"status_delay_s": 3600})
     request = alice.post(REQUESTS, {"targets": {"prefixes": ["203.0.113.9/32"]}})
     path = wait_for(lambda: _own_path(stack, request["mitigations"][0]["mid"]))
@@ -125,7 +124,7 @@ def _frame(socket: ClientConnection, status: str) -> float:
 
 
 async def _bare_puts(provider: BenchProvider, samples: int) -> list[float]:
-    """One session with a provider that nobody else talks to."""
+    """One session with a private provider."""
     times = []
     async with dots_client.connect(
         provider.server(), provider.credentials, cuid=provider.cuid

@@ -1,4 +1,4 @@
-"""A simulated provider in a process of its own, which nobody else talks to."""
+"""A simulated provider in its own process, for one benchmark alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BenchProvider:
         return cuid_from_certificate(self.credentials.certificate_chain)
 
     def server(self, *, port: int | None = None) -> Server:
-        """Itself, or what stands before it at another port."""
+        """the provider, or a relay in front of it at another port"""
         return Server(name=server_name(NAME), host=LOOPBACK, port=port or self.port)
 
 
@@ -45,7 +45,7 @@ def scope(mid: int, *, lifetime: int = 3600) -> Scope:
 
 @contextmanager
 def bench_provider(*options: str) -> Iterator[BenchProvider]:
-    """Runs while the context does; `options` go to `python -m provider_simulator serve`."""
+    """Runs within the context; `options` go to `python -m provider_simulator serve`."""
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as name:
         directory = Path(name)
         make_pki(directory, providers=[NAME], clients=[NAME])

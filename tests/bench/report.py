@@ -1,4 +1,4 @@
-"""Numbers in words and tables, as docs/measurements.md holds them."""
+"""Numbers as text and tables, as docs/measurements.md contains them."""
 
 from __future__ import annotations
 
@@ -59,6 +59,6 @@ def in_seconds(seconds: float) -> str:
 
 
 def in_percent(share: float) -> str:
-    """Whole, but never rounded up to all."""
+    """As a whole percentage that is never rounded up to 100."""
     percent = 100 * share
     return f"{percent:.0f} %" if percent in (0, 100) else f"{min(percent, 99.9):.1f} %"

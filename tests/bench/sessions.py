@@ -1,6 +1,7 @@
-"""What many live sessions cost one process, and how they come back after the provider restarted.
+"""The cost of many live sessions in one process, and how they reconnect after a restart of the
+provider.
 
-The provider is a simulator in a process of its own; every session has a socket, a context and
+The provider is a simulator in its own process; every session has a socket, a context and
 heartbeats.
 """
 
@@ -24,7 +25,7 @@ from tests.bench.report import machine, percentile, say, table
 HEARTBEAT_INTERVAL_S: Final = 30.0
 SETTLED_AFTER_S: Final = 5.0
 DESCRIPTORS_EACH: Final = 4
-"""Handshakes that overtake each other have a socket each."""
+"""Overlapping handshake attempts have a socket each."""
 GIVEN_UP_AFTER_S: Final = 200.0
 KIB: Final = 1024
 
@@ -52,7 +53,7 @@ def _allow_descriptors(wanted: int) -> None:
 
 
 class Fleet:
-    """Sessions that come back by themselves, as the portal's do."""
+    """Sessions that reconnect on their own, as the portal's do."""
 
     def __init__(self, provider: BenchProvider, *, at_once: int) -> None:
         self.provider = provider
@@ -150,7 +151,7 @@ async def _peace(fleet: Fleet, options: argparse.Namespace) -> Row:
 
 
 async def _restart(fleet: Fleet, sessions: int, when: str) -> list[Row]:
-    """The provider says goodbye to all, and is back as soon as it has started."""
+    """The provider closes all sessions and accepts new ones as soon as it has restarted."""
     loop = asyncio.get_running_loop()
     stopped_at = loop.time()
     await asyncio.to_thread(fleet.provider.process.stop)

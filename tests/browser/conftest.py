@@ -25,7 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
-    # Last: Playwright keeps an event loop running, beside which no other test could start its own.
+    # Last, because Playwright keeps an event loop running, beside which no other test could start
+    # its own.
     items.sort(key=lambda item: here in item.path.parents)
 
 
@@ -34,7 +35,7 @@ def browser() -> Iterator[Browser]:
     program = chromium()
     if program is None:
         missing = "There is no Chromium. Install it, or name it: CHROMIUM=/path/to/chromium"
-        # A machine that skips what it should check would be green for nothing.
+        # A machine that skips these tests would pass without testing anything.
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
@@ -49,7 +50,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def portal(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Every process for real, on SQLite as in the demo; asked for after the browser, which may be
+    """Every process for real, on SQLite as in the demo. Requested after the browser, which may be
     missing.
     """
     with Stack(tmp_path_factory.mktemp("portal")) as stack:
@@ -66,7 +67,7 @@ def calm(portal: Stack) -> None:
 
 @pytest.fixture
 def context_of(browser: Browser, portal: Stack) -> Iterator[Callable[..., BrowserContext]]:
-    """A browser of one's own, for example `context_of(viewport={"width": 360, "height": 740})`."""
+    """A separate browser, for example `context_of(viewport={"width": 360, "height": 740})`."""
     opened: list[BrowserContext] = []
 
     def context_of(**options: object) -> BrowserContext:
@@ -90,7 +91,9 @@ def page_of(
     portal: Stack,
     _kept_cookies: dict[str, list[object]],
 ) -> Callable[..., Page]:
-    """A page somebody is signed in on; each person signs in once, since no code counts twice."""
+    """A page on which a person is signed in. Each person signs in once, since a code counts only
+    once.
+    """
 
     def page_of(username: str, **options: object) -> Page:
         context = context_of(**options)
@@ -111,7 +114,7 @@ _used_codes: set[tuple[str, str]] = set()
 
 
 def unused_code(secret: str) -> str:
-    """No code counts twice; the next one holds already."""
+    """A code counts only once; the next one is valid already."""
     now = time.time()
     codes = [one_time_code(secret, at)[0] for at in (now, now + CODE_LIFETIME_S)]
     code = next(code for code in codes if (secret, code) not in _used_codes)
@@ -120,7 +123,7 @@ def unused_code(secret: str) -> str:
 
 
 def sign_in(page: Page, portal: Stack, username: str, *, with_script: bool = True) -> None:
-    """By the pages, as a person does."""
+    """Signs in on the pages, as a person does."""
     page.goto("/sign-in")
     page.fill("[name=username]", username)
     page.fill("[name=password]", portal.secrets.passwords[username])
@@ -128,6 +131,6 @@ def sign_in(page: Page, portal: Stack, username: str, *, with_script: bool = Tru
     page.wait_for_url("**/sign-in/code*")
     page.fill("[autocomplete=one-time-code]", unused_code(portal.secrets.totp_secrets[username]))
     if not with_script:
-        # With it, the page sends itself after the sixth digit.
+        # With JavaScript, the page submits itself after the sixth digit.
         page.press("[autocomplete=one-time-code]", "Enter")
     page.wait_for_url("**/organizations/**")

@@ -1,4 +1,4 @@
-"""What holds for every page in a real browser: it fits 320 CSS px, and helps that need a script."""
+"""Every page in a real browser: it fits 320 CSS px, and its scripted helpers work."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_every_page_fits_320_px_and_is_accessible(
         assert page.evaluate(TOO_WIDE) == [], path
         violations = Axe().run(page).response["violations"]
         assert [(one["id"], one["nodes"][0]["html"]) for one in violations] == [], path
-        # What folds hide has to fit too.
+        # Collapsed content has to fit too.
         page.evaluate(
             "() => document.querySelectorAll('main details').forEach((one) => (one.open = true))"
         )
@@ -90,7 +90,7 @@ def test_enter_moves_to_the_button_and_submits_only_from_it(portal: Stack, page_
     page.get_by_label("Something else").press("Enter")
 
     expect(page.locator("#send")).to_be_focused()
-    # The check of what was typed renders the button again; the focus stays on it.
+    # The check of the typed values renders the button again; the focus stays on it.
     expect(page.locator("#other-e")).to_contain_text("300 is more than 255")
     expect(page.locator("#send")).to_be_focused()
     assert page.url.endswith("/requests/new")

@@ -29,7 +29,7 @@ expect.set_options(timeout=WITHIN_MS)
 
 @pytest.fixture
 def line(portal: Stack) -> Iterator[TcpProxy]:
-    """The way from the browser to the portal. It can fall silent without closing anything."""
+    """The connection from the browser to the portal. It can fall silent without closing."""
     with proxied(portal.web_port) as proxy:
         yield proxy
 
@@ -69,7 +69,7 @@ def assert_live(page: Page) -> None:
 
 
 def assert_lost(page: Page) -> None:
-    """Nothing on the page claims to be live, and a person can do something about it."""
+    """Nothing on the page claims to be live, and the page offers a way out."""
     banner = page.locator("#banner")
     expect(indicator(page)).to_contain_text(re.compile(rf"Reconnecting {CLOCK}"))
     expect(indicator(page)).to_have_class(re.compile("live--off"))
@@ -110,7 +110,7 @@ def test_a_frozen_connection_is_lost_until_it_forwards_again(
     expect(watching.locator(".crumb .chip")).to_contain_text(re.compile(rf"as of {CLOCK}"))
     assert Axe().run(watching).response["violations"] == []
 
-    # The page shows the changes made meanwhile before it calls itself live.
+    # The page shows the changes made in the meantime before it calls itself live.
     (there,) = [
         one
         for one in control(portal, "northgate", "/state")["mitigations"]
@@ -148,7 +148,7 @@ def test_a_connection_that_freezes_early_is_lost_on_every_page(
         assert_lost(page)
     line.mend()
     for page in pages:
-        # A page may retry by itself before this line runs: then the button is gone.
+        # A page may retry on its own before this line runs: then the button is gone.
         page.evaluate("document.querySelector('[data-try]')?.click()")
     for page in pages[:3]:
         assert_back(page)

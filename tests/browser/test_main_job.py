@@ -1,6 +1,4 @@
-"""Steps 1 to 5 of the main job, as a person does them, in a real browser and against a real
-provider.
-"""
+"""Steps 1 to 5 of the main job, as a person does them, in a real browser with a real provider."""
 
 from __future__ import annotations
 
@@ -25,13 +23,13 @@ expect.set_options(timeout=WITHIN_MS)
 
 
 def filtering(portal: Stack, prefix: str) -> list[dict[str, Any]]:
-    """What the provider believes to filter for that prefix."""
+    """The mitigations that the provider itself holds for that prefix."""
     found: list[dict[str, Any]] = control(portal, "northgate", "/state")["mitigations"]
     return [one for one in found if one["scope"]["target-prefix"] == [prefix] and one["status"] < 5]
 
 
 def status(page: Page) -> Any:
-    """The status chip of the request's own page."""
+    """The status badge of the request's page."""
     return page.locator(".crumb [data-status]")
 
 
@@ -56,7 +54,7 @@ def test_a_person_requests_mitigation_follows_it_and_terminates_it(
 
     (there,) = filtering(portal, "203.0.113.64/27")
 
-    # A colleague's page moved by itself; the other organization's says nothing.
+    # A colleague's page updated by itself; the other organization's page shows nothing.
     expect(colleague.locator("article.card [data-status]").first).to_have_attribute(
         "data-status", "mitigating"
     )
@@ -94,7 +92,7 @@ def test_a_reopened_laptop_shows_the_current_state(
     expect(status(alice)).to_have_attribute("data-status", "mitigating")
     (there,) = filtering(portal, "203.0.113.130/32")
 
-    # Being offline ends no socket that is open, so its server goes away beneath it.
+    # Going offline closes no open socket, so the test stops the server as well.
     alice.context.set_offline(True)
     portal["web"].restart()
     expect(alice.get_by_text("Reconnecting")).to_be_visible()

@@ -1,6 +1,4 @@
-"""The next provider asked by hand and one withdrawn alone, as a person does it, against two real
-providers.
-"""
+"""A person asks the next provider manually and withdraws one alone, with two real providers."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ def _quick(portal: Stack) -> Iterator[None]:
 
 
 def filtering(portal: Stack, provider: str) -> list[dict[str, Any]]:
-    """What the provider believes to filter for the target."""
+    """The mitigations that the provider itself holds for the target."""
     found: list[dict[str, Any]] = control(portal, provider, "/state")["mitigations"]
     return [one for one in found if one["scope"]["target-prefix"] == [TARGET] and one["status"] < 5]
 
@@ -73,7 +71,7 @@ def test_a_person_asks_the_next_provider_manually_and_withdraws_the_late_one(
     (there,) = filtering(portal, "tidewall")
     assert filtering(portal, "northgate") == []
 
-    # The first one wakes up: both stay, and the page says so.
+    # The first one answers: both stay, and the page says so.
     control(portal, "northgate", "/behaviour", {"accept": "always"})
     expect(provider_card(alice, "Northgate")).to_contain_text(
         "Reports that it is filtering.", timeout=WITHIN_MS
@@ -82,7 +80,7 @@ def test_a_person_asks_the_next_provider_manually_and_withdraws_the_late_one(
         "Northgate accepted late. Tidewall stays on until you withdraw it."
     )
 
-    # Two interactions: the question says what will come through.
+    # Two interactions: the question says which traffic will come through.
     provider_card(alice, "Northgate").get_by_text("Withdraw Northgate only…").click()
     expect(provider_card(alice, "Northgate")).to_contain_text("Tidewall goes on filtering.")
     provider_card(alice, "Northgate").get_by_role("button", name="Withdraw", exact=True).click()
@@ -94,7 +92,7 @@ def test_a_person_asks_the_next_provider_manually_and_withdraws_the_late_one(
     assert filtering(portal, "northgate") == []
     assert [one["mid"] for one in filtering(portal, "tidewall")] == [there["mid"]]
 
-    # Whom a person withdrew can be asked again: a new mitigation, the same card.
+    # A withdrawn provider can be asked again: a new mitigation on the same card.
     provider_card(alice, "Northgate").get_by_role("button", name="Ask Northgate again now").click()
     expect(provider_card(alice, "Northgate")).to_contain_text(
         "Reports that it is filtering.", timeout=WITHIN_MS
@@ -125,7 +123,7 @@ def test_the_page_offers_a_call_and_a_retry_when_all_refuse(portal: Stack, page_
         "Tidewall reports it is filtering", timeout=WITHIN_MS
     )
 
-    # Whom gateways kept it from is asked once they are fixed, and only by hand.
+    # A provider behind looping gateways is retried only manually, once they are fixed.
     control(portal, "northgate", "/behaviour", {"hop_loop": None})
     provider_card(alice, "Northgate").get_by_role("button", name="Ask Northgate again now").click()
     expect(provider_card(alice, "Northgate")).to_contain_text(

@@ -1,5 +1,5 @@
-"""A request for a part of protected addresses: the page warns while it is typed, and sends it for
-both.
+"""A request for a part of the protected addresses: the page warns while it is typed, and sends one
+request for both.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What a person pastes is put right by one button, with JavaScript and without, and nothing else is
-lost.
+"""One button corrects what a person pasted, with JavaScript and without, and keeps the rest of the
+form.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Would it work now? A drill as a person runs it, against real providers; and the report on
-paper.
-"""
+"""The readiness page: a drill as a person runs it, with real providers, and the printed report."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from tests.integration.stack import control
 
 PageOf = Callable[..., Page]
 WITHIN_MS = 60_000
-"""A drill is given 75 s; on a busy machine it takes a few of them."""
+"""A drill may take 75 s; on a busy machine it takes a few."""
 SIZES = ((360, 740), (768, 900), (1280, 900))
 
 pytestmark = pytest.mark.usefixtures("calm")

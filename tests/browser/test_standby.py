@@ -1,5 +1,5 @@
-"""A plan as people meet it: prepared, held, contact lost, activated by the provider, told
-afterwards, activated by hand.
+"""The life of a plan on the pages: prepared, held, contact lost, activated by the provider,
+reported afterwards, activated manually.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
     alice.locator("article.card h2 a").first.click()
     alice.get_by_text("Terminate…").first.click()
     expect(alice.locator("#terminate .ask-end")).to_contain_text("The plan is then off")
-    # The way that keeps the plan: two interactions, and nobody has to switch it on anew.
+    # Stopping and keeping the plan: two interactions, and the plan does not have to be turned on
+    # again.
     alice.goto(alice.url.partition("#")[0])
     alice.get_by_text("Stop filtering…").click()
     expect(alice.locator("#stop .ask-end")).to_contain_text("Northgate will hold the plan again")
@@ -77,7 +78,7 @@ def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
     expect(alice.locator("h1")).to_contain_text("Both providers report they are filtering")
     alice.get_by_text("Terminate…").first.click()
     alice.get_by_role("button", name="Terminate now").click()
-    # The answer is awaited: a browser that is closed on its way to a page may hang.
+    # Wait for the answer: closing a browser during navigation may hang.
     expect(status(alice)).to_have_attribute("data-status", re.compile("terminat"))
 
 

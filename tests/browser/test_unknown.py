@@ -23,7 +23,7 @@ WITHIN_MS = 60_000
 
 @pytest.fixture
 def orphans(portal: Stack) -> None:
-    """Made at Northgate under acme's identity, by a program that the portal knows nothing of."""
+    """Made at Northgate under acme's identity, by a program that the portal does not know."""
     behaviour = {"accept": "always", "status_delay_s": 0.1, "terminating_s": 1}
     control(portal, "northgate", "/behaviour", behaviour)
     with ThreadPoolExecutor(1) as beside_playwrights_loop:

@@ -1,5 +1,5 @@
-"""The preview before a request and the wire journal after it, at the sizes people have, without a
-word of script if need be.
+"""The preview before a request and the wire journal after it, at common screen sizes, and without
+JavaScript.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def alice(page_of: PageOf) -> Page:
 
 @pytest.fixture
 def asked(alice: Page, portal: Stack) -> Iterator[str]:
-    """A request that a provider mitigates; it is ended afterwards."""
+    """A request that a provider mitigates; it is terminated afterwards."""
     alice.goto(NEW)
     alice.get_by_label("Something else").fill("203.0.113.131")
     alice.get_by_role("button", name="Preview").click()
@@ -57,7 +57,8 @@ def assert_fits_and_is_accessible(page: Page) -> None:
 
 def test_the_journal_shows_the_messages_that_were_previewed(alice: Page, asked: str) -> None:
     alice.get_by_role("link", name="Wire journal").click()
-    # It is written down beside the work, up to FLUSH_S later, and its page stands still.
+    # The journal is written in the background, up to FLUSH_S later, and its page does not update
+    # itself.
     reported = alice.locator(".wire").get_by_text("Northgate reports: mitigating")
     for _ in range(WRITTEN_WITHIN_S):
         if reported.count():

@@ -1,5 +1,5 @@
-"""`python -m tests.conformance` writes docs/conformance.md to stdout; exit status 1 when a rule is
-left over.
+"""`python -m tests.conformance` writes docs/conformance.md to stdout; exit status 1 if a rule has
+neither test nor reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The rules of RFC 9132, which tests show them, and why some are not shown."""
+"""The rules of RFC 9132, the tests that show them, and the reasons why some have none."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def exemptions() -> dict[str, Exemption]:
 
 
 def shown_in(tests: Path) -> dict[str, list[Shown]]:
-    """Rule id to the tests below `tests` that show it."""
+    """The tests below `tests` that show each rule, by rule id."""
     found: dict[str, set[Shown]] = {}
     for path in sorted(tests.rglob("test_*.py")):
         for function in _functions(ast.parse(path.read_text(), str(path))):
@@ -91,7 +91,7 @@ def contradictions(
     exempt: Mapping[str, Exemption],
     shown: Mapping[str, list[Shown]],
 ) -> list[str]:
-    """What is wrong, as sentences; empty when every rule is either shown or has its reason."""
+    """Every contradiction as a sentence; empty if every rule has a test or a reason."""
     wrong = [
         f"{rule_id} has neither a test nor a reason in {EXCEPTIONS.name}"
         for rule_id in sorted(listed.keys() - shown.keys() - exempt.keys())

@@ -49,7 +49,7 @@ class Portal:
     def sign_in(self, username: str, password: str) -> None:
         """With the second factor of the first time.
 
-        A code works once, so that one must be half a minute ago.
+        A code works only once, so the previous one must be half a minute old.
         """
         self._page("/sign-in")
         self._send("/sign-in", username=username, password=password)

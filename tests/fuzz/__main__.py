@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing: `pip install atheris==3.0.0`, then `python -m tests.fuzz
 codec|messages|datagrams [-max_total_time=300 and other options of libFuzzer]`.
 
-What it found is written to `crash-*` in the current folder; `python -m tests.fuzz codec crash-…`
+It writes what it finds to `crash-*` in the current folder; `python -m tests.fuzz codec crash-…`
 repeats it.
 """
 

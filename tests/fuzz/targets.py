@@ -1,6 +1,6 @@
 """What is fed with arbitrary bytes.
 
-A target returns, whatever it is given; an exception is a finding.
+A target must return for any input; an exception is a finding.
 """
 
 from __future__ import annotations
@@ -72,9 +72,7 @@ def codec(data: bytes) -> None:
 
 
 def messages(data: bytes) -> None:
-    """CoAP in a datagram and in a stream, as far as the site: paths, and the journal of
-    the wire.
-    """
+    """CoAP in datagrams and streams, up to the site: paths, and the wire journal."""
     with suppress(MalformedMessage):
         _look_at(read_datagram(data, max_bytes=MAX_INCOMING_BYTES))
     half = len(data) // 2
@@ -143,7 +141,7 @@ def _shake_hands(server: DtlsServer, authority: Authority, sent: list[bytes]) ->
 
 
 def seeds(name: str) -> list[bytes]:
-    """Sound inputs to begin with."""
+    """Valid inputs to start from."""
     if name == "datagrams":
         client = DtlsEngine.client(
             client_context(Authority().client()), peer_name="provider.example", mtu=MTU

@@ -1,4 +1,4 @@
-"""The targets themselves, on sound inputs and on a few thousand broken ones."""
+"""The targets themselves, with valid inputs and some thousand broken ones."""
 
 from __future__ import annotations
 

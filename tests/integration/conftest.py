@@ -49,7 +49,7 @@ def _django_db_helper(
 ) -> Iterator[None]:
     """In this folder `db` and `pytest.mark.django_db` mean PostgreSQL, with real commits.
 
-    SQLite ignores row locks, and a rolled-back test shows nobody else what it wrote.
+    SQLite ignores row locks, and other connections cannot see what a rolled-back test wrote.
     """
     with django_db_blocker.unblock(), default_database(_migrated):
         yield
@@ -57,7 +57,7 @@ def _django_db_helper(
 
 
 def _empty_every_table() -> None:
-    # Not `flush`: it trips over the tables of models that were swapped for our own.
+    # Not `flush`: it fails on the tables of models that ours replace.
     with connections["default"].cursor() as cursor:
         cursor.execute(
             (
@@ -96,7 +96,7 @@ def default_database(settings: dict[str, Any]) -> Iterator[None]:
 def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Every process for real, on PostgreSQL.
 
-    One for the tests of a file, which may restart what they kill.
+    One stack for the tests of a file, which may restart what they kill.
     """
     with Stack(
         tmp_path_factory.mktemp("stack"), database_url=databases.make("portal_stack")
@@ -106,7 +106,7 @@ def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def api_as(stack: Stack) -> Iterator[Callable[[str], Api]]:
-    """A person's program; one sign-in each, since no code counts twice."""
+    """A person's program. Each person signs in once, since a code counts only once."""
     signed_in: dict[str, Api] = {}
 
     def api_as(username: str) -> Api:

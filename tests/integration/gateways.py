@@ -37,7 +37,7 @@ for subscription in provider.subscriptions.select_related("organization"):
 
 @dataclass
 class Gateway:
-    """One gateway process, which may be started again with another provider behind it."""
+    """One gateway process, which may be restarted with another provider behind it."""
 
     process: Process
     name: str
@@ -53,7 +53,7 @@ class Gateway:
         return bool(self.state()["upstream"]["is_up"])
 
     def lead_to(self, stack: Stack, key: str, port: int) -> None:
-        """Start, with whoever answers at that port behind it."""
+        """Start it in front of the server at that port."""
         self.process.stop()
         program = self.process.program
         self.process.program = replace(program, command=self._command(stack, key, port))
@@ -72,7 +72,9 @@ class Gateway:
 
 
 def prepare(stack: Stack, provider: str) -> dict[str, Gateway]:
-    """Certificates for all, a place in the provider's books, and gateways that do not run yet."""
+    """Make certificates for all, an entry in the provider's configuration, and gateways that do not
+    run yet.
+    """
     words = [word for one in (provider, *NAMES) for word in ("--provider", one)]
     words += [word for one in (*CLIENTS, *NAMES) for word in ("--client", one)]
     make = Program(
@@ -93,7 +95,7 @@ def prepare(stack: Stack, provider: str) -> dict[str, Gateway]:
 
 
 def point_at(stack: Stack, provider: str, gateway: Gateway) -> None:
-    """As staff would: the provider is reached through the gateway, with certificates of its own."""
+    """As staff would: reach the provider through the gateway, with the gateway's certificates."""
     settings = {
         "pki": str(stack.pki / gateway.name),
         "provider": provider,

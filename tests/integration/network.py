@@ -1,4 +1,4 @@
-"""The network between the portal and what it talks to, to be watched and cut."""
+"""The network between the portal and its peers, which tests can watch and cut."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ T = TypeVar("T")
 
 @contextmanager
 def watched(stack: Stack, provider: str) -> Iterator[Relay]:
-    """Lead every datagram of that provider's sessions through a relay, which notes when and whose
-    it was.
+    """Lead every datagram of that provider's sessions through a relay, which records time and
+    source.
 
-    Sessions that are up follow within 30 s: start this before them, or restart the signal workers.
+    Established sessions follow within 30 s: start this before them, or restart the signal workers.
     """
     simulator = stack.simulator(provider)
     with _beside(relaying(simulator.signal_port)) as (relay, _loop):
@@ -46,7 +46,7 @@ def watched(stack: Stack, provider: str) -> Iterator[Relay]:
 
 @contextmanager
 def _beside(work: AbstractAsyncContextManager[T]) -> Iterator[tuple[T, asyncio.AbstractEventLoop]]:
-    """Run it in a loop of its own thread, beside a test that blocks."""
+    """Run it in the loop of another thread, beside a test that blocks."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="network", daemon=True)
     thread.start()
@@ -85,7 +85,7 @@ def udp_ports(process: Process) -> set[int]:
 
 
 def sent_from(relay: Relay, ports: set[int], *, since: float = 0.0) -> list[Passage]:
-    """Datagrams to the provider from those ports. `since`: of `time.monotonic`."""
+    """Datagrams to the provider from those ports. `since`: a time of `time.monotonic`."""
     return [
         passage
         for passage in list(relay.passages)
@@ -94,7 +94,7 @@ def sent_from(relay: Relay, ports: set[int], *, since: float = 0.0) -> list[Pass
 
 
 class TcpProxy:
-    """A way to a TCP server that can fall silent: what is sent is neither refused nor delivered."""
+    """A proxy to a TCP server that can fall silent: it neither refuses nor delivers."""
 
     def __init__(self, port: int, server_port: int, loop: asyncio.AbstractEventLoop) -> None:
         self.port = port
@@ -124,7 +124,7 @@ class TcpProxy:
         self._is_open.set()
         for stream in list(self._streams):
             stream.transport.abort()
-        # Its pumps see the end and are done.
+        # Its pumps see the end of the stream and finish.
         await asyncio.sleep(SETTLING_S)
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -139,7 +139,7 @@ class TcpProxy:
 
 @contextmanager
 def proxied(server_port: int, *, tls: ssl.SSLContext | None = None) -> Iterator[TcpProxy]:
-    """With `tls`, clients speak TLS to it, and it speaks plainly to the server."""
+    """With `tls`, clients use TLS to the proxy, which connects to the server without it."""
     with _beside(_proxying(server_port, tls)) as (proxy, _loop):
         yield proxy
 

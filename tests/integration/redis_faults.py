@@ -1,4 +1,4 @@
-"""Errors that Redis may answer: each fault begins and ends on a server that keeps running."""
+"""Errors that Redis may answer: each fault starts and ends on a running server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOBODY_LISTENS: Final = "1"
 LOADING_VALUES: Final = 20
 LOADING_VALUE_BYTES: Final = 1 << 20
 LOADING_DELAY_US: Final = 200_000
-"""With each value: it loads for 4 s, and answers -LOADING meanwhile."""
+"""Per value: loading takes 4 s, during which it answers -LOADING."""
 
 Fault = Callable[[Stack], AbstractContextManager[None]]
 

@@ -1,4 +1,4 @@
-"""Servers that stand beside or in front of PostgreSQL: a standby, and a pooler."""
+"""Servers beside or in front of PostgreSQL: a standby, and a pooler."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ from local_stack.processes import Process, Program
 from local_stack.servers import NOBODY, Postgres
 
 POOLED: Final = 4
-"""Server connections that all clients of the pooler share: fewer than the portal's
-processes use.
-"""
+"""Server connections shared by all clients of the pooler: fewer than the portal's processes use."""
 
 
 class Standby(Postgres):
@@ -60,7 +58,7 @@ def running(server: Server) -> Iterator[Server]:
 
 @contextmanager
 def pgbouncer(server: Postgres) -> Iterator[int]:
-    """The port of a PgBouncer in transaction mode, with no setting made for the portal."""
+    """The port of a PgBouncer in transaction mode, without any setting for the portal."""
     executable = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if executable is None:
         if os.environ.get("CI") == "true":

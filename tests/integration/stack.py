@@ -1,4 +1,4 @@
-"""What the integration tests and the bench share: the running portal, seen from outside."""
+"""Shared by the integration tests and the benchmarks: the running portal, from outside."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def wait_for(condition: Callable[[], T], *, within_s: float = 20.0) -> T:
-    """The first true answer; a failure that shows the last one when time is up."""
+    """The first true answer; a timeout fails and shows the last one."""
     deadline = time.monotonic() + within_s
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"not within {within_s} s; last: {answer!r}"
@@ -33,11 +33,11 @@ def wait_for(condition: Callable[[], T], *, within_s: float = 20.0) -> T:
 
 
 class Databases:
-    """New, empty databases on the server that DATABASE_URL names, else on one of our own."""
+    """New, empty databases on the server of DATABASE_URL, or on a private one."""
 
     def __init__(self, given_url: str) -> None:
         self.own = None if given_url else Postgres()
-        "the server, where it is one of our own"
+        "the private server, if there is one"
         if self.own is not None:
             self.own.start()
         self._given_url = given_url
@@ -100,7 +100,7 @@ class Api:
         return self._done(self._client.post(path, json=body or {}, headers=headers))
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """The bare answer, whatever its status."""
+        """The response, whatever its status."""
         return self._client.request(method, path, **options)
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ class Api:
 
 
 class Pages:
-    """A person's browser without one: signed in by the forms, reads pages as text."""
+    """A person's pages without a browser: signs in with the forms, reads pages as text."""
 
     def __init__(self, stack: Stack, username: str) -> None:
         self._client = httpx.Client(
@@ -123,14 +123,14 @@ class Pages:
         self._send("/sign-in/code", code=code)
 
     def text(self, path: str) -> str:
-        """What a page says, without its markup."""
+        """The text of a page, without its markup."""
         answer = self.get(path)
         assert answer.is_success, f"{answer.status_code}: {path}"
         bare = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
         return " ".join(html.unescape(bare).split())
 
     def get(self, path: str) -> httpx.Response:
-        """The bare answer, whatever its status."""
+        """The response, whatever its status."""
         return self._client.get(path)
 
     def close(self) -> None:
@@ -144,8 +144,8 @@ class Pages:
 
 
 def control(stack: Stack, provider: str, path: str, body: Any = None) -> Any:
-    """Ask or tell a simulated provider: `control(stack, "northgate", "/behaviour",
-    {"loss": 0.5})`.
+    """Read or control a simulated provider: `control(stack, "northgate", "/behaviour", {"loss":
+    0.5})`.
     """
     url = stack.simulator(provider).control_url + path
     answer = (

@@ -1,4 +1,4 @@
-"""Providers, workers and brokers that die in between: nothing asked is lost, nothing is asked
+"""Providers, workers and brokers that die in the middle: no request is lost, and none is sent
 twice.
 """
 
@@ -81,7 +81,7 @@ def test_no_request_is_lost_while_the_broker_is_down(stack: Stack, api_as: ApiAs
 
     request = submit(alice, prefix)
 
-    # The sweep of the signal worker sees the rows without a wake-up.
+    # The signal worker's sweep finds the rows without a wake-up.
     wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1, within_s=30)
     stack["redis"].start()
     stack["redis"].wait_until_ready()
@@ -116,7 +116,7 @@ def test_a_silent_crash_of_a_provider_is_detected_and_the_request_sent_again(
     control(stack, "northgate", "/crash", {})
     assert believed(stack, "northgate", prefix) == []
 
-    # Nobody says goodbye: silence is noticed, a new session is made beside the old one.
+    # No close_notify: the portal notices the silence and opens a new session beside the old one.
     wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1, within_s=90)
     wait_for(lambda: shown(alice, request["id"])["status"] in ("in_progress", "mitigating"))
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
@@ -158,7 +158,7 @@ def test_a_request_gets_through_a_network_that_blocks_udp(stack: Stack, api_as: 
 
 
 async def _take_cuid_of_acme(stack: Stack) -> str:
-    """globex's client at Northgate, badly configured, asks under acme's cuid."""
+    """globex's misconfigured client at Northgate sends a request under acme's cuid."""
     pki = stack.pki / "northgate"
     simulator = stack.simulator("northgate")
     server = dots_client.Server(

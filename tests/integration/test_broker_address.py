@@ -1,4 +1,4 @@
-"""Redis behind TLS, behind a name that moves to another server, and behind an unknown name."""
+"""Redis behind TLS, behind a host name that moves to another server, and behind an unknown name."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def address(stack: Stack, front: TcpProxy, query: str = "") -> str:
     return f"rediss://:{stack.secrets.redis_password}@{LOOPBACK}:{front.port}/0?{query}"
 
 
-# Each Redis client of the portal, made from the URL as in the settings.
+# Each Redis client of the portal, created from the URL as in the settings.
 
 
 def ask_broker(url: str) -> None:
@@ -195,7 +195,7 @@ def log_of(process: Process) -> str:
 def test_every_client_follows_a_host_name_that_moves_to_another_server(
     stack: Stack, front: TcpProxy, api_as: ApiAs, tmp_path: Path
 ) -> None:
-    """The old master is a replica now, and the connections to it are still open."""
+    """The old master is now a replica, and the connections to it are still open."""
     alice = api_as("alice")
     password, port = stack.secrets.redis_password, free_port()
     process = Process(
@@ -229,7 +229,7 @@ def test_every_client_follows_a_host_name_that_moves_to_another_server(
 
 
 def tasks_done(server: redis.Redis) -> dict[str, int]:
-    """How often the signal worker ran each task, as it reports through this server; empty while it
+    """How often the signal worker ran each task, as reported through this server; empty while it
     does not answer.
     """
     kwargs: dict[str, Any] = server.connection_pool.connection_kwargs

@@ -1,5 +1,5 @@
-"""Redis refuses, hangs, answers garbage or is gone: no worker ends, no session closes, and all
-recovers by itself.
+"""Redis refuses, hangs, answers garbage or is down: no worker exits, no session closes, and
+everything recovers on its own.
 """
 
 from __future__ import annotations

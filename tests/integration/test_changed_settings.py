@@ -19,7 +19,7 @@ NOBODY = 9
 
 
 def save(stack: Stack, port: int) -> int:
-    """As the admin does; the port of before."""
+    """As the admin does; the previous port."""
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         (before,) = connection.execute(
             "SELECT port FROM providers_provider WHERE short_name = 'Northgate'"

@@ -1,4 +1,4 @@
-"""Every way in which PostgreSQL is away, done for real: each is recognized, and no mistake of ours
+"""Every way in which PostgreSQL can be away, for real: each is recognized, and no error of ours
 counts as one.
 """
 
@@ -142,7 +142,7 @@ def test_a_serialization_failure_counts_as_away(
 def test_a_deadlock_counts_as_away(
     portal: BaseDatabaseWrapper, other: psycopg.Connection[Any]
 ) -> None:
-    other.execute("SET deadlock_timeout = '1min'")  # so that it is ours that gives way
+    other.execute("SET deadlock_timeout = '1min'")  # so that ours is the one that fails
     others = threading.Thread(
         target=other.execute, args=("UPDATE things SET words = 'c' WHERE id = 1",)
     )
@@ -231,7 +231,7 @@ def test_a_stopped_server_counts_as_away_and_is_used_again_after_its_return(
         "INSERT INTO things VALUES (1, 'one')",
         "INSERT INTO things VALUES (NULL)",
         "INSERT INTO things VALUES (3000000000)",
-        # Too much for a page of an index: PostgreSQL's driver calls it operational.
+        # Too large for a page of an index: PostgreSQL's driver calls it operational.
         "INSERT INTO things SELECT 3, string_agg(md5(n::text), '') FROM generate_series(1, 2000) n",
         "SELECT 1 / 0",
         "SELECT * FROM nothing",
@@ -277,7 +277,7 @@ def shown(setting: str) -> str:
 def test_a_connection_to_a_standby_is_closed(
     server: Postgres, django_db_blocker: DjangoDbBlocker
 ) -> None:
-    """A name that led to the standby for a moment would otherwise hold the portal there for an
+    """A name that led to the standby for a moment would otherwise keep the portal there for an
     hour.
     """
     with (

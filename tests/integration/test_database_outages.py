@@ -1,4 +1,4 @@
-"""The whole portal while PostgreSQL is read-only, fails over, or stands behind a pooler."""
+"""The whole portal while PostgreSQL is read-only, fails over, or is behind a pooler."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_pages_still_open_while_the_database_is_read_only(
 def test_a_fail_over_to_the_other_host_needs_no_operator(
     stack: Stack, primary: Postgres, standby: Standby, api_as: ApiAs, bob: Pages
 ) -> None:
-    """The last test on the pair: there is no way back."""
+    """The last test on the pair: a failover cannot be undone."""
     alice, prefix = api_as("alice"), "203.0.113.77/32"
     pids = [process.pid for process in stack.processes]
     primary.process.kill()

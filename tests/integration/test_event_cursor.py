@@ -1,5 +1,5 @@
-"""Writers and consumers of one organization's log at the same moment, on PostgreSQL: no number is
-skipped, none comes twice.
+"""Concurrent writers and consumers of one organization's log on PostgreSQL: no number is skipped,
+none comes twice.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ AT_MOST_S = 30.0
 
 
 class GaveUp(Exception):
-    """The transaction of a writer that changes its mind."""
+    """A writer rolls its transaction back."""
 
 
 def append(organization: Organization) -> int:

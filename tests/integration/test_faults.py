@@ -1,5 +1,5 @@
-"""A quick set of what `python -m tests.integration.faults` does at length; and that its checker can
-see.
+"""A quick subset of `python -m tests.integration.faults`, and tests that its checker
+finds errors.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The portal asks a provider through a real gateway: what reaches the far end, and what people are
-told.
+"""Requests to a provider through a real gateway: what reaches the provider, and what the
+pages say.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def test_a_request_lives_at_the_provider_behind_the_gateway(
     wait_for(lambda: believed(stack, "northgate", prefix)[0]["attack_status"] is not None)
     there_now = f"/mitigations/{there['cuid']}/{there['mid']}/status"
     control(stack, "northgate", there_now, {"status": 3})
-    # Pushed, not polled: it is here before the next question is due.
+    # Pushed, not polled: it arrives before the next poll is due.
     wait_for(lambda: shown(alice, request["id"])["status"] == "attack_stopped", within_s=5)
 
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
@@ -125,7 +125,7 @@ def test_a_dead_provider_behind_its_gateway_is_not_shown_as_filtering(
         )
         assert "Northgate says" not in said
 
-        # The gateway is heard all the while; of the provider there is no word for three heartbeats.
+        # The gateway is heard throughout; from the provider nothing came for three heartbeats.
         with psycopg.connect(stack.database_url) as connection:
             connection.execute(
                 "UPDATE mitigations_mitigation SET last_heard_at = last_heard_at - interval '2 min'"

@@ -1,6 +1,4 @@
-"""People act on a request while its providers report without pause: nobody waits for who waits for
-them.
-"""
+"""People act on a request while its providers report continuously, without deadlocks."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ AT_MOST_S: Final = 30.0
 
 
 class Reporter(threading.Thread):
-    """One provider's reports of `mitigation_id`, and what a poll repeats of all."""
+    """One provider's reports of `mitigation_id`, and the repeated ones of a poll for all."""
 
     def __init__(self, mitigation_id: UUID, every: list[UUID]) -> None:
         super().__init__()
@@ -72,7 +70,7 @@ class Reporter(threading.Thread):
 
 @contextmanager
 def reporting(mitigations: list[UUID]) -> Iterator[list[Reporter]]:
-    """Two for each: they overtake each other, too."""
+    """Two for each, which also overtake each other."""
     reporters = [Reporter(one, mitigations) for one in (*mitigations, *mitigations)]
     for reporter in reporters:
         reporter.start()
@@ -116,7 +114,7 @@ def test_user_actions_and_provider_reports_do_not_block_each_other(
 def test_staff_and_members_change_an_organization_concurrently(
     acme: Organization, dana: User, mo: User, acme_northgate: Subscription
 ) -> None:
-    """Each takes the locks of docs/locking.md in its order, so that no two wait for each other."""
+    """Each takes the locks of docs/locking.md in their order, so that no deadlock occurs."""
     people = [UserFactory.create() for _ in range(CHANGES)]
 
     def repeat(act: Callable[[int], object]) -> Callable[[], None]:

@@ -1,5 +1,5 @@
-"""Ask, watch, end: through the API and the socket, checked against what the provider itself
-believes.
+"""Request, follow, terminate: through the API and the socket, compared with the state of the
+provider itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REQUESTS = "organizations/acme/mitigation-requests"
 
 @pytest.fixture
 def calm(stack: Stack) -> None:
-    """Both providers help at once and their attacks last."""
+    """Both providers help immediately and their attacks last."""
     for provider in ("northgate", "tidewall"):
         behaviour = {"accept": "always", "status_delay_s": 0.2, "attack_ends_after_s": None}
         control(stack, provider, "/behaviour", behaviour)
@@ -48,7 +48,7 @@ def socket(stack: Stack, token: str, after: int = 0) -> ClientConnection:
 
 
 def until(events: ClientConnection, type_: str, **data: Any) -> dict[str, Any]:
-    """The next event of that type that carries `data`."""
+    """The next event of that type that contains `data`."""
     while True:
         event: dict[str, Any] = json.loads(events.recv(timeout=20))
         if event["type"] == type_ and data.items() <= event["data"].items():
@@ -152,8 +152,8 @@ def test_the_next_provider_is_asked_after_a_refusal(
     assert second["status"] == "mitigating"
     assert believed(stack, "northgate", prefix) == []
     assert len(believed(stack, "tidewall", prefix)) == 1
-    # A provider that refused holds nothing: after the question whether the mid is in use there are
-    # no polls.
+    # A provider that refused holds nothing: after the check whether the mid is in use there are no
+    # polls.
     asked = control(stack, "northgate", "/requests")["requests"]
     own = [one for one in asked if (one["client"], one["mid"]) == ("acme", first["mid"])]
     assert [one["method"] for one in own if one["method"] != "PUT"] == ["GET"]

@@ -1,5 +1,5 @@
 """Providers that do what RFC 9132 forbids or does not expect: protection neither lapses nor is
-switched off by us.
+switched off by the portal.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _as_any_other_again(stack: Stack) -> Iterator[None]:
 
 
 def asked(stack: Stack, after: int, mid: int, method: str) -> list[dict[str, Any]]:
-    """The requests about a mid that northgate got after its request number `after`."""
+    """The requests about a mid that northgate received after its request number `after`."""
     found = control(stack, "northgate", f"/requests?after={after}")["requests"]
     return [one for one in found if (one["mid"], one["method"]) == (mid, method)]
 

@@ -1,4 +1,4 @@
-"""One worker speaks for a subscription, whatever is done to it; the others take over."""
+"""One worker owns a subscription, whatever happens to it; the others take over."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.integration.test_main_job import REQUESTS, believed, shown, submit
 TAKEN_OVER_WITHIN_S = LEASE.total_seconds() + 15
 PAUSED_S = 60.0
 SETTLED_S = 0.5
-"""What was in the network when the process was stopped has arrived."""
+"""Datagrams in the network when the process was stopped have arrived by then."""
 LISTENED_S = 4.0
-"""After waking: longer than every timer that fell due meanwhile."""
+"""After resuming: longer than every timer that fell due during the pause."""
 ALERT: Final = 21
 MAX_ALERT_BYTES: Final = 64
-"""One record: a message of CoAP beside it would be longer."""
+"""One record: with a CoAP message as well it would be longer."""
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,11 @@ def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def relay(stack: Stack) -> Iterator[Relay]:
     """Between the portal and Northgate.
 
-    Its provider pushes often: much waits for a worker that wakes.
+    Its provider notifies often, so that much is waiting for a resuming worker.
     """
     control(stack, "northgate", "/behaviour", {"notify_interval_s": 0.2, "status_delay_s": 0.1})
     with watched(stack, "northgate") as relay:
-        # Sessions that went beside the relay are forgotten with their provider's memory.
+        # Sessions that bypassed the relay are forgotten with their provider's memory.
         control(stack, "northgate", "/crash", {})
         for worker in stack.signal_workers:
             worker.restart()
@@ -70,7 +70,7 @@ def sessions(stack: Stack) -> int:
 
 
 def owner(stack: Stack) -> tuple[Process, Process]:
-    """Who holds acme's subscription at Northgate, and the other one."""
+    """The owner of acme's subscription at Northgate, and the other worker."""
     with psycopg.connect(stack.database_url) as connection:
         (name,) = connection.execute(
             "SELECT owner FROM providers_subscription s JOIN providers_provider p ON p.id = "
@@ -134,7 +134,7 @@ def test_a_worker_paused_for_a_minute_closes_its_sessions_and_then_works_again(
     paused.freeze()
     frozen_at = time.monotonic()
     wait_for(lambda: owner(stack)[0] is other, within_s=TAKEN_OVER_WITHIN_S)
-    # Both are a provider's to hear of from whoever holds the subscription now, and only from there.
+    # The provider may hear of both, but only from the current owner of the subscription.
     alice.post(f"{REQUESTS}/{requests[0]}/extend", {"lifetime": 7200})
     alice.post(f"{REQUESTS}/{requests[1]}/terminate")
     wait_for(lambda: shown(alice, requests[1])["status"] == "terminated", within_s=30)

@@ -1,5 +1,5 @@
-"""A backup is restored: the providers know more than the database, and every mitigation they hold
-is shown.
+"""A restored backup: the providers know more than the database, and every mitigation they hold is
+shown.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def _quick_providers(stack: Stack) -> None:
 
 @pytest.fixture
 def restored(stack: Stack, api_as: ApiAs, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The portal stands, of a backup from before LOST was asked for and PLANNED was planned; what
-    Northgate holds, by prefix.
+    """The portal after restoring a backup from before LOST was requested and PLANNED was prepared;
+    and what Northgate holds, by prefix.
     """
     alice = api_as("alice")
     known = submit(alice, KNOWN)["id"]
@@ -52,8 +52,8 @@ def restored(stack: Stack, api_as: ApiAs, tmp_path: Path) -> Iterator[dict[str, 
         alice.post(f"{REQUESTS}/{one['id']}/terminate")
     for one in alice.get(UNKNOWN)["results"]:
         alice.post(f"{UNKNOWN}/{one['id']}/withdraw")
-    # The portal hears of the end some seconds later: the backup of the next test has rows of what
-    # is gone by then.
+    # The portal learns of the end some seconds later: the backup of the next test still has rows of
+    # it.
     wait_for(lambda: control(stack, "northgate", "/state")["mitigations"] == [], within_s=60)
 
 
@@ -66,7 +66,7 @@ def test_a_request_after_a_restore_gets_an_unused_mid(
     [orphan] = believed(stack, "northgate", LOST)
     stack["web"].start()
     stack["web"].wait_until_ready()
-    # Submitted before any session is up: its message is the first to leave.
+    # Submitted before any session is up: its message is the first one sent.
     asked = submit(alice, ASKED)
     assert asked["mitigations"][0]["mid"] == orphan["mid"]
 
@@ -95,7 +95,7 @@ def orphan_of(stack: Stack, api: Api, prefix: str) -> dict[str, Any]:
     [there] = believed(stack, "northgate", prefix)
 
     def found() -> dict[str, Any]:
-        # A row of the backup may be listed until the provider is asked.
+        # A row of the backup may be listed until the provider was asked.
         listed = unknown(api, prefix)
         return listed[0] if [one["mid"] for one in listed] == [there["mid"]] else {}
 
@@ -111,7 +111,7 @@ def test_a_mitigation_unknown_after_a_restore_is_shown_and_withdrawn(
     orphan = orphan_of(stack, alice, LOST)
     assert (orphan["status"], orphan["asked_by"]) == ("mitigating", None)
     assert unknown(alice, KNOWN) == []
-    # The counter is above it before anyone submits a request.
+    # The counter is above it before a request is submitted.
     assert submit(alice, ASKED)["mitigations"][0]["mid"] > orphan["mid"]
 
     for _ in range(2):

@@ -1,6 +1,4 @@
-"""Several people, and the portal's own fallback, ask for overlapping addresses at the
-same moment.
-"""
+"""Several people, and the portal's fallback, request overlapping addresses at the same moment."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ ROUNDS = 6
 
 
 def together(*acts: Callable[[], object]) -> list[object]:
-    """What each came to, all begun at once."""
+    """The results of all calls, which start simultaneously."""
     barrier = threading.Barrier(len(acts))
     results: list[object] = [None] * len(acts)
 

@@ -1,6 +1,4 @@
-"""Plans that providers hold, and drills, against real providers: what they say is what the portal
-shows.
-"""
+"""Plans that providers hold, and drills, with real providers: the portal shows what they report."""
 
 from __future__ import annotations
 
@@ -79,7 +77,7 @@ def test_an_activation_during_lost_contact_is_reported_after_the_reconnect(
     stack["signal-1"].kill()
     control(stack, "northgate", "/clients/acme/lose", {})
     wait_for(lambda: held(stack, "northgate")[0][2] == 2)
-    # Nobody can tell: the portal says nothing but what it heard last.
+    # The state is unknown: the portal shows only the last report.
     assert shown(alice, plan)["request"]["status"] == "standby"
     wait_for(
         lambda: {one["session"]["state"] for one in _subscriptions(alice)} == {"down"}, within_s=40
@@ -96,7 +94,7 @@ def test_an_activation_during_lost_contact_is_reported_after_the_reconnect(
     told = alice.get("organizations/acme/events", after=0, limit=1000)["results"]
     assert [one for one in told if one["data"].get("mitigation_start")]
 
-    # The attack ends: it is reported, and the plan is held again by itself.
+    # The attack ends: this is reported, and the plan is automatically held again.
     ((mid, _triggered, _status),) = held(stack, "northgate")
     cuid = believed(stack, "northgate", PREFIX)[0]["cuid"]
     control(stack, "northgate", f"/mitigations/{cuid}/{mid}/status", {"status": 3})
@@ -122,7 +120,7 @@ def test_filtering_for_a_plan_stops_and_the_plan_is_held_again_although_workers_
             [True, False],
         )
     wait_for(lambda: held(stack, "northgate") == [(old_mid, False, 5)])
-    # While it winds down nothing else is asked of it, and nobody is there to hear the end.
+    # While it winds down it gets no other request, and no worker is there to receive the end.
     stack["signal-1"].kill()
     wait_for(lambda: held(stack, "northgate") == [], within_s=20)
     assert shown(alice, plan)["request"]["status"] == "terminating"

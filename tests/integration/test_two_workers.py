@@ -1,4 +1,4 @@
-"""Two signal workers share the subscriptions, and what one leaves behind the other takes up."""
+"""Two signal workers share the subscriptions, and each takes over from the other."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Two people, and the provider's word, about the same mitigation that nobody here asked for, at the
-same time.
-"""
+"""Two people, and the provider's report, about the same unknown mitigation at the same time."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ T = TypeVar("T")
 
 
 def at_once(*acts: Callable[[], T]) -> list[T | Conflict]:
-    """What came of each, begun at the same moment on a connection of its own."""
+    """The results of all calls, which start simultaneously on their own connections."""
     gate = Barrier(len(acts))
 
     def one(act: Callable[[], T]) -> T | Conflict:

@@ -1,4 +1,4 @@
-"""Databases as earlier releases left them are migrated, and nothing in them is lost.
+"""Databases of earlier releases are migrated without losing anything.
 
 Each file was made by `python -m tests.upgrade`.
 """

@@ -15,7 +15,9 @@ Span = tuple[Position, Position]
 
 
 def silent_spans(source: str) -> list[Span]:
-    """Where a mutation changes nothing that runs: annotations, and the options of `@dataclass`."""
+    """Source spans where a mutation changes nothing that runs: annotations, and the options of
+    `@dataclass`.
+    """
     spans: list[Span] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation:

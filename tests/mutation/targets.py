@@ -1,4 +1,4 @@
-"""What is mutated, and the tests that must notice."""
+"""The mutated modules, and the tests that must notice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CLIENT: Final = "tests/dots_client/"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Modules that decide one thing, and the tests beside them."""
+    """Modules that decide one thing, and the tests for them."""
 
     name: str
     modules: tuple[str, ...]

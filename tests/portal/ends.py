@@ -1,4 +1,4 @@
-"""The end of a request, as each door takes it."""
+"""The end of a request, in the form that each door accepts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from portal.web.requests.ended import end_value
 
 
 def end_of(request: MitigationRequest) -> SeenEnd:
-    """The last one; of a live request, one that nobody saw."""
+    """The last end; for a live request, an invented one."""
     return SeenEnd(request.pk, _again(request).last_end_at)
 
 

@@ -1,6 +1,4 @@
-"""Certificates that begin and end when a test wants, and subscriptions that nothing
-stands against.
-"""
+"""Certificates with a chosen validity, and subscriptions that pass every check."""
 
 from __future__ import annotations
 
@@ -36,7 +34,7 @@ def pem(days: float, name: str = "acme") -> str:
 
 
 def in_order() -> None:
-    """Every subscription is kept by a worker, and all certificates are good for long."""
+    """A worker manages every subscription, and all certificates are valid for long."""
     Provider.objects.update(trust_anchors=pem(900, "Root"))
     Subscription.objects.update(
         certificate_chain=pem(149),

@@ -1,4 +1,4 @@
-"""Something other than a person asks for mitigation, and every door says what it was."""
+"""A source other than a person requests mitigation, and every door names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every door refuses the same: pages and API, for requests, previews, plans, drills and
+"""Every door refuses the same input: pages and API, for requests, previews, plans, drills and
 resources.
 """
 

@@ -1,6 +1,4 @@
-"""Every address of the portal, with values in its path, its query and its form that no page of ours
-ever sends: no 5xx.
-"""
+"""Every URL of the portal, with values in path, query and form that no page sends: no 5xx."""
 
 from __future__ import annotations
 
@@ -29,18 +27,18 @@ from tests.conftest import ClientOf
 asked = test_permissions.asked
 
 HUGE: Final = "9" * 5000
-"""Python reads no more than 4,300 digits: beyond, `int` raises a ValueError."""
+"""More digits than the 4,300 that Python reads: `int` raises a ValueError."""
 EDGES: Final = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
-"""Dates that exist where they are, but not in UTC."""
+"""Dates that exist in their zone, but not in UTC."""
 ALONE: Final = ["%00", "²", HUGE, "x%0D%0Ay"]
-"""Quoted; each name gets them alone, since what is wrong with one may hide another."""
+"""Quoted; each name gets them alone, since one error may hide another."""
 TOGETHER: Final = [
     *map(quote, ("", "\0", "x\r\nSet-Cookie: a=b", "٣", "-1", "NaN", str(2**64), *EDGES,
     "//evil.example/", "%", "[", "\u202e\U0001f480")),
     # Not UTF-8: half a pair, an overlong NUL.
     *map(quote_from_bytes, (b"\xff", b"\xed\xa0\x80", b"\xc0\x80")),
 ]  # fmt: skip
-"""All names of an address get them at once."""
+"""All names of a URL get them together."""
 CURSORS: Final = [
     *(f"{more}p={quote(edge)}".encode() for more in ("", "r=1&o=1000&") for edge in (*EDGES,
     "10000-01-01", "2026-02-30", "\0", "²", HUGE)),
@@ -56,19 +54,19 @@ NAMED: Final[Mapping[str, list[str]]] = {
     ],
     "limit": ["0", "201", "null", "1e1", "٣"],
 }
-"""What is read as more than text, quoted."""
+"""Values that are parsed as more than text, quoted."""
 STAFF_NAMES: Final = ["q", "p", "o", "all", "e", "_popup", "_to_field", "_changelist_filters", "id",
 "id__in", "name__regex", "role__exact", "organization__id__exact", "verified_at__isempty",
 "is_staff__exact", "session_state__exact", "app_label", "model_name", "field_name", "term",
 "x__y"]  # fmt: skip
-"""What Django's own pages look for: they take the whole query at once, so that `names_read` does
-not see it.
+"""Names that Django's own pages read: they take the whole query at once, so that `names_read` does
+not see them.
 """
 PLACE: Final = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)\$?")
 
 
 def addresses() -> Iterator[tuple[str, str]]:
-    """Name and template of every address, as "/organizations/<slug:slug>/"."""
+    """Name and template of every URL, as "/organizations/<slug:slug>/"."""
 
     def walk(resolver: URLResolver, namespace: str, prefix: str) -> Iterator[tuple[str, str]]:
         for entry in resolver.url_patterns:
@@ -84,7 +82,7 @@ def addresses() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def good(asked: MitigationRequest) -> dict[str, str]:
-    """A value for each place in a path that leads to something of acme's."""
+    """A valid value for each place in a path, of an object of acme."""
     first: dict[str, Any] = {
         "mitigation_id": Mitigation,
         "unknown_id": UnknownMitigation,
@@ -111,7 +109,7 @@ def hostile_paths(route: str, good: Mapping[str, str]) -> Iterator[str]:
 
 @contextmanager
 def names_read() -> Iterator[set[str]]:
-    """The names that whatever runs meanwhile looks for in queries and forms."""
+    """The names that running code looks up in queries and forms."""
     names: set[str] = set()
 
     def noting(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,7 +126,7 @@ def names_read() -> Iterator[set[str]]:
 
 
 class Walk:
-    """Keeps which calls were answered with 5xx."""
+    """Records which calls were answered with 5xx."""
 
     def __init__(self) -> None:
         self.browser = Client()
@@ -139,7 +137,7 @@ class Walk:
         self.calls += 1
         form = "application/x-www-form-urlencoded"
         self.browser.raise_request_exception = False
-        # Pages asked for parts read more of the query.
+        # Pages asked for fragments read more of the query.
         headers = {"HX-Request": "true"}
         answer = self.browser.generic(method, url, body, content_type=form, headers=headers)
         if answer.status_code >= 500:
@@ -190,7 +188,7 @@ def test_no_value_in_a_path_or_query_causes_a_500(
             continue
         is_list = name.endswith(("_changelist", ":autocomplete"))
         signed_in = client_of(mo if is_for_staff else alice)
-        # To other pages nobody comes who did not sign in: tests/test_permissions.py.
+        # Anonymous visitors reach no other page: tests/test_permissions.py.
         for browser in (Client(), signed_in) if part in ("accounts", "api") else (signed_in,):
             cache.clear()
             walk.browser = browser

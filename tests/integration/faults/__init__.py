@@ -1,3 +1,3 @@
-"""Everything the portal stands on is killed, stopped, emptied and lied to, from a seed; then what
-must hold is checked.
+"""Kill, stop, empty and corrupt everything the portal depends on, driven by a seed; then check the
+invariants.
 """

@@ -1,8 +1,8 @@
 """python -m tests.integration.faults --runs 500 --seed 1
 
-Runs scenarios against real processes, and says of each whether everything held 15 s after its last
-fault. A failure prints the scenario; the same seed makes the same one again, and --script runs one
-from a file.
+Runs scenarios against real processes, and reports for each whether everything was correct 15 s
+after its last fault. A failure prints the scenario; the same seed reproduces it, and --script runs
+one from a file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How each fault is done to the processes of a stack, and how it ends."""
+"""How each fault is applied to the processes of a stack, and how it ends."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def _clock_of(directory: Path, name: str) -> Path:
 
 @dataclass
 class Injection:
-    """The faults of one run; each ends by itself, and `all_over` waits for that."""
+    """The faults of one run; each ends on its own, and `all_over` waits for that."""
 
     stack: Stack
     postgres: Postgres
     rng: Random
     starter: Executor
-    "one thread that outlives the run: what it started is killed with it"
+    "one thread that outlives the run: processes it started are killed with it"
     _running: list[threading.Thread] = field(default_factory=list)
     _failures: list[str] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -149,7 +149,7 @@ class Injection:
         self._tell(provider, "/behaviour", dict.fromkeys(behaviour, default))
 
     def _next_mid(self, provider: str) -> int:
-        """The mid after the highest that the provider holds: usually that of the next request."""
+        """The mid above the highest that the provider holds, usually that of the next request."""
         state = _patiently(lambda: control(self.stack, provider, "/state"))
         return 1 + max((held["mid"] for held in state["mitigations"]), default=0)
 
@@ -157,7 +157,9 @@ class Injection:
         return self.postgres.process if name == "postgres" else self.stack[name]
 
     def _start(self, name: str) -> None:
-        """Also what another fault of this run has started, stopped or killed meanwhile."""
+        """Also starts what another fault of this run has started, stopped or killed in the
+        meantime.
+        """
         process = self._process(name)
         deadline = time.monotonic() + STARTS_WITHIN_S
         while True:
@@ -186,7 +188,9 @@ class Injection:
         )
 
     def _tell(self, provider: str, path: str, body: object) -> None:
-        """The provider itself may be down because of another fault; when it is back it behaves."""
+        """The provider itself may be down because of another fault; when it is back it behaves
+        normally.
+        """
         _patiently(lambda: control(self.stack, provider, path, body))
 
 

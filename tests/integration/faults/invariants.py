@@ -23,11 +23,11 @@ Held = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """What a person asked for, as far as it was answered with success."""
+    """What a person requested, as far as the answer was a success."""
 
     name: str
     label: str
-    "told as the reason, and so found again"
+    "given as the reason, to find the request again"
     prefix: str
     subscriptions: tuple[str, ...]
     "ids, in the order in which they are to be asked"
@@ -38,7 +38,7 @@ class RequestFacts:
 def differences(
     asked: RequestFacts, found: Sequence[Shown], held: Mapping[str, Sequence[Held]]
 ) -> list[str]:
-    """In words; empty when all is well.
+    """The differences as text; empty if there are none.
 
     `found`: requests for its prefix; `held`: by subscription, of its client.
     """
@@ -63,7 +63,7 @@ def differences(
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan that a person made, as far as it was answered with success."""
+    """A plan that a person created, as far as the answer was a success."""
 
     plan_id: str
     organization: str
@@ -76,9 +76,9 @@ class Prepared:
 def plan_differences(
     plan: Prepared, shown: Shown | None, held: Mapping[str, Sequence[Held]]
 ) -> list[str]:
-    """In words; empty when all is well.
+    """The differences as text; empty if there are none.
 
-    `shown`: the plan, None when it is discarded; `held`: by provider, of its client.
+    `shown`: the plan, None if it was discarded; `held`: by provider, of its client.
     """
     problems: list[str] = []
     told = {
@@ -108,7 +108,7 @@ def plan_differences(
 
 
 def forgotten(prefix: str, held: Sequence[Held], unknown: Sequence[Shown]) -> list[str]:
-    """Faults in how a mitigation that a restored database does not know is shown.
+    """Errors in how a mitigation that a restored database does not know is shown.
 
     `unknown`: those shown as unknown.
     """
@@ -168,7 +168,7 @@ def _of(held: Sequence[Held], prefix: str) -> list[Held]:
 
 
 def gaps(after: int, numbers: Sequence[int]) -> list[str]:
-    """Of an organization's events, as read from `after` on."""
+    """Gaps in an organization's events, as read from `after` on."""
     for meant, number in enumerate(numbers, after + 1):
         if number != meant:
             return [f"events: {number} follows where {meant} should"]

@@ -51,12 +51,12 @@ FAULTS: Final = {
     "refuse-writes": SERVERS,
     "clock": CLOCKED,
 }
-"""Which fault can befall whom: kill = SIGKILL, then started again; stop = SIGSTOP, then SIGCONT."""
+"""The faults of each victim: kill = SIGKILL, then restarted; stop = SIGSTOP, then SIGCONT."""
 
 AT_ONCE: Final = frozenset({"crash", "forget", "restart"})
 SHORT_S: Final = (0.0, 3.0)
 LONG_PAUSE_S: Final = 16.0
-"""Longer than a lease: another worker takes over meanwhile."""
+"""Longer than a lease, so that another worker takes over."""
 LONG_PAUSES: Final = 0.2
 MAX_REQUESTS: Final = 2
 MAX_FAULTS: Final = 3
@@ -84,7 +84,7 @@ class Scenario:
 
     @property
     def faults(self) -> list[tuple[str, str]]:
-        """Kind and victim of each."""
+        """kind and victim of each"""
         return [(step.words[1], step.words[2]) for step in self.steps if step.verb == "fault"]
 
     def __str__(self) -> str:
@@ -96,9 +96,7 @@ def parse(name: str, lines: Iterable[str]) -> Scenario:
 
 
 def single_faults() -> list[Scenario]:
-    """Each fault to each victim, while a request is under way: at its beginning, in its life, at
-    its end.
-    """
+    """Each fault to each victim, at the start, in the middle and at the end of a request."""
     found = []
     for kind, victims in FAULTS.items():
         for victim in victims:
@@ -111,7 +109,7 @@ def single_faults() -> list[Scenario]:
 
 
 def from_seed(seed: int) -> Scenario:
-    """One or two requests with what people do to them, and one to three faults in between."""
+    """One or two requests with actions of people, and one to three faults in between."""
     rng = Random(seed)
     lines: list[list[str]] = [
         _life(rng, name) for name in ("a", "b")[: rng.randint(1, MAX_REQUESTS)]
@@ -159,7 +157,7 @@ def _fault(rng: Random) -> str:
 
 
 def _interleaved(rng: Random, lives: list[list[str]]) -> Iterator[str]:
-    """Each life in its own order."""
+    """Interleave the lives; each keeps its own order."""
     left = [list(life) for life in lives]
     while any(left):
         yield rng.choice([life for life in left if life]).pop(0)

@@ -1,4 +1,4 @@
-"""A stack of real processes in which scenarios are run one after the other."""
+"""A stack of real processes in which scenarios run one after the other."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from tests.integration.faults.scenario import CLOCKED, PROVIDERS, Scenario, Step
 from tests.integration.stack import Api, Databases, Stack, control, wait_for
 
 HOLDS_WITHIN_S: Final = 15.0
-"""After the end of the last fault (issue: "within 15 s of the fault's end")."""
+"""After the end of the last fault."""
 STEP_PATIENCE_S: Final = 90.0
 HELPS_WITHIN_S: Final = 3.0
-"""A scenario waits no longer for help: with a fault under way it may not come."""
+"""A scenario waits no longer for help, which may not come during a fault."""
 PAGE_SIZE: Final = 20
 LOOK_EVERY_S: Final = 0.3
 PERSON: Final = {"acme": "alice", "globex": "charlie"}
 PREFIXES: Final = {"acme": "203.0.113.{}/32", "globex": "198.51.100.{}/32"}
 ADDRESSES: Final = 60
 FORGOTTEN_ADDRESS: Final = 0
-"""Neither requests nor plans ask for it."""
+"""Neither requests nor plans use it."""
 PLAN_PREFIXES: Final = {"acme": "203.0.113.{}/32", "globex": "198.51.100.{}/32"}
 PLAN_ADDRESSES: Final = range(61, 64)
-"""Requests never ask for them."""
+"""Requests never use them."""
 CALM: Final = {
     "accept": "always",
     "status_delay_s": 0.2,
@@ -66,7 +66,7 @@ T = TypeVar("T")
 
 
 class World:
-    """The stack, the people's programs, and how far each organization's events were read."""
+    """The stack, the clients of the people, and the last event read of each organization."""
 
     def __init__(self, stack: Stack, postgres: Postgres) -> None:
         self.stack = stack
@@ -76,7 +76,7 @@ class World:
         self._read_to = dict.fromkeys(PERSON, 0)
         self._plan: Prepared | None = None
         self._forgotten: tuple[str, str] | None = None
-        "the organization and the prefix of what a restored database knows nothing of"
+        "the organization and the prefix that a restored database does not know"
         self._is_forgotten_withdrawn = False
         self._forgetful: set[str] = set()
         self._numbers = itertools.count()
@@ -89,7 +89,7 @@ class World:
             person.close()
 
     def run(self, scenario: Scenario) -> list[str]:
-        """What does not hold 15 s after the last fault; empty when all is well."""
+        """Invariants violated 15 s after the last fault; empty if all hold."""
         self._run_number += 1
         for provider in PROVIDERS:
             control(self.stack, provider, "/behaviour", CALM)
@@ -181,9 +181,9 @@ class World:
         asked[name] = replace(asked[name], is_terminated=True)
 
     def _restore(self, organization: str) -> None:
-        """Ask for a mitigation that the restored database does not know.
+        """Request a mitigation that the restored database does not know.
 
-        Nothing else is under way.
+        Nothing else runs at the same time.
         """
         prefix = PREFIXES[organization].format(FORGOTTEN_ADDRESS)
         saved = self.stack.directory / "portal.dump"
@@ -212,7 +212,7 @@ class World:
     def _withdraw_forgotten(self, organization: str) -> None:
         path = self._path(organization) + "unknown-mitigations"
         for one in self._get(organization, "unknown-mitigations")["results"]:
-            # It may have gone, or been withdrawn by the call before the connection broke.
+            # It may have ended, or the call before the connection broke withdrew it.
             call = partial(
                 self._people[organization].call, "POST", f"{path}/{one['id']}/withdraw", json={}
             )
@@ -232,7 +232,7 @@ class World:
         return Prepared(plan_id=made["id"], organization=organization, prefix=prefix)
 
     def _lose(self, plan: Prepared, provider: str, organization: str) -> Prepared:
-        """Its state right afterwards shows whether it held the plan by then, and so starts it."""
+        """Its state right afterwards shows whether it held the plan then, and so starts it."""
         with suppress(httpx.HTTPError):  # it may be down because of a fault
             control(self.stack, provider, f"/clients/{organization}/lose", {})
             state = control(self.stack, provider, "/state")
@@ -247,14 +247,14 @@ class World:
 
     def _discard(self, plan: Prepared) -> None:
         path = f"{self._plans(plan.organization)}/{plan.plan_id}"
-        # Repeated after a broken connection, it may be gone already.
+        # After a broken connection, a repeated call may find it gone.
         self._patiently(lambda: self._people[plan.organization].call("DELETE", path), is_ok=(404,))
         self._plan = replace(plan, is_discarded=True)
 
     def _act(self, asked: RequestFacts, verb: str, body: dict[str, Any]) -> None:
         organization, request_id = asked.name.split()
         path = f"{self._requests(organization)}/{request_id}/{verb}"
-        # A conflict is an answer: nobody has confirmed yet, or somebody ended it.
+        # A conflict is an answer: no provider has confirmed yet, or another call ended it.
         self._patiently(
             lambda: self._people[organization].call("POST", path, json=body), is_ok=(409,)
         )
@@ -273,9 +273,7 @@ class World:
             time.sleep(LOOK_EVERY_S)
 
     def _patiently(self, call: Callable[[], httpx.Response], *, is_ok: tuple[int, ...] = ()) -> Any:
-        """As a program under attack would: again after a broken connection, and after a server's
-        own trouble.
-        """
+        """Retry like a program under attack: after a broken connection, and after a 5xx."""
         deadline = time.monotonic() + STEP_PATIENCE_S
         while True:
             try:
@@ -347,8 +345,8 @@ class World:
         return plan_differences(plan, shown, held)
 
     def _found(self, organization: str, label: str) -> list[dict[str, Any]]:
-        """What was asked under a label: newest first, but a clock that was set back dates a request
-        long ago.
+        """The request with a label: newest first, but after the clock was set back a request may
+        have an old date.
         """
         cursor: dict[str, str] = {}
         while True:
@@ -410,7 +408,7 @@ def _key(subscription: dict[str, Any]) -> str:
 
 @contextmanager
 def world(directory: Path | None = None) -> Iterator[World]:
-    """On a PostgreSQL of its own: it is killed, too."""
+    """With its own PostgreSQL, since that is killed, too."""
     with tempfile.TemporaryDirectory(prefix="portal-faults-") as made:
         where = directory or Path(made)
         databases = Databases("")

@@ -8,5 +8,5 @@ from tests.factories import UserFactory
 
 @pytest.fixture
 def erin(db: None) -> User:
-    """A person who has a password and no second factor yet."""
+    """A person with a password and no second factor yet."""
     return UserFactory.create(username="erin")

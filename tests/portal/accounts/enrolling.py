@@ -21,7 +21,7 @@ def enrolled_codes(user: User) -> tuple[str, ...]:
 
 
 def shown_key(browser: Client) -> bytes:
-    """The key that this browser's session is shown."""
+    """The key that this browser's session shows."""
     page = browser.get("/enrol").content.decode()
     shown = re.search(r'class="mono key">([^<]+)<', page)
     assert shown

@@ -1,5 +1,5 @@
-"""What a reset, a new password and a deactivation end: every session, token and known device, by
-whatever door it was done.
+"""A reset, a new password and a deactivation end every session, token and known device, wherever
+they are done.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def test_other_changes_by_staff_end_no_session(
 def test_a_staff_form_loaded_before_a_reset_does_not_undo_it(
     alice: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch, mo: User
 ) -> None:
-    """The staff's request has read the person when the reset commits."""
+    """The staff's request reads the person before the reset commits."""
     thief, browser = client_of(alice), client_of(mo)
     full_clean = User.full_clean
 

@@ -1,4 +1,4 @@
-"""What strangers try slows strangers: never a browser or program that signed in before."""
+"""Attempts of strangers slow down strangers, never a browser or program that signed in before."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOKEN_URL = "/api/v1/auth/token"
 
 @pytest.fixture(autouse=True)
 def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No window of counted tries ends in the middle of a test."""
+    """No counting window ends in the middle of a test."""
     now = time()
     monkeypatch.setattr(throttle, "time", lambda: now)
 
@@ -152,8 +152,8 @@ def test_a_known_device_has_a_budget_too(alice: User) -> None:
 def test_a_right_password_costs_a_bounded_number_of_hashes(
     alice: User, bob: User, is_known: bool
 ) -> None:
-    """Whoever has one cannot keep every processor busy, nor others out at that address or with that
-    name.
+    """An attacker with a right password can neither occupy every CPU, nor lock out others at that
+    address or with that name.
     """
     flooding, owner = (services.remember(user=alice, secret="") for _ in range(2))
     right = {"username": "alice", "password": PASSWORD, "address": "2001:db8::1"}

@@ -1,5 +1,5 @@
-"""The portal's staff do what they were given, to people who may do no more than they; each act is
-in both logs.
+"""Staff use only the permissions they have, on people with no more permissions; both logs record
+each action.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def test_staff_cannot_grant_permissions_they_lack(bob: User, staff_with: Staff, 
 def test_a_permission_granted_by_a_forged_form_is_rolled_back(
     bob: User, staff_with: Staff, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if the fields were not narrowed."""
+    """As if the form offered all fields."""
     _, browser = staff_with("change_user", "view_user")
     superusers = PersonAdmin.fieldsets
     monkeypatch.setattr(PersonAdmin, "get_fieldsets", lambda *_: superusers)

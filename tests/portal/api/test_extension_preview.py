@@ -24,7 +24,7 @@ def asked(
     acme_northgate: Subscription,
     acme_tidewall: Subscription,
 ) -> MitigationRequest:
-    """Northgate holds it, Tidewall refused."""
+    """Northgate holds it; Tidewall refused."""
     api_of(dana).post(REQUESTS, NEW)
     request = MitigationRequest.objects.get()
     northgate, tidewall = request.mitigations.order_by("position")

@@ -183,7 +183,7 @@ def test_characters_the_database_cannot_store_are_refused(
 def test_a_field_name_with_a_lone_surrogate_is_invalid_json(
     alice: User, api_of: ApiOf, inside: str, half: str
 ) -> None:
-    """The answer would have to tell the name, and could not be written."""
+    """The answer would repeat the name, which cannot be encoded."""
     body = inside.replace("{}", f'{{"{half}": 1}}')
 
     answer = api_of(alice).post(RESOURCES, data=body, content_type="application/json")

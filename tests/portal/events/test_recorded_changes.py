@@ -1,5 +1,5 @@
-"""What happens to an organization is in its log: members read who did it, and no name of the
-portal's staff.
+"""The log of an organization records its changes with the names of members, but without names of
+staff.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def reported(mid: int = 4, prefix: str = "203.0.113.0/26", **fields: Any) -> Rep
 
 @pytest.fixture
 def record(acme_northgate: Subscription) -> Record:
-    """Northgate has listed to acme what it holds."""
+    """Northgate has listed its mitigations to acme."""
 
     def record(
         *unknown: ReportedMitigation,

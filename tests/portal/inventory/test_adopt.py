@@ -40,7 +40,7 @@ def code_of(actor: User) -> str:
 
 @pytest.fixture(autouse=True)
 def _shop(shop: ProtectedResource) -> None:
-    """The resources that acme may ask protection for."""
+    """The resources that acme may request protection for."""
 
 
 def test_adopting_creates_a_request_with_its_mid_scope_and_status(

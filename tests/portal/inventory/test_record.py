@@ -186,7 +186,7 @@ def test_a_mitigation_with_a_reused_mid_is_not_linked_to_the_ended_request(
     mitigations.terminate(request_id=mitigation.request_id, actor=Actor.portal())
     mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
     record(reported(mitigation.mid))
-    # The provider describes it no longer, and spells it otherwise: the same one still.
+    # The provider no longer describes it, or spells it differently: still the same one.
     record(reported(mitigation.mid, more={"prefixes": []}))
     record(reported(mitigation.mid, "203.0.113.0/26", dots_status=3))
     assert one().asked_once == mitigation
@@ -241,8 +241,8 @@ def test_withdrawing_twice_is_one_withdrawal(record: Record, dana: User, alice: 
 
 
 RESTORED = [
-    # what a person had stopped, what the provider holds under that mid now, and whether that is the
-    # same
+    # the mitigation a person withdrew, what the provider holds under that mid now, and whether they
+    # are the same
     pytest.param({}, {}, True, id="the same"),
     pytest.param({}, {"prefix": "203.0.113.5/26", "dots_status": 3}, True, id="spelled otherwise"),
     pytest.param({}, {"more": {"prefixes": []}}, True, id="not described"),
@@ -301,7 +301,7 @@ def test_the_portal_stops_after_the_last_try_to_release_a_plan(record: Record, d
     record(plan, at=NOW)
     services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
     services.record_told(unknown_id=one().pk, now=NOW)
-    # That report may have been on its way.
+    # That report may have been sent before.
     record(plan, at=NOW + timedelta(seconds=1))
     assert not services.record_release(unknown_id=one().pk, now=NOW)
 

@@ -1,5 +1,5 @@
-"""A new request that overlaps an unknown mitigation would end it at the provider: every door says
-so first.
+"""A new request that overlaps an unknown mitigation would end it at the provider: every door warns
+first.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ BODY = {"targets": {"prefixes": [HOST]}}
 def _own(
     shop: ProtectedResource, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
-    """Acme may ask both providers for the shop."""
+    """Acme may ask both providers to protect the shop."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the database refuses, whatever code asks for it."""
+"""What the database refuses, whatever the code does."""
 
 from __future__ import annotations
 

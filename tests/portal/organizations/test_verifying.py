@@ -1,4 +1,4 @@
-"""What staff verify: one resource at a time, nothing too broad, and what overlaps with another
+"""Staff verify one resource at a time, none that is too broad, and one that overlaps with another
 tenant's only with a reason.
 """
 
@@ -110,7 +110,7 @@ def test_a_too_broad_resource_is_neither_added_nor_verified(
 
 @pytest.fixture
 def wanted(acme: Organization, globex: Organization) -> ProtectedResource:
-    """Of Globex, inside of what Acme has."""
+    """A network of Globex inside one of Acme."""
     ResourceFactory.create(organization=acme, name="Shop", value="203.0.113.0/26")
     return ResourceFactory.create(
         organization=globex, name="Ours\u202e", value="203.0.113.0/27", verified_at=None

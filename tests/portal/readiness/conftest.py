@@ -23,7 +23,7 @@ def valid(days: float, name: str = "acme", begins: float = -100) -> Validity:
 
 
 def provider(**changes: object) -> providers.ProviderFacts:
-    """Northgate, connected over UDP since 2 October, heard 8 s ago, and in order."""
+    """Northgate, connected over UDP since 2 October, heard 8 s ago, and healthy."""
     fields: dict[str, object] = {
         "id": "n",
         "name": "Northgate Scrubbing",
@@ -56,7 +56,7 @@ def in_order(
     acme_northgate: Subscription,
     acme_tidewall: Subscription,
 ) -> None:
-    """Both providers connected and kept, certificates good for long, one verified resource."""
+    """Both providers connected and managed, certificates valid for long, one verified resource."""
     orderly()
     ResourceFactory.create(organization=acme, name="Shop front-end", value="203.0.113.0/26")
 

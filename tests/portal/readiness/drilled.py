@@ -16,7 +16,7 @@ NOW_PAGE = "/organizations/acme/"
 
 
 def passed(organization: Organization, person: User, *, ago: timedelta, failure: str = "") -> Drill:
-    """A drill that is over, of every enabled provider."""
+    """A finished drill of every enabled provider."""
     begin = timezone.now() - ago
     asked = mitigations.submit(
         organization=organization,

@@ -1,4 +1,4 @@
-"""What the calm page says of readiness."""
+"""Readiness on the calm page."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def test_a_refresh_returns_only_the_fragment(
 
 
 def looped(acme: Organization, person: User, subscription: Subscription) -> None:
-    """What was asked of this provider alone went round between gateways."""
+    """Only the request to this provider looped between gateways."""
     request = mitigations.submit(
         organization=acme,
         actor=Actor.person(person),

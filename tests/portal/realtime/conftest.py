@@ -24,7 +24,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def log() -> Log:
-    """Append an event to an organization's log; its number."""
+    """Append an event to an organization's log; returns its number."""
 
     def append(organization: Organization) -> int:
         event = append_event(

@@ -75,7 +75,7 @@ async def test_a_heartbeat_before_any_event_repeats_the_requested_number(
         await log(acme)
     token = await database_sync_to_async(token_of)(bob)
 
-    # A number from before a restore: the reader learns the present one.
+    # A number from before a restore: the reader learns the current one.
     for asked, told in ((3, 3), (500, 3)):
         socket = Socket(token=token, after=asked)
         await socket.connect()

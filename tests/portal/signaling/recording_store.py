@@ -1,4 +1,4 @@
-"""A store that keeps what it would write."""
+"""A store that records the writes instead of making them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Any exception at any await of a session manager: within 5 s the row is correct and the next
-attempt has begun.
+attempt has started.
 """
 
 from __future__ import annotations
@@ -86,14 +86,16 @@ class Scene:
         assert (await row_of(self.subscription)).session_state != SessionState.UP
 
     def _hand_over(self) -> None:
-        """Do what the worker does after its session manager ended, and other workers for a
+        """Do what the worker does after its session manager ended, and what other workers do for a
         subscription without an owner.
         """
         leases.release(ME, [self.subscription.pk])
         orphaned_sessions.mark_orphans(now=database_clock.now())
 
     async def _recovers(self, manager: SessionManager) -> None:
-        """Wait until the row shows the current session; at no time may it show one that is gone."""
+        """Wait until the row shows the current session. It must never show a session that
+        is gone.
+        """
         false_since: float | None = None
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(WITHIN_S):
@@ -254,8 +256,8 @@ async def test_a_key_that_cannot_be_decrypted_is_reported(
 async def test_the_provisioned_server_is_tried_at_once_when_the_alternate_cannot_be_opened(
     acme_northgate: Subscription, there: Provider, threads: DatabaseThreads
 ) -> None:
-    """OpenSSL does not accept its name: not a failed handshake, and not a lasting failure of the
-    portal either.
+    """OpenSSL does not accept its name: neither a failed handshake nor a lasting failure of the
+    portal.
     """
     async with running_manager(acme_northgate, threads) as manager:
         await until_row(acme_northgate, is_up)

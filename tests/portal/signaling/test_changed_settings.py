@@ -1,5 +1,5 @@
-"""A changed address, anchor, certificate or cuid is tried at once; only a working session replaces
-the present one.
+"""A changed address, anchor, certificate or cuid is tried immediately; only a working session
+replaces the current one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tests.portal.signaling.session_managers import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOBODY = 1
-"""A port where nothing listens."""
+"""A port without a listener."""
 AT_ONCE_S = 3.0
 APPLICATION_DATA = 23
 """Content type of a DTLS record that carries CoAP."""

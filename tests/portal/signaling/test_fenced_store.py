@@ -1,5 +1,5 @@
-"""What a worker writes, and how long it waits, when another worker may own the
-subscription by now.
+"""What a worker writes, and how long it waits, when another worker may already own the
+subscription.
 """
 
 from __future__ import annotations

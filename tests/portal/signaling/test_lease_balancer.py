@@ -56,7 +56,7 @@ def test_an_owner_that_renews_after_a_jump_of_the_clock_keeps_its_lease() -> Non
     later = NOW + timedelta(hours=1)
 
     assert claims(sharing, [Lease(ONE, "you", NOW + LEASE)], 0, now=later) == []
-    # Its next renewal takes the lease out of question; then the worker dies.
+    # Its next renewal makes the lease current; then the worker dies.
     assert claims(sharing, [], 1, now=later) == []
     lease = Lease(ONE, "you", later + LEASE)
     assert claims(sharing, [lease], 2, now=later) == []

@@ -29,7 +29,7 @@ BEFORE = NOW - timedelta(seconds=60)
 def mitigation(
     status: Status, *, auto_renew: bool = True, kind: str = "immediate", **columns: Any
 ) -> Mitigation:
-    """A mitigation that was reported on just now, unless the test says otherwise."""
+    """A mitigation that was reported just now, unless the test says otherwise."""
     fresh: dict[str, object] = {"asked_at": NOW, "last_heard_at": NOW, "lifetime_s": 3600}
     request = MitigationRequest(auto_renew=auto_renew, kind=kind)
     return Mitigation(status=status, request=request, **{**fresh, **columns})

@@ -71,7 +71,7 @@ def again(provider: str = "Northgate") -> Mitigation:
 
 
 def card(provider: str = "Northgate") -> str:
-    """What the page says about a provider."""
+    """The text of a provider's card."""
     mitigation, now = again(provider), timezone.now()
     return " ".join(wording.tell(mitigation_facts(mitigation), now))
 
@@ -409,7 +409,7 @@ async def test_an_answer_to_a_poll_that_cannot_be_saved_leaves_the_others_alone(
     database_refuses: Callable[[str], None],
     status: int,
 ) -> None:
-    """For any report, however it would change the row."""
+    """For every report, whatever it changes in the row."""
     async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, mitigation, Action.REQUEST)
         await in_database(database_refuses)("status <> 'in_progress' OR refusal_code <> ''")

@@ -1,4 +1,4 @@
-"""A failing action never delays another, be it a poll, a renewal or a person's request."""
+"""A failing action never delays another: not a poll, a renewal or a person's request."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ CUID = "ours"
 
 
 class Server:
-    """Holds `held`, lists what is not in `unlisted`, and stops what it is told to unless it
+    """Holds `held`, lists what is not in `unlisted`, and stops what is withdrawn unless it
     `refuses`.
     """
 
@@ -89,7 +89,7 @@ class Server:
 
 
 class Rows:
-    """A stand-in for the store; keeps every write."""
+    """A stand-in for the store; records every write."""
 
     def __init__(self, *own: Mitigation) -> None:
         self.subscription_id = uuid4()
@@ -152,7 +152,7 @@ async def test_a_session_starts_by_asking_which_mitigations_the_server_holds() -
     assert (set(told["told"]), told["refusal"], told["cuid"]) == ({2, 4, 9}, "", CUID)
     [raised] = rows.calls(raise_next_mid)
     assert raised["to"] == 10
-    # The counter first, so that a request submitted meanwhile is not refused.
+    # The counter first, so that a request submitted in the meantime is not refused.
     assert [call for call, _ in rows.written] == [raise_next_mid, services.record_inventory]
 
 
@@ -289,7 +289,7 @@ BUSY = ServerUnavailable("5.03", retry_after_s=PAUSE_S)
 
 
 async def pause(watch: UnknownMitigationWatch) -> None:
-    """Almost the whole pause, in which a person asks again and again."""
+    """Almost the whole pause, during which a person asks repeatedly."""
     for _ in range(PAUSE_S - 1):
         watch.ask_again()
         await pass_time(1)

@@ -1,7 +1,7 @@
 """Tests of timers without waiting: an event loop whose time advances when nothing else is left to
 do.
 
-Only for tests without sockets and threads. The database's time goes on with the loop's.
+Only for tests without sockets and threads. The database's time follows the loop's.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, No
 
 
 async def pass_time(seconds: float) -> None:
-    """Let everything happen that is due within `seconds`."""
+    """Run everything that is due within `seconds`."""
     await asyncio.sleep(seconds)
 
 
 async def until(condition: Callable[[], bool], *, within_s: float = 60.0) -> None:
-    """Advance the time until the condition holds, looking every STEP_S."""
+    """Advance the time until the condition holds, checking every STEP_S."""
     async with asyncio.timeout(within_s):
-        while not condition():  # the condition is set by code without an event
+        while not condition():  # code without an event sets the condition
             await pass_time(STEP_S)

@@ -29,7 +29,7 @@ def prepare(
     acme_northgate: Subscription,
     acme_tidewall: Subscription,
 ) -> Prepare:
-    """alice prepares a plan for the shop at both providers."""
+    """alice creates a plan for the shop at both providers."""
 
     def prepare(
         name: str = "Shop, full flood",
@@ -69,7 +69,7 @@ def says(
 
 
 def takes(mitigation: Mitigation, at: datetime | None = None) -> None:
-    """The provider confirms that it will hold it."""
+    """The provider accepts it."""
     now = at or timezone.now()
     mitigations.record_sending(mitigation_id=mitigation.pk, now=now)
     asked = Mitigation.objects.values_list("refresh_asked_at", flat=True).get(pk=mitigation.pk)
@@ -79,6 +79,6 @@ def takes(mitigation: Mitigation, at: datetime | None = None) -> None:
 
 
 def holds(mitigation: Mitigation, at: datetime | None = None) -> None:
-    """It confirms, and reports standby."""
+    """The provider accepts it and reports standby."""
     takes(mitigation, at)
     says(mitigation, 8, at)

@@ -1,4 +1,4 @@
-"""Who said no to a plan, or was never reached, is asked again by hand: without a change of the
+"""A provider that refused a plan, or was never reached, is retried manually without changing the
 plan.
 """
 
@@ -26,7 +26,7 @@ ASK = "Ask Northgate again now"
 
 @pytest.fixture
 def plan(prepare: Prepare) -> StandbyPlan:
-    """Tidewall holds it; gateways pass Northgate's part round in a loop."""
+    """Tidewall holds it; Northgate's part loops between gateways."""
     plan = prepare()
     northgate, tidewall = mitigations_of(plan.request)
     holds(tidewall)

@@ -61,7 +61,7 @@ def test_a_confirmed_drill_is_withdrawn_and_its_times_are_saved(
     northgate, tidewall = checks(drill)
     takes(mitigation_facts(northgate))
     follow()
-    # 2.01 says that it was taken; only a status says that it is held.
+    # 2.01 means accepted; only a status means held.
     assert checks(drill)[0].confirmed_at is None
     says(mitigation_facts(northgate), 8)
     follow()
@@ -132,7 +132,7 @@ def test_a_provider_that_refuses_fails_the_drill_with_its_reason(
     assert last is not None
     assert (last.is_over, last.has_passed) == (True, False)
     assert queries.last_passed_drill(acme) is None
-    # Nobody is asked once more for a drill.
+    # No provider is retried for a drill.
     assert mitigations.mark_due_again(now=now + timedelta(hours=1)) == 0
 
 
@@ -204,7 +204,7 @@ def test_a_drill_confirms_the_plan_itself_if_it_covers_everything(
     assert not second.is_over
     follow(drill.started_at + CONFIRM_WITHIN)
     assert checks(drill)[1].failure == "no_answer"
-    # A drill never takes a plan away.
+    # A drill never ends a plan.
     assert [
         (mitigation.status, mitigation.wanted)
         for mitigation in (mitigation_facts(first), mitigation_facts(second))

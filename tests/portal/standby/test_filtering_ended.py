@@ -1,5 +1,5 @@
-"""What a provider filtered for a plan and stopped on its own: on Now and with the plans until a
-person acknowledged it.
+"""Unrequested ends of filtering for a plan: on Now and on the plan pages until a person
+acknowledges them.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _is_over_capacity_and_gives_up(mitigation: Mitigation) -> None:
 
 OTHER = "Northgate {}; Tidewall holds the plan."
 ENDS: dict[str, tuple[Callable[[Mitigation], None], str, str]] = {
-    # what the provider does, the code of it, the sentence
+    # what the provider does, the code for it, the sentence
     "arms it again": (lambda mitigation: says(mitigation, 8), "rearmed", stopped()),
     "forgets it": (
         forgets,
@@ -209,7 +209,7 @@ def _is_turned_off(plan: StandbyPlan, actor: User) -> None:
 
 
 def _is_activated_by_a_person(plan: StandbyPlan, actor: User) -> None:
-    """The provider takes the request for help now, filters for that, and arms the plan again."""
+    """The provider accepts the immediate request, filters for it, and rearms the plan."""
     request = services.activate(plan_id=plan.pk, actor=Actor.person(actor))
     for mitigation in mitigations_of(request):
         takes(mitigation)
@@ -271,7 +271,7 @@ def test_filtering_ends_when_the_last_provider_stops_and_both_are_named(
         says(mitigation, 2)
     northgate, tidewall = mitigations_of(active.request)
     says(northgate, 8)
-    # Somebody still filters: the card says so, and nothing has to be acknowledged.
+    # A provider still filters: the card says so, and there is nothing to acknowledge.
     assert "Tidewall reports it is filtering; Northgate holds the plan." in words(browser, NOW_PAGE)
 
     forgets(tidewall)
@@ -330,7 +330,7 @@ def test_each_end_is_acknowledged_separately_and_a_repeat_is_harmless(
     mitigations.acknowledge(end_of(active.request), actor=Actor.person(dana))
     mitigations.acknowledge(end_of(active.request), actor=Actor.person(alice))
     assert Event.objects.filter(type="request.acknowledged").count() == 1
-    # Reports that repeat themselves, and a plan that is lost later, are no news of the filter.
+    # Repeated reports, and a later loss of the plan, say nothing new about the filter.
     says(northgate, 8)
     forgets(northgate)
     assert waiting(acme) == []

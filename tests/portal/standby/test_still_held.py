@@ -1,5 +1,5 @@
-"""A provider that confirms the withdrawal of a plan but keeps it: the portal tries again, within
-limits, and shows it.
+"""A provider confirms the withdrawal of a plan but keeps it: the portal retries, within limits, and
+shows it.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ STANDBY = "/organizations/acme/standby"
 
 @pytest.fixture
 def kept(prepare: Prepare, alice: User) -> StandbyPlan:
-    """A plan that was turned off; Northgate confirmed it and still holds it, Tidewall
-    has let go.
+    """A plan that was turned off; Northgate confirmed it and still holds it, Tidewall has dropped
+    it.
     """
     plan = prepare()
     for mitigation in mitigations_of(plan.request):

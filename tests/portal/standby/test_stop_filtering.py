@@ -1,5 +1,5 @@
-"""Stop filtering, but stay prepared: who acts is told to stop, and holds the plan again once it
-has.
+"""Stop filtering but stay prepared: providers that filter are withdrawn, and hold the plan again
+once they have stopped.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def newest(plan: StandbyPlan) -> list[Mitigation]:
 
 
 def told(mitigation: Mitigation, ago: timedelta = timedelta()) -> None:
-    """The provider confirmed that it was told to stop."""
+    """The provider confirmed the withdrawal."""
     mitigations.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=timezone.now() - ago)
 
 
@@ -63,7 +63,7 @@ def test_stopping_a_plan_withdraws_only_the_providers_that_filter(
     assert (tidewall.status, tidewall.wanted, tidewall.hold_again) == ("standby", "active", False)
     plan = again(active)
     assert (plan.is_on, plan.request.status) == (True, "terminating")
-    # Somebody filters until it is told: that is no quiet plan.
+    # A provider filters until it gets the withdrawal: the plan is not idle yet.
     assert [one.pk for one in mitigation_queries.live_requests(acme)] == [plan.request_id]
     event = Event.objects.get(type="mitigation.withdraw_requested")
     assert (event.actor, event.mitigation_id) == (dana, northgate.pk)
@@ -197,7 +197,7 @@ def test_a_worker_that_dies_on_the_report_of_the_end_loses_nothing(
     mitigation.refresh_from_db()
     assert (mitigation.status, mitigation.hold_again) == ("terminating", True)
 
-    # The next poll hears the same.
+    # The next poll returns the same.
     says(mitigation, 6)
 
     assert [one.status for one in newest(active)] == ["pending", "standby"]

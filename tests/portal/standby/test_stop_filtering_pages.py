@@ -49,7 +49,7 @@ def test_request_plan_and_list_pages_offer_to_stop_and_stay_prepared(
         assert "Stop filtering…</summary>" in page, path
         assert f'action="{stop_of(active)}"' in page
     assert f'href="{stop_of(active)}"' in browser.get(STANDBY).content.decode()
-    # Whoever came to terminate sees the way that keeps the plan.
+    # A person who came to terminate sees the option that keeps the plan.
     terminate = browser.get(f"{request}/terminate").content.decode()
     assert f'href="{stop_of(active)}"' in terminate
     assert "The plan is then off" in terminate

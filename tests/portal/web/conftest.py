@@ -41,7 +41,7 @@ def ask(
             organization=acme,
             actor=Actor.person(alice),
             submission=submission,
-            # A second request for the same replaces the first.
+            # A second request for the same targets replaces the first.
             consent=Consent(named=tuple(MitigationRequest.objects.values_list("pk", flat=True))),
         )
         request.created_at -= timedelta(minutes=1)
@@ -112,7 +112,7 @@ def filtering(one: Mitigation, *, bps: int = 100_000_000) -> None:
 
 
 def ended(request: MitigationRequest, actor: User) -> None:
-    """Terminated, and confirmed by whom it had been sent to."""
+    """Terminated, and confirmed by every provider that had it."""
     services.terminate(request_id=request.pk, actor=Actor.person(actor))
     for one in mitigations_of(request):
         if one.sent_at:
@@ -120,6 +120,6 @@ def ended(request: MitigationRequest, actor: User) -> None:
 
 
 def fixes_in(page: str) -> list[tuple[str, str]]:
-    """What each fix button of a page sends, and what it says."""
+    """The posted value and the label of each fix button on a page."""
     found = re.findall(r'name="fix"\s+value="([^"]+)">([^<]+)<', one_line(page))
     return [(unescape(value), unescape(label)) for value, label in found]

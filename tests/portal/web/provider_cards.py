@@ -1,4 +1,4 @@
-"""A request's page, and what its provider cards are brought to."""
+"""A request's page, and the states its provider cards are brought to."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def refuse(one: Mitigation, **facts: object) -> None:
 
 
 def silent(request: MitigationRequest) -> None:
-    """The first one was asked and stays silent beyond the patience; the next is asked."""
+    """The first provider was asked and is silent beyond the allowed time; the next one is asked."""
     first = mitigations_of(request)[0]
     sent(first, timezone.now() - timedelta(seconds=20))
     Mitigation.objects.filter(pk=first.pk).update(asked_at=timezone.now() - timedelta(seconds=20))

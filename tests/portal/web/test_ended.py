@@ -1,4 +1,4 @@
-"""Requests that ended by themselves stay on Now until a person acknowledges them, also while others
+"""Requests that ended on their own stay on Now until a person acknowledges them, also while others
 are live.
 """
 

@@ -1,8 +1,8 @@
-"""The date of a Python process, as many seconds off as a file says. Python imports this first where
-PYTHONPATH leads here.
+"""Shift the date of a Python process by the seconds in a file. Python imports this first if it is
+on PYTHONPATH.
 
-Only the date: the clocks that measure time go on, as they do when an administrator or NTP sets a
-machine's date. (libfaketime cannot do that to Python 3.11, whose sleeps are until a time of the
+Only the date: the clocks that measure time continue, as they do when an administrator or NTP sets a
+machine's date. (libfaketime cannot do that with Python 3.11, whose sleeps end at a time of the
 monotonic clock.)
 """
 
