@@ -311,7 +311,7 @@ SPECTACULAR_SETTINGS = {
         "RequestStatus": "portal.mitigations.states.RequestStatus",
         "Strategy": "portal.mitigations.models.Strategy",
         "DrillFailure": "portal.standby.models.Failure",
-        "DrillWay": "portal.standby.models.Way",
+        "DrillWay": "portal.standby.models.DrillWay",
         "ResourceKind": "portal.organizations.models.ResourceKind",
         "Role": "portal.organizations.models.Role",
         "SessionState": "portal.providers.models.SessionState",

@@ -23,7 +23,7 @@ from portal.organizations.models import Role
 from portal.signaling.extension_messages import Extension as Found
 from portal.signaling.extension_messages import extension
 from portal.wording.extension_text import gets_extension
-from portal.wording.from_rows.extension import not_told
+from portal.wording.from_rows.extension import without_message
 from portal.wording.from_rows.mitigations import request_facts
 
 
@@ -71,18 +71,18 @@ class ExtensionPreviewView(APIView):
         form = ExtensionSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         found = extension(mitigation_request, form.validated_data["lifetime"])
-        return Response(ExtensionPreviewShown(_told(mitigation_request, found)).data)
+        return Response(ExtensionPreviewShown(_response_data(mitigation_request, found)).data)
 
 
-def _told(request: MitigationRequest, found: Found) -> dict[str, Any]:
+def _response_data(request: MitigationRequest, found: Found) -> dict[str, Any]:
     now, organization = timezone.now(), request.organization
     by_id = {str(one.pk): one for one in queries.subscriptions(organization)}
     facts = request_facts(request, by_id, organization)
     mitigations = {mitigation.id: mitigation for mitigation in facts.started}
-    silent = not_told(
+    silent = without_message(
         facts,
         by_id,
-        told=[one.mitigation.subscription_id for one in found.told],
+        with_message=[one.mitigation.subscription_id for one in found.messages],
         lifetime_s=found.lifetime_s,
         now=now,
     )
@@ -103,7 +103,7 @@ def _told(request: MitigationRequest, found: Found) -> dict[str, Any]:
                 "size": one.after.size,
                 "limit": one.limit,
             }
-            for one in found.told
+            for one in found.messages
         ],
         "left_out": [
             {

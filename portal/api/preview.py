@@ -78,11 +78,11 @@ class PreviewView(APIView):
         form.is_valid(raise_exception=True)
         organization = membership.organization
         found = preview(organization, form.submission())
-        told = _told(organization, found) | event_facts(found.replaced, form.consent())
-        return Response(PreviewShown(told).data)
+        data = _response_data(organization, found) | event_facts(found.replaced, form.consent())
+        return Response(PreviewShown(data).data)
 
 
-def _told(organization: Organization, found: Preview) -> dict[str, Any]:
+def _response_data(organization: Organization, found: Preview) -> dict[str, Any]:
     checked = found.checked
     names = [one.assigned.provider.name for one in found.planned]
     return {

@@ -36,15 +36,15 @@ def events_after(organization_id: UUID, seq: int, *, limit: int = MAX_EVENTS) ->
 
 def news(organization_id: UUID, after: int) -> QuerySet[Event]:
     """Events after a number, newest first, without counter reports."""
-    return _told().filter(organization_id=organization_id, seq__gt=after)
+    return _without_counter_reports().filter(organization_id=organization_id, seq__gt=after)
 
 
 def timeline(request_ids: Collection[UUID]) -> QuerySet[Event]:
     """Events of these requests, newest first, without counter reports, which the chart shows."""
-    return _told().filter(request_id__in=request_ids)
+    return _without_counter_reports().filter(request_id__in=request_ids)
 
 
-def _told() -> QuerySet[Event]:
+def _without_counter_reports() -> QuerySet[Event]:
     return Event.objects.exclude(type=EventType.MITIGATION_COUNTERS).order_by("-seq")
 
 

@@ -144,7 +144,7 @@ def _refuse_what_no_request_can_say(
             "filters",
             (f"It switches {_named(unknown.filters)} at {provider}; no request here can do that."),
         )
-    if not unknown.is_whole or not _is_told(unknown):
+    if not unknown.is_whole or not _is_described(unknown):
         raise NotAdoptable("not-told", f"{provider} does not report in full what it protects.")
 
 
@@ -167,7 +167,7 @@ def _refuse_another_spelling(unknown: UnknownMitigation, checked: Checked, provi
             )
 
 
-def _is_told(unknown: UnknownMitigation) -> bool:
+def _is_described(unknown: UnknownMitigation) -> bool:
     targets = unknown.targets
     return bool(targets["prefixes"] or targets["fqdns"] or targets["uris"])
 

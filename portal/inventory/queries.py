@@ -24,7 +24,7 @@ WITHDRAWN_BY_PROVIDER: Final = 7
 """DOTS status of a mitigation that the provider stopped, for example because a newer request
 overlaps it (RFC 9132 Table 3).
 """
-TOLD_AGAIN_AFTER: Final = timedelta(seconds=30)
+WITHDRAW_AGAIN_AFTER: Final = timedelta(seconds=30)
 """When to repeat a withdrawal that the provider confirmed but does not carry out."""
 
 
@@ -88,7 +88,7 @@ def released_for(unknown: UnknownMitigation) -> Mitigation | None:
     )
 
 
-def is_to_be_told(unknown: UnknownMitigation, now: datetime) -> bool:
+def withdrawal_is_due(unknown: UnknownMitigation, now: datetime) -> bool:
     """Whether to send the withdrawal: it was not sent yet, or the provider confirmed it but
     continues.
     """
@@ -99,4 +99,4 @@ def is_to_be_told(unknown: UnknownMitigation, now: datetime) -> bool:
     if unknown.is_still_held:
         due_at = release_due_at(unknown.release_tried_at, unknown.release_tries, now)
         return not unknown.is_release_given_up and due_at <= now
-    return unknown.dots_status != TERMINATING and unknown.told_at + TOLD_AGAIN_AFTER <= now
+    return unknown.dots_status != TERMINATING and unknown.told_at + WITHDRAW_AGAIN_AFTER <= now

@@ -244,7 +244,7 @@ def adopt(*, unknown_id: UUID, actor: Actor) -> MitigationRequest:
 
 
 @transaction.atomic(savepoint=False)
-def record_told(*, unknown_id: UUID, now: datetime) -> None:
+def record_withdrawal_confirmed(*, unknown_id: UUID, now: datetime) -> None:
     """Record that the provider confirmed the withdrawal (2.02).
 
     It may still filter for a while (RFC 9132 section 4.4.4).

@@ -273,7 +273,7 @@ def request_status(
         return RequestStatus.TERMINATED if is_over else RequestStatus.TERMINATING
     # A withdrawn mitigation says nothing about the help of the others, but the request is not over
     # before it ended.
-    somebody_winds_down = Status.TERMINATING in statuses
+    is_winding_down = Status.TERMINATING in statuses
     mitigations = tuple(mitigation for mitigation in mitigations if not mitigation.is_given_up)
     statuses = {mitigation.status for mitigation in mitigations}
     if statuses & {Status.MITIGATING, Status.EXCEEDED}:
@@ -296,7 +296,7 @@ def request_status(
         return RequestStatus.TERMINATING
     if statuses & {Status.PENDING, *SET_BACK}:
         return RequestStatus.FAILING
-    if somebody_winds_down:
+    if is_winding_down:
         return RequestStatus.TERMINATING
     return RequestStatus.EXPIRED if Status.EXPIRED in statuses else RequestStatus.TERMINATED
 

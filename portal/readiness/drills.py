@@ -56,7 +56,9 @@ def drill_of(row: models.Drill) -> prepared.DrillFacts:
 
 def _part(check: models.DrillCheck) -> prepared.DrillPart:
     provider = check.subscription.provider
-    by_plan = f", plan “{check.mitigation.request.name}”" if check.way == models.Way.PLAN else ""
+    by_plan = (
+        f", plan “{check.mitigation.request.name}”" if check.way == models.DrillWay.PLAN else ""
+    )
     failure = ""
     if check.failure:
         words = FAILURES[models.Failure(check.failure)].format(provider=provider.short_name)

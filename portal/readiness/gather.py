@@ -125,7 +125,7 @@ def _provider(
         transport=subscription.session_transport,
         transports=provider.transports,
         worked={"dtls": subscription.dtls_worked_at, "tls": subscription.tls_worked_at},
-        is_kept=bool(subscription.owner) and lease_until is not None and lease_until >= now,
+        has_worker=bool(subscription.owner) and lease_until is not None and lease_until >= now,
         chain=validities(subscription.certificate_chain),
         anchors=validities(provider.trust_anchors),
         staff_link=Link("Replace", Destination.SUBSCRIPTION, str(subscription.pk))

@@ -17,7 +17,7 @@ from portal.signaling.mapping import scope_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retold:
+class RefreshMessage:
     """One provider's message, before and after the extension."""
 
     mitigation: Mitigation
@@ -36,7 +36,7 @@ class Extension:
     """What would be sent, in the order in which the providers were asked."""
 
     lifetime_s: int
-    told: tuple[Retold, ...]
+    messages: tuple[RefreshMessage, ...]
 
 
 def extension(request: MitigationRequest, lifetime_s: int) -> Extension:
@@ -47,13 +47,15 @@ def extension(request: MitigationRequest, lifetime_s: int) -> Extension:
         mitigation.request = request
     return Extension(
         lifetime_s=lifetime_s,
-        told=tuple(
-            _retold(mitigation, lifetime_s) for mitigation in mitigations if _is_told(mitigation)
+        messages=tuple(
+            _refresh_message(mitigation, lifetime_s)
+            for mitigation in mitigations
+            if _gets_message(mitigation)
         ),
     )
 
 
-def _is_told(mitigation: Mitigation) -> bool:
+def _gets_message(mitigation: Mitigation) -> bool:
     """Whether the provider has confirmed, or is being asked. One that refused gets the new lifetime
     with its next request.
     """
@@ -64,9 +66,9 @@ def _is_told(mitigation: Mitigation) -> bool:
     return is_wanted and can_be_sent(scope_of(mitigation, lifetime_s=mitigation.lifetime_s))
 
 
-def _retold(mitigation: Mitigation, lifetime_s: int) -> Retold:
+def _refresh_message(mitigation: Mitigation, lifetime_s: int) -> RefreshMessage:
     granted_s = within_limits(lifetime_s, queries.eligible_provider(mitigation.subscription))
-    return Retold(
+    return RefreshMessage(
         mitigation=mitigation,
         before=None if mitigation.sent_at is None else _composed(mitigation, mitigation.lifetime_s),
         after=_composed(mitigation, granted_s),

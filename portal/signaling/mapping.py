@@ -22,7 +22,7 @@ from portal.mitigations.validation import wire_scope
 
 TRIGGERS: Final[Mapping[int | None, Trigger]] = dict(BY_DOTS_STATUS.items())
 
-MAX_HELD: Final = 64
+MAX_REPORTED: Final = 64
 """Keep at most this many targets, ports, protocols or filters of each kind for an unknown
 mitigation.
 """
@@ -62,7 +62,7 @@ def provider_report(report: MitigationReport) -> ProviderReport:
     )
 
 
-def held_of(mid: int, report: MitigationReport) -> ReportedMitigation:
+def reported_mitigation(mid: int, report: MitigationReport) -> ReportedMitigation:
     """A provider's report on a mitigation that no request here asked for, with MAX_HELD scope
     entries of each kind.
     """
@@ -81,18 +81,18 @@ def held_of(mid: int, report: MitigationReport) -> ReportedMitigation:
     return ReportedMitigation(
         mid=mid,
         targets={
-            "prefixes": list(targets.target_prefix[:MAX_HELD]),
-            "fqdns": list(targets.target_fqdn[:MAX_HELD]),
-            "uris": list(targets.target_uri[:MAX_HELD]),
-            "aliases": list(targets.alias_name[:MAX_HELD]),
+            "prefixes": list(targets.target_prefix[:MAX_REPORTED]),
+            "fqdns": list(targets.target_fqdn[:MAX_REPORTED]),
+            "uris": list(targets.target_uri[:MAX_REPORTED]),
+            "aliases": list(targets.alias_name[:MAX_REPORTED]),
         },
         ports=[
             {"lower": one.lower, "upper": one.lower if one.upper is None else one.upper}
-            for one in targets.target_port_range[:MAX_HELD]
+            for one in targets.target_port_range[:MAX_REPORTED]
         ],
-        protocols=list(targets.target_protocol[:MAX_HELD]),
-        filters=filters[:MAX_HELD],
-        is_whole=max(map(len, of_each_kind)) <= MAX_HELD,
+        protocols=list(targets.target_protocol[:MAX_REPORTED]),
+        filters=filters[:MAX_REPORTED],
+        is_whole=max(map(len, of_each_kind)) <= MAX_REPORTED,
         is_preconfigured=report.trigger_mitigation is False or is_armed,
         dots_status=None if report.status is None else int(report.status),
         # Some servers send 0 for a mitigation that has not begun.

@@ -120,7 +120,7 @@ def _due(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> S
         return [_poll(mitigation, POLL_ENDING_AFTER, now)]
     if mitigation.request.is_immediate:
         return _keep(mitigation, session, now)
-    return _hold(mitigation, session, now)
+    return _due_while_wanted(mitigation, session, now)
 
 
 _URGENCY: Final = {
@@ -226,7 +226,9 @@ def _keep(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> 
     return [*found, _poll(mitigation, POLL_AFTER, now)]
 
 
-def _hold(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> Sequence[Due]:
+def _due_while_wanted(
+    mitigation: Mitigation, session: MitigationHistory, now: datetime
+) -> Sequence[Due]:
     """A confirmed mitigation of a plan, which the provider holds or has activated.
 
     Each PUT for it has trigger-mitigation false, which some servers read as an order to stop what

@@ -35,7 +35,7 @@ from portal.signaling.async_events import loop_time
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.inventory_comparison import InventoryAnswer, is_ours, next_mid_after
 from portal.signaling.inventory_query import query_inventory
-from portal.signaling.mapping import held_of
+from portal.signaling.mapping import reported_mitigation
 from portal.signaling.mitigation_actions import RELEASE_LIFETIME_S
 from portal.signaling.retry_after import asked_wait_s, retry_wait_s
 
@@ -129,7 +129,7 @@ class UnknownMitigationWatch:
             for row in rows
             if row.cuid == self._client.cuid
             and self._withdraw_at.get(row.pk, time) <= time
-            and queries.is_to_be_told(row, now)
+            and queries.withdrawal_is_due(row, now)
         ]
         if not due:
             return []
@@ -150,7 +150,7 @@ class UnknownMitigationWatch:
             return
         # The withdrawal may be meant for an older mitigation: a restored database assigns mids a
         # second time.
-        if report is not None and is_different(row, held_of(row.mid, report)):
+        if report is not None and is_different(row, reported_mitigation(row.mid, report)):
             logger.warning("unknown mid %s: it is another mitigation now", row.mid)
             self._ask_within(0)
             return
@@ -182,7 +182,7 @@ class UnknownMitigationWatch:
             )
         else:
             await self._store.write(
-                services.record_told, unknown_id=row.pk, now=database_clock.now()
+                services.record_withdrawal_confirmed, unknown_id=row.pk, now=database_clock.now()
             )
             self._ask_soon(row)
 
@@ -250,7 +250,7 @@ class UnknownMitigationWatch:
         own = await self._rows_of(list(answer.held))
         now = database_clock.now()
         unknown = [
-            held_of(mid, report)
+            reported_mitigation(mid, report)
             for mid, report in answer.held.items()
             if report.status != MitigationStatus.TERMINATED
             and not is_ours(report, own.get(mid), now)

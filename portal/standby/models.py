@@ -108,7 +108,7 @@ class Drill(models.Model):
         return self.is_over and bool(checks) and all(not check.failure for check in checks)
 
 
-class Way(models.TextChoices):
+class DrillWay(models.TextChoices):
     """How a provider is tested."""
 
     REQUEST = "request"
@@ -136,7 +136,7 @@ class DrillCheck(models.Model):
 
     drill = models.ForeignKey(Drill, on_delete=models.CASCADE, related_name="checks")
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="+")
-    way = models.CharField(max_length=8, choices=Way.choices)
+    way = models.CharField(max_length=8, choices=DrillWay.choices)
     mitigation = models.ForeignKey(
         Mitigation, on_delete=models.PROTECT, related_name="drill_checks"
     )

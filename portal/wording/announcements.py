@@ -10,10 +10,10 @@ from portal.mitigations.states import ACTIVE, LOOP, NOT_SENDABLE, RequestStatus,
 from portal.wording.badges import BADGES, DISPLAY_BY_STATUS, SESSION_BADGES
 from portal.wording.timeline import (
     EventFacts,
-    asked_words,
     drill_end,
     still_tries,
     stop_words,
+    submitted_words,
     terminate_words,
 )
 
@@ -35,7 +35,7 @@ def announcement(event: EventFacts) -> Announcement | None:
         return None
     match event.type:
         case EventType.REQUEST_SUBMITTED:
-            return Announcement(asked_words(event))
+            return Announcement(submitted_words(event))
         case EventType.DRILL_STARTED:
             return Announcement(f"{event.who} started a drill.")
         case EventType.DRILL_ENDED:

@@ -36,8 +36,8 @@ class DisplayStatus(Enum):
     MITIGATING = "mitigating"
     ATTACK_STOPPED = "attack_stopped"
     EXCEEDED = "exceeded"
-    NOT_TOLD = "not_told"
-    TOLD = "told"
+    STOP_PENDING = "stop_pending"
+    WINDING_DOWN = "winding_down"
     STILL_HELD = "still_held"
     TERMINATED = "terminated"
     WITHDRAWN = "withdrawn"
@@ -59,8 +59,8 @@ BADGES: Final = {
     DisplayStatus.MITIGATING: Badge("Mitigating", "shield", "good"),
     DisplayStatus.ATTACK_STOPPED: Badge("Attack stopped", "flag", "done"),
     DisplayStatus.EXCEEDED: Badge("Over capacity", "triangle", "warn"),
-    DisplayStatus.NOT_TOLD: Badge("Terminating", "arrow-ring", "idle"),
-    DisplayStatus.TOLD: Badge("Terminating", "arrow-ring", "idle"),
+    DisplayStatus.STOP_PENDING: Badge("Terminating", "arrow-ring", "idle"),
+    DisplayStatus.WINDING_DOWN: Badge("Terminating", "arrow-ring", "idle"),
     DisplayStatus.STILL_HELD: Badge("Still held", "triangle", "warn"),
     DisplayStatus.TERMINATED: Badge("Terminated", "square-tick", "idle"),
     DisplayStatus.WITHDRAWN: Badge("Withdrawn", "octagon", "bad"),
@@ -80,7 +80,7 @@ REQUEST_BADGES: Final = {
     RequestStatus.ATTACK_STOPPED: BADGES[DisplayStatus.ATTACK_STOPPED],
     RequestStatus.STANDBY: BADGES[DisplayStatus.STANDBY],
     RequestStatus.FAILING: Badge("Failing", "octagon", "bad"),
-    RequestStatus.TERMINATING: BADGES[DisplayStatus.TOLD],
+    RequestStatus.TERMINATING: BADGES[DisplayStatus.WINDING_DOWN],
     RequestStatus.TERMINATED: BADGES[DisplayStatus.TERMINATED],
     RequestStatus.EXPIRED: BADGES[DisplayStatus.EXPIRED],
     RequestStatus.DECLINED: Badge("Declined", "square-tick", "idle"),
@@ -101,7 +101,7 @@ ANSWERS_LOST: Final = Badge("Connected, answers lost", "triangle", "warn")
 
 DISPLAY_BY_STATUS: Final = {
     Status.PENDING: DisplayStatus.REQUESTED,
-    Status.TERMINATING: DisplayStatus.TOLD,
+    Status.TERMINATING: DisplayStatus.WINDING_DOWN,
     Status.IN_PROGRESS: DisplayStatus.ACCEPTED,
     Status.MITIGATING: DisplayStatus.MITIGATING,
     Status.ATTACK_STOPPED: DisplayStatus.ATTACK_STOPPED,
@@ -140,14 +140,14 @@ MAY_FILTER: Final = (
 _BAD_FIRST: Final = (
     DisplayStatus.REFUSED, DisplayStatus.NOT_REACHED, DisplayStatus.NOT_SENDABLE,
     DisplayStatus.WITHDRAWN, DisplayStatus.EXCEEDED, DisplayStatus.NO_ANSWER,
-    DisplayStatus.NOT_SAVED, DisplayStatus.EXPIRED, DisplayStatus.NOT_TOLD,
+    DisplayStatus.NOT_SAVED, DisplayStatus.EXPIRED, DisplayStatus.STOP_PENDING,
     DisplayStatus.STILL_HELD,
 )  # fmt: skip
 _THEN: Final = (
     # A provider that asked the portal to retry later is no bad news while another one helps.
     DisplayStatus.MITIGATING, DisplayStatus.ATTACK_STOPPED, DisplayStatus.ACCEPTED,
     DisplayStatus.PUT_OFF, DisplayStatus.STANDBY, DisplayStatus.REQUESTED,
-    DisplayStatus.NOT_SENT, DisplayStatus.TOLD, DisplayStatus.TERMINATED,
+    DisplayStatus.NOT_SENT, DisplayStatus.WINDING_DOWN, DisplayStatus.TERMINATED,
 )  # fmt: skip
 _WORST_FIRST: Final = (*_BAD_FIRST, *_THEN)
 
@@ -170,10 +170,10 @@ def display_status(mitigation: MitigationFacts, now: datetime) -> DisplayStatus:
     if mitigation.is_still_held:
         return DisplayStatus.STILL_HELD
     if mitigation.status == Status.TERMINATING:
-        is_told = (
+        is_stop_confirmed = (
             mitigation.withdrawal_confirmed_at is not None or mitigation.withdrawal_asked_at is None
         )
-        return DisplayStatus.TOLD if is_told else DisplayStatus.NOT_TOLD
+        return DisplayStatus.WINDING_DOWN if is_stop_confirmed else DisplayStatus.STOP_PENDING
     if mitigation.status == Status.REFUSED and mitigation.refusal_code == LOOP:
         return DisplayStatus.NOT_REACHED
     if mitigation.status == Status.REFUSED and mitigation.refusal_code == NOT_SENDABLE:
@@ -186,8 +186,8 @@ def mitigation_badge(mitigation: MitigationFacts, now: datetime) -> Badge:
     if display == DisplayStatus.WITHDRAWN and mitigation.is_replaced and not mitigation.is_plan:
         return replaced.badge([mitigation])
     is_stopping = mitigation.is_held_again and display in (
-        DisplayStatus.NOT_TOLD,
-        DisplayStatus.TOLD,
+        DisplayStatus.STOP_PENDING,
+        DisplayStatus.WINDING_DOWN,
     )
     return STOPPING if is_stopping else BADGES[display]
 
@@ -255,7 +255,7 @@ def mark(request: RequestFacts, now: datetime) -> Badge:
     }:
         return BADGES[DisplayStatus.NO_ANSWER]
     if request.status == RequestStatus.TERMINATING and unreachable(
-        by_display_status.get(DisplayStatus.NOT_TOLD, [])
+        by_display_status.get(DisplayStatus.STOP_PENDING, [])
     ):
         return BADGES[DisplayStatus.NO_ANSWER]
     if (

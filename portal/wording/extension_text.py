@@ -42,7 +42,7 @@ def gets_extension(mitigation: MitigationFacts, now: datetime) -> tuple[str, str
             return f"{mitigation.short} gets this now", ""
 
 
-def asked_so_far(
+def current_lifetime(
     lifetime_s: int, ends_at: datetime | None, *, is_confirmed: bool, now: datetime
 ) -> str:
     """The lifetime a provider was asked for before, and its end."""
@@ -54,7 +54,9 @@ def asked_so_far(
     return f"{request}, ends {when(ends_at, now, seconds=False, zone=True)}, {ahead(ends_at, now)}"
 
 
-def asked_then(provider: str, *, wished_s: int, asked_s: int, renews: bool) -> tuple[str, str]:
+def extended_lifetime(
+    provider: str, *, wished_s: int, asked_s: int, renews: bool
+) -> tuple[str, str]:
     """The lifetime it would be asked for, and why it is shorter than the requested one."""
     if asked_s < 0:
         return _capital(lifetime(asked_s)), ""
@@ -68,7 +70,7 @@ def asked_then(provider: str, *, wished_s: int, asked_s: int, renews: bool) -> t
     return f"{words}, renews automatically" if renews else words, why
 
 
-def if_asked_later(mitigation: MitigationFacts, lifetime_s: int, now: datetime) -> str:
+def if_requested_later(mitigation: MitigationFacts, lifetime_s: int, now: datetime) -> str:
     """What happens at a provider that gets no message now; empty if its mitigation has ended."""
     if (
         mitigation.why_not

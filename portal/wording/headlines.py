@@ -36,7 +36,7 @@ _CLAUSES: Final = {
     DisplayStatus.NO_ANSWER: ("does not answer", "do not answer"),
     DisplayStatus.PUT_OFF: ("asked the portal to retry later", "asked the portal to retry later"),
     DisplayStatus.EXPIRED: ("was not renewed", "were not renewed"),
-    DisplayStatus.NOT_TOLD: (
+    DisplayStatus.STOP_PENDING: (
         "has not confirmed the stop request yet",
         "have not confirmed the stop request yet",
     ),
@@ -50,7 +50,7 @@ _CLAUSES: Final = {
     DisplayStatus.STANDBY: ("holds the plan", "hold the plan"),
     DisplayStatus.REQUESTED: ("has not answered yet", "have not answered yet"),
     DisplayStatus.NOT_SENT: ("has not been asked yet", "have not been asked yet"),
-    DisplayStatus.TOLD: ("is winding down", "are winding down"),
+    DisplayStatus.WINDING_DOWN: ("is winding down", "are winding down"),
     DisplayStatus.TERMINATED: ("stopped", "stopped"),
 }
 _LAST_REPORTED: Final = {
@@ -207,8 +207,8 @@ def _attack_stopped(request: RequestFacts, now: datetime) -> str:
 
 def _terminating(request: RequestFacts, now: datetime) -> str:
     groups = display_statuses(request.mitigations, now)
-    untold = groups.get(DisplayStatus.NOT_TOLD, [])
-    unreachable = [mitigation for mitigation in untold if mitigation.session.state != "up"]
+    unstopped = groups.get(DisplayStatus.STOP_PENDING, [])
+    unreachable = [mitigation for mitigation in unstopped if mitigation.session.state != "up"]
     if unreachable:
         has = "has" if len(unreachable) == 1 else "have"
         is_released = request.is_plan and not any(one.is_held_again for one in unreachable)
@@ -224,25 +224,25 @@ def _terminating(request: RequestFacts, now: datetime) -> str:
     if is_stopping(request):
         return _clauses(request, now)
     what = "release the plan" if request.is_plan else "stop"
-    if untold:
-        return f"Telling {_object(untold)} to {what}."
-    told = [
+    if unstopped:
+        return f"Telling {_object(unstopped)} to {what}."
+    stopping = [
         mitigation
         for mitigation in request.started
         if mitigation.withdrawal_asked_at is not None and mitigation.sent_at
     ]
-    if not told:
-        winding_down = groups.get(DisplayStatus.TOLD, [])
+    if not stopping:
+        winding_down = groups.get(DisplayStatus.WINDING_DOWN, [])
         if not winding_down:
             return _clauses(request, now)
         are = "is" if len(winding_down) == 1 else "are"
         return f"{listed([mitigation.short for mitigation in winding_down])} {are} winding down."
     confirmed = [
         mitigation
-        for mitigation in told
+        for mitigation in stopping
         if display_status(mitigation, now) == DisplayStatus.TERMINATED
     ]
-    headline = f"Told {_object(told)} to {what}."
+    headline = f"Told {_object(stopping)} to {what}."
     if not confirmed:
         return headline
     has = "have" if len(confirmed) > 1 else "has"

@@ -19,11 +19,11 @@ CLAUSES: Final = {
         "activated the plan and are setting up",
     ),
     DisplayStatus.NOT_SENT: ("was not asked yet", "were not asked yet"),
-    DisplayStatus.NOT_TOLD: (
+    DisplayStatus.STOP_PENDING: (
         "has not confirmed the release request yet",
         "have not confirmed the release request yet",
     ),
-    DisplayStatus.TOLD: ("is releasing the plan", "are releasing the plan"),
+    DisplayStatus.WINDING_DOWN: ("is releasing the plan", "are releasing the plan"),
     DisplayStatus.TERMINATED: ("released the plan", "released the plan"),
 }
 LAST_REPORTED: Final = {
@@ -34,11 +34,11 @@ LAST_REPORTED: Final = {
 }
 """The same for silent providers."""
 STOPPING: Final = {
-    DisplayStatus.NOT_TOLD: (
+    DisplayStatus.STOP_PENDING: (
         "has not confirmed the stop request yet",
         "have not confirmed the stop request yet",
     ),
-    DisplayStatus.TOLD: ("is stopping", "are stopping"),
+    DisplayStatus.WINDING_DOWN: ("is stopping", "are stopping"),
 }
 """The same for providers that will hold the plan again afterwards."""
 HOLDS_AGAIN: Final = "It will hold the plan again after that."
@@ -149,9 +149,9 @@ def _attack_stopped(_mitigation: MitigationFacts, _now: datetime) -> tuple[str, 
     return "No longer sees the attack.", "It returns to standby automatically."
 
 
-def _not_told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+def _stop_pending(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     if mitigation.is_held_again:
-        return _not_told_to_stop(mitigation, now)
+        return _stop_filtering_pending(mitigation, now)
     if mitigation.refusal_code == LOOP and mitigation.retry_at is not None:
         still = f"{mitigation.short} may still hold the plan. The portal keeps trying."
         return "Release request not delivered yet.", f"{mitigation.refusal} {still}"
@@ -169,7 +169,7 @@ def _not_told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     )
 
 
-def _not_told_to_stop(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+def _stop_filtering_pending(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     if mitigation.refusal_code == LOOP and mitigation.retry_at is not None:
         still = f"{mitigation.short} may still be filtering. The portal keeps trying."
         fact, rest = (
@@ -187,7 +187,7 @@ def _not_told_to_stop(mitigation: MitigationFacts, now: datetime) -> tuple[str, 
     return fact, f"{rest} {HOLDS_AGAIN}"
 
 
-def _told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+def _winding_down(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     at = mitigation.withdrawal_confirmed_at
     if mitigation.is_held_again and at is not None:
         return (
@@ -273,8 +273,8 @@ TELL: Final[dict[DisplayStatus, Callable[[MitigationFacts, datetime], tuple[str,
     DisplayStatus.STANDBY: _held,
     DisplayStatus.ACCEPTED: _accepted,
     DisplayStatus.ATTACK_STOPPED: _attack_stopped,
-    DisplayStatus.NOT_TOLD: _not_told,
-    DisplayStatus.TOLD: _told,
+    DisplayStatus.STOP_PENDING: _stop_pending,
+    DisplayStatus.WINDING_DOWN: _winding_down,
     DisplayStatus.STILL_HELD: tell_still_held,
     DisplayStatus.TERMINATED: _terminated,
     DisplayStatus.WITHDRAWN: _withdrawn,

@@ -46,7 +46,7 @@ def effects(
     """What a provider may do to legitimate traffic, each a sentence or two."""
     whole = [*targets["prefixes"], *targets["fqdns"], *targets["uris"]]
     what = listed(whole if len(whole) <= MAX_NAMED else [*whole[:MAX_NAMED], "others"])
-    told = [
+    effects_found = [
         f"Traffic to {what} is diverted through the provider. Some legitimate connections may drop "
         f"when it begins "
         "and when it ends.",
@@ -56,23 +56,25 @@ def effects(
         ),
     ]
     if not is_narrowed:
-        told.append(
+        effects_found.append(
             "No port and no protocol is named, so it may act on everything sent to these targets."
         )
     if wide := [prefix for prefix in targets["prefixes"] if _addresses(prefix) >= _WIDE]:
         is_one = len(wide) == 1
-        told.append(
+        effects_found.append(
             f"{listed(wide[:MAX_NAMED])} {'holds' if is_one else 'hold'} many addresses: "
             f"those that are not "
             "under attack are diverted too."
         )
     if targets["fqdns"] or targets["uris"]:
-        told.append(
+        effects_found.append(
             "The provider resolves names. Others who share the addresses may be affected too."
         )
     if strategy == Strategy.PARALLEL and len(names) > 1:
-        told.append(f"{listed(names)} filter at the same time: traffic takes all their paths.")
-    return told
+        effects_found.append(
+            f"{listed(names)} filter at the same time: traffic takes all their paths."
+        )
+    return effects_found
 
 
 def _addresses(prefix: str) -> int:

@@ -139,7 +139,7 @@ def _sooner(mitigation: MitigationFacts, now: datetime) -> str:
     return f"The portal does not retry before then. Call {mitigation.short} if you need it sooner."
 
 
-def _not_told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+def _stop_pending(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     why = _why_withdrawn(mitigation, now)
     if mitigation.refusal_code == NOT_SENDABLE and mitigation.retry_at is not None:
         return (
@@ -177,7 +177,7 @@ def _why_withdrawn(mitigation: MitigationFacts, now: datetime) -> str:
     return ""
 
 
-def _told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+def _winding_down(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     at = mitigation.withdrawal_confirmed_at
     if at is None:
         return (
@@ -301,8 +301,8 @@ _TELL: Final[dict[DisplayStatus, Callable[[MitigationFacts, datetime], tuple[str
         "The attack is larger than it can filter.",
         f"Part of it gets through. {_amounts(mitigation)}",
     ),
-    DisplayStatus.NOT_TOLD: _not_told,
-    DisplayStatus.TOLD: _told,
+    DisplayStatus.STOP_PENDING: _stop_pending,
+    DisplayStatus.WINDING_DOWN: _winding_down,
     DisplayStatus.STILL_HELD: plans.tell_still_held,
     DisplayStatus.TERMINATED: _terminated,
     DisplayStatus.WITHDRAWN: _withdrawn,
@@ -330,7 +330,7 @@ def tell(
     """The sentence of a card: the fact and its meaning, in plain language."""
     display = display_status(mitigation, now)
     if display == DisplayStatus.NOT_ASKED:
-        return "Not asked.", _when_asked(mitigation, before, patience_s)
+        return "Not asked.", _when_requested(mitigation, before, patience_s)
     if mitigation.unknown_report is not None and is_stale(mitigation, now):
         before_that = f"Previous status: {BADGES[display].word.lower()}."
         return f"{unknown_report(mitigation)}.", before_that
@@ -365,7 +365,7 @@ _WAITED_FOR: Final = (DisplayStatus.PUT_OFF, DisplayStatus.REFUSED, DisplayStatu
 def needs_call(mitigation: MitigationFacts, now: datetime) -> bool:
     """Whether a phone call is the next step, because the network will not help, or not for long."""
     display = display_status(mitigation, now)
-    if display == DisplayStatus.NOT_TOLD:
+    if display == DisplayStatus.STOP_PENDING:
         return bool(mitigation.phone) and mitigation.session.state != "up"
     waits_long = (
         display in _WAITED_FOR
@@ -375,7 +375,7 @@ def needs_call(mitigation: MitigationFacts, now: datetime) -> bool:
     return bool(mitigation.phone) and (display in _IN_TROUBLE or waits_long)
 
 
-def _when_asked(
+def _when_requested(
     mitigation: MitigationFacts, before: Sequence[MitigationFacts], patience_s: int
 ) -> str:
     if mitigation.why_not:

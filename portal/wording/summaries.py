@@ -64,7 +64,7 @@ def next_step(request: RequestFacts, now: datetime) -> NextStep | None:
         return None
     troubled = (DisplayStatus.NO_ANSWER, DisplayStatus.NOT_SAVED, DisplayStatus.NOT_SENDABLE)
     silent = [mitigation for one in troubled for mitigation in by_display_status.get(one, [])]
-    untold = unreachable(by_display_status.get(DisplayStatus.NOT_TOLD, []))
+    unstopped = unreachable(by_display_status.get(DisplayStatus.STOP_PENDING, []))
     match request.status:
         case RequestStatus.REQUESTING if silent:
             return _call(silent)
@@ -72,8 +72,8 @@ def next_step(request: RequestFacts, now: datetime) -> NextStep | None:
             return _call(request.started)
         case RequestStatus.MITIGATING if DisplayStatus.EXCEEDED in by_display_status:
             return _ask(request, now) or _call(by_display_status[DisplayStatus.EXCEEDED])
-        case RequestStatus.TERMINATING if untold:
-            return _call(untold)
+        case RequestStatus.TERMINATING if unstopped:
+            return _call(unstopped)
         case RequestStatus.TERMINATING if DisplayStatus.STILL_HELD in by_display_status:
             return _call(by_display_status[DisplayStatus.STILL_HELD])
         case RequestStatus.ATTACK_STOPPED:
@@ -370,10 +370,12 @@ def _failing(request: RequestFacts, now: datetime) -> list[str]:
 
 
 def _terminating(request: RequestFacts, now: datetime) -> list[str]:
-    untold = unreachable(display_statuses(request.mitigations, now).get(DisplayStatus.NOT_TOLD, []))
-    if untold:
-        verb = "It may" if len(untold) == 1 else "They may"
-        is_held = request.is_plan and not any(mitigation.mitigating_at for mitigation in untold)
+    unstopped = unreachable(
+        display_statuses(request.mitigations, now).get(DisplayStatus.STOP_PENDING, [])
+    )
+    if unstopped:
+        verb = "It may" if len(unstopped) == 1 else "They may"
+        is_held = request.is_plan and not any(mitigation.mitigating_at for mitigation in unstopped)
         what = "hold the plan" if is_held else "be filtering"
         return [
             f"{verb} still {what}. The portal keeps trying, even if you close this page.",

@@ -53,7 +53,7 @@ def terminate_question(
         )
     points: list[str] = []
     if sent and request.is_plan:
-        points += _told_of_a_plan(sent, filtering, targets)
+        points += _effects_on_plan(sent, filtering, targets)
     elif sent:
         points.append(f"{_names(sent)} will be told to stop filtering {listed(targets)}.")
     else:
@@ -85,7 +85,7 @@ def terminate_question(
     )
 
 
-def _told_of_a_plan(
+def _effects_on_plan(
     sent: Sequence[MitigationFacts], filtering: Sequence[MitigationFacts], targets: Sequence[str]
 ) -> list[str]:
     """A provider that filters gets another message than one that only holds the plan, and one that

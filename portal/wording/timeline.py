@@ -87,10 +87,10 @@ class Entry:
 
 def _submitted(event: EventFacts) -> Entry:
     badge = PERSON if event.is_by_person else TO_PROVIDER
-    return Entry(at=event.at, badge=badge, what=asked_words(event), detail=event.reason)
+    return Entry(at=event.at, badge=badge, what=submitted_words(event), detail=event.reason)
 
 
-def asked_words(event: EventFacts) -> str:
+def submitted_words(event: EventFacts) -> str:
     if event.data.get("adopted"):
         return f"{event.who} adopted an existing mitigation for {event.request}."
     match event.kind:
@@ -208,7 +208,7 @@ def _status(event: EventFacts) -> Entry | None:
     if event.data.get("told"):
         return Entry(
             at=event.at,
-            badge=BADGES[DisplayStatus.TOLD],
+            badge=BADGES[DisplayStatus.WINDING_DOWN],
             what=f"{event.provider} received the request to release the plan."
             if lets_go
             else f"{event.provider} received the stop request and is winding down.",

@@ -18,7 +18,7 @@ WINDS_DOWN_FOR: Final = timedelta(seconds=300)
 4.4.4).
 """
 MAX_NAMED: Final = 3
-NOT_TOLD: Final = Badge("Status unknown", "dashed-ring", "idle")
+STOP_PENDING: Final = Badge("Status unknown", "dashed-ring", "idle")
 
 _DOES: Final = {
     1: "is setting up a filter for {what}",
@@ -98,20 +98,24 @@ def badge(unknown: UnknownFacts) -> Badge:
         return BADGES[DisplayStatus.STILL_HELD]
     if unknown.withdrawal_asked_at is not None:
         return BADGES[
-            DisplayStatus.NOT_TOLD if unknown.confirmed_at is None else DisplayStatus.TOLD
+            DisplayStatus.STOP_PENDING
+            if unknown.confirmed_at is None
+            else DisplayStatus.WINDING_DOWN
         ]
     status = reported_status(unknown.dots_status)
-    return NOT_TOLD if status is None else BADGES[DISPLAY_BY_STATUS[status]]
+    return STOP_PENDING if status is None else BADGES[DISPLAY_BY_STATUS[status]]
 
 
 def tell(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
     """The fact, and what it means for the reader."""
     if unknown.withdrawal_asked_at is not None:
-        fact, rest = _told(unknown, now) if unknown.confirmed_at else _not_told(unknown, now)
+        fact, rest = (
+            _winding_down(unknown, now) if unknown.confirmed_at else _stop_pending(unknown, now)
+        )
     else:
         fact, rest = (
             f"{unknown.provider} {does(unknown)}.",
-            f"{_nobody(unknown, now)} {_ends(unknown, now)}".rstrip(),
+            f"{_not_requested_here(unknown, now)} {_ends(unknown, now)}".rstrip(),
         )
     if is_stale(unknown, now):
         rest = (
@@ -140,7 +144,7 @@ def does(unknown: UnknownFacts) -> str:
     )
 
 
-def _nobody(unknown: UnknownFacts, now: datetime) -> str:
+def _not_requested_here(unknown: UnknownFacts, now: datetime) -> str:
     if not unknown.asked_by:
         return "No request here asked for it."
     return (
@@ -159,7 +163,7 @@ def _ends(unknown: UnknownFacts, now: datetime) -> str:
     return f"It ends {when(unknown.expires_at, now, seconds=False)} unless it is renewed."
 
 
-def _not_told(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
+def _stop_pending(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
     who = f"{unknown.withdrawn_by} withdrew it{spaced_when(unknown.withdrawal_asked_at, now)}."
     may = f"{unknown.provider} may still be filtering {unknown.what}."
     if unknown.refusal_code:
@@ -176,7 +180,7 @@ def _not_told(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
     )
 
 
-def _told(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
+def _winding_down(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
     at, who = when(unknown.confirmed_at, now), f"{unknown.withdrawn_by} withdrew it."
     if unknown.is_still_held:
         rest = release_progress(

@@ -38,7 +38,7 @@ def ask_label(mitigation: MitigationFacts, now: datetime) -> str:
         is_able = display in _SAID_NO and mitigation.withdrawal_asked_at is None
     else:
         is_withdrawn_alone = bool(mitigation.withdrawn_by) or mitigation.is_withdrawn_by_policy
-        is_ending = display in (DisplayStatus.TOLD, DisplayStatus.NOT_TOLD)
+        is_ending = display in (DisplayStatus.WINDING_DOWN, DisplayStatus.STOP_PENDING)
         is_able = display in (*_SAID_NO, *_ENDED) or (is_ending and is_withdrawn_alone)
     return f"Ask {mitigation.short} again now" if is_able else ""
 
@@ -59,7 +59,7 @@ def withdraw_question(
     if not others:
         return None
     is_filtering = display_status(mitigation, now) in FILTERING
-    points = [_told(mitigation, targets), _what_comes_through(mitigation, others, now)]
+    points = [_what_stops(mitigation, targets), _what_comes_through(mitigation, others, now)]
     uncovered = [one for one in mitigation.part or targets if not _is_covered(one, others, targets)]
     if uncovered:
         points.append(f"No other provider is asked to filter {listed(uncovered)}.")
@@ -72,7 +72,7 @@ def withdraw_question(
     )
 
 
-def _told(mitigation: MitigationFacts, targets: Sequence[str]) -> str:
+def _what_stops(mitigation: MitigationFacts, targets: Sequence[str]) -> str:
     whom = mitigation.part or targets
     if mitigation.sent_at is None:
         return f"Nothing has been sent to {mitigation.short} yet, and nothing will be."

@@ -244,7 +244,7 @@ class Mitigation(models.Model):
         return is_set_back and self.refusal_code == NOT_SENDABLE
 
     @property
-    def is_asked_no_more(self) -> bool:
+    def is_no_longer_requested(self) -> bool:
         """Whatever time was named for the next message about it has no meaning any more."""
         is_given_up = self.status in SET_BACK and self.wanted == Wanted.WITHDRAWN
         return self.is_over or is_given_up or self.request.is_over
@@ -254,17 +254,17 @@ class Mitigation(models.Model):
         """The portal does not ask the provider before; None: it may ask at once, or never does
         again.
         """
-        return None if self.is_asked_no_more else self.retry_at
+        return None if self.is_no_longer_requested else self.retry_at
 
     @property
     def next_efficacy_at(self) -> datetime | None:
         """When the provider, which asked to wait, is told again how the attack looks; None: it is
         not.
         """
-        return None if self.is_asked_no_more else self.efficacy_retry_at
+        return None if self.is_no_longer_requested else self.efficacy_retry_at
 
     @property
-    def is_told_to_wait(self) -> bool:
+    def must_wait(self) -> bool:
         """The provider itself named the time before which it must not be asked (SC-046), not our
         own backoff.
         """

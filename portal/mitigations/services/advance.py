@@ -79,7 +79,7 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
         _ask_next(request, mitigations_of(request), now=now)
         _withdraw_on_late_acceptance(request, mitigations_of(request), now=now)
     if request.is_past_its_time(now):
-        _ask_no_more(mitigations_of(request), now=now)
+        _stop_requesting(mitigations_of(request), now=now)
     mitigations = mitigations_of(request)
     _note_end_of_filtering(request, mitigations)
     has_uncovered_targets = is_wanted and bool(
@@ -128,7 +128,7 @@ def _note_requested_end(request: MitigationRequest, mitigations: Sequence[Mitiga
         request.save(update_fields=["requested_until"])
 
 
-def _ask_no_more(mitigations: Sequence[Mitigation], *, now: datetime) -> None:
+def _stop_requesting(mitigations: Sequence[Mitigation], *, now: datetime) -> None:
     """Give up the providers that hold nothing when the requested lifetime has ended.
 
     The others stop at the end of theirs.

@@ -72,7 +72,7 @@ def ask_provider(
         or (mitigation.wanted == Wanted.WITHDRAWN and not mitigation.is_replaced)
     ):
         _start(request, subscription_id, assigned_scopes, actor=actor, consent=consent, now=now)
-    elif not _is_asked_already(mitigation, now=now):
+    elif not _is_requested_already(mitigation, now=now):
         _ask_again(mitigation, actor=actor, now=now)
     else:
         wake_on_commit(subscription_id)
@@ -169,12 +169,10 @@ def _replaced(request: MitigationRequest, assigned: AssignedScope) -> list[Repla
 
 
 def _must_wait(mitigation: Mitigation, now: datetime) -> bool:
-    return (
-        mitigation.is_told_to_wait and mitigation.retry_at is not None and mitigation.retry_at > now
-    )
+    return mitigation.must_wait and mitigation.retry_at is not None and mitigation.retry_at > now
 
 
-def _is_asked_already(mitigation: Mitigation, *, now: datetime) -> bool:
+def _is_requested_already(mitigation: Mitigation, *, now: datetime) -> bool:
     """Whether it is already asked. Raises Conflict, with the reason, if it cannot be asked now."""
     provider = mitigation.subscription.provider.short_name
     if _must_wait(mitigation, now):

@@ -125,12 +125,13 @@ def mark_expired(*, now: datetime) -> int:
         request__requested_until__lte=now,
     )
     return done + count_done(
-        partial(_ask_no_more, now=now), list(unanswered.values_list("pk", flat=True)[:MAX_SWEPT])
+        partial(_stop_requesting, now=now),
+        list(unanswered.values_list("pk", flat=True)[:MAX_SWEPT]),
     )
 
 
 @transaction.atomic(savepoint=False)
-def _ask_no_more(mitigation_id: UUID, now: datetime) -> bool:
+def _stop_requesting(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
     settle(mitigation.request, now=now)
     return mitigation.wanted == Wanted.WITHDRAWN

@@ -18,7 +18,7 @@ from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.locks import lock_mitigation, lock_request, mitigations_of
-from portal.mitigations.services.outcomes import MAX_REASON_KEPT, MAX_REASON_TOLD
+from portal.mitigations.services.outcomes import MAX_REASON_IN_EVENT, MAX_REASON_SAVED
 from portal.mitigations.services.terminate import refuse_if_ending
 from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED
@@ -102,11 +102,11 @@ def record_efficacy_answered(
         return None
     event_data: dict[str, Any] = {"answered": True, "accepted": is_accepted}
     if code:
-        event_data |= {"code": code, "reason": reason[:MAX_REASON_TOLD]}
+        event_data |= {"code": code, "reason": reason[:MAX_REASON_IN_EVENT]}
     columns: dict[str, Any] = {}
     # An answer to a report that a newer one has replaced becomes an event and changes nothing else.
     if mitigation.efficacy_asked_at == asked_at:
-        columns = {"efficacy_code": code, "efficacy_reason": reason[:MAX_REASON_KEPT]}
+        columns = {"efficacy_code": code, "efficacy_reason": reason[:MAX_REASON_SAVED]}
         tries = mitigation.efficacy_tries + 1
         if retry_after_s is not None and tries < MAX_TRIES:
             retry_at = now + timedelta(seconds=retry_after_s)

@@ -17,8 +17,8 @@ from portal.mitigations.services.advance import advance, settle
 from portal.mitigations.services.locks import lock_mitigation, lock_requests
 from portal.mitigations.services.outcomes import (
     END_AGAIN_AFTER,
-    MAX_REASON_KEPT,
-    MAX_REASON_TOLD,
+    MAX_REASON_IN_EVENT,
+    MAX_REASON_SAVED,
     refreshed,
 )
 from portal.mitigations.services.transitions import Transition, apply, retry_at
@@ -48,7 +48,7 @@ def record_not_sendable(
         return None
     columns: dict[str, Any] = {
         "refusal_code": NOT_SENDABLE,
-        "refusal_reason": reason[:MAX_REASON_KEPT],
+        "refusal_reason": reason[:MAX_REASON_SAVED],
         "conflict": None,
         # As after a refused refresh, the next one is due by time.
         "refreshed_at": refreshed(mitigation, now, extended_at),
@@ -62,7 +62,7 @@ def record_not_sendable(
         mitigation_id=mitigation_id,
         trigger=None if may_be_acting else Trigger.NOT_SENDABLE,
         columns=columns,
-        event_data={"code": NOT_SENDABLE, "reason": reason[:MAX_REASON_TOLD]},
+        event_data={"code": NOT_SENDABLE, "reason": reason[:MAX_REASON_IN_EVENT]},
         event=EventType.MITIGATION_REFUSED,
     )
     apply(mitigation, transition, now=now)
@@ -79,10 +79,10 @@ def record_end_not_sendable(*, mitigation_id: UUID, reason: str, now: datetime) 
         mitigation_id=mitigation_id,
         columns={
             "refusal_code": NOT_SENDABLE,
-            "refusal_reason": reason[:MAX_REASON_KEPT],
+            "refusal_reason": reason[:MAX_REASON_SAVED],
             "retry_at": now + END_AGAIN_AFTER,
         },
-        event_data={"code": NOT_SENDABLE, "reason": reason[:MAX_REASON_TOLD]},
+        event_data={"code": NOT_SENDABLE, "reason": reason[:MAX_REASON_IN_EVENT]},
         event=EventType.MITIGATION_REFUSED,
     )
     advance(transition, now=now)

@@ -22,8 +22,8 @@ from portal.mitigations.services.reports import ends
 from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import LIVE, LOOP, Status, Trigger
 
-MAX_REASON_KEPT: Final = 500
-MAX_REASON_TOLD: Final = 100
+MAX_REASON_SAVED: Final = 500
+MAX_REASON_IN_EVENT: Final = 100
 """Characters of a reason in an event."""
 JUST_BEFORE: Final = timedelta(microseconds=1)
 END_AGAIN_AFTER: Final = timedelta(seconds=30)
@@ -152,14 +152,14 @@ def record_refused(
             **own_time,
             "last_heard_at": now,
             "refusal_code": code,
-            "refusal_reason": reason[:MAX_REASON_KEPT],
+            "refusal_reason": reason[:MAX_REASON_SAVED],
             "conflict": conflict,
             # A refused refresh is not repeated immediately; the next one is due by time.
             "refreshed_at": refreshed(mitigation, now, extended_at),
         },
         event_data={
             "code": code,
-            "reason": reason[:MAX_REASON_TOLD],
+            "reason": reason[:MAX_REASON_IN_EVENT],
             **({"conflict": _in_event(conflict)} if conflict else {}),
         },
         event=EventType.MITIGATION_REFUSED,
@@ -188,7 +188,7 @@ def record_unavailable(
         columns={
             "last_heard_at": now,
             "refusal_code": code,
-            "refusal_reason": reason[:MAX_REASON_KEPT],
+            "refusal_reason": reason[:MAX_REASON_SAVED],
             "retry_at": retry_at,
             "conflict": None,
         },
@@ -321,7 +321,7 @@ def record_end_in_loop(*, mitigation_id: UUID, gateways: str, now: datetime) -> 
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return
-    gateways = gateways[:MAX_REASON_KEPT]
+    gateways = gateways[:MAX_REASON_SAVED]
     is_known = (mitigation.refusal_code, mitigation.refusal_reason) == (LOOP, gateways)
     transition = Transition(
         mitigation_id=mitigation_id,
@@ -331,7 +331,7 @@ def record_end_in_loop(*, mitigation_id: UUID, gateways: str, now: datetime) -> 
             "refusal_reason": gateways,
             "retry_at": now + END_AGAIN_AFTER,
         },
-        event_data={"code": LOOP, "reason": gateways[:MAX_REASON_TOLD]},
+        event_data={"code": LOOP, "reason": gateways[:MAX_REASON_IN_EVENT]},
         event=None if is_known else EventType.MITIGATION_REFUSED,
     )
     apply(mitigation, transition, now=now)

@@ -28,7 +28,7 @@ from portal.mitigations.states import (
 )
 from portal.mitigations.validation import INDEFINITE
 
-LIFETIME_TOLD_WITHIN: Final = timedelta(seconds=3)
+LIFETIME_TOLERANCE: Final = timedelta(seconds=3)
 """Lifetimes have whole seconds and take time to arrive: a difference of the end up to this is no
 change.
 """
@@ -159,7 +159,7 @@ def _ends_as_known(mitigation: Mitigation, report: ProviderReport, now: datetime
     told, known = ends(report.lifetime_s, now), mitigation.expires_at
     if told is None or known is None:
         return told is known
-    return abs(told - known) <= LIFETIME_TOLD_WITHIN
+    return abs(told - known) <= LIFETIME_TOLERANCE
 
 
 def _record_numbers(mitigation_id: UUID, report: ProviderReport, now: datetime) -> bool:

@@ -151,7 +151,7 @@ def chosen_providers(
     return chosen
 
 
-def check_somebody_may(
+def check_any_provider_may(
     assigned_scopes: Sequence[AssignedScope],
     scope: Targets,
     paths: Mapping[str, str],

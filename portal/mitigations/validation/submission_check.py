@@ -12,7 +12,7 @@ from portal.mitigations.validation.encoding import check_encodes
 from portal.mitigations.validation.lifetimes import checked_lifetime
 from portal.mitigations.validation.providers import (
     assign_scopes,
-    check_somebody_may,
+    check_any_provider_may,
     chosen_providers,
 )
 from portal.mitigations.validation.submission import (
@@ -55,7 +55,7 @@ def check(
     protocols = checked_protocols(submission, errors)
     count_targets(scope, ports, protocols, errors)
     assigned_scopes = assign_scopes(submission, scope, chosen)
-    check_somebody_may(assigned_scopes, scope, paths, errors)
+    check_any_provider_may(assigned_scopes, scope, paths, errors)
     able = [assigned for assigned in assigned_scopes if assigned.is_able]
     providers = [assigned.provider for assigned in able] or chosen
     lifetime_s = checked_lifetime(submission, providers, policy, errors)

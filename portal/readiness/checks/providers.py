@@ -38,7 +38,7 @@ class ProviderFacts:
     "what may be used"
     worked: Mapping[str, datetime | None] = field(default_factory=dict)
     "when each transport last worked"
-    is_kept: bool
+    has_worker: bool
     "a running signal worker manages the connection"
     chain: Sequence[Validity]
     "the client's certificates, its own first"
@@ -90,7 +90,7 @@ def subscribed(organization: str) -> Row:
 
 def kept(providers: Sequence[ProviderFacts], seen_at: datetime | None, now: datetime) -> Row:
     """`seen_at`: when a signal worker last reported."""
-    left = [one.short for one in providers if not one.is_kept]
+    left = [one.short for one in providers if not one.has_worker]
     if not left:
         words = f"It is managing {_whose([one.short for one in providers])}."
         sign = f" Last sign of life {ago(seen_at, now)}." if seen_at else ""
@@ -163,7 +163,7 @@ def _connected(provider: ProviderFacts, now: datetime) -> Found:
     known, short = provider.session, provider.short
     if known.state != "up":
         return Found(State.FAIL, session_sentence(known, now), f"{short} is not connected")
-    if not provider.is_kept:
+    if not provider.has_worker:
         heard = f" Last heard {ago(known.last_heard_at, now)}." if known.last_heard_at else ""
         words = f"No signal worker is managing this connection.{heard}"
         return Found(State.FAIL, words, f"{short} is not connected")

@@ -22,7 +22,7 @@ from portal.web.now.readiness_summary import ReadinessSummary, readiness_summary
 from portal.web.rendering import FramedPage
 from portal.web.requests.ended import Ends, ends
 from portal.web.requests.provider_cards import Chip
-from portal.web.requests.shared import Past, held_beside, past, pickable, subscriptions
+from portal.web.requests.shared import Past, past, pickable, replaceable_beside, subscriptions
 from portal.web.unknown.page import UnknownPage, found
 from portal.wording.from_rows.mitigations import request_facts, session_of
 
@@ -108,7 +108,7 @@ def _live(
 ) -> list[Live]:
     """The worst first."""
     ongoing = list(queries.live_requests(organization))
-    held = held_beside(organization, ongoing)
+    held = replaceable_beside(organization, ongoing)
     live = [
         Live(request=one, facts=request_facts(one, by_id, organization, live=held))
         for one in ongoing

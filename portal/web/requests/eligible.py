@@ -106,7 +106,7 @@ def _per_target(assigned_scopes: Sequence[AssignedScope], scope: Targets) -> lis
     """ "Only Tidewall may protect 2001:db8:10::/48."; what nobody may protect is an error at its
     place.
     """
-    told: dict[tuple[str, ...], list[str]] = {}
+    targets_by_names: dict[tuple[str, ...], list[str]] = {}
     for target in every_target(scope):
         if not any(target in assigned.excluded for assigned in assigned_scopes):
             continue
@@ -116,9 +116,10 @@ def _per_target(assigned_scopes: Sequence[AssignedScope], scope: Targets) -> lis
             if target not in assigned.excluded
         )
         if names:
-            told.setdefault(names, []).append(both_forms(target))
+            targets_by_names.setdefault(names, []).append(both_forms(target))
     return [
-        f"Only {listed(names)} may protect {listed(targets)}." for names, targets in told.items()
+        f"Only {listed(names)} may protect {listed(targets)}."
+        for names, targets in targets_by_names.items()
     ]
 
 

@@ -15,15 +15,20 @@ from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import Membership
 from portal.providers.models import SessionState
-from portal.signaling.extension_messages import Extension, Retold
+from portal.signaling.extension_messages import Extension, RefreshMessage
 from portal.web.frame import frame
 from portal.web.rendering import FramedPage
 from portal.web.requests.changes import ChangedLine, changes
 from portal.web.requests.provider_cards import Chip, request_chip
 from portal.web.requests.request_form import lifetime_choices
 from portal.web.requests.shared import subscriptions
-from portal.wording.extension_text import asked_so_far, asked_then, extension_points, gets_extension
-from portal.wording.from_rows.extension import NotTold, not_told
+from portal.wording.extension_text import (
+    current_lifetime,
+    extended_lifetime,
+    extension_points,
+    gets_extension,
+)
+from portal.wording.from_rows.extension import WithoutMessage, without_message
 from portal.wording.from_rows.mitigations import request_facts
 
 
@@ -34,7 +39,7 @@ class MessageChange:
     provider: str
     headline: str
     note: str
-    retold: Retold
+    refresh: RefreshMessage
     so_far: str
     then: str
     why_less: str
@@ -48,7 +53,7 @@ class MessageChange:
 
     @property
     def size(self) -> str:
-        return f"{self.retold.after.size:,} of {self.retold.limit:,} bytes that fit one message"
+        return f"{self.refresh.after.size:,} of {self.refresh.limit:,} bytes that fit one message"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +69,7 @@ class ExtensionPage(FramedPage):
     lifetime: str
     button: str
     changes: list[MessageChange]
-    not_told: list[NotTold]
+    without_message: list[WithoutMessage]
     points: tuple[str, ...]
 
 
@@ -96,12 +101,12 @@ def extension_page(
         button=f"Extend {length}" if found.lifetime_s < 0 else f"Extend for {length}",
         changes=[
             _change(mitigations[str(one.mitigation.pk)], one, request, found.lifetime_s, now)
-            for one in found.told
+            for one in found.messages
         ],
-        not_told=not_told(
+        without_message=without_message(
             facts,
             by_id,
-            told=[one.mitigation.subscription_id for one in found.told],
+            with_message=[one.mitigation.subscription_id for one in found.messages],
             lifetime_s=found.lifetime_s,
             now=now,
         ),
@@ -111,28 +116,28 @@ def extension_page(
 
 def _change(
     facts: wording.MitigationFacts,
-    retold: Retold,
+    refresh: RefreshMessage,
     request: MitigationRequest,
     wished_s: int,
     now: datetime,
 ) -> MessageChange:
-    mitigation = retold.mitigation
+    mitigation = refresh.mitigation
     headline, note = gets_extension(facts, now)
-    then, why_less = asked_then(
-        facts.short, wished_s=wished_s, asked_s=retold.lifetime_s, renews=request.auto_renew
+    then, why_less = extended_lifetime(
+        facts.short, wished_s=wished_s, asked_s=refresh.lifetime_s, renews=request.auto_renew
     )
     before, after = changes(
-        _decoded(retold.before.body) if retold.before else "", _decoded(retold.after.body)
+        _decoded(refresh.before.body) if refresh.before else "", _decoded(refresh.after.body)
     )
     return MessageChange(
         provider=facts.short,
         headline=headline,
         note=note,
-        retold=retold,
-        so_far=asked_so_far(
+        refresh=refresh,
+        so_far=current_lifetime(
             mitigation.lifetime_s,
             mitigation.expires_at,
-            is_confirmed=retold.is_confirmed,
+            is_confirmed=refresh.is_confirmed,
             now=now,
         ),
         then=then,

@@ -129,7 +129,7 @@ def overlaps_of(
     found = would_replace(proposal, live)
     if not found:
         return NO_OVERLAPS
-    overlaps = told(organization, found, now)
+    overlaps = describe_overlaps(organization, found, now)
     try:
         check_context = CheckContext.of(organization)
         checked = check_context.check(submission)
@@ -143,7 +143,9 @@ def overlaps_of(
     return replace(overlaps, can_be_joined=not any(one.losses for one in joint))
 
 
-def told(organization: Organization, found: Sequence[Replaced], now: datetime) -> Overlaps:
+def describe_overlaps(
+    organization: Organization, found: Sequence[Replaced], now: datetime
+) -> Overlaps:
     """The overlaps, without checking whether one request can ask for all of them."""
     ids = [one.id for one in found]
     requests = queries.requests(organization, kinds=queries.EVERY_KIND).in_bulk(ids)

@@ -19,7 +19,7 @@ from portal.mitigations.replacement import Replaced
 from portal.web.frame import Frame
 from portal.web.rendering import FramedPage
 from portal.web.requests.described import targets_of
-from portal.web.requests.overlaps import Overlaps, told
+from portal.web.requests.overlaps import Overlaps, describe_overlaps
 from portal.web.requests.provider_cards import (
     Chip,
     ProviderCard,
@@ -129,7 +129,7 @@ def ask_page(start: Frame, request: MitigationRequest, replaced: Sequence[Replac
         chip=request_chip(facts, now),
         provider=ending.provider,
         subscription=str(ending.mitigation.subscription_id),
-        overlaps=told(organization, replaced, now),
+        overlaps=describe_overlaps(organization, replaced, now),
     )
 
 

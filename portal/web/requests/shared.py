@@ -26,7 +26,7 @@ def subscriptions(organization: Organization) -> dict[str, Subscription]:
     return {str(one.pk): one for one in queries.subscriptions(organization)}
 
 
-def held_beside(
+def replaceable_beside(
     organization: Organization, requests: Iterable[MitigationRequest]
 ) -> list[Mitigation | Unknown]:
     """What providers hold, to tell whom the order of a request passes by; not read where every
@@ -52,7 +52,7 @@ def facts_of(
         organization,
         status_at=status_moments(events),
         with_others=request.is_immediate,
-        live=held_beside(organization, [request]),
+        live=replaceable_beside(organization, [request]),
     )
 
 

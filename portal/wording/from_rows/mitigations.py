@@ -126,7 +126,7 @@ def mitigation_facts(
         asked_at=mitigation.asked_at,
         asked_by=mitigation.asked_by.username if mitigation.asked_by else "",
         part=() if targets == every_target(mitigation.request.scope) else targets,
-        must_wait=mitigation.is_told_to_wait,
+        must_wait=mitigation.must_wait,
         withdrawn_by=mitigation.withdrawn_by.username if mitigation.withdrawn_by else "",
         is_withdrawn_by_policy=is_withdrawn_by_policy(mitigation),
         withdrawn_because=withdrawn_because(mitigation),

@@ -14,7 +14,7 @@ from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.inventory import services
 from portal.inventory.models import Ending, Inventory, UnknownMitigation
-from portal.inventory.queries import is_to_be_told, released_for
+from portal.inventory.queries import released_for, withdrawal_is_due
 from portal.inventory.services import FOUND_WITHIN, KEPT_FOR, MAX_UNKNOWN
 from portal.mitigations import services as mitigations
 from portal.mitigations.release import MAX_RELEASE_PAUSE, MAX_RELEASE_TRIES
@@ -276,8 +276,8 @@ def test_the_first_and_last_confirmation_are_saved(record: Record, dana: User) -
     services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
     later = NOW + timedelta(minutes=2)
 
-    services.record_told(unknown_id=one().pk, now=NOW)
-    services.record_told(unknown_id=one().pk, now=later)
+    services.record_withdrawal_confirmed(unknown_id=one().pk, now=NOW)
+    services.record_withdrawal_confirmed(unknown_id=one().pk, now=later)
 
     assert (one().withdrawal_confirmed_at, one().told_at) == (NOW, later)
     assert told()[-1]["told"] is True
@@ -292,7 +292,7 @@ def test_a_refused_withdrawal_makes_one_event(record: Record, dana: User) -> Non
 
     assert one().refusal_code == "4.03"
     assert len(told()) == 3
-    services.record_told(unknown_id=one().pk, now=NOW)
+    services.record_withdrawal_confirmed(unknown_id=one().pk, now=NOW)
     assert one().refusal_code == ""
 
 
@@ -300,16 +300,16 @@ def test_the_portal_stops_after_the_last_try_to_release_a_plan(record: Record, d
     plan = reported(4, dots_status=8, is_preconfigured=True)
     record(plan, at=NOW)
     services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
-    services.record_told(unknown_id=one().pk, now=NOW)
+    services.record_withdrawal_confirmed(unknown_id=one().pk, now=NOW)
     # That report may have been sent before.
     record(plan, at=NOW + timedelta(seconds=1))
     assert not services.record_release(unknown_id=one().pk, now=NOW)
 
     record(plan, at=NOW + timedelta(seconds=5))
     now, tries = NOW + timedelta(seconds=5), 0
-    while is_to_be_told(one(), now):
+    while withdrawal_is_due(one(), now):
         assert services.record_release(unknown_id=one().pk, now=now)
-        assert not is_to_be_told(one(), now)
+        assert not withdrawal_is_due(one(), now)
         now, tries = now + MAX_RELEASE_PAUSE, tries + 1
 
     assert tries == one().release_tries == MAX_RELEASE_TRIES
@@ -357,7 +357,7 @@ def test_an_ended_mitigation_does_not_change(record: Record, dana: User, what: s
         case "withdraw":
             services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
         case "told":
-            services.record_told(unknown_id=one().pk, now=NOW)
+            services.record_withdrawal_confirmed(unknown_id=one().pk, now=NOW)
         case _:
             services.record_withdrawal_refused(unknown_id=one().pk, code="4.03", now=NOW)
 

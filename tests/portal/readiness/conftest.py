@@ -32,7 +32,7 @@ def provider(**changes: object) -> providers.ProviderFacts:
         "session": up(),
         "transport": "dtls",
         "transports": ["dtls"],
-        "is_kept": True,
+        "has_worker": True,
         "chain": [valid(149)],
         "anchors": [valid(900, "Northgate Root")],
         **changes,

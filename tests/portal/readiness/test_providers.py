@@ -115,14 +115,14 @@ def test_a_disconnected_provider_has_a_reason_and_a_phone_number(state: str) -> 
 
 
 def test_a_connection_without_a_signal_worker_counts_as_disconnected() -> None:
-    row = providers.session(provider(is_kept=False), NOW)
+    row = providers.session(provider(has_worker=False), NOW)
 
     assert row.state == FAIL
     assert row.evidence == "No signal worker is managing this connection. Last heard 8\u00a0s ago."
 
 
 def test_the_signal_worker_check_names_unmanaged_connections() -> None:
-    both = [provider(), provider(id="t", short="Tidewall", is_kept=False)]
+    both = [provider(), provider(id="t", short="Tidewall", has_worker=False)]
 
     well = providers.kept([provider()], NOW - timedelta(seconds=3), NOW)
     assert well.state == PASS

@@ -251,12 +251,12 @@ async def test_a_requested_withdrawal_is_sent_once() -> None:
     asked = recorded(4, withdrawal_asked_at=database_clock.now())
     rows.unknown = [asked, recorded(5)]
     async with watching(server, rows) as watch:
-        await until(lambda: bool(rows.calls(services.record_told)))
+        await until(lambda: bool(rows.calls(services.record_withdrawal_confirmed)))
         for _ in range(3):
             watch.wake()
             await pass_time(1)
     assert server.withdrawn == [4]
-    assert rows.calls(services.record_told)[0]["unknown_id"] == asked.pk
+    assert rows.calls(services.record_withdrawal_confirmed)[0]["unknown_id"] == asked.pk
 
 
 @virtual_time
@@ -280,7 +280,7 @@ async def test_a_refused_withdrawal_is_saved_and_retried(refusal: Exception) -> 
         await pass_time(2 * AGAIN_AFTER_S + 1)
     assert server.withdrawn == [4, 4, 4]
     assert rows.calls(services.record_withdrawal_refused)[0]["code"] == str(refusal)
-    assert rows.calls(services.record_told) == []
+    assert rows.calls(services.record_withdrawal_confirmed) == []
 
 
 PAUSE_S = 60

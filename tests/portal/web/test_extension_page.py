@@ -97,9 +97,9 @@ def test_the_button_sends_the_previewed_extension(browser: Client, live: Mitigat
     browser.post(form["action"], {"lifetime": button["value"]})
 
     now = timezone.now()
-    for mitigation, retold in zip(
+    for mitigation, refresh in zip(
         live.mitigations.select_related("request").order_by("position"),
-        previewed.told,
+        previewed.messages,
         strict=True,
     ):
         assert (
@@ -107,8 +107,8 @@ def test_the_button_sends_the_previewed_extension(browser: Client, live: Mitigat
             == Action.REFRESH
         )
         scope = scope_of(mitigation, lifetime_s=lifetime_to_ask(mitigation, now))
-        assert scope.lifetime == retold.lifetime_s
-        assert retold.after.path.endswith(f"/mid={mitigation.mid}")
+        assert scope.lifetime == refresh.lifetime_s
+        assert refresh.after.path.endswith(f"/mid={mitigation.mid}")
 
 
 def test_the_request_panel_links_to_it_without_javascript(
