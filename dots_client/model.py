@@ -147,7 +147,7 @@ class ConflictInformation:
 
     @property
     def cause_in_words(self) -> str:
-        """The cause in words, also for an unknown or missing one."""
+        """The cause as text, also for an unknown or missing one."""
         if isinstance(self.cause, ConflictCause):
             return self.cause.name.lower().replace("_", " ")
         return "unknown conflict" if self.cause is None else f"unknown conflict cause {self.cause}"

@@ -21,7 +21,7 @@ from dots_server.mitigation import Mitigation
 from dots_server.register import Register
 
 VERSION: Final = 1
-"""Of the JSON. A change that older servers cannot read increases it."""
+"""Version of the JSON. A change that older servers cannot read increases it."""
 
 
 class ExportError(ValueError):

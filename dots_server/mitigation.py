@@ -74,7 +74,7 @@ class Mitigation:
         terms: Terms,
         on_status: OnStatus,
     ) -> Mitigation:
-        """A new one: in progress, or armed if it shall start when its session is lost."""
+        """A new one: in progress, or armed if it should start when its session is lost."""
         return cls(
             client=client,
             cuid=cuid,

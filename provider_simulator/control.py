@@ -21,7 +21,7 @@ from provider_simulator.provider_server import ProviderServer
 from provider_simulator.request_log import RequestLog
 
 MAX_DIGITS: Final = 18
-"""Of a number in a query; `int` raises for more than 4,300."""
+"""Digits of a number in a query; `int` raises for more than 4,300."""
 
 
 def control_app(signal: ProviderServer, *, name: str) -> Starlette:

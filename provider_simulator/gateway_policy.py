@@ -27,7 +27,7 @@ FIRST_HOP_LIMIT: Final = 16
 """For requests without one (RFC 8768 section 3)."""
 MAX_HOP_LIMIT: Final = 255
 MAX_NAMES_BYTES: Final = 1024
-"""Of the payload of a 5.08; names that do not fit are left out."""
+"""Bytes of the payload of a 5.08; names that do not fit are left out."""
 MAX_CUIDS: Final = 1024
 """Whose owners the gateway remembers."""
 FORWARD: Final = Response(code="")

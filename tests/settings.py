@@ -29,6 +29,5 @@ DATABASES["default"]["TEST"] = {
     if "sqlite3" in DATABASES["default"]["ENGINE"]
     else f"portal_test_{os.getpid()}"
 }
-# A pool that was opened on the database of DATABASE_URL would go on serving that one: the tests
-# would empty it.
+# A pool opened on the database of DATABASE_URL would keep using it: the tests would empty it.
 DATABASES["default"].get("OPTIONS", {}).pop("pool", None)

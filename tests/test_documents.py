@@ -37,7 +37,7 @@ def test_every_link_of_a_document_resolves(document: Path) -> None:
 
 
 def sections(document: Path) -> set[str]:
-    """The names by which links refer to the headings."""
+    """The anchors of the headings."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -29,7 +29,7 @@ sentence seq sequence service shape short shown sign since size slot source star
 stopped subject take taken task tell thread timedelta token total traffic transaction transport
 unit until up uri username view wait waiting what who whole why within without word wrong
 """
-"""Words of everyday English or of programming; a reader needs no explanation."""
+"""Words of everyday English or of programming, which a reader knows."""
 PLAIN = frozenset(PLAIN_WORDS.split())
 KNOWN_ELSEWHERE = (*keyword.kwlist, *keyword.softkwlist, *dir(builtins))
 FRAMEWORK = (str, dict, list, set, models, models.QuerySet, models.Field, forms, http, serializers)

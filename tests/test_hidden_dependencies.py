@@ -1,5 +1,5 @@
-"""Ties between rooms of the portal that no import shows: reverse relations, names of URLs, template
-tags.
+"""Dependencies between apps of the portal that no import shows: reverse relations, names of URLs,
+template tags.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAMESPACES: Final = ("accounts", "journal", "now", "readiness", "requests", "sta
 
 
 def layers() -> dict[str, int]:
-    """The rank of each app as import-linter has it; the doors rank highest."""
+    """The rank of each app in import-linter's layers; the doors rank highest."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
         "contracts"
     ]
@@ -90,7 +90,7 @@ def test_no_app_reads_rows_of_a_higher_app_through_a_reverse_relation(app: str) 
 
 
 def test_no_model_refers_to_a_higher_app() -> None:
-    """A lazy reference such as `"mitigations.Mitigation"` imports nothing, and ties all
+    """A lazy reference such as `"mitigations.Mitigation"` imports nothing, but is a dependency all
     the same.
     """
     refers_up = [
@@ -119,7 +119,7 @@ def names_in(node: ast.AST) -> Iterator[str]:
 
 @pytest.mark.parametrize("app", sorted(set(RANKS) - set(DOORS)))
 def test_only_doors_know_the_names_of_pages(app: str) -> None:
-    """Apart from `get_absolute_url` of a model, as Django has it."""
+    """Except for `get_absolute_url` of a model, a Django convention."""
     used = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.value}"
         for path, tree in sources(app)

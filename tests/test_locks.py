@@ -1,5 +1,5 @@
-"""requirements.txt and requirements-dev.txt: exact, with hashes, from the .in files, for every
-machine.
+"""requirements.txt and requirements-dev.txt: exact versions with hashes, from the .in files, for
+every machine.
 """
 
 from __future__ import annotations

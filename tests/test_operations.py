@@ -65,8 +65,8 @@ def test_a_container_has_no_unneeded_privileges(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == PROXY else [])
-    # Only the proxy is for other machines. A port without an address would listen on IPv6 too,
-    # whose callers the network, which has IPv4 only, cannot tell apart.
+    # Only the proxy accepts other machines. A port without an address would listen on IPv6 too,
+    # whose callers the IPv4-only network cannot distinguish.
     listens_on = "0.0.0.0:" if name == PROXY else "127.0.0.1:"
     assert all(port.startswith(listens_on) for port in service.get("ports", []))
 
@@ -75,8 +75,8 @@ def test_a_container_has_no_unneeded_privileges(name: str) -> None:
 def test_every_long_running_container_has_a_health_check(name: str) -> None:
     test = " ".join(SERVICES[name]["healthcheck"]["test"])
 
-    # Podman sets no $HOSTNAME for a check, and PostgreSQL's socket answers before there is a
-    # database.
+    # Podman sets no $HOSTNAME for a health check, and PostgreSQL's socket answers before the
+    # database exists.
     assert "HOSTNAME" not in test
     assert name != "postgres" or "-h 127.0.0.1" in test
 
@@ -111,7 +111,7 @@ def test_no_process_is_missing_from_a_list() -> None:
 
 
 def commands_in_the_documentation() -> dict[str, str]:
-    """Of the portal's own processes; databases have a version instead of a command."""
+    """Only the portal's own processes; databases have a version instead of a command."""
     text = (ROOT / "docs/operations.md").read_text()
     table = text.partition("| Process | Command |")[2].partition("\n\n")[0]
     return dict(re.findall(r"^\| ([a-z ]+) \| `([^`]+)` \|", table, re.MULTILINE))
@@ -139,7 +139,7 @@ def command_of_the_local_stack(process: str) -> list[str]:
 def without_local_options(command: list[str]) -> list[str]:
     """In the order of their names.
 
-    Left out: names, addresses, files and log levels, which differ from place to place.
+    Left out: names, addresses, files and log levels, which differ between installations.
     """
     found = list(command)
     while local := next((option for option in found if option in LOCAL_OPTIONS), None):
@@ -159,7 +159,7 @@ def test_the_network_of_the_proxies_is_trusted() -> None:
     [subnet] = (part["subnet"] for part in COMPOSE["networks"]["default"]["ipam"]["config"])
     believed = SERVICES["web"]["environment"]["FORWARDED_ALLOW_IPS"]
 
-    # The variable itself: where another network is chosen, that one is believed.
+    # The variable itself: a setting for another network must apply here too.
     assert subnet in default_of(believed).split(",")
 
 
@@ -182,7 +182,7 @@ def default_of(value: str) -> str:
 
 
 def variables_of_the_containers() -> set[str]:
-    """What docker-compose.yml itself reads of .env, and the tools that read it."""
+    """The variables of .env that docker-compose.yml reads, and the tools that read it."""
     text = (ROOT / "docker-compose.yml").read_text()
     return {*re.findall(r"(?<!\$)\$\{([A-Z_]+)", text), "COMPOSE_PROFILES"}
 
@@ -294,7 +294,7 @@ def test_a_script_says_why_it_cannot_run(
 def test_the_scripts_distinguish_releases_and_names(
     operator: Callable[..., tuple[int, str]], call: str, status: int
 ) -> None:
-    # What scripts/install defines before it does anything.
+    # The definitions of scripts/install before it does anything.
     defined = "sed -n '/^is_host_name/,/^}/p' scripts/install >var/names"
 
     assert operator("-c", f"source scripts/containers.sh; {defined}; source var/names; {call}") == (

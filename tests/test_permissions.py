@@ -1,4 +1,4 @@
-"""Every door, and what each of the cast gets there. A route that is missing here fails a test.
+"""Every route, and the answer to each of the cast. A missing route fails a test.
 
 charlie is an admin, but of another organization; bob is a viewer, dana an operator, alice an admin.
 """
@@ -75,7 +75,7 @@ API: Final = [
     ("GET",    "api:no-such-call",         404, 404, 404, 404, 404),
 ]
 PAGES: Final = [
-    # 302 leads anonymous to the sign-in, and others from the staff's site to its refusal
+    # 302 redirects anonymous to the sign-in, and the others from the staff site to its refusal
     ("GET",    "accounts:sign-in",         200, 302, 302, 302, 302),
     ("GET",    "accounts:code",            302, 302, 302, 302, 302),
     ("GET",    "accounts:enrol",           302, 302, 302, 302, 302),

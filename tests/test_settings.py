@@ -1,4 +1,4 @@
-"""The tests empty a database again and again: it has to be their own."""
+"""The tests repeatedly empty a database, so it must be their own."""
 
 from __future__ import annotations
 

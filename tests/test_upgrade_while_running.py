@@ -1,5 +1,5 @@
-"""`scripts/upgrade` migrates before it replaces the processes: those of the earlier release go on
-with the database as it is then.
+"""`scripts/upgrade` migrates before it replaces the processes, so those of the earlier release keep
+running on the migrated database.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ NOT_WITHDRAWN: Final = frozenset({"2.01", "2.03"})
 def raise_for(response: aiocoap.Message, *, unexpected: Collection[str] = ()) -> None:
     """Return on success, else raise the matching error.
 
-    `unexpected`: codes of class 2 that are no success here.
+    `unexpected`: codes of class 2 that are not a success here.
 
     An unknown code of class 2 means success (RFC 7252 section 5.2).
     """

@@ -60,7 +60,7 @@ def parse(data: bytes) -> Any:
 
 
 def parse_tolerantly(data: bytes) -> tuple[Any, tuple[str, ...]]:
-    """The same for a server's answer, with the problems that were ignored, in words.
+    """The same for a server's answer, with the ignored problems as text.
 
     Bytes that are not UTF-8 become U+FFFD, and the last of duplicate attributes counts.
     """

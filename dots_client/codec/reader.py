@@ -79,7 +79,7 @@ def unpack(data: bytes, *, sender: Sender) -> Tree:
 
 
 def unpack_answer(data: bytes) -> tuple[Tree, tuple[str, ...]]:
-    """The tree of a server's answer, and the parts that could not be read, in words."""
+    """The tree of a server's answer, and the unreadable parts as text."""
     if not data:
         return {}, ()
     item, overlooked = parse_tolerantly(data)
@@ -92,7 +92,7 @@ def unpack_answer(data: bytes) -> tuple[Tree, tuple[str, ...]]:
 
 
 def not_read_of(data: bytes) -> tuple[str, ...]:
-    """The parts that a client leaves out of a server's answer, in words.
+    """The parts of a server's answer that a client ignores, as text.
 
     Empty for a body that is not DOTS.
     """

@@ -58,7 +58,7 @@ class Violation:
 
     rule: Rule
     reason: str
-    "in words"
+    "as text"
     attribute: str = ""
     "the attribute of the `scope` entry, such as target-prefix; empty for the entry itself"
     index: int | None = None

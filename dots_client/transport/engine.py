@@ -33,7 +33,7 @@ class Engine:
     def __init__(self, connection: SSL.Connection, verification: Verification) -> None:
         self.state = State.HANDSHAKING
         self.reason = ""
-        "why the session is closed, in words"
+        "why the session is closed, as text"
         self.peer_certificate: x509.Certificate | None = None
         self.was_resumed = False
         "whether the handshake resumed an older session; known once established"

@@ -37,7 +37,7 @@ _LOCAL_REASONS: Final[Mapping[str, str]] = {
 def failure_in_words(
     error: SSL.Error, verification: Verification, *, is_in_session: bool = False
 ) -> str:
-    """Why a handshake, or the session after it, ended, in words for a person who can fix it."""
+    """Why a handshake, or the session after it, ended, as text for a person who can fix it."""
     if verification.problem is not None:
         return verification.problem
     peer, protocol = verification.peer, verification.protocol

@@ -35,7 +35,7 @@ class Link(ABC, Generic[RemoteT_co]):
         self.address = address
         self.established: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[str] = loop.create_future()
-        "why the session ended, in words"
+        "why the session ended, as text"
         self.handshake_rtt_s: float | None = None
         self._remote: RemoteT_co | None = None
         self._loop = loop

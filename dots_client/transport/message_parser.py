@@ -39,7 +39,7 @@ class IncomingMessage:
     encoded: bytes
     "the whole message"
     not_read: tuple[str, ...] = ()
-    "the options that were left out, in words"
+    "the ignored options as text"
     not_understood: tuple[int, ...] = ()
     "unknown critical options: the message must not be acted on (RFC 7252 section 5.4.1)"
 

@@ -29,7 +29,7 @@ from dots_client.transport.wire import WireTap
 MIN_MESSAGE_BYTES: Final = 64
 """Bytes; a heartbeat and the shortest withdrawal need so many."""
 MAX_UNSENT_BYTES: Final = 1 << 20
-"""Seconds; the connection to a peer that reads nothing for so long is aborted."""
+"""Seconds; the connection to a peer that reads nothing for this long is aborted."""
 CLOSE_PATIENCE_S: Final = 1.0
 NO_ALPN: Final = (
     "the server did not choose CoAP (ALPN); where it is known not to, turn that check off"

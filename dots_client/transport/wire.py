@@ -52,7 +52,7 @@ class WireRecord:
     path: str
     "of the request; in a response too, if its request is known"
     options: str
-    "the other options, in words"
+    "the other options as text"
     payload: bytes
     message: bytes
     "the whole message, header and payload"
@@ -67,7 +67,7 @@ class WireRecord:
 
     @property
     def not_read(self) -> tuple[str, ...]:
-        """The parts of a received message that could not be read and were left out, in words."""
+        """The parts of a received message that could not be read and were ignored, as text."""
         is_answer = self.direction == "received" and self.code[:1] in ("2", "4", "5")
         return (*self.options_not_read, *(not_read_of(self.payload) if is_answer else ()))
 

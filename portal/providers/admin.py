@@ -173,7 +173,7 @@ def _with_fixes(error: FieldError) -> str:
 
 @admin.register(Subscription, site=site)
 class SubscriptionAdmin(StaffAdmin):
-    """Who may ask whom."""
+    """The right of an organization to use a provider."""
 
     form = SubscriptionForm
     list_display = ("organization", "provider", "priority", "enabled", "session_state")

@@ -29,7 +29,7 @@ class ChangedSettings:
         self.wanted: ConnectionSettings | None = None
         "the settings at the last read"
         self.pending: PendingChange | None = None
-        "the settings that the present session does not use yet"
+        "the settings that the current session does not use yet"
         self._make_reconnect = reconnect
         self.reconnect = reconnect()
         "attempts with the pending settings"
@@ -66,7 +66,7 @@ class ChangedSettings:
         return is_new
 
     def compare(self, running: ConnectionSettings | None) -> None:
-        """`running`: the settings the present session was opened with."""
+        """`running`: the settings that the current session was opened with."""
         parts = changed(running, self.wanted) if running and self.wanted else []
         if not parts:
             self.pending = None
@@ -78,7 +78,7 @@ class ChangedSettings:
         return self.wanted is not None and bool(changed(tried, self.wanted))
 
     def failed(self, reason: str, fault: SessionFault | None, *, at: datetime) -> None:
-        """An attempt with the pending settings failed; the present session stays."""
+        """An attempt with the pending settings failed; the current session stays."""
         if self.pending is not None:
             self.pending = PendingChange(
                 changed=self.pending["changed"], tried_at=at.isoformat(), failure=reason

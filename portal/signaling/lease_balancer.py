@@ -14,8 +14,8 @@ from portal.signaling.leases import QUIET, Lease
 
 QUIET_S: Final = QUIET.total_seconds()
 LEFT_FOR_OTHERS_S: Final = 3.0
-"""Claim a subscription beyond our share once it has been free for this long: nobody
-else wants it.
+"""Claim a subscription beyond our share once it has been free for this long: no other worker wants
+it.
 """
 MAX_CLAIMED: Final = 100
 """At once, since claiming delays the next renewal."""
@@ -76,7 +76,7 @@ class LeaseBalancer:
         lease = seen.lease
         is_free = (
             lease.is_released()
-            # We owned it, stopped sending in time, and nobody took it.
+            # We owned it, stopped sending in time, and no other worker took it.
             or lease.owner == self._owner
             or (lease.has_run_out(now) and at - seen.since >= QUIET_S)
         )

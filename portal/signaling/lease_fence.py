@@ -1,7 +1,7 @@
 """The lease fence: it stops a worker from sending before its lease can belong to another worker.
 
 The lease in the database decides who may claim a subscription, and when. The fence closes earlier,
-by a local clock that nobody can set, whether or not the worker reaches the database (ADR 17).
+by a local clock that cannot be set, whether or not the worker reaches the database (ADR 17).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 LEASE: Final = timedelta(seconds=12)
-"""For this long after a renewal nobody else may claim the subscription."""
+"""For this long after a renewal no other worker may claim the subscription."""
 MARGIN: Final = timedelta(seconds=2)
 """For clocks that drift apart, and for datagrams that the kernel has accepted but not sent."""
 OPEN_FOR_S: Final = (LEASE - MARGIN).total_seconds()

@@ -65,7 +65,7 @@ class RenewedLeases:
 
 
 def renew(owner: str, owned: Collection[UUID], *, now: datetime) -> RenewedLeases:
-    """Renew the leases that nobody took from us, even if they expired meanwhile."""
+    """Renew the leases that no other worker took, even if they expired in the meantime."""
     ours = Subscription.objects.filter(pk__in=owned, owner=owner)
     ours.update(lease_until=now + LEASE)
     rows = list(
@@ -82,7 +82,7 @@ def renew(owner: str, owned: Collection[UUID], *, now: datetime) -> RenewedLease
 
 
 def unrenewed(*, now: datetime) -> list[Lease]:
-    """Leases that nobody renewed lately: free, about to expire, or with a time that cannot be
+    """Leases that were not renewed recently: free, about to expire, or with a time that cannot be
     right.
     """
     unrenewed = (

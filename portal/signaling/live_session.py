@@ -275,7 +275,7 @@ class LiveSession:
 
 
 def is_under_attack(row: Mitigation) -> bool:
-    """A plan or a drill in standby is no attack; a plan that the provider activated is one."""
+    """A plan or a drill in standby is not an attack; a plan that the provider activated is."""
     signs = (Status.PENDING, *CONFIRMED) if row.request.is_immediate else ACTIVE
     return row.wanted == Wanted.ACTIVE and row.status in signs
 

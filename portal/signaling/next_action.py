@@ -68,7 +68,7 @@ class NextAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MitigationHistory:
-    """What the present session has shown about one mitigation.
+    """What the current session has shown about one mitigation.
 
     A new session has shown nothing: `MitigationHistory()`.
     """

@@ -81,7 +81,7 @@ class PutRequest:
         except Redirected as error:
             if client.is_sent_elsewhere:
                 return False  # the next session, with the server it names, asks again at once
-            # The lifetime of a redirection is no pause before retrying one that leads nowhere.
+            # The lifetime of a redirection is not a pause before retrying one that leads nowhere.
             return await self._unavailable(row, error.code, error.diagnostic, NOT_FOLLOWED_RETRY_S)
         except ServerUnavailable as error:
             return await self._unavailable(row, error.code, error.diagnostic, error.retry_after_s)

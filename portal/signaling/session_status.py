@@ -38,7 +38,7 @@ class SessionStatus:
     not_followed: str = ""
     "why the last redirection was ignored, a NotFollowed of the client; empty: none was"
     pending_change: PendingChange | None = None
-    "settings that the present session does not use yet"
+    "settings that the current session does not use yet"
 
     def without_text(self) -> SessionStatus:
         """The same status without text from outside, which a database may refuse."""

@@ -18,7 +18,7 @@ from portal.signaling.session_activity import SessionActivity
 WATCH_S: Final = 1.0
 PROBE_AFTER_S: Final = 4.0
 """Poll one confirmed mitigation on a session that is silent for this long: a provider that lost its
-memory and its sessions does not report it by itself.
+memory and its sessions does not report that.
 """
 SUSPECT_AFTER_S: Final = 5.0
 """With an action unanswered for this long on a silent session, a new session is tried beside it

@@ -28,7 +28,7 @@ class Session:
     since: datetime | None = None
     last_heard_at: datetime | None = None
     detail: str = ""
-    "why it is not up, in words"
+    "why it is not up, as text"
     gateway: str = ""
     "the gateway whose connection this is; its state says nothing about the provider behind it"
     relay: str = ""
@@ -149,7 +149,7 @@ class MitigationFacts:
     "the provider's identifier in forms"
     asked_at: datetime | None = None
     asked_by: str = ""
-    "who had it asked by hand"
+    "the person who asked it manually"
     is_chosen: bool = True
     "the request names this provider"
     why_not: str = ""

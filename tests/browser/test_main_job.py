@@ -54,7 +54,7 @@ def test_a_person_requests_mitigation_follows_it_and_terminates_it(
 
     (there,) = filtering(portal, "203.0.113.64/27")
 
-    # A colleague's page updated by itself; the other organization's page shows nothing.
+    # A colleague's page updated without a reload; the other organization's page shows nothing.
     expect(colleague.locator("article.card [data-status]").first).to_have_attribute(
         "data-status", "mitigating"
     )

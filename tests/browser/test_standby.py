@@ -39,7 +39,7 @@ def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
     alice.get_by_label("Mail relays").check()
     alice.get_by_role("button", name="Turn on plan").last.click()
     alice.wait_for_url(re.compile(r"/standby/[0-9a-f-]{36}"))
-    # The page follows by itself.
+    # The page updates without a reload.
     expect(alice.locator("h1")).to_have_text("Both providers hold the plan.")
     expect(alice.locator(".provider-card").first).to_contain_text("Holds the plan.")
 

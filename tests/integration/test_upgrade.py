@@ -20,7 +20,7 @@ from tests.integration.stack import Databases
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASES = sorted((ROOT / "tests/upgrade").glob("*.sql"))
-# Made anew by `migrate`.
+# Created by `migrate`.
 NOT_COUNTED = {"django_migrations", "django_content_type", "auth_permission"}
 SCHEMA: tuple[LiteralString, ...] = (
     """SELECT table_name, column_name, data_type, character_maximum_length, is_nullable, column_default

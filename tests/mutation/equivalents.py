@@ -37,7 +37,7 @@ EQUIVALENTS: Final = (
 
 
 def explanation(diff: str) -> str | None:
-    """Why no test can notice this change; None: nobody has explained it."""
+    """Why no test can notice this change; None if it is unexplained."""
     lines = diff.splitlines()
     for one in EQUIVALENTS:
         known = (f"--- a/{one.module}", [_bare(one.before)], [_bare(one.after)])

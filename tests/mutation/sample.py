@@ -32,7 +32,7 @@ def silent_spans(source: str) -> list[Span]:
 def word_comparisons(source: str) -> list[Span]:
     """Where `==` or `!=` compares with a member of an enum, such as `status == Status.PENDING`.
 
-    An order among words is nothing that anybody would write there.
+    No code would compare the order of words there.
     """
     return [
         (span(left)[1], span(right)[0])

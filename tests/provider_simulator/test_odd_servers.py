@@ -1,4 +1,4 @@
-"""Behaviour of deployed servers against RFC 9132, simulated on request."""
+"""Behaviour of deployed servers that violates RFC 9132, simulated on request."""
 
 from __future__ import annotations
 

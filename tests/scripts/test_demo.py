@@ -87,7 +87,7 @@ def test_the_printed_description_has_the_fields_programs_expect(demo: Demo, tmp_
     ]
     for provider in described["providers"]:
         held = httpx.get(f"{provider['control']}/state").json()["mitigations"]
-        # Nothing but acme's plan, where the providers were asked to hold it already.
+        # Nothing but acme's plan, which the providers may have been asked to hold already.
         assert [one for one in held if one["scope"].get("trigger-mitigation", True)] == []
 
 
@@ -119,7 +119,7 @@ def test_the_code_of_a_user_is_printed_without_starting_anything(tmp_path: Path)
 
 
 def description(process: subprocess.Popen[str], state: Path) -> dict[str, Any]:
-    """What demo.json says once it is there; the demo's own words when it gives up."""
+    """The contents of demo.json once it exists; the demo's output if it fails."""
     deadline = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < deadline and process.poll() is None:
         if (state / "demo.json").exists():

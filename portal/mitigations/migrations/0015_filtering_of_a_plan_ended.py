@@ -9,7 +9,7 @@ BY_ITSELF = ["lifetime", "newer_request", "provider"]
 
 
 def fill(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Plans that a provider filtered for when they ended by themselves, and that wait for a person, go on waiting."""
+    """Plans whose filtering a provider ended, and that wait for a person, keep waiting."""
     mitigations = apps.get_model("mitigations", "Mitigation").objects
     filtered = mitigations.filter(mitigating_at__isnull=False, request__kind="standby")
     apps.get_model("mitigations", "MitigationRequest").objects.filter(

@@ -4,9 +4,11 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """The tables stay: portal.events takes them over, and processes of the earlier release still use them.
+    """The tables stay: portal.events takes them over, and processes of the earlier release still
+    use them.
 
-    The log keeps ids without foreign keys, because it is below what it tells of (docs/adr/0045-the-event-log-is-below-the-apps-that-write-to-it.md).
+    The log keeps ids without foreign keys, because it is below the apps it describes
+    (docs/adr/0045-the-event-log-is-below-the-apps-that-write-to-it.md).
     """
 
     dependencies = [

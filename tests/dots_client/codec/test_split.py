@@ -27,7 +27,9 @@ from dots_client.model import (
 )
 
 IPV6_BUDGET = 1195
-"""Of the 1280 bytes of RFC 9132 section 7.3: less 40 IPv6, 8 UDP, 13 + 8 + 16 DTLS with AES-GCM."""
+"""From the 1280 bytes of RFC 9132 section 7.3: less 40 IPv6, 8 UDP, 13 + 8 + 16 DTLS with
+AES-GCM.
+"""
 CUID = "dz6pHjaADkaFTbjr0JGBpw"
 
 

@@ -12,7 +12,7 @@ back to repeat it.
     discard p                       turn the plan off
     restore acme                    ask for mitigation, and set the database back to before that
     fault kill signal-1 for 0.0     begins now, beside what follows, and ends after so many seconds
-    pause 0.4                       let things go on
+    pause 0.4                       do nothing
 
 Nothing here touches a process: a scenario is data.
 """

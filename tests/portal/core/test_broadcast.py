@@ -16,7 +16,7 @@ from portal.core import broadcast
 
 
 class Layer:
-    """A channel layer that fails as told, then works."""
+    """A channel layer that first fails as configured, then works."""
 
     def __init__(self, *, failures: int = 0, hangs: bool = False) -> None:
         self.failures = failures
@@ -97,7 +97,7 @@ def test_a_hanging_channel_layer_is_not_used_during_the_cool_down(
 
 @pytest.fixture
 def own_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop in a thread, as the signal worker has one; the process sends from it."""
+    """A loop in a thread, as in the signal worker; the process sends from it."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -110,7 +110,7 @@ def own_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def _sent_so_far(loop: asyncio.AbstractEventLoop) -> None:
-    """Wait until the loop has done what it was given."""
+    """Wait until the loop has processed its queue."""
 
     async def all_others() -> None:
         await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))

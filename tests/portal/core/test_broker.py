@@ -1,5 +1,5 @@
-"""The pieces of what outlives the broker; that it does is shown in
-tests/integration/test_broker_outages.py.
+"""The parts that survive broker errors; tests/integration/test_broker_outages.py shows that the
+whole does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What leaves the portal is small, and its length tells nothing of the secrets in it."""
+"""Responses are small, and their length reveals nothing about the secrets in them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.portal.wire.conftest import created, keep, put, scope
 
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}
 BUDGET = 12_000
-"""Bytes of compressed HTML (the design's budget for a page on a bad line)."""
+"""Bytes of compressed HTML (the budget for a page on a bad line)."""
 LIVE = 6
 
 
@@ -36,8 +36,8 @@ def busy(
     acme_northgate: Subscription,
     acme_tidewall: Subscription,
 ) -> MitigationRequest:
-    """Six live requests, both providers filtering for each, and a full page of one's
-    wire journal.
+    """Six live requests, both providers filtering for each, and a full page of one's wire
+    journal.
     """
     for number in range(LIVE):
         resource = ResourceFactory.create(organization=acme, value=f"198.51.{number}.0/24")
@@ -85,7 +85,7 @@ def test_every_page_fits_the_budget_and_decompresses_to_the_same_text(
         assert "Accept-Encoding" in small["Vary"], path
         assert "Accept-Encoding" in plain["Vary"], path
         assert int(small["Content-Length"]) == len(small.content) <= BUDGET, path
-        # Tokens and ages differ, the markup around them does not.
+        # Tokens and ages differ, but not the markup around them.
         assert tags(gzip.decompress(small.content)) == tags(plain.content), path
 
 

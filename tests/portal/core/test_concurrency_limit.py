@@ -13,7 +13,7 @@ from portal.core.concurrency_limit import ConcurrencyLimit, with_concurrency_lim
 
 
 class Views:
-    """Answers when told; remembers how many were at work."""
+    """Answers on command; records how many ran at the same time."""
 
     def __init__(self) -> None:
         self.at_work = 0

@@ -39,7 +39,7 @@ HERE = (
 
 
 def raised_by_django(error: Exception) -> db.Error:
-    """As Django's database layer passes a driver's error on."""
+    """As Django's database layer raises a driver's error."""
     backend = psycopg if isinstance(error, psycopg.Error) else sqlite3
 
     class Wrapper:

@@ -217,7 +217,7 @@ def test_an_unencoded_password_is_used_unchanged(password: str) -> None:
 
 
 def redis_passwords(url: str) -> Iterator[Any]:
-    """As the clients of the cache, the sockets and the broker understand it."""
+    """As the clients of the cache, the sockets and the broker parse it."""
     url = env.redis(url)
     yield redis.ConnectionPool.from_url(url).connection_kwargs["password"]
     yield kombu.Connection(env.broker(url)).password

@@ -157,7 +157,7 @@ def test_stored_text_names_absolute_days() -> None:
 
 def test_only_the_formatter_writes_the_time_of_day() -> None:
     root = Path(formatting.__file__).parents[2]
-    # The journal's rows have milliseconds, and their day in front where it is not today.
+    # The rows of the journal have milliseconds, and the day in front unless it is today.
     known = {"portal/core/formatting.py", "portal/web/journal/page.py"}
     bare = re.compile(r"%H:%M|:%H|strftime|isoformat\(.*\)\[11")
     found = {

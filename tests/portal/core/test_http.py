@@ -1,4 +1,4 @@
-"""The bounds of the HTTP server, with real connections to a real uvicorn."""
+"""The limits of the HTTP server, with real connections to a real uvicorn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHUNKED = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n" + END
 
 
 class Slow:
-    """The answer to /slow: it began, and it may end."""
+    """The answer to /slow: whether it started, and may end."""
 
     def __init__(self) -> None:
         self.began, self.may_end = asyncio.Event(), asyncio.Event()
@@ -69,7 +69,7 @@ class Connection:
         self.reader, self.writer = reader, writer
 
     async def status(self) -> int:
-        """Of the next answer; 0 when the connection ends without one."""
+        """The status of the next answer; 0 if the connection ends without one."""
         async with asyncio.timeout(10):
             try:
                 head = await self.reader.readuntil(b"\r\n\r\n")
@@ -85,7 +85,7 @@ class Connection:
                 return True
 
     async def send(self, data: bytes, *, times: int = 1) -> int:
-        """How often it went out before the server closed."""
+        """Returns how often it was sent before the server closed."""
         for number in range(times):
             if self.reader.at_eof():
                 return number
@@ -236,7 +236,7 @@ async def test_the_deadline_of_a_pipelined_request_starts_after_the_previous_ans
     monkeypatch.setattr(http, "HEAD_DEADLINE_S", 0.05)
     monkeypatch.setattr(http, "BODY_DEADLINE_S", 0.05)
     await connection.send(more)
-    # The server closes what says nothing: by then the deadlines are over.
+    # The server closes silent connections: by then the deadlines are over.
     assert await (await connect()).is_closed()
 
     slow.may_end.set()
@@ -256,7 +256,7 @@ async def test_a_websocket_outlives_the_request_deadline(
     closed = await asyncio.open_connection("127.0.0.1", port)
 
     async with websockets.connect(f"ws://127.0.0.1:{port}/") as socket:
-        # The server closes what says nothing: by then the deadlines are over.
+        # The server closes silent connections: by then the deadlines are over.
         assert await closed[0].read() == b""
         await socket.send("x" * http.MAX_HEAD_BYTES * 2)
         assert await socket.recv() == "x" * http.MAX_HEAD_BYTES * 2

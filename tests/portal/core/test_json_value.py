@@ -1,4 +1,4 @@
-"""Typed JSON columns: what is written is read back, and what is not of the type is refused."""
+"""Typed JSON columns: saved values are read back, and values of another type are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people type as ports and protocols, and what comes of it."""
+"""What people type as ports and protocols, and the result."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TYPED: list[tuple[str, list[str]]] = [
     ("[443]", ["443"]),
     ("'443'", ["443"]),
     ("443.", ["443"]),
-    # Who checks the numbers says what is too large or the wrong way round.
+    # A later check names numbers that are too large or reversed.
     ("99999", ["99999"]),
     ("443-80", ["443-80"]),
     ("80/tcp", ["has-a-protocol: 80 protocol 6"]),

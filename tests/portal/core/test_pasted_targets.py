@@ -1,6 +1,4 @@
-"""What people paste in place of a target, and what comes of it: a target, or a code with what would
-do instead.
-"""
+"""What people paste as a target, and the result: a target, or a code with suggestions."""
 
 from __future__ import annotations
 
@@ -453,7 +451,7 @@ def test_each_target_is_its_own_normal_form(text: str) -> None:
         ("203.0.113.7 port 443 203.0.113.8", ["203.0.113.7 port 443", "203.0.113.8"]),
         ("203,0,113,7", ["203,0,113,7"]),
         ("- 203.0.113.4\n- 203.0.113.9", ["203.0.113.4", "203.0.113.9"]),
-        # As a browser pastes those two lines into one.
+        # A browser pastes those two lines as one.
         ("- 203.0.113.4 - 203.0.113.9", ["203.0.113.4", "203.0.113.9"]),
         ("• 203.0.113.4 • 203.0.113.9", ["203.0.113.4", "203.0.113.9"]),
         ("1. 203.0.113.4 2. 203.0.113.9", ["203.0.113.4", "203.0.113.9"]),

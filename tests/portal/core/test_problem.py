@@ -1,4 +1,4 @@
-"""What refuses a request before Django reads it answers as the API does."""
+"""A refusal before Django reads the request looks like one of the API."""
 
 from __future__ import annotations
 

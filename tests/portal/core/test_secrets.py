@@ -36,7 +36,7 @@ def test_an_older_key_still_decrypts_its_secrets(settings: Any) -> None:
 
 
 def test_only_one_module_decrypts() -> None:
-    """So no other place can forget what happens when no key fits."""
+    """So that no other place can forget to handle an unreadable secret."""
     importing = {
         str(path.relative_to(PORTAL))
         for path in PORTAL.rglob("*.py")

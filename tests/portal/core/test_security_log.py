@@ -37,7 +37,9 @@ class Kept(logging.Handler):
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What the security log says meanwhile, whatever was refused in this minute by other tests."""
+    """The lines of the security log during the test, whatever other tests had refused in this
+    minute.
+    """
     kept = Kept()
     logger = logging.getLogger("portal.security")
     monkeypatch.setattr(logger, "filters", [BoundedRefusals()])

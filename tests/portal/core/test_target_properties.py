@@ -1,4 +1,4 @@
-"""What holds for whatever is typed as a target, ports or a protocol."""
+"""Properties of any text typed as a target, ports or a protocol."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _Read = TypeVar("_Read")
 
 
 def told(read: Callable[[], _Read]) -> _Read | TargetError:
-    """Whatever else is raised is a defect."""
+    """Any other exception is a defect."""
     try:
         return read()
     except TargetError as error:
@@ -75,7 +75,7 @@ def test_any_text_is_a_sendable_target_or_refused_with_a_sentence(text: str, kin
         targets = [one for suggestion in found.suggestions for one in suggestion.targets]
     for one in targets:
         assert RULES[one.kind](one.value) is None
-        # The normal form is its own normal form.
+        # The normal form of a normal form is the same.
         assert read(one.value, one.kind) == one
 
 
@@ -129,7 +129,7 @@ def test_a_mask_means_its_prefix(
     if isinstance(found, Target):
         assert network_of(found) == network
     else:
-        # Of the widest networks a mask beside an address can be another address.
+        # The address of the widest networks can also be read as their mask.
         is_wide = length < 8 and between == " "
         assert found.code == Code.NOT_PROTECTABLE or is_wide
 
@@ -171,7 +171,7 @@ def test_a_port_beside_an_address_is_offered_with_that_address(
 
     assert isinstance(found, TargetError)
     if found.code == Code.HAS_A_PORT:
-        # An address that only IPv6 writes as IPv4 is offered as that.
+        # An address that only IPv6 writes as IPv4 is offered in that form.
         for suggestion in found.suggestions:
             assert [highest(network_of(one)) % 2**32 for one in suggestion.targets] == [
                 int(address) % 2**32
@@ -242,6 +242,5 @@ def test_garbage_is_refused_quickly(act: Callable[[str], object], size: int) -> 
         text = (one * size)[:size]
         began = time.process_time()
         act(text)
-        # Two seconds are a hundred times what it takes: what grows with the square takes far
-        # longer.
+        # Two seconds are a hundred times the usual time; quadratic code takes far longer.
         assert time.process_time() - began < 2, one

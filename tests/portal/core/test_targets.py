@@ -134,7 +134,7 @@ def test_host_bits_offer_both_corrections() -> None:
 
 
 def refusal(parse: Callable[[str], object], text: str) -> TargetError | None:
-    """Whatever else `parse` raises is a defect."""
+    """Any other exception of `parse` is a defect."""
     try:
         parse(text)
     except TargetError as error:
@@ -210,7 +210,7 @@ def test_an_invalid_name_is_refused(text: str) -> None:
     ("typed", "kept"),
     [
         ("Bücher.Example.", "xn--bcher-kva.example"),
-        # The characters that IDNA 2003 replaced by others: browsers follow IDNA 2008.
+        # The characters that IDNA 2003 replaced: browsers follow IDNA 2008.
         ("faß.example", "xn--fa-hia.example"),
         ("βόλος.example", "xn--nxasmm1c.example"),
         ("نامه\u200cای.example", "xn--mgba3gch31f060k.example"),

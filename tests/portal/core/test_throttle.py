@@ -63,7 +63,7 @@ def test_ipv6_callers_share_the_budget_of_their_64(address: str, subject: str) -
 
 @pytest.fixture
 def broken_cache(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
-    """Holds what the cache fails with; each call is noted by one exception less."""
+    """The exceptions that the cache raises; each call uses up one."""
     failures: list[Exception] = []
 
     class Broken:

@@ -45,7 +45,8 @@ def submit(
             key=key,
             consent=consent,
         )
-        # As anybody else finds it: what came back remembers its mitigations as committed.
+        # Read it as another process would: the returned object still has its mitigations as
+        # committed.
         return MitigationRequest.objects.get(pk=request.pk)
 
     return submit

@@ -1,4 +1,4 @@
-"""What becomes of the mitigations of a request, in a word each."""
+"""The status of each mitigation of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences that earlier releases saved become codes, and none is lost."""
+"""Sentences saved by earlier releases become codes, without loss."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SAVED = {
     Cause.NOT_SENDABLE: "the portal could not send it to Northgate",
     Cause.NOT_SAVED: "the portal could not save what Northgate answered",
 }
-"""What release 0.1.0 saved; today's sentences may differ."""
+"""Sentences that release 0.1.0 saved; today's may differ."""
 
 
 @pytest.mark.parametrize("cause", sorted(FALLBACK - {Cause.OTHER}))

@@ -166,7 +166,7 @@ def test_old_reports_are_deleted_and_the_next_one_counts_them(request_: Mitigati
 
 
 def assert_honest(events: list[Event]) -> None:
-    """Whoever reads can tell that nothing else is missing."""
+    """A reader can tell that nothing else is missing."""
     for before, event in pairwise(events):
         assert event.seq == before.seq + 1 + event.thinned
 

@@ -25,7 +25,7 @@ BUSY: dict[str, Any] = {"code": "5.03", "reason": "cannot answer now", "retry_af
 
 @pytest.fixture
 def told(submit: Submit, alice: User) -> Mitigation:
-    """A mitigation with a report that the attack continues, on its way to the provider."""
+    """A mitigation with a report, on its way to the provider, that the attack continues."""
     mitigation = submit().mitigations.get()
     services.record_sending(mitigation_id=mitigation.pk, now=NOW)
     services.record_confirmed(mitigation_id=mitigation.pk, lifetime_s=3600, asked_at=NOW, now=NOW)

@@ -1,4 +1,4 @@
-"""Until when a request was asked for, and why it is over."""
+"""When the requested lifetime of a request ends, and why it ended."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def request(**columns: Any) -> MitigationRequest:
 
 
 def mitigation(**columns: Any) -> Mitigation:
-    """One that ended an hour after it was confirmed, and that nobody had withdrawn."""
+    """A mitigation that ended an hour after it was confirmed, without a withdrawal."""
     as_asked = {
         "status": Status.TERMINATED,
         "wanted": Wanted.ACTIVE,
@@ -52,10 +52,10 @@ EARLY = mitigation(ended_at=NOW + HOUR - CLOCKS_APART - MOMENT)
         ({"status": RequestStatus.EXPIRED}, [EARLY], EndedBy.LIFETIME),
         ({}, [IN_FULL], EndedBy.WIDER_REQUEST),
         ({}, [IN_FULL, IN_PART], EndedBy.NEWER_REQUEST),
-        # An earlier release did not say what was lost.
+        # An earlier release did not record the loss.
         ({}, [IN_FULL, mitigation(**REPLACED)], EndedBy.NEWER_REQUEST),
         ({}, [mitigation(**WITHDRAWN)], EndedBy.PORTAL),
-        # Who refused holds nothing, so its end says nothing.
+        # A provider that refused holds nothing, so its end does not count.
         ({}, [mitigation(status=Status.REFUSED)], EndedBy.PORTAL),
         ({}, [mitigation(), mitigation(**WITHDRAWN)], EndedBy.LIFETIME),
         ({"auto_renew": True}, [mitigation()], EndedBy.PROVIDER),

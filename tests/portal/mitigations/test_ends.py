@@ -1,4 +1,4 @@
-"""Why a request is over, and whether a person has to acknowledge it."""
+"""Why a request ended, and whether a person has to acknowledge it."""
 
 from __future__ import annotations
 

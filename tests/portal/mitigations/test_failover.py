@@ -169,9 +169,9 @@ LATER, LATEST = NOW + timedelta(minutes=1), NOW + timedelta(hours=1)
         ),
         (RequestKind.IMMEDIATE, [mitigation(NORTHGATE, Status.REFUSED, retry_at=LATER)], LATER),
         (RequestKind.IMMEDIATE, [mitigation(NORTHGATE, Status.WITHDRAWN, retry_at=LATER)], LATER),
-        # Who refused for good is asked when a person acts.
+        # After a final refusal only a person can have it asked again.
         (RequestKind.IMMEDIATE, [mitigation(NORTHGATE, Status.REFUSED)], None),
-        # A retry of a refresh is no new attempt.
+        # A retry of a refresh is not a new attempt.
         (RequestKind.IMMEDIATE, [mitigation(NORTHGATE, Status.MITIGATING, retry_at=LATER)], None),
         (
             RequestKind.IMMEDIATE,
@@ -189,7 +189,7 @@ LATER, LATEST = NOW + timedelta(minutes=1), NOW + timedelta(hours=1)
             ],
             LATER,
         ),
-        # Each provider is to hold a plan, whatever the others do.
+        # Each provider should hold a plan, whatever the others do.
         (
             RequestKind.STANDBY,
             [

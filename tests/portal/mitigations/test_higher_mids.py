@@ -1,4 +1,4 @@
-"""A mitigation gives up a mid that the provider uses for another, a limited number of times."""
+"""A mitigation gives up a mid that the provider uses for another one, a limited number of times."""
 
 from __future__ import annotations
 

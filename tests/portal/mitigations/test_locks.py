@@ -43,9 +43,7 @@ def test_the_event_counter_is_locked_before_any_subscription(
 def test_mitigations_are_locked_before_the_event_counter(
     submit: Submit, dana: User, act: str
 ) -> None:
-    """A report locks a mitigation, then the counter: who takes them the other way round may wait
-    for it, and it for them.
-    """
+    """A report locks a mitigation, then the counter: the reverse order could deadlock with it."""
     request = submit()
     for mitigation in mitigations_of(request):
         confirm(mitigation)

@@ -1,4 +1,4 @@
-"""What never reached a provider, since gateways passed it round in a loop (5.08)."""
+"""Requests that never reached a provider because gateways passed them round in a loop (5.08)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONG = timedelta(days=30)
 
 @pytest.fixture
 def looped(submit: Submit, acme_northgate: Subscription) -> Mitigation:
-    """Asked of Northgate alone, and went round in a loop a moment ago."""
+    """Sent only to Northgate; it looped a moment ago."""
     mitigation = submit(subscriptions=(acme_northgate.pk,)).mitigations.get()
     goes_round(mitigation)
     return again(mitigation)

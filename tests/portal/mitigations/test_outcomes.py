@@ -50,7 +50,7 @@ def test_the_first_copy_is_recorded_before_it_is_sent(mitigation: Mitigation) ->
 def test_copies_are_counted_since_the_last_request(
     mitigation: Mitigation, *, is_late: bool
 ) -> None:
-    """A worker saves the count a moment after the copies left: a new ask may have begun by then."""
+    """A worker saves the count a moment after sending: a new request may have started by then."""
     services.record_sending(mitigation_id=mitigation.pk, now=LATER)
     services.record_sends(mitigation_id=mitigation.pk, times=83, now=LATER)
     services.record_confirmed(
@@ -201,8 +201,7 @@ def test_an_extension_made_during_a_refresh_is_still_sent(
     services.extend(request_id=mitigation.request_id, actor=Actor.person(alice), lifetime_s=7200)
     extended = again(mitigation).refresh_asked_at
     assert extended is not None
-    # Begun after the time of the extension, and before it was committed: the row it was made from
-    # was an older one.
+    # Started after the time of the extension but before its commit: it was made from the older row.
     begun = extended + timedelta(milliseconds=80)
 
     for known, still_due in ((None, True), (extended, False)):

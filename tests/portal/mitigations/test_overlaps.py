@@ -1,5 +1,5 @@
-"""The arithmetic of overlaps against brute force over every address, port and protocol of a small
-world.
+"""The arithmetic of overlaps, compared with brute force over every address, port and protocol of a
+small world.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def points(coverage: Coverage) -> set[Point]:
 
 
 def lost_points(loss: Loss, traffic: Traffic) -> set[Point]:
-    """The points that a loss names as lost."""
+    """The points that a loss contains."""
     network = loss.network
     lost = {
         (place, *flow)

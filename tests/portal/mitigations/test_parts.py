@@ -1,4 +1,4 @@
-"""What each provider may protect, and who is asked for it."""
+"""What each provider may protect, and which ones are asked for it."""
 
 from __future__ import annotations
 

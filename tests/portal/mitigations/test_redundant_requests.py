@@ -1,5 +1,5 @@
-"""A request ends once a newer one that was let replace it filters all of it, also where no provider
-would end it.
+"""A request ends once a newer one that may replace it filters all of it, even if no provider would
+end it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def filters(mitigation: Mitigation) -> None:
 
 @pytest.fixture
 def older(ask: Submit) -> MitigationRequest:
-    """Northgate refused it, and Tidewall filters."""
+    """Northgate refused it; Tidewall filters."""
     request = ask(*PART)
     refuse(mitigations_of(request)[0])
     filters(mitigations_of(request)[1])
@@ -62,7 +62,7 @@ def test_one_request_for_both_leaves_no_mitigation_at_the_other_provider(
     both = ask(*WIDE, consent=BOTH)
     [northgate] = mitigations_of(both)
     confirm(northgate)
-    # Accepted is not filtering: until then Tidewall's filter is all there is.
+    # Accepted is not filtering: until then Tidewall's is the only filter.
     assert services.terminate_redundant(now=NOW) == 0
 
     report(northgate, Trigger.FILTERING)
@@ -247,8 +247,8 @@ def test_pairs_that_stay_do_not_delay_other_tenants(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(redundant_requests, "MAX_PAIRS", 1)
-    # The first is over, the second is filtered beside a newer one for less: both pairs are there
-    # for good.
+    # The first has ended; the second is filtered beside a newer one for less: both pairs stay
+    # forever.
     for index, status in enumerate(("terminated", "mitigating")):
         theirs = [
             MitigationRequest.objects.create(

@@ -1,5 +1,5 @@
-"""A request without renewal: the portal asks its providers for what remains of the lifetime, and
-for nothing after that.
+"""A request without renewal: the portal asks its providers for the remaining lifetime, and for
+nothing after it.
 """
 
 from __future__ import annotations

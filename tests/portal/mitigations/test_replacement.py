@@ -299,9 +299,7 @@ def _more(count: int) -> tuple[str, ...]:
 def apart(
     ask: Submit, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> tuple[MitigationRequest, MitigationRequest]:
-    """One asks Northgate, then Tidewall; another one, made later, has the wider part of it at
-    Tidewall.
-    """
+    """One asks Northgate, then Tidewall; a later one has the wider part of it at Tidewall."""
     first = ask(prefixes=HOST)
     later = ask(
         prefixes=WIDE, subscriptions=(acme_tidewall.pk,), consent=Consent(named=(first.pk,))
@@ -429,7 +427,7 @@ def test_a_refused_request_that_is_being_retried_counts(ask: Submit) -> None:
 
 
 PROTECTED = [
-    # live, newer, whether the live one asks for all of the newer one
+    # live, newer, whether the live one covers all of the newer one
     ({"prefixes": WIDE}, {"prefixes": HOST}, True),
     ({"prefixes": WIDE}, {"prefixes": WIDE}, True),
     ({"prefixes": HOST}, {"prefixes": WIDE}, False),

@@ -1,4 +1,4 @@
-"""Reports that change numbers only are cheap, and never say more than the row does by then."""
+"""Reports that only change numbers are cheap, and never claim more than the row does by then."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def mitigation(submit: Submit) -> Mitigation:
 def test_many_counters_are_saved_with_few_statements(
     mitigation: Mitigation, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    # Read, written under its condition within a savepoint, numbered, told.
+    # Read it, write it with its condition in a savepoint, number the event, broadcast it.
     with django_assert_num_queries(6):
         services.record_report(mitigation_id=mitigation.pk, report=MORE, now=LATER)
 

@@ -58,7 +58,7 @@ def outcome_of(
 
 
 def without_what_is_wrong(submission: Submission, errors: Sequence[FieldError]) -> Submission:
-    """Leave out each wrong value, or half the values if there are too many."""
+    """Remove each invalid value, or half the values if there are too many."""
     kept: dict[str, list[Any]] = {
         name: list(getattr(submission, name))
         for name in ("prefixes", "fqdns", "uris", "resources", "ports", "protocols")

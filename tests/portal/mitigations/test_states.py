@@ -53,8 +53,8 @@ DROPPED_UNSENT     terminated      -               -               -            
 LIFETIME_OVER      expired         expired         expired         -               expired
 RETRY_DUE          -               -               pending         pending         -
 """
-"""What each trigger makes of a mitigation; "-": it cannot happen. Nothing happens to one that is
-over.
+"""The status after each trigger; "-": the trigger cannot occur. An ended mitigation never
+changes.
 """
 
 
@@ -108,7 +108,7 @@ def test_the_named_sets_of_statuses() -> None:
         (3, Trigger.ATTACK_ENDED, Status.ATTACK_STOPPED),
         (4, Trigger.CAPACITY_EXCEEDED, Status.EXCEEDED),
         (5, Trigger.WINDING_DOWN, Status.TERMINATING),
-        # Who reports the end reports nothing that it does.
+        # A report of the end is not a report that it acts.
         (6, Trigger.ENDED, None),
         (7, Trigger.PROVIDER_WITHDREW, Status.WITHDRAWN),
         (8, Trigger.ARMED, Status.STANDBY),
@@ -139,7 +139,7 @@ BEST_FIRST = [
     (MitigationState(status=Status.EXCEEDED), RequestStatus.MITIGATING),
     (MitigationState(status=Status.IN_PROGRESS), RequestStatus.IN_PROGRESS),
     (MitigationState(status=Status.ATTACK_STOPPED), RequestStatus.ATTACK_STOPPED),
-    # A plan's provider that filtered is told to stop, whatever the others hold.
+    # A plan's provider that filtered is withdrawn, whatever the others hold.
     (MitigationState(status=Status.TERMINATING, is_held_again=True), RequestStatus.TERMINATING),
     (MitigationState(status=Status.STANDBY), RequestStatus.STANDBY),
     (MitigationState(status=Status.PENDING), RequestStatus.REQUESTING),
@@ -153,7 +153,7 @@ BEST_FIRST = [
     (MitigationState(status=Status.TERMINATED), RequestStatus.TERMINATED),
     (MitigationState(status=Status.WITHDRAWN, is_given_up=True), RequestStatus.TERMINATED),
 ]
-"""What a request shows that has one mitigation, from the best to the worst."""
+"""The status of a request with one mitigation, from the best to the worst."""
 
 
 @pytest.mark.parametrize("better", range(len(BEST_FIRST)))

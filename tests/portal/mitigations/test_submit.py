@@ -70,7 +70,8 @@ def test_a_submission_is_logged_and_wakes_the_signal_worker(
             "kind": "immediate",
         },
     }
-    # one wake-up and one broadcast, the wake-up first: seconds count on the wire, not on the page
+    # one wake-up and one broadcast, the wake-up first: on the wire seconds count, on the page they
+    # do not
     assert [callback.func.__module__ for callback in callbacks] == [  # type: ignore[attr-defined]  # partials
         "portal.core.wake",
         "portal.core.broadcast",

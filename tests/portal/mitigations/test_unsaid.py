@@ -1,4 +1,4 @@
-"""The worker's own sweep finds what a provider was not told yet, whatever became of the wake-up."""
+"""The worker's own sweep finds unsent changes, whatever happened to the wake-up."""
 
 from __future__ import annotations
 

@@ -279,7 +279,7 @@ async def test_a_request_whose_redirection_is_followed_is_not_saved_as_refused(
     services = "portal.mitigations.services"
     monkeypatch.setattr(f"{services}.record_sending", lambda **_row: row)
     monkeypatch.setattr(f"{services}.record_sent", lambda **_row: None)
-    # The lifetime of the redirection, here 600 s, is no pause.
+    # The lifetime of the redirection, here 600 s, is not a pause.
     monkeypatch.setattr(
         f"{services}.record_unavailable",
         lambda **row: told.append(

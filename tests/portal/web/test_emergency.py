@@ -1,5 +1,5 @@
-"""The number to call when the network cannot help is on every page, and promised only
-if it is set.
+"""The number to call when the network cannot help is on every page, and offered only if
+it is set.
 """
 
 from __future__ import annotations

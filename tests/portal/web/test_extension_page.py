@@ -117,7 +117,7 @@ def test_the_request_panel_links_to_it_without_javascript(
     page = Page(browser.get(live.get_absolute_url()).content.decode())
     assert url(live) in [one["href"] for one in page.all("a")]
 
-    # The first length that is not the present one.
+    # The first lifetime other than the current one.
     shown = Page(page_of(browser, live))
     [button] = [one for one in shown.all("button") if one.get("name") == "lifetime"]
     here = [one["href"] for one in shown.all("a") if one.get("aria-current") == "true"]
@@ -199,7 +199,7 @@ def test_refused_and_withdrawn_providers_get_no_message(
     assert "Northgate does not get this" in words
     assert "dana withdrew it at" in words
     assert "If Northgate is asked later" not in words
-    # Before: what Tidewall was asked last, though it has not confirmed that.
+    # Before: the last request to Tidewall, although it has not confirmed it.
     assert "Tidewall gets this now Before 2 hours, not confirmed yet" in words
     tidewall.refresh_from_db()
     assert tidewall.lifetime_s == 7200

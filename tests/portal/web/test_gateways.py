@@ -1,4 +1,4 @@
-"""What pages say of gateways and relays on the way to a provider."""
+"""What pages say about gateways and relays on the path to a provider."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_all_listed_ends_are_acknowledged_on_the_page(
     for request in (terminated, *over):
         filtering(mitigations_of(request)[0])
         ended(request, alice)
-    # A person terminated the first of them; the others ended by themselves.
+    # A person terminated the first of them; the others ended on their own.
     MitigationRequest.objects.filter(pk__in=[one.pk for one in over]).update(ended_by="provider")
     browser = client_of(alice)
 

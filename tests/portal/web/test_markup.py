@@ -1,4 +1,6 @@
-"""What holds for every page: the content policy, no dead links, one headline, few queries."""
+"""Every page follows the content security policy, has no dead links, one headline and few
+queries.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 
 
 class Page(HTMLParser):
-    """Collects what the tests ask about."""
+    """Collects the elements that the tests check."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -145,7 +147,7 @@ def test_the_socket_continues_after_the_last_event_on_the_page(
 
 def test_no_forbidden_word_is_on_a_page(pages: dict[str, str]) -> None:
     for name, text in pages.items():
-        # What is quoted from the wire is spelled as it was sent.
+        # Quotes from the wire are spelled as they were sent.
         ours = re.sub(r"<pre>.*?</pre>", " ", text, flags=re.DOTALL)
         words = re.sub(r"<[^>]+>", " ", ours)
         for forbidden in (

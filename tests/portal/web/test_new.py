@@ -219,8 +219,8 @@ def test_a_fix_that_does_not_fit_changes_nothing(browser: Client, fix: str) -> N
 def test_enter_neither_submits_an_incomplete_form_nor_applies_a_fix(
     browser: Client, path: str
 ) -> None:
-    """Browsers press the first button of a form when a person presses Enter in a field
-    or on a box.
+    """Browsers click the first button of a form when a person presses Enter in a field or on a
+    checkbox.
     """
     page = browser.post(path, typed(other="203.0.113.7/24", name="x")).content.decode()
     form = page[page.index('<form id="ask"') :]
@@ -331,7 +331,9 @@ OLD, NEW = "203.0.113.7", "203.0.113.40"
 
 @pytest.fixture
 def limited(acme_northgate: Subscription, acme_tidewall: Subscription) -> None:
-    """Northgate may protect the lower half of the shop, Tidewall all that Acme may."""
+    """Northgate may protect the lower half of the shop, Tidewall everything that Acme may
+    request.
+    """
     Subscription.objects.filter(pk=acme_northgate.pk).update(limited_to=["203.0.113.0/27"])
 
 
@@ -404,7 +406,7 @@ def test_each_provider_gets_its_own_targets(
 
 
 PASTED = [
-    # what is typed, what the button says, and the fields after it was pressed
+    # what is typed, what the button says, and the fields after it was clicked
     (
         {"other": "a.example 203.0.113.4-9; 203.0.113.20"},
         "Use 203.0.113.4/30 and 203.0.113.8/31",
@@ -528,5 +530,5 @@ def test_a_field_full_of_garbage_is_refused_quickly(unit: str) -> None:
     form = form.with_errors(unread)
 
     assert len(form.errors) <= MAX_ERRORS
-    # A tenth of that is usual; with an error for each piece it was eight seconds.
+    # A tenth of that is usual; with an error for each piece it took eight seconds.
     assert time.process_time() - began < 1

@@ -22,7 +22,7 @@ NOW_PAGE = "/organizations/acme/"
 
 @pytest.fixture
 def both(acme_northgate: Subscription, acme_tidewall: Subscription) -> None:
-    """Two providers, connected, with nothing that stands against it."""
+    """Two providers, connected and healthy."""
     in_order()
 
 
@@ -146,7 +146,7 @@ def test_a_terminated_request_is_recent_and_needs_no_acknowledgement(
 
     assert "Ready. Nothing is being mitigated." in page
     assert "Recent requests" in page
-    # Only what ended by itself wants to be acknowledged.
+    # Only unrequested ends need an acknowledgement.
     assert "Not acknowledged" not in page
 
 

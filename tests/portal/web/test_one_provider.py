@@ -1,4 +1,6 @@
-"""The fallback story: who was asked and why, what comes next, and what a person does about it."""
+"""Failover on the pages: which provider was asked and why, what comes next, and what a person can
+do about it.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def other(acme: Organization) -> str:
 
 
 def buttons(page: str) -> list[tuple[str, bool]]:
-    """The buttons that send the form: their text, and whether each is the filled one."""
+    """The buttons that submit the form: their text, and whether each is the primary one."""
     acts = one_line(page[page.index('id="send-acts"') :])
     acts = acts[: acts.index("</div>")]
     found = re.findall(r'<(?:button|a) class="(btn[^"]*)"[^>]*>([^<]+)<', acts)
@@ -347,7 +347,7 @@ def test_activating_a_plan_confirms_a_replacement(
 def test_a_provider_skipped_by_fallback_says_why(
     browser: Client, ask: Ask, acme_tidewall: Subscription, acme: Organization, alice: User
 ) -> None:
-    """Asking Tidewall for the shop front would end part of what a wider request has there."""
+    """Asking Tidewall for the shop front would end part of a wider request there."""
     narrow = services.submit(
         organization=acme,
         actor=Actor.person(alice),

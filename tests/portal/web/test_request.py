@@ -347,7 +347,7 @@ def test_repeated_equal_reports_are_not_a_gap(
 def test_an_event_during_rendering_has_a_later_number_than_the_page(
     alice: User, ask: Ask, client_of: ClientOf, which: str
 ) -> None:
-    """Else the page would show what was before it, and never be told."""
+    """Otherwise the page would show the state before it, and would not receive it."""
     request, browser = ask(), client_of(alice)
     before = last_seq(request.organization_id)
     done: list[bool] = []

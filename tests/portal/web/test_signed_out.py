@@ -1,5 +1,5 @@
-"""A form or a button that is sent after the session ended: nothing is done, and what was typed is
-kept for that person.
+"""A form or button submitted after the session ended does nothing, and the filled form is saved for
+that person.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def hidden(page: str) -> dict[str, str]:
 
 
 def filled(page: str) -> set[str]:
-    """What stands in the form: text, and what is ticked or chosen."""
+    """The values in the form: text, and ticked or chosen options."""
     inputs = Page(page).all("input")
     ticked = {one.get("value", "on") for one in inputs if "checked" in one}
     text = {one.get("value", "") for one in inputs if one.get("type") == "text"}
@@ -61,7 +61,7 @@ def filled(page: str) -> set[str]:
 
 
 def signs_in(browser: Client, username: str, following: str) -> str:
-    """By the pages; the path where it leads."""
+    """Signs in on the pages; returns the path it leads to."""
     first = browser.post(
         "/sign-in", {"username": username, "password": PASSWORD, "next": following}
     )
@@ -73,8 +73,8 @@ def signs_in(browser: Client, username: str, following: str) -> str:
 def sent_without_session(
     browser: Client, page: str, path: str, fields: dict[str, Any]
 ) -> tuple[str, str]:
-    """The form of `page` is sent to `path` after the session ended; the sign-in page, and where it
-    leads.
+    """Submits the form of `page` to `path` after the session ended; returns the sign-in page, and
+    where it leads.
     """
     own = hidden(browser.get(page).content.decode())
     browser.cookies.pop(settings.SESSION_COOKIE_NAME)
@@ -131,7 +131,7 @@ def test_a_filled_form_is_restored_after_signing_in_and_not_sent(
         wanted = {fields["other"], fields["ports"], "17", "14400", REASON, str(shop.pk)}
         assert wanted <= filled(shown)
     assert (MitigationRequest.objects.count(), StandbyPlan.objects.count()) == before
-    # Once: the next new form is empty.
+    # Only once: the next new form is empty.
     assert typed.RESTORED not in browser.get(leads_to).content.decode()
 
 
@@ -162,7 +162,7 @@ def mark_of(user: User, **changed: Any) -> str:
     "mark", ["", "forged", "of another use", "of dana, broken", "of dana, a list"], ids=str
 )
 def test_another_site_cannot_fill_a_form(mark: str, dana: User) -> None:
-    """Such a site cannot read a page of the person, and so has no mark of theirs."""
+    """Another site cannot read a page of the person, and so does not know their marker."""
     text = {
         "": "",
         "forged": "dana:1:x",
@@ -201,8 +201,8 @@ def test_another_site_cannot_fill_a_form(mark: str, dana: User) -> None:
 def test_a_cross_site_post_creates_no_session_even_with_a_marker(
     headers: dict[str, str], is_kept: bool, dana: User
 ) -> None:
-    """The cookie of such a session would replace that of a person who is signed in (SameSite=Lax
-    keeps theirs back).
+    """The cookie of such a session would replace that of a signed-in person (SameSite=Lax withholds
+    theirs).
     """
     browser = Client()
 
@@ -244,7 +244,7 @@ def test_an_expired_session_says_after_how_long(dana: User) -> None:
 def test_a_second_tab_keeps_its_own_form(
     dana: User, shop: ProtectedResource, acme: Organization, client_of: ClientOf
 ) -> None:
-    """Signing in changes the CSRF token, so a form from before is refused: it opens as it was."""
+    """Signing in changes the CSRF token, so an older form is refused: it opens again unchanged."""
     client = client_of(dana)
     browser = Client(enforce_csrf_checks=True)
     browser.cookies = client.cookies
@@ -264,7 +264,7 @@ def test_a_second_tab_keeps_its_own_form(
 def test_an_action_button_returns_to_its_page_and_says_that_nothing_was_done(
     dana: User, live: MitigationRequest, client_of: ClientOf
 ) -> None:
-    """Many buttons' own addresses take no GET: signing in led to an error page."""
+    """The URLs of many buttons accept no GET, so a redirect there would lead to an error page."""
     page = live.get_absolute_url()
     for action in ("ask", "efficacy", "acknowledge", "terminate"):
         path = f"{page}/mitigations/ask" if action == "ask" else f"{page}/{action}"

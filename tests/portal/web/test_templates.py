@@ -26,13 +26,13 @@ ALWAYS = frozenset(
         *installation(),
     }
 )
-"""What Django and the context processors add."""
+"""Names added by Django and the context processors."""
 ANY = ""
 """The fragments of an include whose template a variable names."""
 
 
 def template(name: str) -> Template:
-    """As its author wrote it, not as it is rendered."""
+    """The parsed template, not rendered."""
     found: Template = engines["django"].get_template(name).template  # type: ignore[attr-defined]
     return found
 
@@ -55,7 +55,9 @@ def pages() -> list[type[Page]]:
 
 
 def optional_names() -> dict[str, set[str]]:
-    """What some `{% include … with … %}` passes to a fragment: it may be read in all others."""
+    """Names that some `{% include … with … %}` passes to a fragment: it may be missing in the
+    others.
+    """
     found: dict[str, set[str]] = {}
     for path in (ROOT / "templates").rglob("*.html"):
         nodes = template(str(path.relative_to(ROOT / "templates"))).nodelist
@@ -67,7 +69,7 @@ def optional_names() -> dict[str, set[str]]:
 
 
 def included(node: IncludeNode) -> str | None:
-    """The file; None when a variable names it."""
+    """The included file; None if a variable names it."""
     return literal(node.template)
 
 
@@ -78,7 +80,7 @@ def literal(expression: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A name that is read, and nobody sets."""
+    """A name that a template reads but no context sets."""
 
     name: str
     template: str

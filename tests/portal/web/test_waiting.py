@@ -1,5 +1,5 @@
-"""The portal obeys the time that a provider names and shows it as such; it does not claim to try
-for years.
+"""The portal obeys the time that a provider names and shows it as such; it does not claim to be
+retrying for years.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def words_of(page: str) -> str:
 
 
 def refused_for(request: MitigationRequest, seconds: int) -> None:
-    """Both providers say when they may be asked again, in `seconds`."""
+    """Both providers name the time, in `seconds`, from which they may be asked again."""
     while mitigation := request.mitigations.filter(status="pending").first():
         sent(mitigation, timezone.now())
         services.record_refused(

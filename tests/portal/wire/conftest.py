@@ -43,7 +43,7 @@ def mitigation(asked: MitigationRequest) -> Mitigation:
 
 
 def put(mid: int, at: datetime | None = None, **changed: Any) -> Seen:
-    """The request as it goes out."""
+    """The request as it is sent."""
     fields: dict[str, Any] = {
         "at": at or timezone.now(),
         "direction": Direction.SENT,
@@ -80,7 +80,7 @@ def keep(subscription: UUID, *seen: Seen) -> dict[UUID, int]:
 
 
 def exchange(mitigation: Mitigation) -> None:
-    """Asked a minute ago, accepted at once, mitigating now."""
+    """Sent a minute ago, accepted immediately, mitigating now."""
     now = timezone.now()
     keep(
         mitigation.subscription_id,

@@ -1,4 +1,4 @@
-"""What is kept of what was seen."""
+"""How the journal saves messages."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from portal.wording import MitigationFacts, RequestFacts, Session
 PROTOCOL_WORDS: Final = (
     "DOTS", "CoAP", "DTLS", "PUT", "CBOR", "invalid", "in progress", "successfully",
 )  # fmt: skip
-"""No page says them."""
+"""Protocol terms that no page uses."""
 
 NOW = datetime(2026, 10, 6, 3, 27, 41, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ def ago(seconds: float) -> datetime:
 
 
 def plain(text: str) -> str:
-    """Readable in a test: no-break spaces as spaces."""
+    """Text with plain spaces for no-break spaces, to compare it in tests."""
     return text.replace(NBSP, " ")
 
 

@@ -1,4 +1,4 @@
-"""Nothing is decided, sorted or found by the words of a sentence: they may be corrected, renamed or
+"""Nothing is decided, sorted or found by the text of a sentence, which may be corrected, renamed or
 translated.
 """
 
@@ -22,14 +22,14 @@ from tests.portal.wording.test_every_sentence import plans, requests
 
 PORTAL: Final = Path(wording.__file__).parents[1]
 PARSERS: Final = ("core/targets", "core/wording", "core/postgresql")
-"""They read what a person typed or a server said; nothing of it is a sentence of ours."""
+"""These parse the input of a person or a server, never a sentence of ours."""
 WORDS: Final = re.compile(r"[A-Za-z’]{2,}[,.:;]? [^=/]*[A-Za-z’]{2,}|^[A-Z][a-z]{2,}$")
 SENTENCES: Final = {
     "word", "headline", "summary", "because", "withdrawn_because", "cause_text",
     "withdrawn_cause_text", "session_detail",
     "refusal", "what", "spoken",
 }  # fmt: skip
-"""Attributes that hold words."""
+"""Attributes that contain sentences."""
 READS: Final = {
     "startswith", "endswith", "removeprefix", "removesuffix", "index", "find", "partition",
     "rpartition", "count",

@@ -1,4 +1,4 @@
-"""Every sentence of a request over one, two and three providers in every state: none may be
+"""Every sentence of a request with one, two and three providers in every state: none may be
 malformed or untrue.
 """
 

@@ -153,7 +153,7 @@ HEADLINES = [
         "Northgate has not confirmed the stop request yet.",
     ),
     *(
-        # Who waits is no bad news where another one helps, and is one where a plan should be held.
+        # A waiting provider is no bad news if another one helps, but is if a plan should be held.
         (
             asked(
                 status,
