@@ -72,7 +72,7 @@ def used() -> Counter[str]:
 
 def glossary() -> set[str]:
     text = (ROOT / "docs/architecture.md").read_text()
-    section = text[text.index("## The words") : text.index("## Further")]
+    section = text[text.index("## Glossary") : text.index("## See also")]
     rows = re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)
     return {word for row in rows for word in words(row)}
 
