@@ -31,8 +31,10 @@ from portal.wording.facts import (
     Session,
 )
 from portal.wording.headlines import headline
+from portal.wording.next_step import Act, NextStep, next_step
 from portal.wording.plans import is_held_now, still_held
-from portal.wording.provider_cards import ProgressStep, needs_call, tell, track
+from portal.wording.progress_track import ProgressStep, track
+from portal.wording.provider_cards import needs_call, tell
 from portal.wording.refusals import refusal_sentence
 from portal.wording.replaced import again_label, is_less
 from portal.wording.sessions import (
@@ -47,7 +49,7 @@ from portal.wording.sessions import (
     session_sentence,
 )
 from portal.wording.stop_question import stop_question
-from portal.wording.summaries import Act, NextStep, lifetime_sentence, next_step, summary
+from portal.wording.summaries import lifetime_sentence, summary
 from portal.wording.terminate_question import (
     Question,
     colleagues,
@@ -55,7 +57,8 @@ from portal.wording.terminate_question import (
     may_not_end,
     terminate_question,
 )
-from portal.wording.timeline import Entry, EventFacts, entry, merged, reports_entry, silence_entry
+from portal.wording.timeline import entry, merged, reports_entry, silence_entry
+from portal.wording.timeline_entry import Entry, EventFacts
 from portal.wording.withdraw_question import ask_label, withdraw_question
 
 __all__ = [

@@ -8,14 +8,9 @@ from portal.events.models import EventType
 from portal.mitigations.models import RequestKind
 from portal.mitigations.states import ACTIVE, LOOP, NOT_SENDABLE, RequestStatus, Status
 from portal.wording.badges import BADGES, DISPLAY_BY_STATUS, SESSION_BADGES
-from portal.wording.timeline import (
-    EventFacts,
-    drill_end,
-    still_tries,
-    stop_words,
-    submitted_words,
-    terminate_words,
-)
+from portal.wording.timeline import drill_end, stop_words, submitted_words, terminate_words
+from portal.wording.timeline_entry import EventFacts
+from portal.wording.timeline_status import still_tries
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from portal.wording.badges import (
 )
 from portal.wording.facts import Badge, MitigationFacts, RequestFacts, Session
 from portal.wording.headlines import everyone, headline
-from portal.wording.summaries import next_step, summary
+from portal.wording.next_step import next_step
+from portal.wording.summaries import summary
 
 
 def session_badge(session: Session, now: datetime) -> Badge:

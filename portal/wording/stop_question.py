@@ -8,8 +8,8 @@ from datetime import datetime
 from portal.core.formatting import listed
 from portal.wording import plans
 from portal.wording.badges import FILTERING, MAY_FILTER, DisplayStatus, display_status, dropped_now
+from portal.wording.dropped import is_dropping
 from portal.wording.facts import MitigationFacts, RequestFacts
-from portal.wording.summaries import is_dropping
 from portal.wording.terminate_question import Question, what_comes_through
 
 

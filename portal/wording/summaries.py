@@ -1,26 +1,24 @@
-"""The text under the headline, and the one next step."""
+"""The text under the headline of a request."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from enum import Enum
 from typing import Final
 
-from portal.core.formatting import ago, bit_rate, listed, moment, since, spaced_when, when
-from portal.mitigations.models import BY_ITSELF, FALLBACK
+from portal.core.formatting import ago, listed, moment, since, spaced_when, when
+from portal.mitigations.models import FALLBACK
 from portal.mitigations.states import CONFIRMED, RequestStatus
 from portal.wording import plans
 from portal.wording.badges import (
     DisplayStatus,
     display_status,
     display_statuses,
-    dropped_now,
     is_soon,
     is_stale,
     unreachable,
 )
+from portal.wording.dropped import dropped_sentence, names_of
 from portal.wording.facts import MitigationFacts, RequestFacts
 from portal.wording.headlines import over_capacity
 from portal.wording.refusals import unknown_report
@@ -30,77 +28,6 @@ _HELPING: Final = (
     RequestStatus.MITIGATING,
     RequestStatus.ATTACK_STOPPED,
 )
-
-
-class Act(Enum):
-    """The next step that a page can offer as its primary button."""
-
-    CALL = "call"
-    ASK = "ask"
-    TERMINATE = "terminate"
-    ACKNOWLEDGE = "acknowledge"
-    AGAIN = "again"
-
-
-@dataclass(frozen=True, slots=True)
-class NextStep:
-    """What to do now, with the provider to call or ask if that is the step."""
-
-    act: Act
-    mitigation: MitigationFacts | None = None
-
-
-_NOTHING_TO_DO_WITH_A_PLAN: Final = (
-    RequestStatus.ATTACK_STOPPED,
-    RequestStatus.TERMINATED,
-    RequestStatus.EXPIRED,
-)
-
-
-def next_step(request: RequestFacts, now: datetime) -> NextStep | None:
-    """The obvious next step for the state; None if waiting is right."""
-    by_display_status = display_statuses(request.mitigations, now)
-    if request.is_plan and request.status in _NOTHING_TO_DO_WITH_A_PLAN:
-        return None
-    troubled = (DisplayStatus.NO_ANSWER, DisplayStatus.NOT_SAVED, DisplayStatus.NOT_SENDABLE)
-    silent = [mitigation for one in troubled for mitigation in by_display_status.get(one, [])]
-    unstopped = unreachable(by_display_status.get(DisplayStatus.STOP_PENDING, []))
-    match request.status:
-        case RequestStatus.REQUESTING if silent:
-            return _call(silent)
-        case RequestStatus.FAILING:
-            return _call(request.started)
-        case RequestStatus.MITIGATING if DisplayStatus.EXCEEDED in by_display_status:
-            return _ask(request, now) or _call(by_display_status[DisplayStatus.EXCEEDED])
-        case RequestStatus.TERMINATING if unstopped:
-            return _call(unstopped)
-        case RequestStatus.TERMINATING if DisplayStatus.STILL_HELD in by_display_status:
-            return _call(by_display_status[DisplayStatus.STILL_HELD])
-        case RequestStatus.ATTACK_STOPPED:
-            return NextStep(Act.TERMINATE)
-        case RequestStatus.TERMINATED if request.ended_by in BY_ITSELF:
-            return NextStep(Act.AGAIN)
-        case RequestStatus.TERMINATED:
-            return NextStep(Act.ACKNOWLEDGE)
-        case RequestStatus.EXPIRED:
-            return NextStep(Act.AGAIN)
-        case _:
-            return None
-
-
-def _ask(request: RequestFacts, now: datetime) -> NextStep | None:
-    left = (
-        mitigation
-        for mitigation in request.mitigations
-        if display_status(mitigation, now) == DisplayStatus.NOT_ASKED and not mitigation.why_not
-    )
-    mitigation = next(left, None)
-    return NextStep(Act.ASK, mitigation) if mitigation else None
-
-
-def _call(mitigations: Iterable[MitigationFacts]) -> NextStep | None:
-    mitigation = next((mitigation for mitigation in mitigations if mitigation.phone), None)
-    return NextStep(Act.CALL, mitigation) if mitigation else None
 
 
 def lifetime_sentence(request: RequestFacts, now: datetime) -> str:
@@ -129,33 +56,6 @@ def _cannot_be_renewed(request: RequestFacts) -> bool:
         if mitigation.status in CONFIRMED and not mitigation.withdrawal_asked_at
     ]
     return bool(held) and all(mitigation.session.state != "up" for mitigation in held)
-
-
-def dropped_sentence(mitigations: Sequence[MitigationFacts], now: datetime) -> str:
-    """ "Together they drop 4.3 Gbit/s.", as far as they report it."""
-    rate = dropped_now(mitigations, now)
-    if rate is None:
-        return ""
-    reporting = [mitigation for mitigation in mitigations if is_dropping(mitigation, now)]
-    silent = [mitigation for mitigation in reporting if is_stale(mitigation, now)]
-    if silent and len(silent) < len(reporting):
-        heard = [mitigation for mitigation in reporting if mitigation not in silent]
-        return f"{dropped_sentence(heard, now)} {_last_dropped(silent, _names(silent), now)}"
-    who = reporting[0].short if len(reporting) == 1 else "Together they"
-    if silent:
-        return _last_dropped(silent, who, now)
-    return f"{who} {'drops' if len(reporting) == 1 else 'drop'} {bit_rate(rate)}."
-
-
-def _last_dropped(silent: Sequence[MitigationFacts], who: str, now: datetime) -> str:
-    return f"{who} last reported {bit_rate(dropped_now(silent, now))} dropped."
-
-
-def is_dropping(mitigation: MitigationFacts, now: datetime) -> bool:
-    return mitigation.bps_dropped is not None and display_status(mitigation, now) in (
-        DisplayStatus.MITIGATING,
-        DisplayStatus.EXCEEDED,
-    )
 
 
 def summary(request: RequestFacts, now: datetime) -> str:
@@ -327,10 +227,10 @@ def _also_filter(mitigations: Sequence[MitigationFacts], now: datetime) -> list[
     heard = [mitigation for mitigation in mitigations if mitigation not in silent]
     said = []
     if heard:
-        said.append(f"{_names(heard)} {'filters' if len(heard) == 1 else 'filter'} too.")
+        said.append(f"{names_of(heard)} {'filters' if len(heard) == 1 else 'filter'} too.")
     if silent:
         it = "it is" if len(silent) == 1 else "they are"
-        said.append(f"{_names(silent)} last reported that {it} filtering too.")
+        said.append(f"{names_of(silent)} last reported that {it} filtering too.")
     return said
 
 
@@ -415,7 +315,3 @@ _LEADS: Final[dict[RequestStatus, Callable[[RequestFacts, datetime], list[str]]]
     RequestStatus.TERMINATING: _terminating,
     RequestStatus.TERMINATED: _terminated,
 }
-
-
-def _names(mitigations: Sequence[MitigationFacts]) -> str:
-    return listed([mitigation.short for mitigation in mitigations])

@@ -16,9 +16,9 @@ from portal.wording.badges import (
     dropped_now,
     is_stale,
 )
+from portal.wording.dropped import dropped_sentence, is_dropping
 from portal.wording.facts import MitigationFacts, RequestFacts
 from portal.wording.headlines import everyone
-from portal.wording.summaries import dropped_sentence, is_dropping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

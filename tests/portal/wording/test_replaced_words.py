@@ -10,9 +10,9 @@ from portal import wording
 from portal.mitigations.models import Newer, ReplacedBy
 from portal.mitigations.overlaps import Coverage, losses
 from portal.mitigations.states import RequestStatus, Status
+from portal.wording.next_step import Act
 from portal.wording.replaced import taken_over
 from portal.wording.replacement_losses import loss_sentences, taken_away
-from portal.wording.summaries import Act
 from tests.portal.wording.facts import NOW, PROTOCOL_WORDS, ago, asked, mitigation, plain
 
 WIDE, PART = "2001:db8:10:a0::/60", "2001:db8:10:a1::/64"
