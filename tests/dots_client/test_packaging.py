@@ -163,7 +163,7 @@ def test_the_versions_it_is_tested_with_are_those_it_accepts() -> None:
     )
 
 
-def test_it_has_the_version_and_the_license_of_the_whole() -> None:
+def test_the_package_has_the_version_and_the_license_of_the_repository() -> None:
     ours, whole = (
         tomllib.loads((folder / "pyproject.toml").read_text())["project"]
         for folder in (PROJECT, ROOT)

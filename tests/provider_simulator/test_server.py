@@ -212,7 +212,7 @@ async def test_a_mitigation_survives_the_loss_of_half_of_the_datagrams(running: 
     assert granted.mid == 1
 
 
-async def test_a_crash_loses_all_state_and_notifies_nobody(running: Running) -> None:
+async def test_a_crash_loses_all_state_and_notifies_no_client(running: Running) -> None:
     async with running.client(heartbeat_interval_s=0.1, missing_hb_allowed=2) as acme:
         await acme.request(1, scope())
 

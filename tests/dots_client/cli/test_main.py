@@ -358,7 +358,7 @@ async def test_silence_is_exit_status_3(at: Shell) -> None:
     assert "no answer within 1 s" in at.output()[1]
 
 
-def test_it_runs_as_a_module() -> None:
+def test_the_command_runs_as_a_module() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "dots_client", "--help"],
         capture_output=True,

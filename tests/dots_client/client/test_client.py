@@ -142,7 +142,7 @@ async def test_a_request_can_be_cancelled(authority: Authority) -> None:
         (Code.NOT_FOUND, b"\xff\xfe", ""),
     ],
 )
-async def test_a_refusal_carries_its_words(
+async def test_a_refusal_carries_its_diagnostic(
     authority: Authority, code: Code, payload: bytes, diagnostic: str
 ) -> None:
     async with in_session(authority) as scene:
@@ -196,7 +196,7 @@ async def test_a_conflict_carries_its_cause(authority: Authority) -> None:
 
 
 @pytest.mark.rule("SC-064")
-async def test_a_server_without_room_says_when_to_come_back(authority: Authority) -> None:
+async def test_a_server_at_capacity_says_when_to_retry(authority: Authority) -> None:
     async with in_session(authority) as scene:
         scene.provider.script.append(answer(Code.SERVICE_UNAVAILABLE, b"full", max_age=17))
 

@@ -54,7 +54,9 @@ async def test_the_set_in_force_follows_the_mitigation(authority: Authority) -> 
 
 
 @pytest.mark.rule("SC-080")
-async def test_it_is_read_again_by_sid_before_max_age_ends(authority: Authority) -> None:
+async def test_the_configuration_is_read_again_by_sid_before_max_age_ends(
+    authority: Authority,
+) -> None:
     soon = answer(Code.CONTENT, encode_config_report(CONFIG), content_format=271, max_age=1)
     async with in_session(authority, READING) as scene:
         scene.provider.config_script.append(soon)
@@ -65,7 +67,9 @@ async def test_it_is_read_again_by_sid_before_max_age_ends(authority: Authority)
 
 
 @pytest.mark.rule("SC-081")
-async def test_it_is_left_alone_while_an_attack_is_active(authority: Authority) -> None:
+async def test_the_configuration_is_not_read_while_an_attack_is_active(
+    authority: Authority,
+) -> None:
     soon = answer(Code.CONTENT, encode_config_report(CONFIG), content_format=271, max_age=1)
     async with in_session(authority, READING) as scene:
         scene.provider.config_script.append(soon)

@@ -93,7 +93,7 @@ async def test_anything_but_a_heartbeat_is_refused(
 
 
 @pytest.mark.rule("SC-088")
-async def test_we_say_so_when_the_heartbeats_of_the_server_stay_away(
+async def test_the_client_reports_missing_heartbeats_of_the_server(
     authority: Authority,
 ) -> None:
     async with in_session(authority, FAST) as scene:
@@ -129,7 +129,7 @@ async def test_a_killed_server_is_found_out_by_heartbeats(authority: Authority) 
 
 @pytest.mark.rule("SC-092")
 @pytest.mark.rule("SC-093")
-async def test_under_attack_heartbeats_go_on_and_end_nothing(authority: Authority) -> None:
+async def test_heartbeats_continue_under_attack_and_end_nothing(authority: Authority) -> None:
     async with in_session(authority, FAST) as scene:
         scene.client.mitigating = True
         scene.provider.answers_heartbeats = False

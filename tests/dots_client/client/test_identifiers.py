@@ -62,7 +62,7 @@ async def test_nothing_but_a_collision_changes_the_cuid(authority: Authority) ->
 
 
 @pytest.mark.rule("SC-028")
-async def test_a_plain_request_leaves_the_cuid_alone_for_there_may_be_mitigations_under_it(
+async def test_a_plain_request_keeps_the_cuid_because_mitigations_may_use_it(
     authority: Authority,
 ) -> None:
     async with in_session(authority) as scene:

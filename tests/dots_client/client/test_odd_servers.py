@@ -60,7 +60,7 @@ async def get(client: Client) -> object:
         (put, 0x60, "3.00"),
     ],
 )
-async def test_a_success_code_that_does_not_fit_is_no_success(
+async def test_a_success_code_that_does_not_fit_is_not_a_success(
     authority: Authority, ask: Callable[[Client], Awaitable[object]], code: int, words: str
 ) -> None:
     async with replaying(authority) as server:

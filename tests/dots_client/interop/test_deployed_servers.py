@@ -212,7 +212,7 @@ async def test_an_acceptance_without_content_is_an_acceptance(
             assert await server.told(put, NON, code, rest) == MitigationReport(mid=1)
 
 
-async def test_a_deletion_may_carry_a_word(authority: Authority) -> None:
+async def test_a_deletion_may_carry_a_text(authority: Authority) -> None:
     async with replaying(authority) as server:
         await server.told(delete, NON, DELETED, b"\xc2\0\0" + BODY + b"Deleted")
 
@@ -230,7 +230,7 @@ async def test_a_redirection_is_read_whatever_its_label(authority: Authority, la
     ("code", "error"),
     [(BAD_REQUEST, Refused), (0xA0, ServerUnavailable), (0xA3, ServerUnavailable)],
 )
-async def test_the_words_of_an_error_reach_the_person(
+async def test_the_text_of_an_error_reaches_the_person(
     authority: Authority, code: int, error: type[Exception]
 ) -> None:
     async with replaying(authority) as server:

@@ -66,7 +66,7 @@ def test_a_public_server_cannot_redirect_to_an_inner_address(address: str) -> No
     assert not redirections.is_redirected
 
 
-def test_of_several_addresses_the_public_ones_are_used() -> None:
+def test_the_public_ones_of_several_addresses_are_used() -> None:
     redirections = Redirections()
     records = ("127.0.0.1", "198.51.100.7", "::ffff:10.0.0.1")
     redirect = RedirectedSignal(alt_server="alt.example", alt_server_record=records)

@@ -67,7 +67,7 @@ def test_traffic_that_is_no_answer_does_not_prove_that_ours_arrives() -> None:
 
 @pytest.mark.rule("SC-092")
 @pytest.mark.rule("SC-093")
-def test_while_mitigating_the_session_is_never_lost_and_heartbeats_go_on() -> None:
+def test_a_mitigating_session_is_never_lost_and_heartbeats_continue() -> None:
     liveness = Liveness(now=0.0, parameters=EVERY_30_S)
     liveness.set_mitigating(is_mitigating=True, now=0.0)
 

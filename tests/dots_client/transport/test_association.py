@@ -21,7 +21,7 @@ def test_addresses_are_written_as_in_uris() -> None:
     assert hostinfo(("2001:db8::1", 4646)) == "[2001:db8::1]:4646"
 
 
-async def test_it_answers_what_aiocoap_asks_of_a_remote(authority: Authority) -> None:
+async def test_an_association_answers_what_aiocoap_asks_of_a_remote(authority: Authority) -> None:
     async with serving(authority.server()) as server, linked(server, authority.client()) as link:
         remote = link.remote
         (session,) = server.sessions

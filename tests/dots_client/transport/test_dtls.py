@@ -79,7 +79,7 @@ async def test_a_closed_port_is_reported_at_once(authority: Authority) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EAFNOSUPPORT])
-async def test_a_missing_socket_is_reported_in_words(
+async def test_a_missing_socket_is_reported_as_text(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def no_socket(*_: object) -> socket.socket:

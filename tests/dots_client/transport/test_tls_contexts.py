@@ -193,7 +193,7 @@ def test_every_failure_has_a_sentence(reasons: list[tuple[str, str, str]], words
     assert words in failure_in_words(SSL.Error(reasons), Verification(peer="server"))
 
 
-def test_a_failure_without_reasons_has_words_too() -> None:
+def test_a_failure_without_reasons_has_a_text_too() -> None:
     error = SSL.SysCallError(-1, "Unexpected EOF")
 
     assert failure_in_words(error, Verification(peer="server")).startswith("the handshake failed")
@@ -202,5 +202,5 @@ def test_a_failure_without_reasons_has_words_too() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"), [("192.0.2.1", True), ("2001:db8::1", True), ("a.example", False)]
 )
-def test_names_and_addresses_are_told_apart(name: str, expected: bool) -> None:
+def test_names_and_addresses_are_distinguished(name: str, expected: bool) -> None:
     assert is_ip_address(name) is expected

@@ -105,7 +105,7 @@ def _select_none(_connection: SSL.Connection, _offered: list[bytes]) -> SSL._NoO
         ("reset", "the server reset the connection"),
     ],
 )
-async def test_the_end_of_a_session_has_a_reason_in_words(
+async def test_the_end_of_a_session_has_a_reason_as_text(
     authority: Authority, then: str, words: str
 ) -> None:
     async with raw_server(authority, CSM, then=then) as port:
@@ -124,7 +124,7 @@ async def test_an_end_before_the_csm_hints_at_the_certificate(
             await open_tls_link(port, authority.client())
 
 
-async def test_a_peer_that_says_why_it_leaves_is_quoted(authority: Authority) -> None:
+async def test_the_reason_of_a_leaving_peer_is_quoted(authority: Authority) -> None:
     goodbye = CSM + framed(aiocoap.Message(code=aiocoap.ABORT, payload=b"too busy"))
     async with raw_server(authority, goodbye) as port:
         link = await open_tls_link(port, authority.client())

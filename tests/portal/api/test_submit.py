@@ -192,7 +192,7 @@ def test_another_body_with_the_same_key_is_422(dana: User, api_of: ApiOf) -> Non
     assert answer.json()["code"] == "idempotency-key-reused"
 
 
-def test_a_viewer_is_told_who_can(bob: User, dana: User, api_of: ApiOf) -> None:
+def test_a_viewer_learns_who_can_submit(bob: User, dana: User, api_of: ApiOf) -> None:
     answer = api_of(bob).post(URL, {"nonsense": True})
 
     assert answer.status_code == 403

@@ -129,7 +129,7 @@ def test_a_mask_means_its_prefix(
     if isinstance(found, Target):
         assert network_of(found) == network
     else:
-        # The address of the widest networks can also be read as their mask.
+        # The mask of a very wide network can also be read as another address.
         is_wide = length < 8 and between == " "
         assert found.code == Code.NOT_PROTECTABLE or is_wide
 

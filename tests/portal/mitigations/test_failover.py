@@ -286,7 +286,7 @@ def test_the_later_provider_stays_until_the_earlier_one_filters(status: Status) 
         ({"position": 2}, False),
     ],
 )
-def test_only_an_earlier_provider_that_was_heard_lately_withdraws_a_later_one(
+def test_only_a_recently_heard_earlier_provider_withdraws_a_later_one(
     columns: dict[str, Any], is_enough: bool
 ) -> None:
     filtering = mitigation(NORTHGATE, Status.MITIGATING, **columns)
@@ -297,9 +297,7 @@ def test_only_an_earlier_provider_that_was_heard_lately_withdraws_a_later_one(
 
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("wanted", Wanted)
-def test_policy_withdraws_whom_the_portal_may_still_count_on(
-    status: Status, wanted: Wanted
-) -> None:
+def test_policy_withdraws_a_provider_that_may_still_filter(status: Status, wanted: Wanted) -> None:
     later = mitigation(TIDEWALL, status, wanted=wanted, **FALLBACK)
 
     found = needless(mitigation(NORTHGATE, Status.MITIGATING), later)

@@ -87,7 +87,9 @@ def test_a_person_retries_it_and_a_second_loop_waits_again(looped: Mitigation, a
     assert asked_again(after=LONG) == 0
 
 
-def test_it_is_retried_once_after_the_subscription_changes(looped: Mitigation) -> None:
+def test_a_looping_request_is_retried_once_after_the_subscription_changes(
+    looped: Mitigation,
+) -> None:
     set_order(subscription=looped.subscription, priority=1, enabled=True)
 
     assert asked_again() == 1

@@ -114,7 +114,7 @@ def test_the_named_sets_of_statuses() -> None:
         (8, Trigger.ARMED, Status.STANDBY),
     ],
 )
-def test_what_the_number_in_a_report_means(
+def test_every_number_in_a_report_has_its_status(
     number: int, trigger: Trigger, shown: Status | None
 ) -> None:
     assert number in KNOWN_REPORTS
@@ -168,7 +168,7 @@ def test_the_best_mitigation_names_the_request(better: int) -> None:
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("other", Status)
 @pytest.mark.parametrize("is_asked", [True, False])
-def test_a_request_that_nobody_wants_is_over_when_no_provider_holds_it(
+def test_an_unwanted_request_ends_when_no_provider_holds_it(
     status: Status, other: Status, is_asked: bool
 ) -> None:
     states = [

@@ -177,7 +177,7 @@ def test_an_unreadable_certificate_is_no_certificate() -> None:
     ("days", "state"),
     [((900,), PASS), ((30,), WARN), ((900, 29), WARN), ((900, -1), WARN), ((-1, -2), FAIL)],
 )
-def test_one_anchor_that_holds_is_enough(days: tuple[int, ...], state: State) -> None:
+def test_one_valid_trust_anchor_is_enough(days: tuple[int, ...], state: State) -> None:
     row = providers.trust(provider(anchors=[valid(one, f"Root {one}") for one in days]), NOW)
 
     assert row.state == state

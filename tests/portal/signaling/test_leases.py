@@ -83,7 +83,7 @@ def test_a_lease_renewed_in_time_is_not_offered_to_others(acme_northgate: Subscr
         (NOW + LEASE + leases.QUIET + MOMENT, True, True),
     ],
 )
-def test_what_the_end_of_a_lease_says(
+def test_the_end_of_a_lease_decides_whether_it_has_expired(
     acme_northgate: Subscription, until: datetime | None, is_unrenewed: bool, has_run_out: bool
 ) -> None:
     Subscription.objects.update(owner="one", lease_until=until)
@@ -158,7 +158,7 @@ def test_every_live_worker_has_the_same_share(
         (NOW + leases.PRESENT_FOR, False),
     ],
 )
-def test_a_worker_seen_lately_has_a_share(
+def test_a_recently_seen_worker_has_a_share(
     acme_northgate: Subscription,
     globex_northgate: Subscription,
     seen_at: datetime,

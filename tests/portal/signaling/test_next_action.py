@@ -182,7 +182,7 @@ def test_a_plan_is_polled_after_an_accepted_refresh() -> None:
         ("standby", Status.MITIGATING, True),
     ],
 )
-def test_a_plan_in_standby_is_no_attack(kind: str, status: Status, is_attack: bool) -> None:
+def test_a_plan_in_standby_is_not_an_attack(kind: str, status: Status, is_attack: bool) -> None:
     assert is_under_attack(mitigation(status, kind=kind)) is is_attack
     assert not is_under_attack(mitigation(status, kind=kind, wanted=Wanted.WITHDRAWN))
 

@@ -274,7 +274,7 @@ def test_the_card_of_an_excluded_provider_says_which_limit(
     assert "Ask Tidewall now" not in page
 
 
-def test_who_was_withdrawn_and_asked_again_is_one_card_with_all_its_traffic(
+def test_a_provider_withdrawn_and_asked_again_has_one_card_with_all_its_traffic(
     alice: User, ask: Ask, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
     request = ask(Strategy.PARALLEL)

@@ -145,7 +145,7 @@ def test_an_overlap_not_shown_yet_needs_another_confirmation(
     assert "127 of 128 addresses of 198.51.100.0/25 are no longer requested." in text_of(page)
 
 
-def test_a_shown_request_that_has_ended_is_no_error(
+def test_a_shown_request_that_has_ended_causes_no_error(
     browser: Client, live: MitigationRequest, alice: User, other: str
 ) -> None:
     services.terminate(request_id=live.pk, actor=Actor.person(alice))

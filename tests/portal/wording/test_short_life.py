@@ -22,7 +22,7 @@ NOW = datetime(2026, 10, 7, 3, 0, tzinfo=UTC)
         (RequestKind.STANDBY, RequestStatus.MITIGATING, False),
     ],
 )
-def test_a_plan_started_by_a_provider_is_not_said_to_renew_itself(
+def test_the_card_does_not_claim_that_a_provider_activated_plan_renews_itself(
     kind: RequestKind, status: RequestStatus, *, is_renewed: bool
 ) -> None:
     request = MitigationRequest(kind=kind, status=status, lifetime_s=3600, auto_renew=True)
