@@ -4,7 +4,9 @@ portal's staff.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -13,6 +15,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
+from dots_client.transport.certificate_verification import is_ip_address
 from portal.accounts import services
 from portal.accounts.models import Authenticator, User
 from portal.core.broadcast import layer_cooldown
@@ -34,6 +37,22 @@ from tests.factories import (
 # A busy machine is not a bug of the tested code.
 hypothesis_settings.register_profile("portal", deadline=None)
 hypothesis_settings.load_profile("portal")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_resolver() -> Iterator[None]:
+    """No name resolves, not even localhost: a machine may have no hosts file and no network."""
+    resolve = socket.getaddrinfo
+
+    def only_addresses(host: str | bytes | None, *arguments: Any, **options: Any) -> Any:
+        text = host.decode() if isinstance(host, bytes) else host
+        if text and not is_ip_address(text):
+            raise socket.gaierror(socket.EAI_NONAME, f"the tests resolve no name: {text}")
+        return resolve(host, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", only_addresses)
+        yield
 
 
 @pytest.fixture(autouse=True)

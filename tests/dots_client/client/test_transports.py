@@ -32,6 +32,7 @@ from dots_client import (
 from dots_client.client.connector import Connector
 from dots_client.client.session_migration import SessionMigration
 from dots_client.session import Candidate
+from dots_client.transport.certificate_verification import is_ip_address
 from dots_client.transport.dtls_server import DtlsServer, serve_dtls
 from dots_client.transport.tls_server import TlsServer, serve_tls
 from tests.dots_client.authority import Authority, trusting
@@ -366,7 +367,7 @@ async def test_given_addresses_are_used_without_dns(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with listening(authority) as there:
-        _break_dns(monkeypatch, there.server.port)
+        _resolve(monkeypatch, {})
         server = replace(there.server, host="nowhere.example", addresses=("127.0.0.1",))
         async with connect(server, authority.client(), cuid=CUID, settings=SETTINGS) as client:
             assert client.peer == f"127.0.0.1:{there.udp.port}"
@@ -377,31 +378,34 @@ async def test_the_last_answer_of_dns_is_used_when_dns_fails(
 ) -> None:
     cache = ClientCache()
     async with listening(authority) as there:
-        server = replace(there.server, host="localhost")
+        server = replace(there.server, host="provider.example")
+        _resolve(monkeypatch, {"provider.example": "127.0.0.1"})
         async with connect(
             server, authority.client(), cuid=CUID, settings=QUICK, cache=cache
         ) as client:
             pass
-        _break_dns(monkeypatch, server.port)
+        _resolve(monkeypatch, {})
         async with connect(
             server, authority.client(), cuid=CUID, settings=QUICK, cache=cache
         ) as client:
             assert client.peer.endswith(f":{server.port}")
-        with pytest.raises(PeerUnreachable, match="localhost has no address"):
+        with pytest.raises(PeerUnreachable, match=r"provider\.example has no address"):
             async with connect(server, authority.client(), cuid=CUID, settings=QUICK):
                 pytest.fail("there must be no session")
 
 
-def _break_dns(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+def _resolve(monkeypatch: pytest.MonkeyPatch, names: dict[str, str]) -> None:
+    """Answer DNS queries for these names, and for no other."""
     loop = asyncio.get_running_loop()
-    ask = loop.getaddrinfo
+    resolve = type(loop).getaddrinfo
 
-    async def only_numbers(host: str, *args: Any, **options: Any) -> Any:
-        if not host.replace(".", "").replace(":", "").isalnum() or host.islower():
+    async def answer(host: str, *args: Any, **options: Any) -> Any:
+        address = names.get(host, host)
+        if not is_ip_address(address):
             raise socket.gaierror("no resolver")
-        return await ask(host, *args, **options)
+        return await resolve(loop, address, *args, **options)
 
-    monkeypatch.setattr(loop, "getaddrinfo", only_numbers)
+    monkeypatch.setattr(loop, "getaddrinfo", answer)
 
 
 # UDP again
