@@ -51,14 +51,14 @@ async def test_a_real_session_is_recorded_completely(
         continue
 
     found = await rows()
-    told = [(one.direction, one.code, one.method, one.copy) for one in found]
-    assert told == [
-        ("sent", "0.03", "PUT", 1),
-        ("sent", "0.03", "PUT", 2),
-        ("received", "2.01", "PUT", 1),
-        ("sent", "0.04", "DELETE", 1),
-        ("received", "2.02", "DELETE", 1),
+    # A busy machine may send more copies of a request.
+    assert list(dict.fromkeys((one.direction, one.code, one.method) for one in found)) == [
+        ("sent", "0.03", "PUT"),
+        ("received", "2.01", "PUT"),
+        ("sent", "0.04", "DELETE"),
+        ("received", "2.02", "DELETE"),
     ]
+    assert [one.copy for one in found[:2]] == [1, 2]
     assert {one.mitigation_id for one in found} == {mitigation.pk}
     assert found[0].run == found[1].run
     scope = found[0].decoded["ietf-dots-signal-channel:mitigation-scope"]["scope"][0]
