@@ -176,8 +176,11 @@ def walk() -> Iterator[Walk]:
 
 
 PARTS: Final = sorted({name.partition(":")[0] for name, _ in addresses()})
+TIMEOUT_S: Final = 600
+"""Of a test with thousands of calls; two minutes were not enough on a busy machine."""
 
 
+@pytest.mark.timeout(TIMEOUT_S)
 @pytest.mark.parametrize("part", PARTS)
 def test_no_value_in_a_path_or_query_causes_a_500(
     good: dict[str, str], walk: Walk, alice: User, mo: User, client_of: ClientOf, part: str
@@ -200,6 +203,7 @@ def test_no_value_in_a_path_or_query_causes_a_500(
     assert walk.calls
 
 
+@pytest.mark.timeout(TIMEOUT_S)
 @pytest.mark.parametrize("part", [part for part in PARTS if part not in ("staff", "api")])
 def test_no_value_in_a_form_causes_a_500(
     good: dict[str, str], walk: Walk, alice: User, client_of: ClientOf, part: str
