@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from portal.core.formatting import listed
@@ -24,57 +24,43 @@ def stop_question(
 
     `activation`: the request that a person made from it.
     """
-    acting = [
-        mitigation for mitigation in plan.started if display_status(mitigation, now) in plans.ACTED
-    ]
-    request = (
-        [
-            mitigation
-            for mitigation in activation.started
-            if display_status(mitigation, now) in MAY_FILTER
-        ]
-        if activation
-        else []
-    )
-    if not (acting or request):
+    acting = [one for one in plan.started if display_status(one, now) in plans.ACTED]
+    requested = activation.started if activation else ()
+    stopped = [*acting, *(one for one in requested if display_status(one, now) in MAY_FILTER)]
+    if not stopped:
         return None
-    stopped = [*acting, *request]
-    whom = _names(stopped)
-    points = [(f"{listed(whom)} will be told to stop filtering {listed(targets)}.")]
-    rate = dropped_now(stopped, now)
-    if rate:
-        points.append(
-            what_comes_through(
-                [mitigation for mitigation in stopped if is_dropping(mitigation, now)], rate, now
-            )
-        )
-    if acting:
-        names = _names(acting)
-        start = (
-            "it cannot start automatically"
-            if len(names) == 1
-            else "they cannot start automatically"
-        )
-        points.append(
-            f"{listed(names)} will hold the plan again after that. Until then {start} if "
-            f"contact is lost."
-        )
-    holding = _names(
-        mitigation
-        for mitigation in plan.started
-        if display_status(mitigation, now) == DisplayStatus.STANDBY
-    )
-    if holding:
-        points.append(
-            f"{listed(holding)} {'keeps' if len(holding) == 1 else 'keep'} holding the plan."
-        )
+    holding = [one for one in plan.started if display_status(one, now) == DisplayStatus.STANDBY]
     return Question(
         title="Stop filtering, but stay prepared?",
-        points=tuple(points),
+        points=(
+            *_what_stops(stopped, targets, now),
+            *_what_stays_prepared(_names(acting), _names(holding)),
+        ),
         keep="Keep filtering",
-        is_filtering=any(display_status(mitigation, now) in FILTERING for mitigation in stopped),
+        is_filtering=any(display_status(one, now) in FILTERING for one in stopped),
     )
+
+
+def _what_stops(
+    stopped: Sequence[MitigationFacts], targets: Sequence[str], now: datetime
+) -> Iterator[str]:
+    yield f"{listed(_names(stopped))} will be told to stop filtering {listed(targets)}."
+    rate = dropped_now(stopped, now)
+    if rate:
+        yield what_comes_through([one for one in stopped if is_dropping(one, now)], rate, now)
+
+
+def _what_stays_prepared(acting: Sequence[str], holding: Sequence[str]) -> Iterator[str]:
+    """Names of providers: those that will hold the plan again, and those that hold it now."""
+    if acting:
+        they = "it" if len(acting) == 1 else "they"
+        yield (
+            f"{listed(acting)} will hold the plan again after that. Until then {they} cannot "
+            "start automatically if contact is lost."
+        )
+    if holding:
+        yield f"{listed(holding)} {'keeps' if len(holding) == 1 else 'keep'} holding the plan."
 
 
 def _names(mitigations: Iterable[MitigationFacts]) -> list[str]:
-    return list(dict.fromkeys(mitigation.short for mitigation in mitigations))
+    return list(dict.fromkeys(one.short for one in mitigations))

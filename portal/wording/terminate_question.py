@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,50 +39,60 @@ def terminate_question(
 
     `plan`: the plan that it activates, if that is on.
     """
-    sent = [mitigation for mitigation in request.started if mitigation.sent_at is not None]
-    filtering = [mitigation for mitigation in sent if display_status(mitigation, now) in FILTERING]
-    rate = dropped_now(request.started, now)
-    again = "You can request again at any time; providers may take a minute to start over."
-    if request.status == RequestStatus.ATTACK_STOPPED:
-        title = "Terminate now that the attack has stopped?"
-    elif filtering:
-        title = "Terminate while the attack goes on?"
-    else:
-        title = (
-            "Turn off the plan?" if request.is_plan else "Terminate before any provider filters?"
-        )
-    points: list[str] = []
-    if sent and request.is_plan:
-        points += _effects_on_plan(sent, filtering, targets)
-    elif sent:
-        points.append(f"{_names(sent)} will be told to stop filtering {listed(targets)}.")
-    else:
-        points.append("Nothing has been sent yet, and nothing will be.")
-    if rate:
-        points.append(
-            what_comes_through(
-                [mitigation for mitigation in filtering if is_dropping(mitigation, now)], rate, now
-            )
-        )
-    silent = display_statuses(request.mitigations, now).get(DisplayStatus.NO_ANSWER, [])
-    if silent and not request.is_plan:
-        points.append(
-            f"{listed([mitigation.short for mitigation in silent])} may be filtering already: "
-            f"only the answer is missing."
-        )
-    if request.is_plan:
-        again = "The plan is then off: no provider holds it until you turn it on again."
-    if plan:
-        again = f"The plan {plan} stays on. You can activate it again at any time."
-    points.append(again)
+    filtering = [one for one in _sent(request) if display_status(one, now) in FILTERING]
+    kept = "plan" if request.is_plan else "request"
     return Question(
-        title=title,
-        points=tuple(points),
-        keep="Keep filtering"
-        if filtering
-        else f"Keep the {'plan' if request.is_plan else 'request'}",
+        title=_title(request, is_filtering=bool(filtering)),
+        points=(
+            *_what_stops(request, filtering, targets),
+            *_what_may_follow(request, filtering, now),
+            _again(request, plan),
+        ),
+        keep="Keep filtering" if filtering else f"Keep the {kept}",
         is_filtering=bool(filtering),
     )
+
+
+def _sent(request: RequestFacts) -> list[MitigationFacts]:
+    return [one for one in request.started if one.sent_at is not None]
+
+
+def _title(request: RequestFacts, *, is_filtering: bool) -> str:
+    if request.status == RequestStatus.ATTACK_STOPPED:
+        return "Terminate now that the attack has stopped?"
+    if is_filtering:
+        return "Terminate while the attack goes on?"
+    return "Turn off the plan?" if request.is_plan else "Terminate before any provider filters?"
+
+
+def _what_stops(
+    request: RequestFacts, filtering: Sequence[MitigationFacts], targets: Sequence[str]
+) -> list[str]:
+    sent = _sent(request)
+    if not sent:
+        return ["Nothing has been sent yet, and nothing will be."]
+    if request.is_plan:
+        return _effects_on_plan(sent, filtering, targets)
+    return [f"{_names(sent)} will be told to stop filtering {listed(targets)}."]
+
+
+def _what_may_follow(
+    request: RequestFacts, filtering: Sequence[MitigationFacts], now: datetime
+) -> Iterator[str]:
+    rate = dropped_now(request.started, now)
+    if rate:
+        yield what_comes_through([one for one in filtering if is_dropping(one, now)], rate, now)
+    silent = display_statuses(request.mitigations, now).get(DisplayStatus.NO_ANSWER, [])
+    if silent and not request.is_plan:
+        yield f"{_names(silent)} may be filtering already: only the answer is missing."
+
+
+def _again(request: RequestFacts, plan: str) -> str:
+    if plan:
+        return f"The plan {plan} stays on. You can activate it again at any time."
+    if request.is_plan:
+        return "The plan is then off: no provider holds it until you turn it on again."
+    return "You can request again at any time; providers may take a minute to start over."
 
 
 def _effects_on_plan(

@@ -4,7 +4,8 @@ show them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -68,8 +69,8 @@ def mitigation_facts(
     """
     subscription = mitigation.subscription
     provider = subscription.provider
-    has_refusal = bool(mitigation.refusal_code or mitigation.conflict)
-    dropped = [one.bytes_dropped for one in (*earlier, mitigation) if one.bytes_dropped is not None]
+    every = (*earlier, mitigation)
+    dropped = [one.bytes_dropped for one in every if one.bytes_dropped is not None]
     targets = every_target(mitigation.scope)
     return wording.MitigationFacts(
         name=provider.name,
@@ -87,8 +88,7 @@ def mitigation_facts(
         confirmed_at=mitigation.confirmed_at,
         mitigating_at=mitigation.mitigating_at,
         first_mitigating_at=min(
-            (one.mitigating_at for one in (*earlier, mitigation) if one.mitigating_at),
-            default=None,
+            (one.mitigating_at for one in every if one.mitigating_at), default=None
         ),
         mitigation_start=mitigation.mitigation_start,
         unknown_report=mitigation.unknown_report,
@@ -107,16 +107,7 @@ def mitigation_facts(
         retry_at=mitigation.retry_at if _is_tried_again(mitigation) else None,
         refusal_code=mitigation.refusal_code,
         unsaved_at=mitigation.unsaved_at,
-        refusal=wording.refusal_sentence(
-            f"Gateway {provider.path_name}"
-            if provider.path_kind == PathKind.GATEWAY
-            else provider.short_name,
-            code=mitigation.refusal_code,
-            reason=mitigation.refusal_reason,
-            conflict=mitigation.conflict,
-        )
-        if has_refusal
-        else "",
+        refusal=_refusal(mitigation),
         bytes_dropped=sum(dropped) if dropped else None,
         bps_dropped=mitigation.bps_dropped,
         pps_dropped=mitigation.pps_dropped,
@@ -159,6 +150,20 @@ def withdrawn_because(mitigation: Mitigation) -> str:
         WithdrawnCause(mitigation.withdrawn_cause),
         [names[one] for one in mitigation.withdrawn_for if one in names],
         text=mitigation.withdrawn_cause_text,
+    )
+
+
+def _refusal(mitigation: Mitigation) -> str:
+    """In a sentence; empty: the provider did not refuse it."""
+    if not (mitigation.refusal_code or mitigation.conflict):
+        return ""
+    provider = mitigation.subscription.provider
+    is_gateway = provider.path_kind == PathKind.GATEWAY
+    return wording.refusal_sentence(
+        f"Gateway {provider.path_name}" if is_gateway else provider.short_name,
+        code=mitigation.refusal_code,
+        reason=mitigation.refusal_reason,
+        conflict=mitigation.conflict,
     )
 
 
@@ -279,24 +284,8 @@ def request_facts(
 
     `with_others`: add the providers that the request does not name.
     """
-    mitigations = list(request.mitigations.all())
-    current = current_mitigations(mitigations)
-    since = status_at or {}
-    by_id = {
-        str(one.subscription_id): mitigation_facts(
-            one,
-            status_at=since.get(one.pk),
-            earlier=[
-                old
-                for old in mitigations
-                # What a plan's provider did before it was stopped is in the log.
-                if request.is_immediate
-                and old.subscription_id == one.subscription_id
-                and old.pk != one.pk
-            ],
-        )
-        for one in current
-    }
+    current = current_mitigations(list(request.mitigations.all()))
+    by_id = _by_subscription(request, current, status_at or {})
     if not (request.is_over or request.terminate_asked_at):
         for one, subscription in subscriptions.items():
             is_chosen = one in request.subscriptions
@@ -319,3 +308,23 @@ def request_facts(
         patience_s=organization.patience_s,
         uncovered=tuple(uncovered_targets(request.scope, current)),
     )
+
+
+def _by_subscription(
+    request: MitigationRequest,
+    current: Iterable[Mitigation],
+    status_at: Mapping[UUID, datetime],
+) -> dict[str, wording.MitigationFacts]:
+    earlier: dict[UUID, list[Mitigation]] = defaultdict(list)
+    # What a plan's provider did before it was stopped is in the log.
+    if request.is_immediate:
+        for one in request.mitigations.all():
+            earlier[one.subscription_id].append(one)
+    return {
+        str(one.subscription_id): mitigation_facts(
+            one,
+            status_at=status_at.get(one.pk),
+            earlier=[old for old in earlier[one.subscription_id] if old.pk != one.pk],
+        )
+        for one in current
+    }
