@@ -68,6 +68,42 @@ WHENS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What the query string asks for; what it has no value for is empty."""
+
+    find: str
+    status: str
+    when: str
+    order: str
+    page: int
+
+    @classmethod
+    def read(cls, choice: QueryDict) -> Filter:
+        return cls(
+            find=str(choice.get("find", "")).strip()[:MAX_FIND_LENGTH].replace("\0", ""),
+            status=_one_of([*STATUSES, *FILTERS], choice.get("status")),
+            when=_one_of(WHENS, choice.get("when")),
+            order=_one_of(ORDERS, choice.get("order")),
+            page=whole_number(str(choice.get("page", "")), at_most=MAX_PAGE) or 1,
+        )
+
+    @property
+    def is_narrow(self) -> bool:
+        return bool(self.find or self.status or self.when)
+
+    def query(self, page: int = 0) -> str:
+        """As a query string, for a page of the same view; 0: for the first, without its number."""
+        fields = {
+            "find": self.find,
+            "status": self.status,
+            "when": self.when,
+            "order": self.order,
+            "page": str(page or ""),
+        }
+        return urlencode({name: value for name, value in fields.items() if value})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListPage(FramedPage):
     """Requests that match a filter, newest first unless asked otherwise."""
 
@@ -89,54 +125,50 @@ class ListPage(FramedPage):
 
 
 def list_page(membership: Membership, now: datetime, choice: QueryDict) -> ListPage:
-    organization = membership.organization
-    status = _one_of([*STATUSES, *FILTERS], choice.get("status"))
-    when = _one_of(WHENS, choice.get("when"))
-    order = _one_of(ORDERS, choice.get("order"))
-    find = str(choice.get("find", "")).strip()[:MAX_FIND_LENGTH].replace("\0", "")
-    page = whole_number(str(choice.get("page", "")), at_most=MAX_PAGE) or 1
+    organization, asked = membership.organization, Filter.read(choice)
     by_id = subscriptions(organization)
-    rows = _of_status(organization, status, by_id, now).order_by(*ORDERS[order][1])
-    days = WHENS[when][1]
-    if days:
-        rows = rows.filter(created_at__gte=now - timedelta(days=days))
-    if find:
-        rows = rows.filter(
-            Q(name__icontains=find)
-            | Q(created_by__username__icontains=find)
-            | Q(origin_name__icontains=find)
-            | Q(reason__icontains=find)
-            | Q(scope__icontains=find)
-            | _numbered(find)
-        )
-    first = (page - 1) * PAGE_ROWS
-    found = list(rows[first : first + PAGE_ROWS + 1])
-    shown = [past(one, by_id, organization, now) for one in found[:PAGE_ROWS]]
-    narrowed = {"find": find, "status": status, "when": when}
-    kept = {name: value for name, value in {**narrowed, "order": order}.items() if value}
+    first = (asked.page - 1) * PAGE_ROWS
+    found = list(_found(organization, asked, by_id, now)[first : first + PAGE_ROWS + 1])
+    rows = [past(one, by_id, organization, now) for one in found[:PAGE_ROWS]]
     return ListPage(
         frame=frame(membership, now),
         here="requests",
-        rows=shown,
-        find=find,
+        rows=rows,
+        find=asked.find,
         statuses=options(
-            {
-                **{one.value: wording.REQUEST_BADGES[one].word for one in STATUSES},
-                **FILTERS,
-            },
-            status,
+            {**{one.value: wording.REQUEST_BADGES[one].word for one in STATUSES}, **FILTERS},
+            asked.status,
         ),
-        whens=options({key: words for key, (words, _) in WHENS.items()}, when),
-        orders=options({key: words for key, (words, _) in ORDERS.items()}, order),
-        order_words=ORDERS[order][0].lower(),
-        is_filtered=any(narrowed.values()),
-        to_acknowledge=[end_value(row.request) for row in shown if row.request.is_to_acknowledge]
+        whens=options({key: words for key, (words, _) in WHENS.items()}, asked.when),
+        orders=options({key: words for key, (words, _) in ORDERS.items()}, asked.order),
+        order_words=ORDERS[asked.order][0].lower(),
+        is_filtered=asked.is_narrow,
+        to_acknowledge=[end_value(row.request) for row in rows if row.request.is_to_acknowledge]
         if membership.can_operate
         else [],
-        shown=urlencode({**kept, **({"page": str(page)} if page > 1 else {})}),
-        newer=urlencode({**kept, "page": str(page - 1)}) if page > 1 else "",
-        older=urlencode({**kept, "page": str(page + 1)}) if len(found) > PAGE_ROWS else "",
+        shown=asked.query(asked.page if asked.page > 1 else 0),
+        newer=asked.query(asked.page - 1) if asked.page > 1 else "",
+        older=asked.query(asked.page + 1) if len(found) > PAGE_ROWS else "",
     )
+
+
+def _found(
+    organization: Organization, asked: Filter, by_id: Mapping[str, Subscription], now: datetime
+) -> QuerySet[MitigationRequest]:
+    rows = _of_status(organization, asked.status, by_id, now).order_by(*ORDERS[asked.order][1])
+    days = WHENS[asked.when][1]
+    if days:
+        rows = rows.filter(created_at__gte=now - timedelta(days=days))
+    if asked.find:
+        rows = rows.filter(
+            Q(name__icontains=asked.find)
+            | Q(created_by__username__icontains=asked.find)
+            | Q(origin_name__icontains=asked.find)
+            | Q(reason__icontains=asked.find)
+            | Q(scope__icontains=asked.find)
+            | _numbered(asked.find)
+        )
+    return rows
 
 
 def _of_status(
