@@ -9,7 +9,7 @@ from typing import Final
 from portal import wording
 from portal.core.formatting import listed, plural, when
 from portal.mitigations.states import RequestStatus
-from portal.wording import Badge, DisplayStatus, Say
+from portal.wording import Badge, DisplayStatus, Question, Say
 
 OFF: Final = Badge("Off", "ring", "idle")
 
@@ -85,6 +85,30 @@ def older_sentence(names: Sequence[str]) -> str:
     return (
         f"{listed(names)} {verb} for the previous version. The new version is held once {them} "
         f"stopped."
+    )
+
+
+def turn_off_question(name: str, *, is_active: bool) -> Question:
+    """`is_active`: a provider filters for the plan."""
+    filtering = ", and to stop filtering for it" if is_active else ""
+    return Question(
+        title=f"Turn off {name}?",
+        points=(
+            f"Every provider is told to release it{filtering}.",
+            "If contact is lost under attack after that, no provider filters automatically.",
+            "You can turn it on again at any time.",
+        ),
+        keep="Keep it on",
+        is_filtering=is_active,
+    )
+
+
+def remove_question(name: str) -> Question:
+    return Question(
+        title=f"Remove {name}?",
+        points=("It is removed from this page for good. Its history stays in the log.",),
+        keep="Keep it",
+        is_filtering=False,
     )
 
 

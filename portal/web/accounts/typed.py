@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from time import time
-from typing import Any, Final
+from typing import Final, TypedDict
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -53,6 +53,19 @@ class Mark:
     session_until: float
 
 
+class KeptForm(TypedDict):
+    """What a session keeps of it."""
+
+    person: str
+    page: str
+    at: float
+    "seconds since 1970"
+    ran_out: bool
+    "the session had reached its end"
+    fields: dict[str, list[str]] | None
+    "None: too long to keep"
+
+
 def mark(request: HttpRequest, page: str) -> str:
     until = request.session.get_expiry_date().timestamp()
     return signing.dumps([str(request.user.pk), page, int(until)], salt=_SALT)
@@ -73,13 +86,13 @@ def keep(request: HttpRequest) -> str:
         return ""
     fields = {name: request.POST.getlist(name) for name in request.POST if name not in _NOT_TYPED}
     length = sum(len(name) + sum(map(len, values)) for name, values in fields.items())
-    request.session[_KEPT] = {
-        "person": found.person,
-        "page": found.page,
-        "at": time(),
-        "ran_out": time() >= found.session_until,
-        "fields": fields if length <= MAX_CHARACTERS else None,
-    }
+    request.session[_KEPT] = KeptForm(
+        person=found.person,
+        page=found.page,
+        at=time(),
+        ran_out=time() >= found.session_until,
+        fields=fields if length <= MAX_CHARACTERS else None,
+    )
     return found.page
 
 
@@ -145,8 +158,8 @@ def take(request: HttpRequest) -> QueryDict | None:
     return typed
 
 
-def _kept(request: HttpRequest) -> dict[str, Any] | None:
-    kept: dict[str, Any] | None = request.session.get(_KEPT)
+def _kept(request: HttpRequest) -> KeptForm | None:
+    kept: KeptForm | None = request.session.get(_KEPT)
     return kept if kept and time() - kept["at"] < KEPT_FOR.total_seconds() else None
 
 

@@ -5,16 +5,11 @@ At the first sign-in, people set up the second factor.
 
 from __future__ import annotations
 
-from typing import Any, Final
-from urllib.parse import quote
-
-import segno
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.utils.safestring import mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -35,10 +30,8 @@ from portal.core.errors import (
     Throttled,
 )
 from portal.core.redirects import local_path
-from portal.web.accounts import forms, typed
-
-WRONG_CODE: Final = "That code did not match. Wait for the next one and type it here."
-QR_MODULE_PX: Final = 5
+from portal.web.accounts import forms, pages, typed
+from portal.web.rendering import render_page
 
 
 @never_cache
@@ -49,8 +42,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated and request.user.is_verified():
         return HttpResponseRedirect(following)
     if request.method == "GET":
-        context = {"following": following, "said": typed.said_at_sign_in(request)}
-        return render(request, "accounts/sign_in.html", context)
+        page = pages.PasswordPage(following=following, said=typed.said_at_sign_in(request))
+        return render_page(request, page)
     form = forms.Password.typed(request.POST)
     try:
         user = services.check_password(
@@ -60,13 +53,13 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             device_secret=_device_secret(request),
         )
     except (InvalidCredentials, Throttled) as error:
-        context = {
-            "following": following,
-            "username": form.username,
-            "error": error.message,
-            "said": typed.said_at_sign_in(request),
-        }
-        return _refused(request, "accounts/sign_in.html", context, error)
+        page = pages.PasswordPage(
+            following=following,
+            said=typed.said_at_sign_in(request),
+            username=form.username,
+            error=error.message,
+        )
+        return _refused(request, page, error)
     services.open_session(request, user)
     if typed.belongs_to_another(request):
         following = settings.LOGIN_REDIRECT_URL
@@ -83,9 +76,9 @@ def code(request: HttpRequest) -> HttpResponse:
     user = person_of(request)
     if not Authenticator.objects.filter(user=user, confirmed=True).exists():
         return HttpResponseRedirect(_with_following("accounts:enrol", following))
-    context: dict[str, Any] = {"following": following, "username": user.get_username()}
+    page = pages.CodePage(following=following, username=user.get_username())
     if request.method == "GET":
-        return render(request, "accounts/code.html", context)
+        return render_page(request, page)
     form = forms.SecondFactorForm.typed(request.POST)
     try:
         device = services.check_second_factor(
@@ -97,15 +90,8 @@ def code(request: HttpRequest) -> HttpResponse:
         response = HttpResponseRedirect(following)
         _remember_browser(request, response, user)
     except (InvalidCredentials, SecretUnreadable, Throttled) as error:
-        said = WRONG_CODE if isinstance(error, InvalidCredentials) else error.message
-        if form.is_recovery and isinstance(error, InvalidCredentials):
-            said = "That recovery code did not match or was already used."
-        context |= {
-            "error": said,
-            "is_recovery": form.is_recovery,
-            "opens_recovery": form.is_recovery or isinstance(error, SecretUnreadable),
-        }
-        return _refused(request, "accounts/code.html", context, error)
+        refused = pages.with_code_error(page, error, is_recovery=form.is_recovery)
+        return _refused(request, refused, error)
     services.complete_session(request, device)
     return response
 
@@ -126,7 +112,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(_with_following("accounts:code", following))
     key = enrolment_key(request.session)
     if request.method == "GET" or key is None:
-        return render(request, "accounts/enrol.html", _enrolment(request, user, following))
+        return render_page(request, pages.enrolment_page(_enrolment(request, user), following))
     try:
         device, codes = services.confirm_enrolment(
             user=user,
@@ -135,47 +121,26 @@ def enrol(request: HttpRequest) -> HttpResponse:
             address=address_of(request),
         )
     except (Invalid, Throttled) as error:
-        context = {**_enrolment(request, user, following), "error": error.message}
-        return _refused(request, "accounts/enrol.html", context, error)
+        enrolment = _enrolment(request, user)
+        page = pages.enrolment_page(enrolment, following, error=error.message)
+        return _refused(request, page, error)
     except Conflict:
         # Another session of this person was faster.
         return HttpResponseRedirect(_with_following("accounts:code", following))
-    text = _as_text(user, codes)
-    context = {
-        "codes": codes,
-        "following": following,
-        "username": user.get_username(),
-        "download": f"data:text/plain;charset=utf-8,{quote(text)}",
-    }
-    response = render(request, "accounts/recovery_codes.html", context)
+    response = render_page(request, pages.recovery_codes_page(user, codes, following))
     _remember_browser(request, response, user)
     services.complete_session(request, device)
     return response
 
 
-def _enrolment(request: HttpRequest, user: User, following: str) -> dict[str, Any]:
-    """The page's context, with this session's key, or a new one if there is none yet."""
+def _enrolment(request: HttpRequest, user: User) -> services.Enrolment:
+    """With this session's key, or a new one if there is none yet."""
     key = enrolment_key(request.session)
-    if key is None:
-        enrolment = services.begin_enrolment(user=user)
-        keep_enrolment_key(request.session, enrolment.key)
-    else:
-        enrolment = services.Enrolment(username=user.get_username(), key=key)
-    qr = segno.make(enrolment.otpauth_uri, error="m")
-    svg = qr.svg_inline(scale=QR_MODULE_PX, border=0, title="QR code of the key below")
-    shown = enrolment.base32_key
-    return {
-        "following": following,
-        "username": user.get_username(),
-        # segno only draws rectangles from what we give it.
-        "qr": mark_safe(svg),  # noqa: S308  see above
-        "key": " ".join(shown[start : start + 4] for start in range(0, len(shown), 4)),
-    }
-
-
-def _as_text(user: User, codes: tuple[str, ...]) -> str:
-    head = f"{settings.PORTAL_NAME}: recovery codes of {user.get_username()}"
-    return "\n".join([head, "Each code works once.", "", *codes, ""])
+    if key is not None:
+        return services.Enrolment(username=user.get_username(), key=key)
+    enrolment = services.begin_enrolment(user=user)
+    keep_enrolment_key(request.session, enrolment.key)
+    return enrolment
 
 
 @never_cache
@@ -231,10 +196,8 @@ def _with_following(name: str, following: str) -> str:
     return f"{reverse(name)}?{urlencode({'next': following})}"
 
 
-def _refused(
-    request: HttpRequest, template: str, context: dict[str, Any], error: PortalError
-) -> HttpResponse:
-    response = render(request, template, context, status=error.http_status)
+def _refused(request: HttpRequest, page: pages.SignInStep, error: PortalError) -> HttpResponse:
+    response = render_page(request, page, status=error.http_status)
     if error.retry_after_s:
         response["Retry-After"] = str(error.retry_after_s)
     return response

@@ -5,8 +5,8 @@ at a time.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
 
 from channels.db import database_sync_to_async
 from django.db.models import QuerySet
@@ -48,5 +48,5 @@ def _text(portion: list[WireMessage]) -> bytes:
     return b"".join(_line(as_data(message)) for message in portion)
 
 
-def _line(data: dict[str, Any]) -> bytes:
+def _line(data: Mapping[str, object]) -> bytes:
     return json.dumps(data, ensure_ascii=False).encode() + b"\n"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -17,6 +17,8 @@ from portal.core.formatting import dated, day, plural
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import Membership
 from portal.web.frame import frame
+from portal.web.options import Option, options
+from portal.web.rendering import FramedPage
 from portal.wire import queries
 from portal.wire.models import Direction, WireMessage
 from portal.wire.queries import Copies, Place, Which
@@ -66,6 +68,17 @@ class JournalRow:
         return body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)
 
     @property
+    def facts(self) -> list[tuple[str, str]]:
+        message = self.message
+        named = {
+            "Path": message.path,
+            "Options": message.options,
+            "Type": message.kind,
+            "Not read": message.not_read,
+        }
+        return [(name, value) for name, value in named.items() if value]
+
+    @property
     def octets(self) -> str:
         """As people compare them: eight in a line."""
         octets = bytes(self.message.octets)
@@ -96,49 +109,71 @@ class JournalLine:
         return bool(self.meaning)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalPage(FramedPage):
+    """Messages about one request, newest first."""
+
+    template: ClassVar = "journal/journal.html"
+
+    request_: MitigationRequest
+    lines: list[JournalLine]
+    find: str
+    whiches: list[Option]
+    providers: list[Option]
+    any_provider: str
+    kept_for: str
+    newest: str
+    older: str
+
+
 def journal_page(
     membership: Membership, request: MitigationRequest, now: datetime, choice: QueryDict
-) -> dict[str, Any]:
+) -> JournalPage:
+    start = frame(membership, now)
+    in_order = sorted(request.mitigations.all(), key=lambda mitigation: mitigation.position)
     providers = {
         str(mitigation.subscription_id): mitigation.subscription.provider.short_name
-        for mitigation in sorted(
-            request.mitigations.all(), key=lambda mitigation: mitigation.position
-        )
+        for mitigation in in_order
     }
     which = which_of(choice)
     provider = choice.get("provider", "")
-    subscription = UUID(provider) if provider in providers else None
-    place = Place.read(choice.get("before", ""))
+    if provider not in providers:
+        provider = ""
     find = choice.get("find", "").replace("\0", "").strip()[:MAX_FIND_LENGTH]
+    place = Place.read(choice.get("before", ""))
+    page = _messages(request, which, provider, find, place)
+    shown = page[:PAGE_ROWS]
+    copies = queries.copies(shown)
+    narrowed = {"find": find, "messages": which.value, "provider": provider}
+    kept = {name: value for name, value in narrowed.items() if value}
+    return JournalPage(
+        frame=start,
+        here="requests",
+        request_=request,
+        lines=_folded(
+            _row(one, copies, now, is_first=index == 0) for index, one in enumerate(shown)
+        ),
+        find=find,
+        whiches=options({one.value: words for one, words in WHICH.items()}, which.value),
+        providers=options(providers, provider),
+        any_provider="Both" if len(providers) == 2 else "All",
+        kept_for=plural(settings.PORTAL_WIRE_DAYS, "day"),
+        newest=urlencode(kept) if place else "",
+        older=urlencode({**kept, "before": str(Place.of(shown[-1]))})
+        if len(page) > PAGE_ROWS
+        else "",
+    )
+
+
+def _messages(
+    request: MitigationRequest, which: Which, provider: str, find: str, place: Place | None
+) -> list[WireMessage]:
+    """A page of them and one more."""
+    subscription = UUID(provider) if provider else None
     found = queries.messages(request, which, subscription=subscription).filter(copy=1)
     if find:
         found = queries.saying(found, find)
-    page = list(queries.before(found, place)[: PAGE_ROWS + 1])
-    shown = page[:PAGE_ROWS]
-    copies = queries.copies(shown)
-    kept = {
-        "find": find,
-        "messages": which.value,
-        "provider": str(subscription) if subscription else "",
-    }
-    kept = {name: value for name, value in kept.items() if value}
-    return {
-        "frame": frame(membership, now),
-        "here": "requests",
-        "request_": request,
-        "lines": _folded(
-            _row(one, copies, now, is_first=index == 0) for index, one in enumerate(shown)
-        ),
-        "find": find,
-        "is_filtered": bool(find),
-        "whiches": [(one.value, words, one is which) for one, words in WHICH.items()],
-        "providers": [(key, name, key == provider) for key, name in providers.items()],
-        "kept_for": plural(settings.PORTAL_WIRE_DAYS, "day"),
-        "older": urlencode({**kept, "before": str(Place.of(shown[-1]))})
-        if len(page) > PAGE_ROWS
-        else "",
-        "newest": urlencode(kept) if place else "",
-    }
+    return list(queries.before(found, place)[: PAGE_ROWS + 1])
 
 
 def _folded(newest_first: Iterable[JournalRow]) -> list[JournalLine]:

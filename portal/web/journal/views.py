@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -14,6 +13,7 @@ from portal.organizations.models import Role
 from portal.organizations.request_context import member_of
 from portal.web.journal import download
 from portal.web.journal import page as pages
+from portal.web.rendering import render_page
 from portal.wire import queries
 
 
@@ -21,8 +21,8 @@ from portal.wire import queries
 def journal(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
     mitigation_request = request_for(membership, request_id)
-    context = pages.journal_page(membership, mitigation_request, timezone.now(), request.GET)
-    return render(request, "journal/journal.html", context)
+    page = pages.journal_page(membership, mitigation_request, timezone.now(), request.GET)
+    return render_page(request, page)
 
 
 @require_safe

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from typing import ClassVar, Final
 
 from portal.core.formatting import listed, moment
-from portal.organizations.models import Organization
-from portal.readiness.drills import drill_of, shown
-from portal.readiness.gather import Readiness
+from portal.readiness.drills import DrillTable, drill_of, shown
+from portal.readiness.gather import Readiness, readiness_of
 from portal.readiness.rows import GROUP_NAMES, CheckCode, Row, State, of
 from portal.standby import queries
+from portal.web.frame import Frame
+from portal.web.rendering import FramedPage
 from portal.wording.headlines import everyone
 
 DRILLS_PER_PAGE: Final = 20
@@ -26,7 +26,39 @@ class Section:
     rows: tuple[Row, ...]
 
 
-def readiness_page(readiness: Readiness, now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadinessPage(FramedPage):
+    """Would it work tonight?"""
+
+    template: ClassVar = "readiness/readiness.html"
+    parts: ClassVar = {"readiness": "readiness/_readiness.html"}
+
+    readiness: Readiness
+    sections: list[Section]
+    drill: DrillTable | None
+    "the last one"
+    running: str
+    "who started the drill that runs; empty: none runs"
+    drill_offer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillsPage(FramedPage):
+    """All drills, newest first."""
+
+    template: ClassVar = "readiness/drills.html"
+    parts: ClassVar = {"drills": "readiness/_drills.html"}
+
+    drills: list[DrillTable]
+    is_running: bool
+    shown: str
+    "this view as a query string"
+    newer: str
+    older: str
+
+
+def readiness_page(start: Frame) -> ReadinessPage:
+    readiness, now = readiness_of(start.membership, start.now), start.now
     rows = readiness.rows
     passes = of(rows, State.PASS)
     sections = [
@@ -37,19 +69,21 @@ def readiness_page(readiness: Readiness, now: datetime) -> dict[str, Any]:
         ),
     ]
     last = readiness.last_drill
-    return {
-        "title": "Readiness",
-        "readiness": readiness,
-        "sections": [section for section in sections if section.rows],
-        "drill": shown(last, now) if last else None,
-        "running": (
+    return ReadinessPage(
+        frame=start,
+        here="readiness",
+        title="Readiness",
+        readiness=readiness,
+        sections=[section for section in sections if section.rows],
+        drill=shown(last, now) if last else None,
+        running=(
             f"A drill has been running since {moment(last.started_at, now, zone=True)}, "
             f"started by {last.by}."
         )
         if last and not last.is_over
         else "",
-        "drill_offer": _offer([row.question for row in rows if row.code == CheckCode.SESSION]),
-    }
+        drill_offer=_offer([row.question for row in rows if row.code == CheckCode.SESSION]),
+    )
 
 
 def _offer(names: list[str]) -> str:
@@ -63,14 +97,16 @@ def _offer(names: list[str]) -> str:
     )
 
 
-def drills_page(organization: Organization, now: datetime, page: int) -> dict[str, Any]:
+def drills_page(start: Frame, page: int) -> DrillsPage:
     first = (page - 1) * DRILLS_PER_PAGE
-    found = list(queries.drills(organization)[first : first + DRILLS_PER_PAGE + 1])
-    return {
-        "title": "Drills",
-        "drills": [shown(drill_of(one), now) for one in found[:DRILLS_PER_PAGE]],
-        "is_running": any(not one.is_over for one in found),
-        "page": page,
-        "newer": page - 1,
-        "older": page + 1 if len(found) > DRILLS_PER_PAGE else 0,
-    }
+    found = list(queries.drills(start.organization)[first : first + DRILLS_PER_PAGE + 1])
+    return DrillsPage(
+        frame=start,
+        here="readiness",
+        title="Drills",
+        drills=[shown(drill_of(one), start.now) for one in found[:DRILLS_PER_PAGE]],
+        is_running=any(not one.is_over for one in found),
+        shown=f"page={page}",
+        newer=f"page={page - 1}" if page > 1 else "",
+        older=f"page={page + 1}" if len(found) > DRILLS_PER_PAGE else "",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -15,21 +15,18 @@ from portal.core.errors import Conflict
 from portal.core.numbers import whole_number
 from portal.organizations.models import Membership, Role
 from portal.organizations.request_context import member_of
-from portal.readiness.gather import readiness_of
 from portal.standby import services
-from portal.web.frame import Frame, frame
+from portal.web.frame import frame
 from portal.web.readiness.page import drills_page, readiness_page
-from portal.web.rendering import page_or_parts
+from portal.web.rendering import render_page
 
 MAX_PAGE: Final = 99_999
 
 
 @require_safe
 def readiness(request: HttpRequest, slug: str) -> HttpResponse:
-    membership = member_of(request, slug)
-    start = frame(membership, timezone.now())
-    context = readiness_page(readiness_of(membership, start.now), start.now)
-    return _page(request, start, "readiness", context)
+    start = frame(member_of(request, slug), timezone.now())
+    return render_page(request, readiness_page(start))
 
 
 def drills(request: HttpRequest, slug: str) -> HttpResponse:
@@ -43,8 +40,7 @@ def drills(request: HttpRequest, slug: str) -> HttpResponse:
 def _list(request: HttpRequest, slug: str) -> HttpResponse:
     start = frame(member_of(request, slug), timezone.now())
     page = whole_number(request.GET.get("page", ""), at_most=MAX_PAGE) or 1
-    context = drills_page(start.organization, start.now, page)
-    return _page(request, start, "drills", context)
+    return render_page(request, drills_page(start, page))
 
 
 def _start(request: HttpRequest, membership: Membership) -> HttpResponse:
@@ -55,9 +51,3 @@ def _start(request: HttpRequest, membership: Membership) -> HttpResponse:
     except Conflict as error:
         messages.warning(request, error.message)
     return redirect("readiness:readiness", slug=membership.organization.slug)
-
-
-def _page(request: HttpRequest, start: Frame, name: str, context: dict[str, Any]) -> HttpResponse:
-    context |= {"frame": start, "here": "readiness"}
-    parts = {name: f"readiness/_{name}.html"}
-    return page_or_parts(request, f"readiness/{name}.html", context, parts)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from portal import wording
+from portal.accounts.wording import who as requester_name
 from portal.core.formatting import ahead, day, lifetime, listed, moment, when
 from portal.core.targets import both_forms
 from portal.core.wording.traffic import traffic_words
@@ -18,6 +19,8 @@ class Life:
     """The lifetime as words and as a bar."""
 
     words: str
+    then: str = ""
+    "what happens at its end"
     ends_at: datetime | None = None
     left_min: int = 0
     total_min: int = 0
@@ -28,10 +31,15 @@ class Life:
 class RequestDescription:
     """What was asked, in words."""
 
+    heading: str = "What was asked"
     resources: tuple[str, ...]
     targets: tuple[str, ...]
     traffic: str
     who: str
+    who_label: str = "Providers"
+    by: str
+    by_label: str = "Asked by"
+    at: datetime
     life: Life
 
 
@@ -76,6 +84,8 @@ def describe_request(
         targets=targets_of(request),
         traffic=traffic_words(request.ports, request.protocols),
         who=who or "Nobody",
+        by=requester_name(request.requester),
+        at=request.created_at,
         life=life(request, facts, now),
     )
 
@@ -99,11 +109,19 @@ def life(request: MitigationRequest, facts: wording.RequestFacts, now: datetime)
             f"Ends {when(facts.ends_at, now, seconds=False, zone=True)}, "
             f"{ahead(facts.ends_at, now)}"
         ),
+        then=_then(request),
         ends_at=facts.ends_at,
         left_min=max(0, round(left / timedelta(minutes=1))),
         total_min=max(1, request.lifetime_s // 60),
         is_warning=not request.auto_renew and left < WARN_BEFORE_END,
     )
+
+
+def _then(request: MitigationRequest) -> str:
+    if not request.auto_renew:
+        return "Then it ends."
+    while_connected = "" if request.is_immediate else ", while there is contact"
+    return f"Renews automatically before that{while_connected}."
 
 
 def short_life(request: MitigationRequest, facts: wording.RequestFacts, now: datetime) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -23,29 +23,30 @@ from portal.standby.access import plan_for
 from portal.standby.models import StandbyPlan
 from portal.web.accounts import typed
 from portal.web.frame import frame
-from portal.web.rendering import page_or_parts, render_page
+from portal.web.rendering import render_page
 from portal.web.requests.form_page import used_again
 from portal.web.requests.overlaps import consent_of
 from portal.web.requests.request_form import typed_id
 from portal.web.requests.views import NOT_SENT_YET
-from portal.web.standby import pages
+from portal.web.standby import plan_page as plan_pages
+from portal.web.standby.edit_page import all_wrong, edit_page
+from portal.web.standby.list_page import standby_page
 from portal.web.standby.plan_form import PlanForm
 
 
 @require_safe
 def standby(request: HttpRequest, slug: str) -> HttpResponse:
     membership = member_of(request, slug)
-    context = pages.standby_page(membership, timezone.now())
-    return page_or_parts(request, "standby/standby.html", context, pages.PARTS)
+    return render_page(request, standby_page(membership, timezone.now()))
 
 
 @require_safe
 def plan_page(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     membership = member_of(request, slug)
     start = frame(membership, timezone.now())
-    plan = plan_for(membership, plan_id)
-    context = pages.plan_page(start, plan, request.GET)
-    return page_or_parts(request, "standby/plan.html", context, pages.PARTS)
+    return render_page(
+        request, plan_pages.plan_page(start, plan_for(membership, plan_id), request.GET)
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -64,9 +65,7 @@ def new(request: HttpRequest, slug: str) -> HttpResponse:
         return _form(request, membership, form)
     submission, unread = form.request_form.submission()
     if unread:
-        return _form(
-            request, membership, pages.all_wrong(membership.organization, form), status=400
-        )
+        return _form(request, membership, all_wrong(membership.organization, form), status=400)
     try:
         plan = services.create_plan(
             organization=membership.organization,
@@ -102,7 +101,7 @@ def edit(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
         return _form(request, membership, form, plan=plan)
     submission, unread = form.request_form.submission()
     if unread:
-        wrong = pages.all_wrong(membership.organization, form, plan)
+        wrong = all_wrong(membership.organization, form, plan)
         return _form(request, membership, wrong, plan=plan, status=400)
     try:
         services.change_plan(
@@ -122,7 +121,7 @@ def _form(
     plan: StandbyPlan | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    page = pages.edit_page(membership, form, timezone.now(), plan=plan, is_refused=status != 200)
+    page = edit_page(membership, form, timezone.now(), plan=plan, is_refused=status != 200)
     return render_page(request, page, status=status)
 
 
@@ -135,16 +134,15 @@ def activate(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     if request.method == "GET":
         if ongoing is not None:
             return redirect(ongoing)
-        context = pages.plan_page(start, plan, request.GET)
-        return render(request, "standby/activate.html", context)
+        return render_page(request, plan_pages.activate_page(start, plan))
     key = request.POST.get("key", "")[:64]
     try:
         mitigation_request = services.activate(
             plan_id=plan.pk, actor=actor_of(request), key=key, consent=consent_of(request.POST)
         )
     except WouldReplace:
-        context = pages.plan_page(start, plan, request.GET) | {"key": key, "is_refused": True}
-        return render(request, "standby/activate.html", context, status=409)
+        page = plan_pages.activate_page(start, plan, key=key, is_refused=True)
+        return render_page(request, page, status=409)
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)
         return redirect(f"{(ongoing or plan).get_absolute_url()}#h")
@@ -204,10 +202,8 @@ def stop(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     start = frame(membership, timezone.now())
     plan = plan_for(membership, plan_id)
     if request.method == "GET":
-        context = pages.plan_page(start, plan, request.GET)
-        if context["stop"] is None:
-            return redirect(plan)
-        return render(request, "standby/stop.html", context)
+        page = plan_pages.stop_page(start, plan)
+        return render_page(request, page) if page else redirect(plan)
     try:
         services.stop_filtering(plan_id=plan.pk, actor=actor_of(request))
     except Conflict as error:

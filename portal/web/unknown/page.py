@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from portal.inventory import queries
 from portal.inventory.adoptable import NotAdoptable, adoptable
 from portal.inventory.models import Inventory, UnknownMitigation
 from portal.mitigations import queries as mitigations
 from portal.mitigations.states import reported_status
-from portal.organizations.models import Membership, Organization
+from portal.organizations.models import Organization
 from portal.web.frame import Frame
+from portal.web.rendering import FramedPage
 from portal.web.requests.provider_cards import Chip
 from portal.wording import Question, Say
 from portal.wording import unknown as wording
@@ -40,8 +42,8 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnknownPage:
-    """All unknown mitigations that an organization's providers hold."""
+class UnknownSection:
+    """All unknown mitigations that an organization's providers hold, on the Now page."""
 
     shown: tuple[Shown, ...]
     not_listed: int
@@ -50,23 +52,32 @@ class UnknownPage:
     "the opening of the page if nothing is more urgent"
 
 
-def found(frame: Frame) -> UnknownPage:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawPage(FramedPage):
+    """The question before one of them is withdrawn, for browsers without scripts."""
+
+    template: ClassVar = "unknown/withdraw.html"
+
+    one: Shown
+
+
+def found(frame: Frame) -> UnknownSection:
     rows = list(queries.present(frame.organization))
     if not rows:
-        return UnknownPage(shown=(), not_listed=0, say=None)
+        return UnknownSection(shown=(), not_listed=0, say=None)
     refusals = _why_not(frame.organization, rows, frame.now) if frame.membership.can_operate else {}
     facts = [facts_of(row, refusals.get(row)) for row in rows]
     inventories = Inventory.objects.filter(subscription__organization=frame.organization)
-    return UnknownPage(
+    return UnknownSection(
         shown=tuple(_shown(row, one, frame.now) for row, one in zip(rows, facts, strict=True)),
         not_listed=sum(inventories.values_list("not_kept", flat=True)),
         say=wording.says(facts, lost=lost(frame.organization)),
     )
 
 
-def question_of(membership: Membership, row: UnknownMitigation, now: datetime) -> Shown:
-    why_not = _why_not(membership.organization, [row], now) if membership.can_operate else {}
-    return _shown(row, facts_of(row, why_not.get(row)), now)
+def withdraw_page(start: Frame, row: UnknownMitigation) -> WithdrawPage:
+    why_not = _why_not(start.organization, [row], start.now).get(row)
+    return WithdrawPage(frame=start, here="now", one=_shown(row, facts_of(row, why_not), start.now))
 
 
 def _shown(row: UnknownMitigation, unknown: wording.UnknownFacts, now: datetime) -> Shown:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -17,7 +17,8 @@ from portal.inventory.access import unknown_for
 from portal.organizations.models import Role
 from portal.organizations.request_context import member_of
 from portal.web.frame import frame
-from portal.web.unknown import page as pages
+from portal.web.rendering import render_page
+from portal.web.unknown.page import withdraw_page
 
 
 @require_POST
@@ -36,13 +37,7 @@ def withdraw(request: HttpRequest, slug: str, unknown_id: UUID) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
     row = unknown_for(membership, unknown_id)
     if request.method == "GET" and not (row.is_over or row.withdrawal_asked_at):
-        start = frame(membership, timezone.now())
-        context = {
-            "frame": start,
-            "here": "now",
-            "one": pages.question_of(membership, row, start.now),
-        }
-        return render(request, "unknown/withdraw.html", context)
+        return render_page(request, withdraw_page(frame(membership, timezone.now()), row))
     if request.method == "POST":
         try:
             services.withdraw(unknown_id=row.pk, actor=actor_of(request))

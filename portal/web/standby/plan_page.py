@@ -1,0 +1,268 @@
+"""The page of one plan, and the questions before it is activated or its filtering is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
+from uuid import UUID, uuid4
+
+from django.http import QueryDict
+from django.urls import reverse
+
+from portal import wording
+from portal.events.models import Event
+from portal.events.queries import timeline
+from portal.mitigations import queries as mitigation_queries
+from portal.mitigations.models import MitigationRequest
+from portal.providers.models import Subscription
+from portal.standby import queries, services
+from portal.standby.models import StandbyPlan
+from portal.web.frame import Frame
+from portal.web.rendering import FramedPage
+from portal.web.requests.described import RequestDescription, describe_request, targets_of
+from portal.web.requests.ended import Ends, ends
+from portal.web.requests.overlaps import NO_OVERLAPS, Overlaps, overlaps_of
+from portal.web.requests.provider_cards import Chip, ProviderCard, provider_cards_of
+from portal.web.requests.shared import subscriptions
+from portal.web.requests.timeline import TimelineLine, dated, timeline_of
+from portal.web.standby.shown import is_wanted, may_not, off_words, ongoing_words, plan_chip
+from portal.wording import standby as words
+from portal.wording.from_rows.events import status_moments
+from portal.wording.from_rows.mitigations import request_facts
+
+SHOWN_ENTRIES: Final = 30
+MAX_ENTRIES: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfPlan(FramedPage):
+    """What all pages of one plan show."""
+
+    plan: StandbyPlan
+    request_: MitigationRequest
+    "the plan's present version, as its providers hold it"
+    chip: Chip
+    say: wording.Say
+    provider_cards: list[ProviderCard]
+    ask_url: str
+    "where a provider that is not asked yet can be asked"
+    is_ordered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivatePage(OfPlan):
+    """The question before a plan is activated."""
+
+    template: ClassVar = "standby/activate.html"
+
+    key: str
+    points: tuple[str, ...]
+    overlaps: Overlaps
+    is_refused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopPage(OfPlan):
+    """The question before what filters for a plan is stopped."""
+
+    template: ClassVar = "standby/stop.html"
+
+    stop: wording.Question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanPage(OfPlan):
+    """One plan."""
+
+    template: ClassVar = "standby/plan.html"
+    parts: ClassVar = {
+        "plan": "standby/_plan.html",
+        "lanes": "requests/_provider_cards.html",
+        "side": "requests/_side.html",
+        "time": "requests/_time.html",
+    }
+
+    can_act: bool
+    refusal: str
+    is_on: bool
+    is_active: bool
+    "a provider filters for it"
+    activation: MitigationRequest | None
+    older: MitigationRequest | None
+    "a former version that providers still filter for"
+    older_words: str
+    ended: Ends
+    facts: RequestDescription
+    entries: list[TimelineLine]
+    hidden_entries: int
+    key: str
+    points: tuple[str, ...]
+    overlaps: Overlaps
+    stop: wording.Question | None
+    turn_off: wording.Question
+    remove: wording.Question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFacts:
+    """A plan as its pages read it."""
+
+    plan: StandbyPlan
+    by_id: Mapping[str, Subscription]
+    request: wording.RequestFacts
+    events: list[Event]
+    "of every version, newest first"
+
+
+def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> PlanPage:
+    """`start` was made before `plan` was read."""
+    now, can_act, request = start.now, start.membership.can_operate, plan.request
+    read = _read(plan)
+    entries = timeline_of(request, read.events, [], plan.organization)
+    hidden = 0 if "entries" in choice else max(0, len(entries) - SHOWN_ENTRIES)
+    filtering = queries.filtering_for_earlier(plan)
+    waiting = mitigation_queries.ended_by_itself(plan.organization).filter(pk__in=_versions(plan))
+    chip = plan_chip(plan, read.request, now)
+    is_active = request.status in queries.ACTED_ON
+    return PlanPage(
+        frame=start,
+        here="standby",
+        title=f"{chip.badge.word} – {plan.name}",
+        plan=plan,
+        request_=request,
+        chip=chip,
+        say=_say(start, read),
+        ask_url=_ask_url(plan),
+        provider_cards=_provider_cards(start, read, can_act=can_act and plan.is_on),
+        can_act=can_act,
+        refusal=may_not(start.membership),
+        is_on=plan.is_on,
+        is_active=is_active,
+        activation=plan.live_activation,
+        older=filtering[0].request if filtering else None,
+        older_words=words.older_sentence(
+            list(dict.fromkeys(one.subscription.provider.short_name for one in filtering))
+        ),
+        ended=ends(waiting, plan.organization, read.by_id, now),
+        facts=_description(start, read),
+        entries=dated(entries[: len(entries) - hidden], now),
+        hidden_entries=hidden,
+        key=str(uuid4()),
+        points=_points(read),
+        overlaps=_overlaps(start, plan) if can_act else NO_OVERLAPS,
+        stop=_stop_question(start, read),
+        turn_off=words.turn_off_question(plan.name, is_active=is_active),
+        remove=words.remove_question(plan.name),
+    )
+
+
+def activate_page(
+    start: Frame, plan: StandbyPlan, *, key: str = "", is_refused: bool = False
+) -> ActivatePage:
+    """`key`: of the form that was refused."""
+    read = _read(plan)
+    return ActivatePage(
+        frame=start,
+        here="standby",
+        plan=plan,
+        request_=plan.request,
+        chip=plan_chip(plan, read.request, start.now),
+        say=_say(start, read),
+        ask_url=_ask_url(plan),
+        provider_cards=_provider_cards(start, read, can_act=plan.is_on),
+        key=key or str(uuid4()),
+        points=_points(read),
+        overlaps=_overlaps(start, plan),
+        is_refused=is_refused,
+    )
+
+
+def stop_page(start: Frame, plan: StandbyPlan) -> StopPage | None:
+    """None where nobody filters for the plan."""
+    read = _read(plan)
+    question = _stop_question(start, read)
+    if question is None:
+        return None
+    return StopPage(
+        frame=start,
+        here="standby",
+        plan=plan,
+        request_=plan.request,
+        chip=plan_chip(plan, read.request, start.now),
+        say=_say(start, read),
+        ask_url=_ask_url(plan),
+        provider_cards=_provider_cards(start, read, can_act=plan.is_on),
+        stop=question,
+    )
+
+
+def _read(plan: StandbyPlan) -> PlanFacts:
+    events = list(timeline(_versions(plan))[:MAX_ENTRIES])
+    by_id = subscriptions(plan.organization)
+    facts = request_facts(plan.request, by_id, plan.organization, status_at=status_moments(events))
+    return PlanFacts(plan=plan, by_id=by_id, request=facts, events=events)
+
+
+def _versions(plan: StandbyPlan) -> list[UUID]:
+    return [plan.request_id, *plan.earlier.values_list("pk", flat=True)]
+
+
+def _say(start: Frame, read: PlanFacts) -> wording.Say:
+    plan, now = read.plan, start.now
+    say = wording.request_says(read.request, now)
+    if plan.request.is_over:
+        say = wording.Say(words.OFF, wording.headline(read.request, now), off_words(plan, now))
+    ongoing = ongoing_words(plan.live_activation, now)
+    return replace(say, summary=f"{say.summary} {ongoing}".strip())
+
+
+def _provider_cards(start: Frame, read: PlanFacts, *, can_act: bool) -> list[ProviderCard]:
+    return provider_cards_of(read.request, start.now, is_ordered=False, can_act=can_act)
+
+
+def _ask_url(plan: StandbyPlan) -> str:
+    return reverse("standby:ask", args=[plan.organization.slug, plan.pk])
+
+
+def _description(start: Frame, read: PlanFacts) -> RequestDescription:
+    return replace(
+        describe_request(read.plan.request, read.request, start.now),
+        heading="What is prepared",
+        who_label="Providers asked to hold it",
+        who="\n".join(one.name for one in read.request.mitigations),
+        by_label="Prepared by",
+        by=read.plan.created_by.username,
+        at=read.plan.created_at,
+    )
+
+
+def _points(read: PlanFacts) -> tuple[str, ...]:
+    names = [one.short for one in read.request.mitigations]
+    return words.activation_points(names, targets_of(read.plan.request))
+
+
+def _overlaps(start: Frame, plan: StandbyPlan) -> Overlaps:
+    """The live requests that activating the plan would replace."""
+    proposal = None if plan.live_activation else services.proposal_of(plan)
+    if proposal is None:
+        return NO_OVERLAPS
+    return overlaps_of(
+        plan.organization,
+        proposal,
+        start.now,
+        submission=services.submission_of(plan),
+        instead_of=services.versions(plan),
+    )
+
+
+def _stop_question(start: Frame, read: PlanFacts) -> wording.Question | None:
+    plan, activation = read.plan, None
+    if not plan.is_on:
+        return None
+    ongoing = plan.live_activation
+    if ongoing is not None and is_wanted(ongoing):
+        found = mitigation_queries.requests(plan.organization).get(pk=ongoing.pk)
+        activation = request_facts(found, read.by_id, plan.organization)
+    targets = targets_of(plan.request)
+    return wording.stop_question(read.request, targets, start.now, activation=activation)

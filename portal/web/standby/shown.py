@@ -1,0 +1,47 @@
+"""What several pages of plans say."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from portal import wording
+from portal.accounts.wording import who_first
+from portal.mitigations.models import MitigationRequest
+from portal.organizations.models import Membership
+from portal.standby.models import StandbyPlan
+from portal.web.requests.provider_cards import Chip, request_chip
+from portal.web.requests.shared import operators
+from portal.wording import standby as words
+
+
+def may_not(membership: Membership) -> str:
+    """Why there are no buttons; empty for those who may change plans."""
+    if membership.can_operate:
+        return ""
+    able = wording.colleagues(operators(membership.organization))
+    return (
+        f"You can see plans but not change or activate them: your role is {membership.role}.{able}"
+    )
+
+
+def is_wanted(activation: MitigationRequest | None) -> bool:
+    """It goes on, and nobody has asked for its end."""
+    return activation is not None and activation.terminate_asked_at is None
+
+
+def ongoing_words(activation: MitigationRequest | None, now: datetime) -> str:
+    """Who activated the plan; empty when nobody did."""
+    if activation is None:
+        return ""
+    return words.activated_sentence(who_first(activation.requester), activation.created_at, now)
+
+
+def off_words(plan: StandbyPlan, now: datetime) -> str:
+    by = plan.request.terminate_asked_by
+    return words.off_sentence(by.username if by else "", plan.request.terminate_asked_at, now)
+
+
+def plan_chip(plan: StandbyPlan, facts: wording.RequestFacts, now: datetime) -> Chip:
+    if plan.request.is_over:
+        return Chip(badge=words.OFF, status="off")
+    return request_chip(facts, now)
