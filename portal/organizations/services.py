@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from django.db import transaction
@@ -154,19 +154,8 @@ def verify_resource(
     locked = ProtectedResource.objects.select_for_update().get(pk=resource.pk)
     if locked.verified_at is not None:
         return locked
-    if problem := locked.problem or claims.why_too_broad(locked.kind, locked.value):
-        raise _not_verified(locked, "not-askable" if locked.problem else "too-broad", problem)
-    found = queries.overlapping(locked)
-    if found and fingerprint(found) != overlaps_seen:
-        raise _not_verified(
-            locked, "overlaps", "It overlaps with resources of other organizations, listed below."
-        )
-    if found and not reason.strip():
-        raise _not_verified(
-            locked,
-            "reason-required",
-            "Explain why it belongs to this organization although others overlap.",
-        )
+    overlapping = queries.overlapping(locked)
+    _refuse_unclear_claim(locked, overlapping, overlaps_seen=overlaps_seen, reason=reason)
     locked.verified_at = timezone.now()
     locked.verified_by = actor
     locked.verification_reason = reason.strip()
@@ -178,10 +167,31 @@ def verify_resource(
         organization=locked.organization.slug,
         resource=locked.name,
         value=locked.value,
-        overlaps=", ".join(f"{one.organization.slug} {one.value}" for one in found),
+        overlaps=", ".join(f"{one.organization.slug} {one.value}" for one in overlapping),
         address=address,
     )
     return locked
+
+
+def _refuse_unclear_claim(
+    resource: ProtectedResource,
+    overlapping: Sequence[ProtectedResource],
+    *,
+    overlaps_seen: str,
+    reason: str,
+) -> None:
+    if problem := resource.problem or claims.why_too_broad(resource.kind, resource.value):
+        raise _not_verified(resource, "not-askable" if resource.problem else "too-broad", problem)
+    if overlapping and fingerprint(overlapping) != overlaps_seen:
+        raise _not_verified(
+            resource, "overlaps", "It overlaps with resources of other organizations, listed below."
+        )
+    if overlapping and not reason.strip():
+        raise _not_verified(
+            resource,
+            "reason-required",
+            "Explain why it belongs to this organization although others overlap.",
+        )
 
 
 def fingerprint(resources: Iterable[ProtectedResource]) -> str:

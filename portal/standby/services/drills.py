@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -22,7 +23,7 @@ from portal.mitigations import services as mitigations
 from portal.mitigations.models import Mitigation, RequestKind, Strategy
 from portal.mitigations.states import ACTIVE, Status
 from portal.mitigations.unknown import replaceable_unknown
-from portal.mitigations.validation import Submission
+from portal.mitigations.validation import EligibleProvider, Submission
 from portal.organizations.models import Organization
 from portal.standby.models import (
     Drill,
@@ -59,6 +60,24 @@ def start_drill(*, organization: Organization, actor: Actor) -> Drill:
     if not eligible_providers:
         raise Conflict(f"{organization.name} has no provider to test.", code="no-provider")
     drill = Drill.objects.create(organization=organization, started_at=now, started_by=person)
+    _test(drill, eligible_providers, actor, now)
+    if not drill.checks.exists():
+        raise Conflict(
+            (
+                f"{organization.name} has no verified resource to test with. Portal "
+                f"staff verify resources."
+            ),
+            code="nothing-to-test",
+        )
+    _tell(drill, EventType.DRILL_STARTED, now, actor=actor)
+    return drill
+
+
+def _test(
+    drill: Drill, eligible_providers: Sequence[EligibleProvider], actor: Actor, now: datetime
+) -> None:
+    """Send a request to each provider that has a free target; confirm the plans of the others."""
+    organization = drill.organization
     resources = [
         one for one in mitigation_queries.verified_resources(organization) if one.is_askable
     ]
@@ -80,16 +99,6 @@ def start_drill(*, organization: Organization, actor: Actor) -> Drill:
             _confirm_plan(drill, plan, now)
     for target, group in fresh.items():
         _send_request(drill, target, group, actor, now)
-    if not drill.checks.exists():
-        raise Conflict(
-            (
-                f"{organization.name} has no verified resource to test with. Portal "
-                f"staff verify resources."
-            ),
-            code="nothing-to-test",
-        )
-    _tell(drill, EventType.DRILL_STARTED, now, actor=actor)
-    return drill
 
 
 def _refuse_if_unfit(organization: Organization) -> None:
