@@ -5,7 +5,8 @@ Nothing is saved or sent.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -14,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
-from portal.api.replacement import ReplacedShown, event_facts
+from portal.api.replacement import ReplacedShown, ReplacementsBody, replacements
 from portal.api.requests import NewRequest
 from portal.mitigations import queries
 from portal.mitigations.models import every_target
@@ -65,27 +66,53 @@ class EligibilityView(APIView):
         )
         assigned_scopes = assign_scopes(submission, checked.scope, eligible_providers)
         replaced = would_replace(Proposal.of(checked), queries.replaceable(organization.pk))
-        return Response(
-            EligibilityShown(
-                {
-                    "targets": [
-                        {"target": target, "providers": _able(assigned_scopes, target)}
-                        for target in every_target(checked.scope)
-                    ],
-                    "left_out": [
-                        {**_provider(assigned), "reason": assigned.why_not()}
-                        for assigned in assigned_scopes
-                        if not assigned.is_able
-                    ],
-                    **event_facts(replaced, form.consent()),
-                }
-            ).data
+        body = EligibilityBody(
+            targets=[
+                TargetBody(target=target, providers=_able(assigned_scopes, target))
+                for target in every_target(checked.scope)
+            ],
+            left_out=[left_out(one) for one in assigned_scopes if not one.is_able],
+            **replacements(replaced, form.consent()),
         )
+        return Response(EligibilityShown(body).data)
 
 
-def _able(assigned_scopes: list[AssignedScope], target: str) -> list[dict[str, Any]]:
+class EligibleBody(TypedDict):
+    """A provider that the portal would ask."""
+
+    subscription: UUID
+    provider: str
+
+
+class TargetBody(TypedDict):
+    """Who is asked for one target."""
+
+    target: str
+    providers: list[EligibleBody]
+
+
+class LeftOutBody(EligibleBody):
+    """A provider that is not asked, and why."""
+
+    reason: str
+
+
+class EligibilityBody(ReplacementsBody):
+    """Who would be asked for what."""
+
+    targets: list[TargetBody]
+    left_out: list[LeftOutBody]
+
+
+def left_out(assigned: AssignedScope) -> LeftOutBody:
+    return LeftOutBody(**_provider(assigned), reason=assigned.why_not())
+
+
+def _able(assigned_scopes: list[AssignedScope], target: str) -> list[EligibleBody]:
     return [_provider(assigned) for assigned in assigned_scopes if target in assigned.targets]
 
 
-def _provider(assigned: AssignedScope) -> dict[str, Any]:
-    return {"subscription": assigned.provider.subscription, "provider": assigned.provider.name}
+def _provider(assigned: AssignedScope) -> EligibleBody:
+    return EligibleBody(
+        subscription=assigned.provider.subscription, provider=assigned.provider.name
+    )

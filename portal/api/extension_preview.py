@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from django.utils import timezone
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
-from portal.api.eligibility import LeftOutShown
+from portal.api.eligibility import LeftOutBody, LeftOutShown
 from portal.api.requests import ExtensionSerializer
 from portal.mitigations import queries
 from portal.mitigations.access import request_for
@@ -21,7 +21,7 @@ from portal.mitigations.models import MitigationRequest
 from portal.organizations.access import membership_for
 from portal.organizations.models import Role
 from portal.signaling.extension_messages import Extension as Found
-from portal.signaling.extension_messages import extension
+from portal.signaling.extension_messages import RefreshMessage, extension
 from portal.wording.extension_text import gets_extension
 from portal.wording.from_rows.extension import without_message
 from portal.wording.from_rows.mitigations import request_facts
@@ -71,10 +71,41 @@ class ExtensionPreviewView(APIView):
         form = ExtensionSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         found = extension(mitigation_request, form.validated_data["lifetime"])
-        return Response(ExtensionPreviewShown(_response_data(mitigation_request, found)).data)
+        return Response(ExtensionPreviewShown(_body(mitigation_request, found)).data)
 
 
-def _response_data(request: MitigationRequest, found: Found) -> dict[str, Any]:
+class BeforeBody(TypedDict):
+    """What was last sent."""
+
+    lifetime: int
+    body: object
+
+
+class ExtensionMessageBody(TypedDict):
+    """The message to one provider."""
+
+    subscription: UUID
+    provider: str
+    mitigation: UUID
+    when: str
+    before: BeforeBody | None
+    lifetime: int
+    path: str
+    body: object
+    payload: str
+    size: int
+    limit: int
+
+
+class ExtensionBody(TypedDict):
+    """What would be sent to whom."""
+
+    lifetime: int
+    messages: list[ExtensionMessageBody]
+    left_out: list[LeftOutBody]
+
+
+def _body(request: MitigationRequest, found: Found) -> ExtensionBody:
     now, organization = timezone.now(), request.organization
     by_id = {str(one.pk): one for one in queries.subscriptions(organization)}
     facts = request_facts(request, by_id, organization)
@@ -86,31 +117,37 @@ def _response_data(request: MitigationRequest, found: Found) -> dict[str, Any]:
         lifetime_s=found.lifetime_s,
         now=now,
     )
-    return {
-        "lifetime": found.lifetime_s,
-        "messages": [
-            {
-                "subscription": one.mitigation.subscription_id,
-                "provider": one.mitigation.subscription.provider.name,
-                "mitigation": one.mitigation.pk,
-                "when": gets_extension(mitigations[str(one.mitigation.pk)], now)[0],
-                "before": one.before
-                and {"lifetime": one.mitigation.lifetime_s, "body": one.before.body},
-                "lifetime": one.lifetime_s,
-                "path": one.after.path,
-                "body": one.after.body,
-                "payload": one.after.payload.hex(),
-                "size": one.after.size,
-                "limit": one.limit,
-            }
+    return ExtensionBody(
+        lifetime=found.lifetime_s,
+        messages=[
+            _message(one, when=gets_extension(mitigations[str(one.mitigation.pk)], now)[0])
             for one in found.messages
         ],
-        "left_out": [
-            {
-                "subscription": one.subscription.pk,
-                "provider": one.subscription.provider.short_name,
-                "reason": one.reason,
-            }
+        left_out=[
+            LeftOutBody(
+                subscription=one.subscription.pk,
+                provider=one.subscription.provider.short_name,
+                reason=one.reason,
+            )
             for one in silent
         ],
-    }
+    )
+
+
+def _message(one: RefreshMessage, *, when: str) -> ExtensionMessageBody:
+    before = None
+    if one.before:
+        before = BeforeBody(lifetime=one.mitigation.lifetime_s, body=one.before.body)
+    return ExtensionMessageBody(
+        subscription=one.mitigation.subscription_id,
+        provider=one.mitigation.subscription.provider.name,
+        mitigation=one.mitigation.pk,
+        when=when,
+        before=before,
+        lifetime=one.lifetime_s,
+        path=one.after.path,
+        body=one.after.body,
+        payload=one.after.payload.hex(),
+        size=one.after.size,
+        limit=one.limit,
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypedDict
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -11,15 +13,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
-from portal.api.eligibility import LeftOutShown
-from portal.api.replacement import ReplacedShown, event_facts
+from portal.api.eligibility import LeftOutBody, LeftOutShown, left_out
+from portal.api.replacement import ReplacedShown, ReplacementsBody, replacements
 from portal.api.requests import NewRequest
-from portal.mitigations.models import Strategy
+from portal.mitigations.models import MitigationRequest, Strategy, Targets
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.unknown import Unknown
 from portal.organizations.access import membership_for
 from portal.organizations.models import Organization, Role
-from portal.signaling.preview_messages import Preview, preview
+from portal.signaling.preview_messages import Planned, Preview, preview
 from portal.wording.preview_text import effects, gets_this
 
 
@@ -78,46 +80,69 @@ class PreviewView(APIView):
         form.is_valid(raise_exception=True)
         organization = membership.organization
         found = preview(organization, form.submission())
-        data = _response_data(organization, found) | event_facts(found.replaced, form.consent())
-        return Response(PreviewShown(data).data)
+        body = PreviewBody(
+            **_planned(organization, found), **replacements(found.replaced, form.consent())
+        )
+        return Response(PreviewShown(body).data)
 
 
-def _response_data(organization: Organization, found: Preview) -> dict[str, Any]:
+class PreviewMessageBody(TypedDict):
+    """The message to one provider."""
+
+    subscription: UUID
+    provider: str
+    is_sent_at_once: bool
+    when: str
+    targets: Targets
+    lifetime: int
+    path: str
+    body: object
+    payload: str
+    size: int
+    limit: int
+
+
+class PlannedBody(TypedDict):
+    """What would be sent."""
+
+    strategy: str
+    messages: list[PreviewMessageBody]
+    left_out: list[LeftOutBody]
+    overlaps: list[MitigationRequest]
+    effects: Sequence[str]
+
+
+class PreviewBody(PlannedBody, ReplacementsBody):
+    """And what it would replace."""
+
+
+def _planned(organization: Organization, found: Preview) -> PlannedBody:
     checked = found.checked
-    names = [one.assigned.provider.name for one in found.planned]
-    return {
-        "strategy": checked.strategy,
-        "messages": [
-            {
-                "subscription": one.subscription.pk,
-                "provider": one.subscription.provider.name,
-                "is_sent_at_once": not one.after,
-                "when": gets_this(
-                    one.assigned.provider.name, after=one.after, patience_s=organization.patience_s
-                ),
-                "targets": one.assigned.scope,
-                "lifetime": one.lifetime_s,
-                "path": one.path,
-                "body": one.body,
-                "payload": one.octets.hex(),
-                "size": one.size,
-                "limit": one.limit,
-            }
-            for one in found.planned
-        ],
-        "left_out": [
-            {
-                "subscription": assigned.provider.subscription,
-                "provider": assigned.provider.name,
-                "reason": assigned.why_not(),
-            }
-            for assigned in found.left_out
-        ],
-        "overlaps": [one.what for one in found.replaced if not isinstance(one.what, Unknown)],
-        "effects": effects(
+    return PlannedBody(
+        strategy=checked.strategy,
+        messages=[_message(one, organization.patience_s) for one in found.planned],
+        left_out=[left_out(one) for one in found.left_out],
+        overlaps=[one.what for one in found.replaced if not isinstance(one.what, Unknown)],
+        effects=effects(
             checked.scope,
             is_narrowed=bool(checked.ports or checked.protocols),
-            names=names,
+            names=[one.assigned.provider.name for one in found.planned],
             strategy=checked.strategy,
         ),
-    }
+    )
+
+
+def _message(one: Planned, patience_s: int) -> PreviewMessageBody:
+    return PreviewMessageBody(
+        subscription=one.subscription.pk,
+        provider=one.subscription.provider.name,
+        is_sent_at_once=not one.after,
+        when=gets_this(one.assigned.provider.name, after=one.after, patience_s=patience_s),
+        targets=one.assigned.scope,
+        lifetime=one.lifetime_s,
+        path=one.path,
+        body=one.body,
+        payload=one.octets.hex(),
+        size=one.size,
+        limit=one.limit,
+    )

@@ -5,13 +5,13 @@ end.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
 from portal.api.fields import Identifier, Several, StrictSerializer
-from portal.mitigations.consent import Consent, WouldReplace, replaced_members
+from portal.mitigations.consent import Consent, ReplacedBody, WouldReplace, replaced_body
 from portal.mitigations.replacement import Replaced
 from portal.mitigations.states import RequestStatus, Status
 
@@ -77,8 +77,15 @@ WOULD_REPLACE: Final = OpenApiResponse(
 )
 
 
-def event_facts(replaced: Sequence[Replaced], consent: Consent) -> dict[str, Any]:
-    """The part of a preview about replacements.
+class ReplacementsBody(TypedDict):
+    """The part of a preview about replacements."""
+
+    replaces: list[ReplacedBody]
+    would_replace: bool
+
+
+def replacements(replaced: Sequence[Replaced], consent: Consent) -> ReplacementsBody:
+    """What the call that is previewed would replace, and whether it would be refused for that.
 
     Raises Invalid for invalid names in `replaces`, like the call itself.
     """
@@ -88,7 +95,6 @@ def event_facts(replaced: Sequence[Replaced], consent: Consent) -> dict[str, Any
         would_replace = True
     else:
         would_replace = False
-    return {
-        "replaces": [replaced_members(one) for one in replaced],
-        "would_replace": would_replace,
-    }
+    return ReplacementsBody(
+        replaces=[replaced_body(one) for one in replaced], would_replace=would_replace
+    )

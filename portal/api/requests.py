@@ -87,7 +87,7 @@ class NewRequest(Consenting):
     reason = Text(max_length=MAX_REASON_LENGTH, allow_blank=True, required=False)
 
     def submission(self) -> Submission:
-        data: dict[str, Any] = self.validated_data
+        data = self.validated_data
         targets = data["targets"]
         return Submission(
             prefixes=tuple(targets.get("prefixes", ())),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -62,7 +60,7 @@ class ResourcesView(APIView):
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         form = NewResource(data=request.data)
         form.is_valid(raise_exception=True)
-        wanted: dict[str, Any] = form.validated_data
+        wanted = form.validated_data
         resource = services.add_resource(
             organization=membership.organization,
             actor=actor_of(request),

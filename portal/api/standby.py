@@ -64,7 +64,7 @@ class PlanFields(StrictSerializer):
 
     def submission(self, base: Submission) -> Submission:
         """`base` with the given fields replaced."""
-        data: dict[str, Any] = self.validated_data
+        data = self.validated_data
         changes: dict[str, Any] = {}
         if "targets" in data:
             kinds = ("prefixes", "fqdns", "uris", "resources")

@@ -4,7 +4,6 @@ both ways.
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
@@ -67,8 +66,8 @@ class WireMessageShown(serializers.Serializer[WireMessage]):
     copy = serializers.IntegerField(help_text="Number of this copy of the same unanswered request.")
     not_kept = serializers.IntegerField(help_text="With direction not_kept: how many are missing.")
 
-    def to_representation(self, instance: WireMessage) -> dict[str, Any]:
-        return as_data(instance)
+    def to_representation(self, instance: WireMessage) -> dict[str, object]:
+        return dict(as_data(instance))
 
 
 class NewestMessageFirst(Pages):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -29,6 +30,43 @@ MAX_WAITING = 1000
 
 SIGNAL_WORKERS = "signal-workers"
 
+
+class EventFrame(TypedDict):
+    """An event as REST and sockets send it."""
+
+    seq: int
+    thinned: NotRequired[int]
+    "so many counter reports directly before it are no longer kept"
+    at: str
+    "ISO 8601, in UTC"
+    type: str
+    request: str | None
+    mitigation: str | None
+    data: Mapping[str, object]
+
+
+class EventMessage(TypedDict):
+    """To the sockets of an organization; portal.realtime receives it."""
+
+    type: Literal["event"]
+    event: EventFrame
+
+
+class AccessChanged(TypedDict):
+    """To the sockets of a person; portal.realtime receives it."""
+
+    type: Literal["access.changed"]
+
+
+class WakeUp(TypedDict):
+    """To all signal workers; portal.signaling.wakeups receives it."""
+
+    type: Literal["wake.up"]
+    subscription: str
+
+
+Message = EventMessage | AccessChanged | WakeUp
+
 layer_cooldown = Cooldown(pause_s=2.0)
 _sender: _Sender | None = None
 
@@ -41,7 +79,7 @@ def user_group(user_id: UUID) -> str:
     return f"user.{user_id.hex}"
 
 
-def broadcast_on_commit(organization_id: UUID, event: dict[str, Any]) -> None:
+def broadcast_on_commit(organization_id: UUID, event: EventFrame) -> None:
     """Send `event` to every open page of this organization only."""
     _send_on_commit(organization_group(organization_id), {"type": "event", "event": event})
 
@@ -58,7 +96,7 @@ def pass_wake_up_on(subscription_id: UUID) -> None:
     _send(SIGNAL_WORKERS, {"type": "wake.up", "subscription": str(subscription_id)})
 
 
-def _send_on_commit(group: str, message: dict[str, Any]) -> None:
+def _send_on_commit(group: str, message: Message) -> None:
     transaction.on_commit(partial(_send, group, message), robust=True)
 
 
@@ -80,14 +118,14 @@ class _Sender:
         self._turn = asyncio.Lock()
         self._waiting = 0
 
-    def send(self, group: str, message: dict[str, Any]) -> None:
+    def send(self, group: str, message: Message) -> None:
         if self._waiting >= MAX_WAITING:
             logger.warning("no broadcast to %s: %s messages wait already", group, MAX_WAITING)
             return
         self._waiting += 1
         asyncio.run_coroutine_threadsafe(self._send(group, message), self._loop)
 
-    async def _send(self, group: str, message: dict[str, Any]) -> None:
+    async def _send(self, group: str, message: Message) -> None:
         try:
             async with self._turn:
                 await _send_bounded(group, message)
@@ -95,7 +133,7 @@ class _Sender:
             self._waiting -= 1
 
 
-def _send(group: str, message: dict[str, Any]) -> None:
+def _send(group: str, message: Message) -> None:
     if layer_cooldown.is_active:
         return
     if _sender is None:
@@ -104,14 +142,14 @@ def _send(group: str, message: dict[str, Any]) -> None:
         _sender.send(group, message)
 
 
-async def _send_bounded(group: str, message: dict[str, Any]) -> None:
+async def _send_bounded(group: str, message: Message) -> None:
     layer = get_channel_layer()
     assert layer is not None, "settings always name a channel layer"
     try:
         async with asyncio.timeout(SEND_TIMEOUT_S):
             for attempt in range(1, SEND_ATTEMPTS + 1):
                 try:
-                    await layer.group_send(group, message)
+                    await layer.group_send(group, dict(message))
                 except (RedisError, OSError) as error:
                     if attempt == SEND_ATTEMPTS:
                         logger.warning("no broadcast to %s: %s", group, error)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from portal.core.targets.model import Suggestion
 
@@ -58,7 +58,7 @@ class PortalError(Exception):
         self.errors = tuple(errors)
 
     @property
-    def members(self) -> Mapping[str, Any]:
+    def members(self) -> Mapping[str, object]:
         """Extension members for programs, beside code and message (RFC 9457 section 3.2)."""
         return {}
 

@@ -5,12 +5,57 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NotRequired, TypedDict
 
 from portal.core.errors import FieldError, Fix
 from portal.core.targets import Kind
 
 CONTENT_TYPE: Final = "application/problem+json"
+
+
+class FixTargets(TypedDict):
+    """Targets to put in place of the wrong ones, as a request has them."""
+
+    prefixes: list[str]
+    fqdns: list[str]
+    uris: list[str]
+
+
+class FixPorts(TypedDict):
+    """A range of ports."""
+
+    lower: int
+    upper: int
+
+
+class FixBody(TypedDict):
+    """A correction that a program can put in place."""
+
+    label: str
+    value: str
+    targets: FixTargets
+    ports: list[FixPorts]
+    protocols: list[int]
+
+
+class FieldErrorBody(TypedDict):
+    """What is wrong with one field."""
+
+    field: str
+    code: str
+    message: str
+    fixes: NotRequired[list[FixBody]]
+
+
+class ProblemBody(TypedDict):
+    """RFC 9457 section 3.1, with `code` and `errors`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldErrorBody]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +68,15 @@ class Problem:
     detail: str
     errors: Sequence[FieldError] = ()
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "type": f"urn:portal:problem:{self.code}",
-            "title": self.title,
-            "status": self.status,
-            "detail": self.detail,
-            "code": self.code,
-            "errors": [_error(error) for error in self.errors],
-        }
+    def as_json(self) -> ProblemBody:
+        return ProblemBody(
+            type=f"urn:portal:problem:{self.code}",
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            code=self.code,
+            errors=[_error(error) for error in self.errors],
+        )
 
     async def send(
         self, send: Callable[[Mapping[str, Any]], Awaitable[None]], *headers: tuple[bytes, bytes]
@@ -46,25 +91,25 @@ class Problem:
         await send({"type": "http.response.body", "body": json.dumps(self.as_json()).encode()})
 
 
-def _error(error: FieldError) -> dict[str, Any]:
-    found: dict[str, Any] = {"field": error.field, "code": error.code, "message": error.message}
+def _error(error: FieldError) -> FieldErrorBody:
+    found = FieldErrorBody(field=error.field, code=error.code, message=error.message)
     if error.fixes:
         found["fixes"] = [_fix(fix) for fix in error.fixes]
     return found
 
 
-def _fix(fix: Fix) -> dict[str, Any]:
+def _fix(fix: Fix) -> FixBody:
     """As lists in the shape of a request, so that a program can insert them."""
     used = fix.suggestion
-    targets: dict[str, list[str]] = {"prefixes": [], "fqdns": [], "uris": []}
-    for target in used.targets:
-        targets[f"{target.kind}es" if target.kind == Kind.PREFIX else f"{target.kind}s"].append(
-            target.value
-        )
-    return {
-        "label": fix.label,
-        "value": fix.value,
-        "targets": targets,
-        "ports": [{"lower": lower, "upper": upper} for lower, upper in used.ports],
-        "protocols": list(used.protocols),
+    targets = {
+        kind: [target.value for target in used.targets if target.kind == kind] for kind in Kind
     }
+    return FixBody(
+        label=fix.label,
+        value=fix.value,
+        targets=FixTargets(
+            prefixes=targets[Kind.PREFIX], fqdns=targets[Kind.FQDN], uris=targets[Kind.URI]
+        ),
+        ports=[FixPorts(lower=lower, upper=upper) for lower, upper in used.ports],
+        protocols=list(used.protocols),
+    )

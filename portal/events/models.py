@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
+
+from portal.core.broadcast import EventFrame
 
 
 class EventType(models.TextChoices):
@@ -74,18 +74,19 @@ class Event(models.Model):
     def __str__(self) -> str:
         return f"{self.seq} {self.type}"
 
-    def as_message(self) -> dict[str, Any]:
+    def as_message(self) -> EventFrame:
         """The event as REST and sockets send it."""
-        thinned = {"thinned": self.thinned} if self.thinned else {}
-        return {
-            "seq": self.seq,
-            **thinned,
-            "at": self.at.isoformat().replace("+00:00", "Z"),
-            "type": self.type,
-            "request": str(self.request_id) if self.request_id else None,
-            "mitigation": str(self.mitigation_id) if self.mitigation_id else None,
-            "data": self.data,
-        }
+        frame = EventFrame(
+            seq=self.seq,
+            at=self.at.isoformat().replace("+00:00", "Z"),
+            type=self.type,
+            request=str(self.request_id) if self.request_id else None,
+            mitigation=str(self.mitigation_id) if self.mitigation_id else None,
+            data=self.data,
+        )
+        if self.thinned:
+            frame["thinned"] = self.thinned
+        return frame
 
 
 class EventCounter(models.Model):

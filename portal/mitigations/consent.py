@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, TypedDict
 from uuid import UUID
 
 from portal.core.errors import Conflict, FieldError, Invalid
@@ -30,22 +30,33 @@ class WouldReplace(Conflict):
         self.replaced = tuple(replaced)
 
     @property
-    def members(self) -> Mapping[str, Any]:
-        return {"replaces": [replaced_members(one) for one in self.replaced]}
+    def members(self) -> Mapping[str, object]:
+        return {"replaces": [replaced_body(one) for one in self.replaced]}
 
 
-def replaced_members(replaced: Replaced) -> dict[str, Any]:
-    """The replaced requests and mitigations, as the API shows them."""
+class ReplacedBody(TypedDict):
+    """A replaced request or mitigation, as the API shows it."""
+
+    request: str | None
+    unknown_mitigation: str | None
+    name: str
+    status: str | None
+    providers: list[str]
+    loses: list[str]
+    protects_all: bool
+
+
+def replaced_body(replaced: Replaced) -> ReplacedBody:
     is_unknown = isinstance(replaced.what, Unknown)
-    return {
-        "request": None if is_unknown else str(replaced.id),
-        "unknown_mitigation": str(replaced.id) if is_unknown else None,
-        "name": replaced.what.name,
-        "status": replaced.what.status,
-        "providers": [one.provider for one in replaced.endings],
-        "loses": [str(loss) for loss in replaced.losses],
-        "protects_all": replaced.protects_all,
-    }
+    return ReplacedBody(
+        request=None if is_unknown else str(replaced.id),
+        unknown_mitigation=str(replaced.id) if is_unknown else None,
+        name=replaced.what.name,
+        status=replaced.what.status,
+        providers=[one.provider for one in replaced.endings],
+        loses=[str(loss) for loss in replaced.losses],
+        protects_all=replaced.protects_all,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import logging
 from collections import Counter, deque
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -19,7 +19,13 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error
 from redis.exceptions import RedisError
 
-from portal.core.broadcast import organization_group, user_group
+from portal.core.broadcast import (
+    AccessChanged,
+    EventFrame,
+    EventMessage,
+    organization_group,
+    user_group,
+)
 from portal.core.database import is_away
 from portal.core.errors import NotSignedIn, PortalError
 from portal.core.numbers import whole_number
@@ -103,7 +109,7 @@ class EventSocket(AsyncWebsocketConsumer):
         )
         self._sent = after
         self._spoke_at = _time()
-        self._pending: deque[dict[str, Any]] = deque(maxlen=PENDING_EVENTS)
+        self._pending: deque[EventFrame] = deque(maxlen=PENDING_EVENTS)
         self._news = asyncio.Event()
         self._must_ask_again = True
         self._look_again = True
@@ -130,11 +136,11 @@ class EventSocket(AsyncWebsocketConsumer):
 
     # Called by the channel layer. Quick, so that its buffer never fills.
 
-    async def event(self, message: dict[str, Any]) -> None:
+    async def event(self, message: EventMessage) -> None:
         self._pending.append(message["event"])
         self._news.set()
 
-    async def access_changed(self, message: dict[str, Any]) -> None:
+    async def access_changed(self, message: AccessChanged) -> None:
         self._must_ask_again = True
         self._news.set()
 
@@ -214,7 +220,7 @@ class EventSocket(AsyncWebsocketConsumer):
             for event in events:
                 await self._send(event.as_message())
 
-    async def _send(self, event: dict[str, Any]) -> None:
+    async def _send(self, event: EventFrame) -> None:
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await self.send(json.dumps(event, separators=(",", ":"), ensure_ascii=False))
         self._sent = event["seq"]
@@ -228,21 +234,20 @@ class EventSocket(AsyncWebsocketConsumer):
         return await database_sync_to_async(admit)(self._credential, self._slug)
 
 
-def heartbeat(seq: int) -> dict[str, Any]:
+def heartbeat(seq: int) -> EventFrame:
     """A frame that says that the table has no event after `seq` at the moment `at`.
 
     It has every key of an event and the number of one already sent, so a client that only knows
     events ignores it.
     """
-    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    return {
-        "seq": seq,
-        "at": at,
-        "type": HEARTBEAT,
-        "request": None,
-        "mitigation": None,
-        "data": {},
-    }
+    return EventFrame(
+        seq=seq,
+        at=datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        type=HEARTBEAT,
+        request=None,
+        mitigation=None,
+        data={},
+    )
 
 
 def _time() -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from portal.wire.models import Direction, WireMessage
 from portal.wording.messages import Said, meaning
@@ -30,8 +30,34 @@ def said_by(message: WireMessage) -> Said:
     )
 
 
-def as_data(message: WireMessage) -> dict[str, Any]:
+class MessageData(TypedDict):
     """One line of a download, one entry of the API."""
+
+    at: str
+    direction: str
+    provider: str
+    subscription: str
+    mitigation: str | None
+    mid: int | None
+    topic: str
+    meaning: str
+    kind: str
+    code: str
+    method: str
+    path: str
+    options: str
+    size: int
+    body: object
+    "JSON, or text that is no JSON"
+    not_read: list[str]
+    octets: str
+    "hexadecimal"
+    is_cut: bool
+    copy: int
+    not_kept: int
+
+
+def as_data(message: WireMessage) -> MessageData:
     mitigation = message.mitigation
     return {
         "at": message.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),

@@ -15,6 +15,17 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from portal.core import broadcast
 
 
+def event(seq: int) -> broadcast.EventFrame:
+    return broadcast.EventFrame(
+        seq=seq,
+        at="2026-11-28T18:10:05Z",
+        type="request.asked",
+        request=None,
+        mitigation=None,
+        data={},
+    )
+
+
 class Layer:
     """A channel layer that first fails as configured, then works."""
 
@@ -44,11 +55,11 @@ def test_an_event_is_sent_to_its_organization_after_the_commit(layer: Layer) -> 
     organization_id = uuid4()
 
     with transaction.atomic():
-        broadcast.broadcast_on_commit(organization_id, {"seq": 1})
+        broadcast.broadcast_on_commit(organization_id, event(1))
         assert layer.sent == []
 
     assert layer.sent == [
-        (f"organization.{organization_id.hex}", {"type": "event", "event": {"seq": 1}})
+        (f"organization.{organization_id.hex}", {"type": "event", "event": event(1)})
     ]
 
 
@@ -56,7 +67,7 @@ def test_an_event_is_sent_to_its_organization_after_the_commit(layer: Layer) -> 
 def test_a_stale_connection_is_retried_once(layer: Layer) -> None:
     layer.failures = 1
 
-    broadcast.broadcast_on_commit(uuid4(), {"seq": 1})
+    broadcast.broadcast_on_commit(uuid4(), event(1))
 
     assert len(layer.sent) == 1
 
@@ -72,7 +83,7 @@ def test_a_failing_channel_layer_does_not_fail_a_committed_request(
         setattr(layer, name, value)
 
     with caplog.at_level(logging.WARNING):
-        broadcast.broadcast_on_commit(uuid4(), {"seq": 1})
+        broadcast.broadcast_on_commit(uuid4(), event(1))
 
     assert "no broadcast" in caplog.text
     assert layer.sent == []
@@ -84,14 +95,14 @@ def test_a_hanging_channel_layer_is_not_used_during_the_cool_down(
 ) -> None:
     monkeypatch.setattr(broadcast, "SEND_TIMEOUT_S", 0.05)
     layer.hangs = True
-    broadcast.broadcast_on_commit(uuid4(), {"seq": 1})
+    broadcast.broadcast_on_commit(uuid4(), event(1))
     layer.hangs = False
 
-    broadcast.broadcast_on_commit(uuid4(), {"seq": 2})
+    broadcast.broadcast_on_commit(uuid4(), event(2))
     assert layer.sent == []
 
     broadcast.layer_cooldown.stop()
-    broadcast.broadcast_on_commit(uuid4(), {"seq": 3})
+    broadcast.broadcast_on_commit(uuid4(), event(3))
     assert len(layer.sent) == 1
 
 
@@ -123,7 +134,7 @@ def test_a_process_with_its_own_loop_sends_from_that_loop_in_order(
     layer: Layer, own_loop: asyncio.AbstractEventLoop
 ) -> None:
     for seq in range(20):
-        broadcast.broadcast_on_commit(uuid4(), {"seq": seq})
+        broadcast.broadcast_on_commit(uuid4(), event(seq))
 
     _sent_so_far(own_loop)
 
@@ -139,8 +150,8 @@ def test_messages_queued_for_a_slow_layer_are_bounded(
     monkeypatch.setattr(broadcast, "SEND_TIMEOUT_S", 0.2)
     layer.hangs = True
 
-    broadcast.broadcast_on_commit(uuid4(), {"seq": 1})
-    broadcast.broadcast_on_commit(uuid4(), {"seq": 2})
+    broadcast.broadcast_on_commit(uuid4(), event(1))
+    broadcast.broadcast_on_commit(uuid4(), event(2))
 
     assert "1 messages wait already" in caplog.text
     _sent_so_far(own_loop)
