@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -82,16 +82,3 @@ def announcements(organization: Organization, after: str) -> list[tuple[int, wor
         if said:
             heard.append((event.seq, said))
     return heard
-
-
-def page_or_parts(
-    request: HttpRequest, template: str, context: dict[str, Any], parts: Mapping[str, str]
-) -> HttpResponse:
-    """The page; or, when a script asks for what changed, only those of `parts` (name → template)
-    that it names.
-    """
-    if not (request.headers.get("HX-Request") and "parts" in request.GET):
-        return render(request, template, context)
-    named = [parts[part] for part in request.GET["parts"].split(",") if part in parts]
-    heard = announcements(context["frame"].organization, request.GET.get("after", ""))
-    return render(request, "parts.html", {**context, "parts": named, "heard": heard})

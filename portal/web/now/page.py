@@ -23,7 +23,7 @@ from portal.web.rendering import FramedPage
 from portal.web.requests.ended import Ends, ends
 from portal.web.requests.provider_cards import Chip
 from portal.web.requests.shared import Past, past, pickable, replaceable_beside, subscriptions
-from portal.web.unknown.page import UnknownPage, found
+from portal.web.unknown.page import UnknownSection, found
 from portal.wording.from_rows.mitigations import request_facts, session_of
 
 TILES: Final = 3
@@ -68,7 +68,7 @@ class NowPage(FramedPage):
     moved: int
     "cards that are not in their place, because the order on the screen was kept"
     ended: Ends
-    unknown: UnknownPage
+    unknown: UnknownSection
     calm: Calm | None
 
 

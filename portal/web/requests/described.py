@@ -32,6 +32,7 @@ class RequestDescription:
     """What was asked, in words."""
 
     heading: str = "What was asked"
+    is_plan: bool = False
     resources: tuple[str, ...]
     targets: tuple[str, ...]
     traffic: str

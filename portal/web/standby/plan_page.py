@@ -229,6 +229,7 @@ def _description(start: Frame, read: PlanFacts) -> RequestDescription:
     return replace(
         describe_request(read.plan.request, read.request, start.now),
         heading="What is prepared",
+        is_plan=True,
         who_label="Providers asked to hold it",
         who="\n".join(one.name for one in read.request.mitigations),
         by_label="Prepared by",

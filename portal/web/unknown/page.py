@@ -53,7 +53,7 @@ class UnknownSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawPage(FramedPage):
+class UnknownWithdrawalPage(FramedPage):
     """The question before one of them is withdrawn, for browsers without scripts."""
 
     template: ClassVar = "unknown/withdraw.html"
@@ -75,9 +75,11 @@ def found(frame: Frame) -> UnknownSection:
     )
 
 
-def withdraw_page(start: Frame, row: UnknownMitigation) -> WithdrawPage:
+def withdraw_page(start: Frame, row: UnknownMitigation) -> UnknownWithdrawalPage:
     why_not = _why_not(start.organization, [row], start.now).get(row)
-    return WithdrawPage(frame=start, here="now", one=_shown(row, facts_of(row, why_not), start.now))
+    return UnknownWithdrawalPage(
+        frame=start, here="now", one=_shown(row, facts_of(row, why_not), start.now)
+    )
 
 
 def _shown(row: UnknownMitigation, unknown: wording.UnknownFacts, now: datetime) -> Shown:
