@@ -3,21 +3,33 @@
     scope = JSONValueField(Scope)
 
 The attribute is a `Scope`; the column holds what cattrs makes of it. A type may be a frozen
-dataclass, an enumeration, an IP network, a date and time, and a tuple or an optional of these.
+dataclass, an enumeration, an IP network, a UUID, a date and time, and a tuple or an optional of
+these.
+
+JSON of another type does not stop a row from loading: reading the attribute raises
+UnreadableValueError, which names the row and the column. Who does not need the value is not
+disturbed, and the log says what to repair.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, overload
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_origin, overload
+from uuid import UUID
 
+from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.errors import StructureHandlerNotFoundError
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from cattrs.preconf.json import make_converter
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import BaseExpression, Expression
 from django.db.models.fields.json import KeyTransform
+from django.db.models.query_utils import DeferredAttribute
 
 from portal.core.targets import IPNetwork
 
@@ -34,15 +46,84 @@ else:
 
 
 _converter: Final = make_converter(detailed_validation=False)
-_converter.register_structure_hook(IPNetwork, lambda text, _: ipaddress.ip_network(text))
-for _network in (ipaddress.IPv4Network, ipaddress.IPv6Network):
-    _converter.register_unstructure_hook(_network, str)
+
+
+def _exactly(value: Any, wanted: type[ValueT]) -> ValueT:
+    """By itself cattrs converts: the number 3 to the text "3", a text to a tuple of letters."""
+    if type(value) is not wanted:
+        raise TypeError(f"{value!r} is no {wanted.__name__}")
+    return value
+
+
+def _plain(value: Any, wanted: Any) -> Any:
+    return wanted(value) if issubclass(wanted, Enum) else _exactly(value, wanted)
+
+
+def _is_tuple(wanted: Any) -> bool:
+    return get_origin(wanted) is tuple
+
+
+def _tuple_of_list(wanted: Any) -> Callable[[Any, Any], Any]:
+    read = homogenous_tuple_structure_factory(wanted, _converter)
+    return lambda value, _: read(_exactly(value, list), wanted)
+
+
+def _dataclass_of_dict(wanted: Any) -> Callable[[Any, Any], Any]:
+    read = make_dict_structure_fn(wanted, _converter)
+    return lambda value, _: read(_exactly(value, dict), wanted)
+
+
+for _type in (str, int, bool):
+    _converter.register_structure_hook(_type, _plain)
+_converter.register_structure_hook_factory(_is_tuple, _tuple_of_list)
+_converter.register_structure_hook_factory(is_dataclass, _dataclass_of_dict)
+_converter.register_structure_hook(UUID, lambda text, _: UUID(_exactly(text, str)))
+_converter.register_structure_hook(
+    IPNetwork, lambda text, _: ipaddress.ip_network(_exactly(text, str))
+)
+for _text in (UUID, ipaddress.IPv4Network, ipaddress.IPv6Network):
+    _converter.register_unstructure_hook(_text, str)
+
+
+def sparse(*, always: tuple[str, ...] = ()) -> Callable[[type[ValueT]], type[ValueT]]:
+    """Class decorator: its JSON leaves out fields that have their default, except `always`."""
+
+    def register(cls: type[ValueT]) -> type[ValueT]:
+        options: dict[str, Any] = {name: override(omit_if_default=False) for name in always}
+        write = make_dict_unstructure_fn(cls, _converter, _cattrs_omit_if_default=True, **options)
+        _converter.register_unstructure_hook(cls, write)
+        return cls
+
+    return register
 
 
 class UnreadableValueError(ValueError):
     """JSON that does not match the column's type: another release, or a person with a shell, wrote
     it.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """What a row holds in place of a value that its JSON does not give."""
+
+    reason: str
+
+
+class _Attribute(DeferredAttribute):
+    """The attribute of a column: its value, or the error that there is none."""
+
+    field: JSONValueField[Any]
+
+    def __get__(self, instance: models.Model | None, cls: Any = None) -> Any:
+        value = super().__get__(instance, cls)
+        if instance is not None and isinstance(value, _Unreadable):
+            column = f"{instance._meta.label} {instance.pk}, {self.field.column}"
+            raise UnreadableValueError(f"{column}: {value.reason}")
+        return value
+
+    def __set__(self, instance: models.Model, value: Any) -> None:
+        instance.__dict__[self.field.attname] = value
 
 
 def read_json(data: Any, value_type: type[ValueT]) -> ValueT:
@@ -68,9 +149,13 @@ def write_json(value: Any) -> Any:
 class JSONValueField(_Column[StoredT], Generic[StoredT]):
     """A `JSONField` whose attribute has a Python type.
 
+    Outside of rows, as in `values_list`, JSON of another type is an object without a use.
+
     Migrations see a `JSONField`: a change of the type changes what the rows mean, so it needs a
     data migration instead of a schema migration.
     """
+
+    descriptor_class = _Attribute
 
     @overload
     def __init__(
@@ -90,20 +175,27 @@ class JSONValueField(_Column[StoredT], Generic[StoredT]):
 
     def deconstruct(self) -> Any:
         name, _path, arguments, options = super().deconstruct()
+        if options.get("default") is tuple:
+            options["default"] = list  # the same JSON
         return name, "django.db.models.JSONField", arguments, options
 
     def clone(self) -> Any:
         """A copy, for the state of migrations."""
-        _name, _path, arguments, options = self.deconstruct()
+        _name, _path, arguments, options = super().deconstruct()
         return type(self)(self.value_type, *arguments, **options)
 
     def from_db_value(
         self, value: str | None, expression: Expression, connection: BaseDatabaseWrapper
     ) -> Any:
+        if value is None:
+            return None
         data = super().from_db_value(value, expression, connection)
-        if data is None or isinstance(expression, KeyTransform):
+        if isinstance(expression, KeyTransform) or (data is None and self.null):
             return data
-        return read_json(data, self.value_type)
+        try:
+            return read_json(data, self.value_type)
+        except UnreadableValueError as error:
+            return _Unreadable(str(error))
 
     def to_python(self, value: Any) -> Any:
         """Read the JSON of forms and fixtures."""
