@@ -9,12 +9,14 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from portal.accounts.actors import ActorKind
+from portal.core.json_value import write_json
 from portal.mitigations.models import (
     Cause,
     EndedBy,
     FilteringEndedBy,
     Mitigation,
     MitigationRequest,
+    ProviderConflict,
     RequestKind,
     Strategy,
     WithdrawnCause,
@@ -132,8 +134,14 @@ class ConflictShown(serializers.Serializer[Any]):
     prefixes = serializers.ListField(child=serializers.CharField(), required=False)
     accept_lists = serializers.ListField(child=serializers.CharField(), required=False)
 
-    def get_reason(self, conflict: dict[str, Any]) -> str:
+    def get_reason(self, conflict: ProviderConflict) -> str:
         return conflict_sentence(conflict)
+
+    def to_representation(self, instance: ProviderConflict) -> dict[str, Any]:
+        """Without the fields that the provider did not give."""
+        given = {"reason", *write_json(instance)}
+        shown = super().to_representation(instance)
+        return {name: value for name, value in shown.items() if name in given}
 
 
 class FilteringEndShown(serializers.Serializer[Any]):

@@ -247,8 +247,7 @@ def ended_by(request: MitigationRequest, mitigations: Sequence[Mitigation]) -> E
     replaced = [mitigation for mitigation in mitigations if mitigation.is_replaced]
     if replaced:
         lost = any(
-            mitigation.replaced_by is None or mitigation.replaced_by["lost"]
-            for mitigation in replaced
+            mitigation.replaced_by is None or mitigation.replaced_by.lost for mitigation in replaced
         )
         return EndedBy.NEWER_REQUEST if lost else EndedBy.WIDER_REQUEST
     unasked = [

@@ -8,11 +8,11 @@ then unknown, and the rows keep the last report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from portal.mitigations.models import FilteringEnd, FilteringEndedBy, Mitigation
+from portal.mitigations.models import FilteringEnd, FilteringEndedBy, Mitigation, ProviderConflict
 from portal.mitigations.replacement import replacement
 from portal.mitigations.states import ACTIVE, Status, Trigger
 
@@ -32,7 +32,7 @@ def filtering_end(
     status: Status,
     *,
     now: datetime,
-    conflict: Mapping[str, Any] | None,
+    conflict: ProviderConflict | None,
     newer: Callable[[], Sequence[Mitigation]],
 ) -> FilteringEnd | None:
     """How the filtering for a plan ends by this change to `status`; None if it does not, or if a
@@ -51,18 +51,17 @@ def filtering_end(
     by, replaced_by = _BY[trigger], None
     if others := newer():
         by, replaced_by = FilteringEndedBy.NEWER_REQUEST, replacement(mitigation, others)
-        if not replaced_by["lost"]:
+        if not replaced_by.lost:
             return None
-    reported_at = mitigation.reported_at
-    return {
-        "at": now.isoformat(),
-        "reported_at": reported_at.isoformat() if reported_at else None,
-        "by": by.value,
-        "has_filtered": mitigation.status != Status.IN_PROGRESS
+    return FilteringEnd(
+        at=now,
+        reported_at=mitigation.reported_at,
+        by=by,
+        has_filtered=mitigation.status != Status.IN_PROGRESS
         or mitigation.mitigating_at is not None,
-        "conflict": dict(conflict) if conflict else None,
-        "replaced_by": replaced_by,
-    }
+        conflict=conflict,
+        replaced_by=replaced_by,
+    )
 
 
 def filtering_ended_at(mitigations: Sequence[Mitigation]) -> datetime | None:
@@ -71,8 +70,7 @@ def filtering_ended_at(mitigations: Sequence[Mitigation]) -> datetime | None:
     """
     if is_acted_on(mitigations):
         return None
-    ends: list[FilteringEnd] = [one.filtering_end for one in mitigations if one.filtering_end]
-    return max((datetime.fromisoformat(end["at"]) for end in ends), default=None)
+    return max((one.filtering_end.at for one in mitigations if one.filtering_end), default=None)
 
 
 def is_acted_on(mitigations: Sequence[Mitigation]) -> bool:

@@ -198,26 +198,26 @@ def replacement(old: Mitigation, newer: Sequence[Mitigation]) -> ReplacedBy:
     own = coverage_of(old)
     others = [(one, coverage_of(one)) for one in newer]
     lost = losses(own, [coverage for _, coverage in others])
-    return {
-        "by": [_newer(one, coverage, own) for one, coverage in others],
-        "lost": [loss.target for loss in lost],
-        "loses": [str(loss) for loss in lost],
-    }
+    return ReplacedBy(
+        by=tuple(_newer(one, coverage, own) for one, coverage in others),
+        lost=tuple(loss.target for loss in lost),
+        loses=tuple(map(str, lost)),
+    )
 
 
 def _newer(one: Mitigation, coverage: Coverage, own: Coverage) -> Newer:
     is_narrower = not coverage.traffic.covers(own.traffic)
-    return {
-        "request": str(one.request_id),
-        "name": one.request.name,
-        "targets": [
+    return Newer(
+        request=one.request_id,
+        name=one.request.name,
+        targets=(
             *(
                 str(network)
                 for network in coverage.networks
                 if any(overlap(network, mine) for mine in own.networks)
             ),
             *sorted(coverage.names & own.names),
-        ],
-        "ports": one.request.ports if is_narrower else [],
-        "protocols": one.request.protocols if is_narrower else [],
-    }
+        ),
+        ports=tuple(one.request.ports) if is_narrower else (),
+        protocols=tuple(one.request.protocols) if is_narrower else (),
+    )

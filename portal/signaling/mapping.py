@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from dots_client import (
     ConflictInformation,
@@ -15,7 +15,7 @@ from dots_client import (
     Targets,
 )
 from portal.inventory.reported_mitigation import ReportedMitigation
-from portal.mitigations.models import Mitigation
+from portal.mitigations.models import Mitigation, ProviderConflict
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import BY_DOTS_STATUS, Trigger
 from portal.mitigations.validation import wire_scope
@@ -58,7 +58,7 @@ def provider_report(report: MitigationReport) -> ProviderReport:
         pkts_dropped=report.pkts_dropped,
         bps_dropped=report.bps_dropped,
         pps_dropped=report.pps_dropped,
-        conflict=None if report.conflict is None else conflict_fields(report.conflict),
+        conflict=None if report.conflict is None else conflict_of(report.conflict),
     )
 
 
@@ -109,22 +109,17 @@ def _instant(epoch_s: int) -> datetime | None:
         return None
 
 
-def conflict_fields(conflict: ConflictInformation) -> dict[str, Any]:
-    """The conflict as it is saved: `cause` is a number of RFC 9132 section 4.4.1.3, RFC 9066 or RFC
-    9244.
-    """
-    fields: dict[str, Any] = {"cause": None if conflict.cause is None else int(conflict.cause)}
-    if conflict.status is not None:
-        fields["status"] = _status_word(conflict.status)
-    if conflict.retry_timer_s is not None:
-        fields["retry_after"] = conflict.retry_timer_s
-    if conflict.mid is not None:
-        fields["mid"] = conflict.mid
-    if conflict.targets is not None and conflict.targets.target_prefix:
-        fields["prefixes"] = list(conflict.targets.target_prefix[:MAX_NAMED])
-    if conflict.acl_list:
-        fields["accept_lists"] = [entry.acl_name for entry in conflict.acl_list[:MAX_NAMED]]
-    return fields
+def conflict_of(conflict: ConflictInformation) -> ProviderConflict:
+    """The conflict as it is saved."""
+    prefixes = conflict.targets.target_prefix if conflict.targets is not None else ()
+    return ProviderConflict(
+        cause=None if conflict.cause is None else int(conflict.cause),
+        status=None if conflict.status is None else _status_word(conflict.status),
+        retry_after=conflict.retry_timer_s,
+        mid=conflict.mid,
+        prefixes=tuple(prefixes[:MAX_NAMED]),
+        accept_lists=tuple(entry.acl_name for entry in conflict.acl_list[:MAX_NAMED]),
+    )
 
 
 def _status_word(status: ConflictStatus | int) -> str:

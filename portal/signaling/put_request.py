@@ -28,7 +28,7 @@ from portal.mitigations.states import CONFIRMED
 from portal.signaling import database_clock, mids_in_use
 from portal.signaling.connection_settings import replace_cuid
 from portal.signaling.fenced_store import FencedStore
-from portal.signaling.mapping import conflict_fields, scope_of
+from portal.signaling.mapping import conflict_of, scope_of
 from portal.signaling.next_action import Action, lifetime_to_ask
 from portal.signaling.retry_after import (
     NOT_FOLLOWED_RETRY_S,
@@ -123,7 +123,7 @@ class PutRequest:
             services.record_confirmed,
             mitigation_id=row.pk,
             lifetime_s=report.lifetime,
-            conflict=None if report.conflict is None else conflict_fields(report.conflict),
+            conflict=None if report.conflict is None else conflict_of(report.conflict),
             asked_at=max(asked_at, row.refresh_asked_at or asked_at),
             extended_at=row.refresh_asked_at,
             now=database_clock.now(),
@@ -180,7 +180,7 @@ class PutRequest:
 
     async def _conflicted(self, client: Client, row: Mitigation, error: Conflicted) -> bool:
         conflict, now = error.conflict, database_clock.now()
-        fields = conflict_fields(conflict)
+        fields = conflict_of(conflict)
         if conflict.cause == ConflictCause.CUID_COLLISION and await self._store.write(
             replace_cuid, self._store.subscription_id, collided=client.cuid
         ):

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from dots_client import Client, ConflictCause, DotsError, MitigationReport, Refused, SessionClosed
 from portal.mitigations import queries, services
-from portal.mitigations.models import Mitigation
+from portal.mitigations.models import Mitigation, ProviderConflict
 from portal.signaling import database_clock
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.mapping import provider_report
@@ -142,6 +142,6 @@ def _forgotten(mitigation_id: UUID) -> None:
         return
     services.record_superseded(
         mitigation_id=mitigation_id,
-        conflict={"cause": int(ConflictCause.OVERLAPPING_TARGETS), "mid": newer[-1].mid},
+        conflict=ProviderConflict(cause=int(ConflictCause.OVERLAPPING_TARGETS), mid=newer[-1].mid),
         now=now,
     )

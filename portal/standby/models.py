@@ -12,7 +12,8 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
-from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.core.json_value import JSONValueField
+from portal.mitigations.models import Mitigation, MitigationRequest, ProviderConflict
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 
@@ -155,7 +156,7 @@ class DrillCheck(models.Model):
     """For `refused`: copied from the mitigation, where a later answer overwrites it."""
     refusal_reason = models.TextField(blank=True, default="", db_default="")
     """The provider's own text."""
-    conflict = models.JSONField(null=True)
+    conflict = JSONValueField(ProviderConflict, null=True)
     reason_text = models.CharField(
         max_length=300, blank=True, default="", db_default="", db_column="reason"
     )

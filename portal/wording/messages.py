@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from portal.core.formatting import bit_rate, packet_rate, plural
+from portal.mitigations.models import ProviderConflict
 from portal.wire.models import Direction, Topic
 from portal.wording.refusals import refusal_sentence
 
@@ -235,7 +236,7 @@ def _refusal(said: Said) -> str:
         said.provider,
         code=said.code,
         reason="" if words else _quoted(reason),
-        conflict={"reason": words} if words else None,
+        conflict=ProviderConflict(reason=words) if words else None,
     )
     return f"{said.provider} refuses (code {said.code}): {_lowered(sentence, said.provider)}"
 

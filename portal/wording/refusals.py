@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from portal.core.formatting import listed
+from portal.mitigations.models import ProviderConflict
 from portal.mitigations.states import LOOP, NOT_SENDABLE
 from portal.wording.facts import MitigationFacts
 
@@ -50,21 +51,21 @@ def unknown_report(mitigation: MitigationFacts) -> str:
     )
 
 
-def conflict_sentence(conflict: Mapping[str, Any]) -> str:
+def conflict_sentence(conflict: ProviderConflict) -> str:
     """What a request conflicts with.
 
     An earlier release saved the sentence, which is used if there is no cause.
     """
-    cause = conflict.get("cause")
-    if cause == OVERLAPPING_TARGETS and "mid" in conflict:
+    cause = conflict.cause
+    if cause == OVERLAPPING_TARGETS and conflict.mid is not None:
         return "You already have a newer request for these addresses."
     if cause is None:
-        return str(conflict.get("reason") or "It conflicts with another request.")
+        return conflict.reason or "It conflicts with another request."
     return _CONFLICTS.get(cause, f"It gave conflict cause {cause}, which the portal does not know.")
 
 
 def refusal_sentence(
-    provider: str, *, code: str, reason: str = "", conflict: Mapping[str, Any] | None = None
+    provider: str, *, code: str, reason: str = "", conflict: ProviderConflict | None = None
 ) -> str:
     """The reason as a whole sentence; the provider's own text is quoted."""
     if code == NOT_SENDABLE:

@@ -25,18 +25,18 @@ def taken_over(replaced_by: ReplacedBy | None) -> TakenOver:
     if replaced_by is None:
         return UNKNOWN
     return TakenOver(
-        names=tuple(dict.fromkeys(one["name"] for one in replaced_by["by"])),
-        covers=tuple(dict.fromkeys(_covers(one) for one in replaced_by["by"])),
-        lost=tuple(replaced_by["lost"]),
+        names=tuple(dict.fromkeys(one.name for one in replaced_by.by)),
+        covers=tuple(dict.fromkeys(_covers(one) for one in replaced_by.by)),
+        lost=replaced_by.lost,
     )
 
 
 def _covers(newer: Newer) -> str:
-    targets = _few(newer["targets"])
-    if not (newer["ports"] or newer["protocols"]):
+    targets = _few(newer.targets)
+    if not (newer.ports or newer.protocols):
         return targets
-    ports = [{"lower": port["lower"], "upper": port["upper"]} for port in newer["ports"]]
-    return f"{traffic_part(ports, newer['protocols'])} of {targets}"
+    ports = [{"lower": port["lower"], "upper": port["upper"]} for port in newer.ports]
+    return f"{traffic_part(ports, newer.protocols)} of {targets}"
 
 
 def is_less(mitigations: Iterable[MitigationFacts]) -> bool:

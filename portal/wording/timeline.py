@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Final
 
 from portal.core.formatting import dated, duration, lifetime, listed, plural, when_dated
+from portal.core.json_value import read_json
 from portal.events.models import EventType
-from portal.mitigations.models import RequestKind
+from portal.mitigations.models import ProviderConflict, RequestKind
 from portal.mitigations.states import LOOP, NOT_SENDABLE
 from portal.wording.badges import (
     BADGES,
@@ -90,9 +91,10 @@ def stop_words(event: EventFacts) -> str:
 
 def _refused(event: EventFacts) -> Entry:
     code, reason = str(event.data.get("code", "")), str(event.data.get("reason", ""))
-    conflict = event.data.get("conflict")
+    known = event.data.get("conflict")
+    conflict = None if known is None else read_json(known, ProviderConflict)
     if event.data.get("is_conflict"):
-        conflict = {"reason": reason}  # of an earlier release
+        conflict = ProviderConflict(reason=reason)  # of an earlier release
     words = refusal_sentence(event.provider, code=code, reason=reason, conflict=conflict)
     what, badge = f"{event.provider} refused.", BADGES[DisplayStatus.REFUSED]
     if code == LOOP:

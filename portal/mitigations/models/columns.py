@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
 
 from django.db import models
+
+from portal.core.json_value import sparse
 
 
 class Targets(TypedDict):
@@ -74,27 +79,48 @@ BY_ITSELF = (EndedBy.LIFETIME, EndedBy.NEWER_REQUEST, EndedBy.PROVIDER)
 """Ends that no person asked for and that a person has to acknowledge."""
 
 
-class Newer(TypedDict):
-    """JSON of one request that replaced a mitigation, limited to where the two overlap."""
+@sparse(always=("cause",))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderConflict:
+    """What a provider says that a mitigation conflicts with (RFC 9132 section 4.4.1.3)."""
 
-    request: str
-    """its id"""
+    cause: int | None = None
+    """conflict-cause, a number of RFC 9132, RFC 9066 or RFC 9244; None: it gave none"""
+    status: str | None = None
+    """conflict-status"""
+    retry_after: int | None = None
+    """seconds"""
+    mid: int | None = None
+    """the mitigation that it conflicts with"""
+    prefixes: tuple[str, ...] = ()
+    """each as the provider wrote it"""
+    accept_lists: tuple[str, ...] = ()
+    reason: str = ""
+    """the sentence that an earlier release saved in place of the cause"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newer:
+    """One request that replaced a mitigation, limited to where the two overlap."""
+
+    request: UUID
     name: str
-    targets: list[str]
+    targets: tuple[str, ...]
     """the overlapping targets that it protects at this provider"""
-    ports: list[Port]
-    protocols: list[int]
+    ports: tuple[Port, ...]
+    protocols: tuple[int, ...]
     """the traffic it is limited to; both empty: all traffic the older one protected"""
 
 
-class ReplacedBy(TypedDict):
-    """JSON of the requests that replaced a mitigation, as they were at that moment."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacedBy:
+    """The requests that replaced a mitigation, as they were at that moment."""
 
-    by: list[Newer]
+    by: tuple[Newer, ...]
     """empty: the provider named a newer request that the portal does not know"""
-    lost: list[str]
+    lost: tuple[str, ...]
     """the targets that lost all or part of their protection; empty: none did"""
-    loses: list[str]
+    loses: tuple[str, ...]
     """the same in the API's words, with the part of each that is still protected"""
 
 
@@ -115,18 +141,18 @@ class FilteringEndedBy(models.TextChoices):
     """It took a newer request for help now instead, which protects less."""
 
 
-class FilteringEnd(TypedDict):
-    """JSON of how a provider stopped filtering for a plan it had activated by itself."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilteringEnd:
+    """How a provider stopped filtering for a plan it had activated by itself."""
 
-    at: str
-    """when the portal heard of it, ISO 8601"""
-    reported_at: str | None
+    at: datetime
+    """when the portal heard of it"""
+    reported_at: datetime | None
     """when the provider last reported that it acted"""
-    by: str
-    """a `FilteringEndedBy`"""
+    by: FilteringEndedBy
     has_filtered: bool
     """False: it was still setting up"""
-    conflict: dict[str, Any] | None
+    conflict: ProviderConflict | None
     """the reason that the provider gave"""
     replaced_by: ReplacedBy | None
     """of `newer_request`: what it protects instead"""

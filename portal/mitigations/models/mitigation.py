@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import models
 
+from portal.core.json_value import JSONValueField
 from portal.core.targets import IPNetwork
 from portal.mitigations.causes import FALLBACK, Cause, WithdrawnCause
+from portal.mitigations.models.columns import FilteringEnd, ProviderConflict, ReplacedBy
 from portal.mitigations.models.request import MitigationRequest
 from portal.mitigations.release import MAX_RELEASE_TRIES, is_held_after_withdrawal
 from portal.mitigations.states import (
@@ -153,15 +155,15 @@ class Mitigation(models.Model):
     refusal_code = models.CharField(max_length=16, blank=True)
     """A response code such as 4.03, or the portal's own: see `states.NOT_SENDABLE`."""
     refusal_reason = models.TextField(blank=True)
-    conflict = models.JSONField(null=True)
+    conflict = JSONValueField(ProviderConflict, null=True)
     unsaved_at = models.DateTimeField(null=True)
     """When the provider gave an answer that the portal could not save; null once it saved a later
     answer.
     """
-    replaced_by = models.JSONField(null=True)
-    """`ReplacedBy`: the newer requests that the provider holds instead."""
-    filtering_end = models.JSONField(null=True)
-    """`FilteringEnd` of a plan; null while the provider acts, and where a person had it stop."""
+    replaced_by = JSONValueField(ReplacedBy, null=True)
+    """The newer requests that the provider holds instead."""
+    filtering_end = JSONValueField(FilteringEnd, null=True)
+    """Of a plan; null while the provider acts, and where a person had it stop."""
     mitigation_start = models.DateTimeField(null=True)
     bytes_dropped = models.PositiveBigIntegerField(null=True)
     pkts_dropped = models.PositiveBigIntegerField(null=True)
@@ -270,7 +272,9 @@ class Mitigation(models.Model):
         """
         if self.retry_at is None or self.is_not_sendable or self.unsaved_at is not None:
             return False
-        return self.status == Status.PENDING or "retry_after" in (self.conflict or {})
+        return self.status == Status.PENDING or (
+            self.conflict is not None and self.conflict.retry_after is not None
+        )
 
     @property
     def is_still_held(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -10,10 +10,11 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Case, F, Value, When
 
+from portal.core.json_value import write_json
 from portal.events.models import EventType
 from portal.events.queries import of_mitigation
 from portal.mitigations import queries
-from portal.mitigations.models import Mitigation, Wanted
+from portal.mitigations.models import Mitigation, ProviderConflict, Wanted
 from portal.mitigations.release import MAX_RELEASE_TRIES
 from portal.mitigations.replacement import replacement
 from portal.mitigations.services.advance import advance, settle
@@ -73,7 +74,7 @@ def record_confirmed(
     now: datetime,
     asked_at: datetime,
     extended_at: datetime | None = None,
-    conflict: Mapping[str, Any] | None = None,
+    conflict: ProviderConflict | None = None,
 ) -> Mitigation | None:
     """2.01 or 2.04: the provider holds it for `lifetime_s` from now.
 
@@ -131,7 +132,7 @@ def record_refused(
     reason: str,
     now: datetime,
     extended_at: datetime | None = None,
-    conflict: Mapping[str, Any] | None = None,
+    conflict: ProviderConflict | None = None,
     retry_after_s: int | None = None,
 ) -> Mitigation | None:
     """A definite 4.xx. `retry_after_s`: the provider's own time before it may be asked again
@@ -169,9 +170,9 @@ def record_refused(
     return mitigation
 
 
-def _in_event(conflict: Mapping[str, Any]) -> dict[str, Any]:
-    """The refusal's fields in the event."""
-    return {name: conflict[name] for name in ("cause", "mid") if name in conflict}
+def _in_event(conflict: ProviderConflict) -> object:
+    """The refusal's fields in the event, as JSON."""
+    return write_json(ProviderConflict(cause=conflict.cause, mid=conflict.mid))
 
 
 def record_unavailable(
@@ -223,7 +224,7 @@ def record_forgotten(*, mitigation_id: UUID, now: datetime) -> Mitigation | None
 
 @transaction.atomic(savepoint=False)
 def record_superseded(
-    *, mitigation_id: UUID, conflict: Mapping[str, Any], now: datetime
+    *, mitigation_id: UUID, conflict: ProviderConflict, now: datetime
 ) -> Mitigation | None:
     """The provider replaced it with a newer request of ours that shares a target.
 
@@ -246,8 +247,8 @@ def record_superseded(
         },
         event_data={
             "why": "superseded",
-            "by": [one["request"] for one in replaced_by["by"]],
-            "is_less": bool(replaced_by["lost"]),
+            "by": [str(one.request) for one in replaced_by.by],
+            "is_less": bool(replaced_by.lost),
         },
     )
     apply(mitigation, transition, now=now)
@@ -255,12 +256,12 @@ def record_superseded(
     return mitigation
 
 
-def _named(mitigation: Mitigation, conflict: Mapping[str, Any]) -> Iterable[Mitigation]:
+def _named(mitigation: Mitigation, conflict: ProviderConflict) -> Iterable[Mitigation]:
     """The mitigation that the provider says it holds instead, even if it is being withdrawn
     by now.
     """
-    mid = conflict.get("mid")
-    if not isinstance(mid, int) or mid <= mitigation.mid:
+    mid = conflict.mid
+    if mid is None or mid <= mitigation.mid:
         return ()
     named = Mitigation.objects.filter(subscription_id=mitigation.subscription_id, mid=mid)
     return named.select_related("request")

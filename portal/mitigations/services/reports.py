@@ -4,7 +4,7 @@ poll.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,7 +14,13 @@ from django.db import transaction
 
 from portal.events.log import append_event
 from portal.events.models import EventType
-from portal.mitigations.models import MAX_COUNTER, REPORTS_MISSING_AFTER, Mitigation, Wanted
+from portal.mitigations.models import (
+    MAX_COUNTER,
+    REPORTS_MISSING_AFTER,
+    Mitigation,
+    ProviderConflict,
+    Wanted,
+)
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.locks import lock_mitigation
 from portal.mitigations.services.transitions import Transition, apply
@@ -55,7 +61,7 @@ class ProviderReport:
     bps_dropped: int | None = None
     "BYTES per second"
     pps_dropped: int | None = None
-    conflict: Mapping[str, Any] | None = None
+    conflict: ProviderConflict | None = None
 
     @property
     def counters(self) -> dict[str, int]:
@@ -84,9 +90,8 @@ def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime)
         columns["mitigation_start"] = report.mitigation_start
     if report.conflict is not None:
         columns["conflict"] = report.conflict
-        if "retry_after" in report.conflict:
-            wait = timedelta(seconds=report.conflict["retry_after"])
-            columns["retry_at"] = now + wait
+        if report.conflict.retry_after is not None:
+            columns["retry_at"] = now + timedelta(seconds=report.conflict.retry_after)
     if _goes_on_after_all(mitigation, report, now):
         # A late copy of the request arrived after the DELETE and started it again: repeat the
         # withdrawal.

@@ -136,10 +136,10 @@ def _filtering_ended(
 def newer_of(request: MitigationRequest) -> dict[str, str]:
     """Ids and names of the requests that replaced it."""
     return {
-        newer["request"]: newer["name"]
+        str(newer.request): newer.name
         for mitigation in request.mitigations.all()
         if mitigation.is_replaced and mitigation.replaced_by
-        for newer in mitigation.replaced_by["by"]
+        for newer in mitigation.replaced_by.by
     }
 
 

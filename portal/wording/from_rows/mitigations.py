@@ -20,8 +20,6 @@ from portal.mitigations.failover import (
 )
 from portal.mitigations.models import (
     Cause,
-    FilteringEnd,
-    FilteringEndedBy,
     Mitigation,
     MitigationRequest,
     Strategy,
@@ -168,21 +166,20 @@ def _refusal(mitigation: Mitigation) -> str:
 
 
 def _filtering_end(mitigation: Mitigation) -> wording.FilteringEndFacts | None:
-    end: FilteringEnd | None = mitigation.filtering_end
+    end = mitigation.filtering_end
     if end is None:
         return None
-    reported_at = end["reported_at"]
     return wording.FilteringEndFacts(
-        at=datetime.fromisoformat(end["at"]),
-        by=FilteringEndedBy(end["by"]),
-        reported_at=datetime.fromisoformat(reported_at) if reported_at else None,
-        has_filtered=end["has_filtered"],
+        at=end.at,
+        by=end.by,
+        reported_at=end.reported_at,
+        has_filtered=end.has_filtered,
         reason=wording.refusal_sentence(
-            mitigation.subscription.provider.short_name, code="", conflict=end["conflict"]
+            mitigation.subscription.provider.short_name, code="", conflict=end.conflict
         )
-        if end["conflict"]
+        if end.conflict
         else "",
-        taken_over=taken_over(end["replaced_by"]) if end["replaced_by"] else None,
+        taken_over=taken_over(end.replaced_by) if end.replaced_by else None,
     )
 
 

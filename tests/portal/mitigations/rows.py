@@ -7,7 +7,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from portal.mitigations import services
-from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.models import Mitigation, MitigationRequest, ProviderConflict
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
 
@@ -46,7 +46,7 @@ def report(mitigation: Mitigation, trigger: Trigger, now: datetime = NOW) -> Non
 
 
 def refuse(mitigation: Mitigation, *, retry_after_s: int | None = None) -> None:
-    conflict = None if retry_after_s is None else {"retry_after": retry_after_s}
+    conflict = None if retry_after_s is None else ProviderConflict(retry_after=retry_after_s)
     services.record_refused(
         mitigation_id=mitigation.pk,
         code="4.09",

@@ -13,7 +13,14 @@ from portal.core.errors import Conflict, Invalid
 from portal.events.models import Event
 from portal.mitigations import queries, services
 from portal.mitigations.consent import Consent
-from portal.mitigations.models import MitigationRequest, RequestKind, Strategy
+from portal.mitigations.models import (
+    MitigationRequest,
+    Newer,
+    ProviderConflict,
+    ReplacedBy,
+    RequestKind,
+    Strategy,
+)
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization
@@ -24,7 +31,6 @@ from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import NOW, confirm, mitigations_of, report
 
 WIDE, PART = "203.0.113.0/27", "203.0.113.7/32"
-SUPERSEDED = {"reason": "newer"}
 
 
 @pytest.fixture
@@ -44,13 +50,17 @@ def again(request: MitigationRequest) -> MitigationRequest:
 
 def superseded(request: MitigationRequest, **conflict: Any) -> None:
     services.record_superseded(
-        mitigation_id=mitigations_of(request)[0].pk, conflict={**SUPERSEDED, **conflict}, now=NOW
+        mitigation_id=mitigations_of(request)[0].pk,
+        conflict=ProviderConflict(reason="newer", **conflict),
+        now=NOW,
     )
 
 
-def taken(request: MitigationRequest) -> Any:
+def taken(request: MitigationRequest) -> ReplacedBy:
     """The record of how its mitigation ended."""
-    return mitigations_of(request)[0].replaced_by
+    kept = mitigations_of(request)[0].replaced_by
+    assert kept is not None
+    return kept
 
 
 def waiting(organization: Organization) -> list[MitigationRequest]:
@@ -69,19 +79,11 @@ def test_a_request_that_lost_protection_to_a_newer_one_waits_for_a_person(
     ended = again(wide)
     [mitigation] = mitigations_of(ended)
     assert (ended.status, ended.ended_by) == ("terminated", "newer_request")
-    assert mitigation.replaced_by == {
-        "by": [
-            {
-                "request": str(part.pk),
-                "name": PART,
-                "targets": [PART],
-                "ports": [],
-                "protocols": [],
-            }
-        ],
-        "lost": [WIDE],
-        "loses": [f"{WIDE} except {PART}"],
-    }
+    assert mitigation.replaced_by == ReplacedBy(
+        by=(Newer(request=part.pk, name=PART, targets=(PART,), ports=(), protocols=()),),
+        lost=(WIDE,),
+        loses=(f"{WIDE} except {PART}",),
+    )
     assert waiting(acme) == [ended]
     status = Event.objects.filter(request_id=wide.pk, type="request.status").latest("seq")
     assert status.data["ended_by"] == "newer_request"
@@ -111,7 +113,7 @@ def test_several_newer_requests_that_cover_it_together_lose_nothing(
     superseded(wide)
 
     assert again(wide).ended_by == "wider_request"
-    assert taken(wide)["lost"] == []
+    assert taken(wide).lost == ()
 
 
 def test_less_traffic_is_less_protection(ask: Submit) -> None:
@@ -123,11 +125,8 @@ def test_less_traffic_is_less_protection(ask: Submit) -> None:
 
     kept = taken(wide)
     assert again(wide).ended_by == "newer_request"
-    assert (kept["by"][0]["protocols"], kept["by"][0]["ports"]) == (
-        [6],
-        [{"lower": 443, "upper": 443}],
-    )
-    assert kept["loses"] == [f"{WIDE} except TCP, port 443"]
+    assert (kept.by[0].protocols, kept.by[0].ports) == ((6,), ({"lower": 443, "upper": 443},))
+    assert kept.loses == (f"{WIDE} except TCP, port 443",)
 
 
 def test_a_newer_request_that_is_now_ending_is_named_if_the_provider_names_it(
@@ -141,17 +140,17 @@ def test_a_newer_request_that_is_now_ending_is_named_if_the_provider_names_it(
 
     superseded(wide, mid=mitigations_of(part)[0].mid)
 
-    assert [one["request"] for one in taken(wide)["by"]] == [str(part.pk)]
+    assert [one.request for one in taken(wide).by] == [part.pk]
 
 
-@pytest.mark.parametrize("mid", [None, 0, 7, "x", 2**40])
+@pytest.mark.parametrize("mid", [None, 0, 7, 2**40])
 def test_an_unknown_newer_request_protects_nothing(ask: Submit, mid: object) -> None:
     wide = ask(WIDE)
     confirm(mitigations_of(wide)[0])
 
     superseded(wide, mid=mid)
 
-    assert taken(wide) == {"by": [], "lost": [WIDE], "loses": [WIDE]}
+    assert taken(wide) == ReplacedBy(by=(), lost=(WIDE,), loses=(WIDE,))
     assert again(wide).ended_by == "newer_request"
 
 

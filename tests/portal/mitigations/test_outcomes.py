@@ -9,7 +9,7 @@ from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.models import Mitigation, MitigationRequest, ProviderConflict, Strategy
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
 from portal.providers.models import Subscription
@@ -436,7 +436,9 @@ def test_an_end_that_was_never_confirmed_is_decided_by_the_lifetime(
 def test_a_mitigation_ends_when_a_newer_request_replaces_it(mitigation: Mitigation) -> None:
     confirm(mitigation)
 
-    services.record_superseded(mitigation_id=mitigation.pk, conflict={"reason": "newer"}, now=LATER)
+    services.record_superseded(
+        mitigation_id=mitigation.pk, conflict=ProviderConflict(reason="newer"), now=LATER
+    )
 
     mitigation = again(mitigation)
     assert (mitigation.status, mitigation.wanted, mitigation.request.status) == (

@@ -15,7 +15,7 @@ from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import queries, services
 from portal.mitigations.consent import Consent
-from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.models import Mitigation, MitigationRequest, ProviderConflict, Strategy
 from portal.mitigations.services import redundant_requests
 from portal.mitigations.states import Trigger
 from portal.organizations.models import Organization
@@ -88,7 +88,9 @@ def _replaced_where_it_was_filtered(request: MitigationRequest) -> None:
     [both] = MitigationRequest.objects.exclude(pk=request.pk)
     refuse(mitigations_of(both)[0])
     services.record_superseded(
-        mitigation_id=mitigations_of(request)[1].pk, conflict={"reason": "newer"}, now=NOW
+        mitigation_id=mitigations_of(request)[1].pk,
+        conflict=ProviderConflict(reason="newer"),
+        now=NOW,
     )
 
 

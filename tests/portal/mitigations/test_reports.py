@@ -18,7 +18,7 @@ from portal.accounts.models import User
 from portal.core.increment_returning import increment_returning
 from portal.events.models import Event, EventCounter
 from portal.mitigations import services
-from portal.mitigations.models import Mitigation
+from portal.mitigations.models import Mitigation, ProviderConflict
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
 from tests.portal.mitigations.conftest import Submit
@@ -106,7 +106,7 @@ def test_a_report_that_was_written_by_another_worker_first_counts_once(
         ({"bytes_dropped": 1001}, False),
         ({"bytes_dropped": None}, False),
         ({"dots_status": 4, "trigger": Trigger.CAPACITY_EXCEEDED}, False),
-        ({"conflict": {"reason": "overlap"}}, False),
+        ({"conflict": ProviderConflict(reason="overlap")}, False),
         ({"mitigation_start": NOW}, False),
     ],
 )

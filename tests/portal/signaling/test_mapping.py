@@ -12,12 +12,13 @@ from dots_client import (
     PortRange,
     Targets,
 )
-from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.core.json_value import write_json
+from portal.mitigations.models import Mitigation, MitigationRequest, ProviderConflict
 from portal.mitigations.states import KNOWN_REPORTS, Trigger
 from portal.signaling.mapping import (
     MAX_NAMED,
     TRIGGERS,
-    conflict_fields,
+    conflict_of,
     provider_report,
     scope_of,
 )
@@ -117,17 +118,16 @@ def test_a_start_outside_the_calendar_does_not_spoil_the_report() -> None:
     ],
 )
 def test_every_conflict_has_a_sentence(cause: int | None, words: str) -> None:
-    told = conflict_fields(ConflictInformation(cause=cause))
+    told = conflict_of(ConflictInformation(cause=cause))
 
-    assert told == {"cause": cause}
+    assert write_json(told) == {"cause": cause}
     assert words in conflict_sentence(told)
     assert conflict_sentence(told).endswith(".")
 
 
 def test_every_known_cause_has_its_own_sentence() -> None:
     reasons = {
-        conflict_sentence(conflict_fields(ConflictInformation(cause=cause)))
-        for cause in ConflictCause
+        conflict_sentence(conflict_of(ConflictInformation(cause=cause))) for cause in ConflictCause
     }
 
     assert len(reasons) == len(ConflictCause)
@@ -135,41 +135,39 @@ def test_every_known_cause_has_its_own_sentence() -> None:
 
 
 def test_an_unassigned_conflict_status_keeps_its_number() -> None:
-    assert conflict_fields(ConflictInformation(status=9))["status"] == "unknown-9"
+    assert conflict_of(ConflictInformation(status=9)).status == "unknown-9"
 
 
 def test_a_limited_number_of_targets_of_a_conflict_is_saved() -> None:
     many = tuple(f"203.0.113.{host}/32" for host in range(100))
     filters = tuple(AclEntry(acl_name=name) for name in many)
 
-    told = conflict_fields(
-        ConflictInformation(targets=Targets(target_prefix=many), acl_list=filters)
-    )
+    told = conflict_of(ConflictInformation(targets=Targets(target_prefix=many), acl_list=filters))
 
-    assert len(told["prefixes"]) == len(told["accept_lists"]) == MAX_NAMED
+    assert len(told.prefixes) == len(told.accept_lists) == MAX_NAMED
 
 
 @pytest.mark.rule("SC-072")
 def test_a_conflict_with_our_own_newer_request_says_so() -> None:
     conflict = ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS, mid=7)
 
-    assert conflict_fields(conflict) == {"cause": 1, "mid": 7}
+    assert write_json(conflict_of(conflict)) == {"cause": 1, "mid": 7}
     assert (
-        conflict_sentence(conflict_fields(conflict))
+        conflict_sentence(conflict_of(conflict))
         == "You already have a newer request for these addresses."
     )
 
 
 def test_a_sentence_saved_by_an_earlier_release_is_shown_only_without_a_code() -> None:
-    assert conflict_sentence({"reason": "Too many."}) == "Too many."
+    assert conflict_sentence(ProviderConflict(reason="Too many.")) == "Too many."
     assert (
-        conflict_sentence({"reason": "Too many.", "cause": 3})
+        conflict_sentence(ProviderConflict(reason="Too many.", cause=3))
         == "Another client uses the same identity."
     )
 
 
 def test_a_conflict_keeps_its_fields_for_programs() -> None:
-    words = conflict_fields(
+    told = conflict_of(
         ConflictInformation(
             cause=ConflictCause.CONFLICT_WITH_ACCEPTLIST,
             status=ConflictStatus.REQUEST_INACTIVE_OTHER_ACTIVE,
@@ -179,7 +177,7 @@ def test_a_conflict_keeps_its_fields_for_programs() -> None:
         )
     )
 
-    assert words == {
+    assert write_json(told) == {
         "cause": 2,
         "status": "request-inactive-other-active",
         "retry_after": 600,

@@ -221,8 +221,8 @@ async def test_an_answer_with_a_nul_anywhere_is_saved(
 
     shown = await row(mitigation)
     assert shown.conflict is not None
-    assert (shown.status, shown.conflict["accept_lists"]) == ("mitigating", ["a b"])
-    assert shown.conflict["cause"] == 99
+    assert (shown.status, shown.conflict.accept_lists) == ("mitigating", ("a b",))
+    assert shown.conflict.cause == 99
     kept = await read(lambda: list(WireMessage.objects.filter(direction=Direction.RECEIVED)))
     assert {one.code for one in kept} >= {"4.09", "4.00", "5.03", "5.00", "5.08", "2.01", "2.05"}
     texts = [text for one in kept for text in (one.path, one.options, one.body, one.not_read)]

@@ -24,7 +24,7 @@ from portal.events.models import Event
 from portal.mitigations import queries
 from portal.mitigations import services as mitigations
 from portal.mitigations.consent import Consent
-from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.models import Mitigation, MitigationRequest, ProviderConflict
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization
 from portal.providers.models import SessionState, Subscription
@@ -87,7 +87,7 @@ def stopped(*, holder: str = "Both providers hold the plan.", because: str = "")
 
 
 def _withdraws(mitigation: Mitigation) -> None:
-    says(mitigation, 7, conflict={"reason": "Another customer needs the capacity."})
+    says(mitigation, 7, conflict=ProviderConflict(reason="Another customer needs the capacity."))
 
 
 def _outlives(mitigation: Mitigation) -> None:

@@ -19,7 +19,7 @@ from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services
 from portal.mitigations.consent import Consent
-from portal.mitigations.models import MitigationRequest
+from portal.mitigations.models import MitigationRequest, ProviderConflict
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
@@ -81,7 +81,9 @@ def replaced(ask: AskFor) -> MitigationRequest:
     filtering(mitigations_of(wide)[0])
     filtering(mitigations_of(ask(PART))[0])
     services.record_superseded(
-        mitigation_id=mitigations_of(wide)[0].pk, conflict={"reason": "newer"}, now=timezone.now()
+        mitigation_id=mitigations_of(wide)[0].pk,
+        conflict=ProviderConflict(reason="newer"),
+        now=timezone.now(),
     )
     return wide
 
@@ -147,7 +149,9 @@ def test_a_request_covered_by_a_newer_one_is_not_on_the_now_page(
     filtering(mitigations_of(part)[0])
     ask(WIDE)
     services.record_superseded(
-        mitigation_id=mitigations_of(part)[0].pk, conflict={"reason": "newer"}, now=timezone.now()
+        mitigation_id=mitigations_of(part)[0].pk,
+        conflict=ProviderConflict(reason="newer"),
+        now=timezone.now(),
     )
 
     page = browser.get(part.get_absolute_url()).content.decode()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services
-from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.models import Mitigation, MitigationRequest, ProviderConflict, Strategy
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
 from portal.organizations.models import LateAcceptance, Organization, ProtectedResource
@@ -69,7 +69,7 @@ def test_the_page_shows_reasons_a_call_and_the_next_retry_when_all_refuse(
     first, second = mitigations_of(request)
     for one in (first, second):
         sent(one, timezone.now())
-    refuse(first, conflict={"reason": "It would block addresses on your accept list."})
+    refuse(first, conflict=ProviderConflict(reason="It would block addresses on your accept list."))
     refuse(second)
 
     page = page_of(client_of, alice, request)
@@ -89,7 +89,9 @@ def test_a_provider_with_a_retry_time_has_no_button_and_a_forged_post_is_refused
 ) -> None:
     request = ask()
     sent(mitigations_of(request)[0], timezone.now())
-    refuse(mitigations_of(request)[0], conflict={"retry_after": 1800}, retry_after_s=1800)
+    refuse(
+        mitigations_of(request)[0], conflict=ProviderConflict(retry_after=1800), retry_after_s=1800
+    )
 
     page = page_of(client_of, alice, request)
     answer = client_of(alice).post(

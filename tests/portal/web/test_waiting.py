@@ -15,7 +15,7 @@ from portal.accounts.models import User
 from portal.core.formatting import moment
 from portal.events.models import Event, EventType
 from portal.mitigations import services
-from portal.mitigations.models import MitigationRequest
+from portal.mitigations.models import MitigationRequest, ProviderConflict
 from tests.conftest import ClientOf
 from tests.portal.web.conftest import Ask, mitigations_of, sent
 
@@ -37,7 +37,7 @@ def refused_for(request: MitigationRequest, seconds: int) -> None:
             mitigation_id=mitigation.pk,
             code="4.09",
             reason="",
-            conflict={"retry_after": seconds},
+            conflict=ProviderConflict(retry_after=seconds),
             retry_after_s=seconds,
             now=timezone.now(),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -19,19 +20,19 @@ WIDE, PART = "2001:db8:10:a0::/60", "2001:db8:10:a1::/64"
 
 
 def newer(name: str = PART, targets: tuple[str, ...] = (PART,), **narrowed: Any) -> Newer:
-    return {
-        "request": "1d0c",
-        "name": name,
-        "targets": list(targets),
-        "ports": narrowed.get("ports", []),
-        "protocols": narrowed.get("protocols", []),
-    }
+    return Newer(
+        request=UUID(int=1),
+        name=name,
+        targets=targets,
+        ports=narrowed.get("ports", ()),
+        protocols=narrowed.get("protocols", ()),
+    )
 
 
 def replaced(
     by: list[Newer], lost: list[str], short: str = "Northgate", **facts: Any
 ) -> wording.MitigationFacts:
-    kept: ReplacedBy = {"by": by, "lost": lost, "loses": []}
+    kept = ReplacedBy(by=tuple(by), lost=tuple(lost), loses=())
     facts = {"mitigating_at": ago(900), **facts}
     return mitigation(
         short, Status.WITHDRAWN, is_replaced=True, taken_over=taken_over(kept), **facts

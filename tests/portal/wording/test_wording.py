@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from portal import wording
+from portal.mitigations.models import ProviderConflict
 from portal.mitigations.states import RequestStatus, Status
 from portal.wording import RequestFacts, Session
 from tests.portal.wording.facts import (
@@ -336,7 +337,9 @@ REFUSALS = [
     (
         {
             "code": "4.09",
-            "conflict": {"reason": "You already have a newer request for these addresses."},
+            "conflict": ProviderConflict(
+                reason="You already have a newer request for these addresses."
+            ),
         },
         "You already have a newer request for these addresses.",
     ),
