@@ -47,6 +47,20 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class SparseShown(serializers.Serializer[Any]):
+    # A docstring here would be the description of each subclass in docs/openapi.yaml.
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """The object without the optional fields that have no value."""
+        optional = {name for name, field in self.fields.items() if not field.required}
+        shown = super().to_representation(instance)
+        return {
+            name: value
+            for name, value in shown.items()
+            if name not in optional or value not in (None, [])
+        }
+
+
 class Text(serializers.Field[str, str, str, Any]):
     """A string that any database can store."""
 

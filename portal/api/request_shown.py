@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from portal.accounts.actors import ActorKind
-from portal.core.json_value import write_json
+from portal.api.fields import SparseShown
 from portal.mitigations.models import (
     Cause,
     EndedBy,
@@ -118,7 +118,7 @@ class ReplacedByShown(serializers.Serializer[Any]):
     )
 
 
-class ConflictShown(serializers.Serializer[Any]):
+class ConflictShown(SparseShown):
     reason = serializers.SerializerMethodField(help_text="The cause as a clause, for people.")
     cause = serializers.IntegerField(
         allow_null=True,
@@ -136,12 +136,6 @@ class ConflictShown(serializers.Serializer[Any]):
 
     def get_reason(self, conflict: ProviderConflict) -> str:
         return conflict_sentence(conflict)
-
-    def to_representation(self, instance: ProviderConflict) -> dict[str, Any]:
-        """Without the fields that the provider did not give."""
-        given = {"reason", *write_json(instance)}
-        shown = super().to_representation(instance)
-        return {name: value for name, value in shown.items() if name in given}
 
 
 class FilteringEndShown(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
+from portal.api.fields import SparseShown
 from portal.api.pagination import ByPriority, page_of
 from portal.api.schema import CURSOR, LIMIT, page_schema
 from portal.inventory.models import Inventory
@@ -33,7 +34,7 @@ class ProviderShown(serializers.Serializer[Provider]):
     phone = serializers.CharField()
 
 
-class PendingChangeShown(serializers.Serializer[PendingChange]):
+class PendingChangeShown(SparseShown):
     changed = serializers.ListField(child=serializers.ChoiceField(choices=list(PARTS)))
     tried_at = serializers.DateTimeField(
         allow_null=True, help_text="When the portal last tried to connect with them; null: not yet."

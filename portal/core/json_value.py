@@ -206,6 +206,9 @@ class JSONValueField(_Column[StoredT], Generic[StoredT]):
         except UnreadableValueError as error:
             raise ValidationError(str(error)) from error
 
+    def validate(self, value: Any, model_instance: models.Model | None) -> None:
+        super().validate(write_json(value), model_instance)
+
     def get_prep_value(self, value: Any) -> Any:
         value = super().get_prep_value(value)
         return value if isinstance(value, BaseExpression) else write_json(value)

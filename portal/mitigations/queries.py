@@ -4,7 +4,6 @@ filters further.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection
 from typing import Final
 from uuid import UUID
@@ -117,7 +116,7 @@ def eligible_provider(subscription: Subscription) -> EligibleProvider:
         max_lifetime_s=subscription.provider.max_lifetime_s,
         max_targets=subscription.provider.max_targets,
         may_be_indefinite=subscription.provider.may_be_indefinite,
-        limited_to=tuple(ipaddress.ip_network(one) for one in subscription.limited_to),
+        limited_to=subscription.limited_to,
         max_port_ranges=subscription.provider.max_port_ranges,
         longest_prefix_v4=subscription.provider.longest_prefix_v4,
         longest_prefix_v6=subscription.provider.longest_prefix_v6,

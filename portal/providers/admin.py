@@ -10,7 +10,7 @@ from django.utils import timezone
 from portal.accounts.access import person_of
 from portal.core.admin import StaffAdmin, site
 from portal.core.errors import FieldError, Invalid
-from portal.core.targets import split
+from portal.core.targets import IPNetwork, split
 from portal.providers import services
 from portal.providers.models import (
     Provider,
@@ -130,12 +130,12 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial["limited_to"] = "\n".join(self.instance.limited_to)
+        self.initial["limited_to"] = "\n".join(map(str, self.instance.limited_to))
 
-    def clean_limited_to(self) -> list[str]:
+    def clean_limited_to(self) -> tuple[IPNetwork, ...]:
         try:
             pieces = split(self.cleaned_data["limited_to"])
-            return services.normal_limits([piece.text for piece in pieces])
+            return services.limits_of([piece.text for piece in pieces])
         except Invalid as error:
             raise forms.ValidationError([_with_fixes(one) for one in error.errors]) from error
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar, NotRequired, TypedDict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 
+from portal.core.json_value import JSONValueField, sparse
+from portal.core.targets import IPNetwork
 from portal.organizations.models import Organization
 
 MAX_PORT = 65535
@@ -26,9 +30,9 @@ class Transport(models.TextChoices):
     TLS = "tls"
 
 
-def default_transports() -> list[str]:
+def default_transports() -> tuple[Transport, ...]:
     """Both, raced: where a network stops UDP the request still gets out (RFC 9132 section 4.3)."""
-    return [Transport.DTLS.value, Transport.TLS.value]
+    return (Transport.DTLS, Transport.TLS)
 
 
 class PathKind(models.TextChoices):
@@ -51,7 +55,7 @@ class Provider(models.Model):
     port = models.PositiveIntegerField(default=DEFAULT_SIGNAL_PORT)
     server_name = models.CharField(max_length=253)
     """The name its certificate must carry."""
-    transports = models.JSONField(default=default_transports)
+    transports = JSONValueField(tuple[Transport, ...], default=default_transports)
     requires_alpn = models.BooleanField(default=True)
     """Over TCP: insist that its server selects "coap" (RFC 8323 section 8.2).
 
@@ -133,17 +137,19 @@ class SessionFault(models.TextChoices):
     """The worker lacks the key that the private key was encrypted with."""
 
 
-class PendingChange(TypedDict):
+@sparse()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingChange:
     """Settings saved since the present session was opened and not used by a session yet."""
 
-    changed: list[str]
+    changed: tuple[str, ...]
     """What: `address`, `server_name`, `transports`, `trust_anchors`, `certificate`, `cuid`."""
-    tried_at: str | None
-    """When the portal last tried a session with them (ISO 8601); null: not yet."""
+    tried_at: datetime | None
+    """When the portal last tried a session with them; None: not yet."""
     failure: str
     """Why the last try failed, in the words of the client library or the network."""
-    fault: NotRequired[str]
-    """A `SessionFault`, where the portal itself is the reason."""
+    fault: SessionFault | None = None
+    """Where the portal itself is the reason."""
 
 
 class Subscription(models.Model):
@@ -157,7 +163,7 @@ class Subscription(models.Model):
     priority = models.PositiveSmallIntegerField(default=1)
     """1 is asked first."""
     enabled = models.BooleanField(default=True)
-    limited_to = models.JSONField(default=list, blank=True)
+    limited_to = JSONValueField(tuple[IPNetwork, ...], default=tuple, blank=True)
     """Prefixes in normal form that this provider alone assigned or may protect; empty: whatever the
     organization may.
     """
@@ -198,8 +204,8 @@ class Subscription(models.Model):
     """Why the portal ignored a redirection on the present session, a key of wording.IGNORED; else
     empty.
     """
-    pending_change = models.JSONField(null=True, blank=True, editable=False)
-    """A `PendingChange` while the present session uses other settings than these; else null."""
+    pending_change = JSONValueField(PendingChange, null=True, blank=True, editable=False)
+    """Not null while the present session uses other settings than these."""
     dtls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)
     """When a session over UDP was last known to work; while there is one, when it was made."""
     tls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -14,6 +14,7 @@ from dots_client.credentials import cuid_from_certificate
 from portal.accounts.models import User
 from portal.core import secrets
 from portal.core.errors import Conflict, FieldError, Invalid
+from portal.core.json_value import write_json
 from portal.core.targets import IPNetwork, TargetError, parse_prefix
 from portal.core.wake import wake_on_commit
 from portal.core.wording.targets import field_error
@@ -98,20 +99,21 @@ def set_order(
 
 @transaction.atomic
 def limit(
-    *, subscription: Subscription, prefixes: Sequence[str], actor: User | None = None
+    *, subscription: Subscription, prefixes: Sequence[IPNetwork], actor: User | None = None
 ) -> None:
     """Let the provider protect only these prefixes; none: everything the organization may.
 
-    Running mitigations do not change: the limit applies to requests from now on.
+    `prefixes`: of `limits_of`. Running mitigations do not change: the limit applies to requests from
+    now on.
     """
-    _change(subscription, actor, limited_to=normal_limits(prefixes))
+    _change(subscription, actor, limited_to=tuple(prefixes))
 
 
 def _change(subscription: Subscription, actor: User | None, **values: Any) -> None:
     lock_log(subscription.organization_id)
     before = Subscription.objects.select_for_update(no_key=True).get(pk=subscription.pk)
     changed = {
-        name: {"from": getattr(before, name), "to": value}
+        name: {"from": write_json(getattr(before, name)), "to": write_json(value)}
         for name, value in values.items()
         if getattr(before, name) != value
     }
@@ -126,8 +128,8 @@ def _record(type: EventType, subscription: Subscription, actor: User | None, **d
     record_change(subscription.organization_id, type, actor=actor, **about, **data)
 
 
-def normal_limits(texts: Sequence[str]) -> list[str]:
-    """Prefixes in normal form: sorted, without those inside another one.
+def limits_of(texts: Sequence[str]) -> tuple[IPNetwork, ...]:
+    """The prefixes that staff typed: sorted, without those inside another one.
 
     Raises Invalid with every invalid prefix.
     """
@@ -145,7 +147,7 @@ def normal_limits(texts: Sequence[str]) -> list[str]:
         raise Invalid(errors[0].message, errors=errors)
     v4 = [one for one in networks if isinstance(one, IPv4Network)]
     v6 = [one for one in networks if isinstance(one, IPv6Network)]
-    return [str(one) for one in (*collapse_addresses(v4), *collapse_addresses(v6))]
+    return (*collapse_addresses(v4), *collapse_addresses(v6))
 
 
 def private_key_of(subscription: Subscription) -> bytes:

@@ -26,7 +26,7 @@ PLURAL: Final = frozenset({"transports", "trust_anchors"})
 
 def old_settings(change: PendingChange) -> str:
     """ "the old address and certificate" """
-    return f"the old {listed(PARTS.get(part, part) for part in change['changed'])}"
+    return f"the old {listed(PARTS.get(part, part) for part in change.changed)}"
 
 
 def ignored_redirection(provider: str, why: str) -> str:
@@ -54,17 +54,17 @@ def no_session_because(fault: str, detail: str) -> str:
 
 def try_failed_because(change: PendingChange) -> str:
     """Why the last attempt with the new settings failed; empty if it did not."""
-    return no_session_because(change.get("fault", ""), change["failure"])
+    return no_session_because(change.fault or "", change.failure)
 
 
 def still_connected(change: PendingChange, now: datetime) -> str:
     """Says that the connection still uses the old settings, and why."""
-    changed = change["changed"]
+    changed = change.changed
     new = "new ones" if len(changed) > 1 or PLURAL.intersection(changed) else "new one"
     first = f"Still connected with {old_settings(change)}"
-    if change["tried_at"] is None:
+    if change.tried_at is None:
         return f"{first}; the portal is trying the {new}."
-    tried = ago(datetime.fromisoformat(change["tried_at"]), now)
+    tried = ago(change.tried_at, now)
     reason = try_failed_because(change).rstrip(".")
     why = f": {reason}" if reason else ""
     return f"{first}. The {new} did not work {tried}{why}. The portal keeps trying."

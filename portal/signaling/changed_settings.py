@@ -7,6 +7,7 @@ Pure: it has no clock and no database. `now` is in seconds of a monotonic clock.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -67,7 +68,7 @@ class ChangedSettings:
 
     def compare(self, running: ConnectionSettings | None) -> None:
         """`running`: the settings that the current session was opened with."""
-        parts = changed(running, self.wanted) if running and self.wanted else []
+        parts = changed(running, self.wanted) if running and self.wanted else ()
         if not parts:
             self.pending = None
         elif self.pending is None:
@@ -80,8 +81,4 @@ class ChangedSettings:
     def failed(self, reason: str, fault: SessionFault | None, *, at: datetime) -> None:
         """An attempt with the pending settings failed; the current session stays."""
         if self.pending is not None:
-            self.pending = PendingChange(
-                changed=self.pending["changed"], tried_at=at.isoformat(), failure=reason
-            )
-            if fault is not None:
-                self.pending["fault"] = fault.value
+            self.pending = replace(self.pending, tried_at=at, failure=reason, fault=fault)

@@ -33,7 +33,7 @@ def load_connection_settings(subscription_id: UUID) -> ConnectionSettings:
             name=provider.server_name,
             host=provider.host,
             port=provider.port,
-            transports=tuple(provider.transports),
+            transports=tuple(one.value for one in provider.transports),
             requires_alpn=provider.requires_alpn,
         ),
         credentials=Credentials(
@@ -45,7 +45,7 @@ def load_connection_settings(subscription_id: UUID) -> ConnectionSettings:
     )
 
 
-def changed(old: ConnectionSettings, new: ConnectionSettings) -> list[str]:
+def changed(old: ConnectionSettings, new: ConnectionSettings) -> tuple[str, ...]:
     """Which settings differ between `old` and `new`, by the names of `PendingChange`."""
     ours, theirs = old.credentials, new.credentials
     is_changed = {
@@ -59,7 +59,7 @@ def changed(old: ConnectionSettings, new: ConnectionSettings) -> list[str]:
         != (theirs.certificate_chain.split(), theirs.private_key.split()),
         "cuid": old.cuid != new.cuid,
     }
-    return [part for part, differs in is_changed.items() if differs]
+    return tuple(part for part, differs in is_changed.items() if differs)
 
 
 @transaction.atomic

@@ -46,7 +46,7 @@ class SessionStatus:
         return replace(
             self,
             detail="",
-            pending_change=None if pending is None else {**pending, "failure": ""},
+            pending_change=None if pending is None else replace(pending, failure=""),
         )
 
 

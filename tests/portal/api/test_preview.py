@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
 from portal.accounts.models import User
@@ -60,7 +62,7 @@ def test_each_provider_gets_its_own_part(
     acme_tidewall: Subscription,
 ) -> None:
     ResourceFactory.create(organization=acme, value="198.51.100.0/24")
-    acme_northgate.limited_to = ["203.0.113.0/24"]
+    acme_northgate.limited_to = (ip_network("203.0.113.0/24"),)
     acme_northgate.save(update_fields=["limited_to"])
     both = {"targets": {"prefixes": ["203.0.113.7/32", "198.51.100.7/32"]}}
 
@@ -76,7 +78,7 @@ def test_each_provider_gets_its_own_part(
 def test_a_provider_that_may_protect_no_target_is_named(
     dana: User, api_of: ApiOf, acme_tidewall: Subscription
 ) -> None:
-    acme_tidewall.limited_to = ["198.51.100.0/24"]
+    acme_tidewall.limited_to = (ip_network("198.51.100.0/24"),)
     acme_tidewall.save(update_fields=["limited_to"])
 
     told = api_of(dana).post(URL, NEW).json()

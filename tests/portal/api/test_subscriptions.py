@@ -86,8 +86,8 @@ def test_settings_that_are_not_in_use_yet_are_shown_with_the_reason(
 ) -> None:
     Subscription.objects.update(
         pending_change=PendingChange(
-            changed=["certificate"],
-            tried_at="2025-01-02T03:04:05+00:00",
+            changed=("certificate",),
+            tried_at=datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),
             failure="the server refused the handshake",
         )
     )
@@ -95,8 +95,11 @@ def test_settings_that_are_not_in_use_yet_are_shown_with_the_reason(
     (shown,) = api_of(bob).get(URL).json()["results"]
 
     assert shown["session"]["state"] == "up"
-    assert shown["session"]["pending_change"]["changed"] == ["certificate"]
-    assert shown["session"]["pending_change"]["failure"] == "the server refused the handshake"
+    assert shown["session"]["pending_change"] == {
+        "changed": ["certificate"],
+        "tried_at": "2025-01-02T03:04:05Z",
+        "failure": "the server refused the handshake",
+    }
 
 
 def test_subscriptions_are_listed_in_the_order_of_asking(

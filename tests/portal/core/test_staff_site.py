@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from ipaddress import ip_network
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -264,7 +265,7 @@ def test_staff_limit_a_subscription_to_prefixes(
 
     assert "203.0.113.7/24 is not a network address" in wrong
     assert "x is not an address or prefix" in wrong
-    assert Subscription.objects.get().limited_to == ["203.0.113.0/24"]
+    assert Subscription.objects.get().limited_to == (ip_network("203.0.113.0/24"),)
     assert "203.0.113.0/24</textarea>" in shown
 
 

@@ -84,7 +84,9 @@ def _disable(request: Any, acme: Organization, mo: User) -> None:
 
 def _limit(request: Any, acme: Organization, mo: User) -> None:
     subscription = request.getfixturevalue("acme_northgate")
-    providers.limit(subscription=subscription, prefixes=["203.0.113.0/26"], actor=mo)
+    providers.limit(
+        subscription=subscription, prefixes=providers.limits_of(["203.0.113.0/26"]), actor=mo
+    )
 
 
 def _replace_certificate(request: Any, acme: Organization, mo: User) -> None:

@@ -13,7 +13,7 @@ from portal.events.models import Event
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.providers.models import Provider, Subscription
-from portal.providers.services import limit, replace_certificate, set_order
+from portal.providers.services import limit, limits_of, replace_certificate, set_order
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.providers.identities import identity
 
@@ -105,7 +105,7 @@ def test_any_change_of_the_connection_settings_counts(
     subscription = Subscription.objects.get(pk=looped.subscription_id)
     match change:
         case "limits":
-            limit(subscription=subscription, prefixes=["203.0.113.0/24"])
+            limit(subscription=subscription, prefixes=limits_of(["203.0.113.0/24"]))
         case "certificate":
             replace_certificate(subscription=subscription, identity=identity())
         case _:

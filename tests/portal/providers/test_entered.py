@@ -5,6 +5,7 @@ sentence.
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -224,7 +225,10 @@ def test_pasted_limits_are_read_or_refused_with_a_suggestion(subscribe: Any) -> 
     assert not Subscription.objects.exists()
 
     subscribe(OWN, SECRET, "203.0.113.0 255.255.255.192, “198.51.100.0/24”;")
-    assert Subscription.objects.get().limited_to == ["198.51.100.0/24", "203.0.113.0/26"]
+    assert Subscription.objects.get().limited_to == (
+        ip_network("198.51.100.0/24"),
+        ip_network("203.0.113.0/26"),
+    )
 
 
 @pytest.mark.parametrize(

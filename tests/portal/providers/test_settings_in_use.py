@@ -15,8 +15,8 @@ from tests.conftest import ClientOf
 
 session_fault_migration = import_module("portal.providers.migrations.0011_session_fault")
 CHANGE = PendingChange(
-    changed=["certificate"],
-    tried_at=timezone.now().isoformat(),
+    changed=("certificate",),
+    tried_at=timezone.now(),
     failure="the server refused the handshake",
 )
 

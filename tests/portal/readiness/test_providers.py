@@ -50,8 +50,8 @@ def test_the_other_transport_is_shown_as_working_only_if_it_worked(
 
 
 CHANGE = PendingChange(
-    changed=["address", "certificate"],
-    tried_at=(NOW - timedelta(minutes=2)).isoformat(),
+    changed=("address", "certificate"),
+    tried_at=NOW - timedelta(minutes=2),
     failure="nothing listens at 192.0.2.1:4646.",
 )
 
@@ -66,7 +66,7 @@ def test_a_connection_with_old_settings_says_why() -> None:
 
 
 def test_an_untried_change_is_not_shown_as_failed() -> None:
-    change = PendingChange(changed=["trust_anchors"], tried_at=None, failure="")
+    change = PendingChange(changed=("trust_anchors",), tried_at=None, failure="")
 
     evidence = providers.session(provider(pending_change=change), NOW).evidence
 
@@ -84,7 +84,7 @@ def test_a_silent_connection_with_old_settings_says_both() -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_setting_that_can_change_has_a_label(part: str) -> None:
-    change = PendingChange(changed=[part], tried_at=None, failure="")
+    change = PendingChange(changed=(part,), tried_at=None, failure="")
 
     assert PARTS[part] in still_connected(change, NOW)
 

@@ -97,7 +97,7 @@ async def connected(there: There, threads: DatabaseThreads) -> AsyncIterator[Ses
 
 
 def is_pending(row: Subscription) -> bool:
-    return bool(row.pending_change and row.pending_change["tried_at"])
+    return bool(row.pending_change and row.pending_change.tried_at)
 
 
 async def test_a_new_address_is_used_at_once_and_the_old_session_closed(
@@ -173,9 +173,9 @@ async def test_settings_that_fail_are_shown_and_the_old_session_continues(
 
         row = await until_row(there.subscription, is_pending)
         assert row.pending_change is not None
-        assert row.pending_change["changed"] == changed
-        assert reason in row.pending_change["failure"]
-        assert row.pending_change["tried_at"]
+        assert row.pending_change.changed == tuple(changed)
+        assert reason in row.pending_change.failure
+        assert row.pending_change.tried_at
         assert (row.session_state, row.session_since) == (SessionState.UP, since)
         assert client_of(manager) is client
         assert client is not None
@@ -247,7 +247,7 @@ async def test_a_certificate_the_provider_refuses_in_the_handshake_replaces_noth
 
         row = await until_row(there.subscription, is_pending)
         assert row.pending_change is not None
-        assert row.pending_change["changed"] == ["certificate"]
+        assert row.pending_change.changed == ("certificate",)
         assert client_of(manager) is client
 
 
@@ -264,7 +264,7 @@ async def test_a_certificate_the_provider_does_not_know_replaces_nothing(
 
         row = await until_row(there.subscription, is_pending)
         assert row.pending_change is not None
-        assert "could not get peer common name" in row.pending_change["failure"]
+        assert "could not get peer common name" in row.pending_change.failure
         assert client_of(manager) is client
         await until(lambda: len(there.servers[0].sessions) == 1)
 
@@ -291,7 +291,7 @@ async def test_a_server_that_answers_nothing_replaces_nothing(
 
         row = await until_row(there.subscription, is_pending)
         assert row.pending_change is not None
-        assert "did not answer" in row.pending_change["failure"]
+        assert "did not answer" in row.pending_change.failure
         assert client_of(manager) is client
 
 
@@ -387,4 +387,4 @@ async def test_the_provider_is_not_blamed_for_a_failure_of_the_portal(
 
         row = await until_row(there.subscription, is_pending)
         assert row.pending_change is not None
-        assert (row.pending_change["failure"], row.pending_change["fault"]) == ("", "crashed")
+        assert (row.pending_change.failure, row.pending_change.fault) == ("", "crashed")

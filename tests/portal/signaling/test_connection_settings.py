@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from portal.providers.models import Subscription
+from portal.providers.models import Subscription, Transport
 from portal.signaling.connection_settings import load_connection_settings
 from tests.factories import PRIVATE_KEY
 
 
 def test_a_session_is_opened_with_the_settings_in_the_rows(acme_northgate: Subscription) -> None:
     provider = acme_northgate.provider
-    provider.transports, provider.requires_alpn = ["tls"], False
+    provider.transports, provider.requires_alpn = (Transport.TLS,), False
     provider.save()
 
     identity = load_connection_settings(acme_northgate.pk)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlencode
 
@@ -219,7 +220,7 @@ def test_a_message_for_some_targets_names_the_others(
     browser: Client, acme: Organization, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     ResourceFactory.create(organization=acme, value="198.51.100.0/24")
-    acme_northgate.limited_to = ["203.0.113.0/24"]
+    acme_northgate.limited_to = (ip_network("203.0.113.0/24"),)
     acme_northgate.save(update_fields=["limited_to"])
 
     told = shown(browser, other="203.0.113.7, 198.51.100.7")
