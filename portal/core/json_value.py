@@ -88,11 +88,13 @@ for _text in (UUID, ipaddress.IPv4Network, ipaddress.IPv6Network):
 def sparse(*, always: tuple[str, ...] = ()) -> Callable[[type[ValueT]], type[ValueT]]:
     """Class decorator: its JSON leaves out fields that have their default, except `always`."""
 
-    def register(cls: type[ValueT]) -> type[ValueT]:
+    def register(value_type: type[ValueT]) -> type[ValueT]:
         options: dict[str, Any] = {name: override(omit_if_default=False) for name in always}
-        write = make_dict_unstructure_fn(cls, _converter, _cattrs_omit_if_default=True, **options)
-        _converter.register_unstructure_hook(cls, write)
-        return cls
+        write = make_dict_unstructure_fn(
+            value_type, _converter, _cattrs_omit_if_default=True, **options
+        )
+        _converter.register_unstructure_hook(value_type, write)
+        return value_type
 
     return register
 
@@ -115,8 +117,8 @@ class _Attribute(DeferredAttribute):
 
     field: JSONValueField[Any]
 
-    def __get__(self, instance: models.Model | None, cls: Any = None) -> Any:
-        value = super().__get__(instance, cls)
+    def __get__(self, instance: models.Model | None, owner: Any = None) -> Any:
+        value = super().__get__(instance, owner)
         if instance is not None and isinstance(value, _Unreadable):
             column = f"{instance._meta.label} {instance.pk}, {self.field.column}"
             raise UnreadableValueError(f"{column}: {value.reason}")

@@ -103,8 +103,8 @@ def limit(
 ) -> None:
     """Let the provider protect only these prefixes; none: everything the organization may.
 
-    `prefixes`: of `limits_of`. Running mitigations do not change: the limit applies to requests from
-    now on.
+    `prefixes`: from `limits_of`. Running mitigations do not change: the limit applies to requests
+    from now on.
     """
     _change(subscription, actor, limited_to=tuple(prefixes))
 

@@ -33,7 +33,7 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.states import RequestStatus
 from portal.providers.models import PendingChange, Provider, Subscription, Transport
-from portal.standby.models import Drill, DrillCheck, Way
+from portal.standby.models import Drill, DrillCheck, DrillWay
 from tests.conftest import ClientOf
 
 Column = JSONValueField[Any]
@@ -94,7 +94,7 @@ def row_of(alice: User, acme_northgate: Subscription) -> RowOf:
     DrillCheck.objects.create(
         drill=drill,
         subscription=acme_northgate,
-        way=Way.REQUEST,
+        way=DrillWay.REQUEST,
         mitigation=mitigation,
         asked_at=now,
     )
