@@ -40,7 +40,7 @@ find_containers() {
 read_options() {
     case ${1:-} in
     -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "scripts/${0##*/}" && exit ;;
-    -*) give_up "What is '$1'? Nothing was done. See: scripts/${0##*/} --help" ;;
+    -*) give_up "Unknown option '$1'. Nothing was done. See: scripts/${0##*/} --help" ;;
     esac
 }
 
@@ -161,7 +161,7 @@ is_older() {
 }
 
 refuse_to_go_back() {
-    give_up "$(setting PORTAL_VERSION) is installed, and this tree is $(version), which is older: its processes may not know the tables." \
+    give_up "$(setting PORTAL_VERSION) is installed, and this tree is $(version), which is older: its processes may not understand the tables." \
         "Nothing was changed. Check out $(setting PORTAL_VERSION) again; or go back with a backup from before the upgrade: scripts/restore --stop FILE"
 }
 
@@ -221,7 +221,7 @@ has_image() {
 
 build_images() {
     patiently "Building the images of $(version)" var/build.log build_quietly ||
-        { tail -15 var/build.log >&2; give_up "The image could not be built. The lines above are the end of var/build.log."; }
+        { tail -15 var/build.log >&2; give_up "Could not build the image. The lines above are the end of var/build.log."; }
 }
 
 build_quietly() {

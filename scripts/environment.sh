@@ -32,8 +32,8 @@ make_venv() {
     local python=$1
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
         give_up "Python's venv module is missing. Install it with: sudo apt install python3-venv"
-    say "Making .venv with $("$python" --version)"
-    "$python" -m venv --clear .venv || give_up "Python could not make .venv; its words are above."
+    say "Creating .venv with $("$python" --version)"
+    "$python" -m venv --clear .venv || give_up "Python could not create .venv; its output is above."
 }
 
 # Run a command quietly, and print a line every five seconds.
@@ -48,7 +48,7 @@ patiently() {
     while kill -0 "$pid" 2>/dev/null; do
         sleep 0.2
         waited=$((waited + 1))
-        [ $((waited % 25)) -eq 0 ] && say "$what: still at it"
+        [ $((waited % 25)) -eq 0 ] && say "$what: still running"
     done
     trap - INT TERM
     wait "$pid"
@@ -72,7 +72,7 @@ prepare_environment() {
         patiently "Installing the libraries of $wanted" "$log" \
             "$PYTHON" -m pip install --disable-pip-version-check --no-input --require-hashes -r "$wanted" || {
             tail -n 15 "$log" >&2
-            give_up "The libraries could not be installed. pip's last words are above, all of them in $log."
+            give_up "Could not install the libraries. The end of pip's output is above; all of it is in $log."
         }
         fingerprint requirements.txt "$wanted" >"$stamp"
         # requirements-dev.txt holds all of requirements.txt.
