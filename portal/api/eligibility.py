@@ -85,7 +85,7 @@ class EligibleBody(TypedDict):
 
 
 class TargetBody(TypedDict):
-    """Who is asked for one target."""
+    """The providers asked for one target."""
 
     target: str
     providers: list[EligibleBody]

@@ -98,7 +98,7 @@ class ExtensionMessageBody(TypedDict):
 
 
 class ExtensionBody(TypedDict):
-    """What would be sent to whom."""
+    """What would be sent to each provider."""
 
     lifetime: int
     messages: list[ExtensionMessageBody]

@@ -1,4 +1,4 @@
-"""Who mitigates upstream, and each organization's right to ask them."""
+"""Mitigation providers, and each organization's right to use them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Transport(models.TextChoices):
 
 
 def default_transports() -> tuple[Transport, ...]:
-    """Both, raced: where a network stops UDP the request still gets out (RFC 9132 section 4.3)."""
+    """Both, raced: on a network that blocks UDP the request still gets out (RFC 9132
+    section 4.3).
+    """
     return (Transport.DTLS, Transport.TLS)
 
 
@@ -44,7 +46,7 @@ class PathKind(models.TextChoices):
 
 
 class Provider(models.Model):
-    """A mitigation provider: where its server is, how it proves itself, what it can take."""
+    """A mitigation provider: its server, its authority and its limits."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, unique=True)
@@ -64,22 +66,24 @@ class Provider(models.Model):
     trust_anchors = models.TextField()
     """PEM."""
     max_lifetime_s = models.PositiveBigIntegerField(null=True, blank=True)
-    """Null: not known."""
+    """Null: unknown."""
     max_targets = models.PositiveIntegerField(null=True, blank=True)
-    """Null: not known."""
+    """Null: unknown."""
     may_be_indefinite = models.BooleanField(default=True)
     max_port_ranges = models.PositiveSmallIntegerField(null=True, blank=True)
-    """Null: not known; 0: it protects all ports or none."""
+    """Null: unknown; 0: it protects all ports or none."""
     longest_prefix_v4 = models.PositiveSmallIntegerField(null=True, blank=True)
-    """24: it takes nothing smaller than a /24. Null: not known."""
+    """24: it accepts nothing smaller than a /24. Null: unknown."""
     longest_prefix_v6 = models.PositiveSmallIntegerField(null=True, blank=True)
     takes_names = models.BooleanField(default=True)
-    """Whether names and URIs may be targets, or addresses alone."""
+    """Whether names and URIs may be targets, or only addresses."""
     path_kind = models.CharField(max_length=8, choices=PathKind.choices, default=PathKind.DIRECT)
     path_name = models.CharField(max_length=40, blank=True)
     """What people call the gateway or relay; empty for the provider itself."""
     changed_at = models.DateTimeField(null=True, auto_now=True)
-    """When staff last saved it: what did not reach the provider before may reach it now."""
+    """When staff last saved it. Requests that did not reach the provider before may
+    reach it now.
+    """
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -109,12 +113,12 @@ class Provider(models.Model):
 
     @property
     def hops(self) -> tuple[str, ...]:
-        """Whom a request passes after the portal, the provider last."""
+        """The hops of a request after the portal, the provider last."""
         return (self.path_name, self.short_name) if self.path_name else (self.short_name,)
 
     @property
     def session_ends_at(self) -> str:
-        """Whose connection a session is: a gateway ends it, a relay does not."""
+        """The peer of a session: a gateway ends it, a relay does not."""
         return self.path_name if self.path_kind == PathKind.GATEWAY else self.short_name
 
 
@@ -127,7 +131,7 @@ class SessionState(models.TextChoices):
 
 
 class SessionFault(models.TextChoices):
-    """Why there is no session, where the portal itself is the reason."""
+    """Why there is no session, if the portal itself is the reason."""
 
     NO_WORKER = "no_worker"
     """No signal worker has the lease."""
@@ -140,14 +144,14 @@ class SessionFault(models.TextChoices):
 @sparse()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingChange:
-    """Settings saved since the present session was opened and not used by a session yet."""
+    """Settings saved since the current session was opened and not used by a session yet."""
 
     changed: tuple[str, ...]
     """What: `address`, `server_name`, `transports`, `trust_anchors`, `certificate`, `cuid`."""
     tried_at: datetime | None
     """When the portal last tried a session with them; None: not yet."""
     failure: str
-    """Why the last try failed, in the words of the client library or the network."""
+    """Why the last attempt failed, in the words of the client library or the network."""
     fault: SessionFault | None = None
     """Where the portal itself is the reason."""
 
@@ -164,8 +168,8 @@ class Subscription(models.Model):
     """1 is asked first."""
     enabled = models.BooleanField(default=True)
     limited_to = JSONValueField(tuple[IPNetwork, ...], default=tuple, blank=True)
-    """Prefixes in normal form that this provider alone assigned or may protect; empty: whatever the
-    organization may.
+    """Prefixes in normal form that only this provider assigned or may protect; empty: everything
+    the organization may.
     """
     cuid = models.CharField(max_length=64)
     certificate_chain = models.TextField()
@@ -184,7 +188,9 @@ class Subscription(models.Model):
     session_since = models.DateTimeField(null=True, blank=True)
     last_heard_at = models.DateTimeField(null=True, blank=True)
     session_detail = models.CharField(max_length=300, blank=True)
-    """The server's address while it is up; else why it is not, in the client library's words."""
+    """The server's address while it is up; otherwise why it is not, in the client
+    library's words.
+    """
     session_fault = models.CharField(
         max_length=16,
         choices=SessionFault.choices,
@@ -193,21 +199,21 @@ class Subscription(models.Model):
         db_default="",
         editable=False,
     )
-    """Why there is no session, where the portal itself is the reason; else empty."""
+    """Why there is no session, if the portal itself is the reason; otherwise empty."""
     session_refusal = models.CharField(max_length=4, blank=True, default="", editable=False)
-    """The code with which the server refuses our heartbeats on the present session, such as 4.01;
-    else empty.
+    """The code with which the server refuses our heartbeats on the current session, such as 4.01;
+    otherwise empty.
     """
     redirection_ignored = models.CharField(
         max_length=16, blank=True, default="", db_default="", editable=False
     )
-    """Why the portal ignored a redirection on the present session, a key of wording.IGNORED; else
-    empty.
+    """Why the portal ignored a redirection on the current session, a key of wording.IGNORED;
+    otherwise empty.
     """
     pending_change = JSONValueField(PendingChange, null=True, blank=True, editable=False)
     """Not null while the present session uses other settings than these."""
     dtls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)
-    """When a session over UDP was last known to work; while there is one, when it was made."""
+    """When a session over UDP was last known to work; while there is one, when it was opened."""
     tls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)
     """The same over TCP."""
 
@@ -225,7 +231,7 @@ class Subscription(models.Model):
             models.UniqueConstraint(
                 fields=["organization", "priority"], name="one_subscription_per_priority"
             ),
-            # A provider tells its clients apart by cuid: two of ours may never share one.
+            # A provider distinguishes its clients by cuid: two of ours may never share one.
             models.UniqueConstraint(fields=["provider", "cuid"], name="one_client_per_cuid"),
             models.CheckConstraint(
                 condition=Q(session_state__in=SessionState.values), name="session_state_is_known"

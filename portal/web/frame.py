@@ -1,4 +1,4 @@
-"""What header and footer of every page know."""
+"""The data of the header and footer of every page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portal.organizations.queries import memberships
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What header and footer know."""
+    """The data of the header and footer."""
 
     membership: Membership
     others: tuple[Membership, ...]
@@ -29,8 +29,8 @@ class Frame:
 
 
 def frame(membership: Membership, now: datetime) -> Frame:
-    """Made before anything else of a page is read: what happens meanwhile has a later number, and
-    comes through the socket.
+    """Read before anything else of a page: events in the meantime have a later number and arrive
+    through the socket.
     """
     return Frame(
         membership=membership,

@@ -1,4 +1,4 @@
-"""Values to choose from: those of a select, or of links beside each other."""
+"""The options of a select, or of a row of links."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ class Option:
 
 
 def options(known: Mapping[str, str], chosen: str) -> list[Option]:
-    """`known`: value → words."""
+    """`known`: value → label."""
     return [Option(value=key, words=words, is_chosen=key == chosen) for key, words in known.items()]

@@ -36,7 +36,7 @@ class FramedPage(Page):
     """A page with the header and footer of an organization."""
 
     parts: ClassVar[Mapping[str, str]] = {}
-    """What a script may ask for instead of the whole page: name → template."""
+    """the fragments that a script may request instead of the whole page: name → template"""
 
     frame: Frame
     title: str = ""
@@ -46,7 +46,7 @@ class FramedPage(Page):
 
 
 def render_page(request: HttpRequest, page: Page, *, status: int = 200) -> HttpResponse:
-    """The page; or, when a script asks for what changed, only those of its parts that it names."""
+    """The page; or, if a script requests changes, only the fragments that it names."""
     context = context_of(page)
     is_whole = not (request.headers.get("HX-Request") and "parts" in request.GET)
     if is_whole or not isinstance(page, FramedPage):
@@ -65,7 +65,9 @@ def context_of(page: Page) -> dict[str, object]:
 
 
 def announcements(organization: Organization, after: str) -> list[tuple[int, wording.Announcement]]:
-    """What is read aloud of the events after a number; nothing when there are too many to read."""
+    """What screen readers announce about the events after a number; nothing if there are
+    too many.
+    """
     seq = whole_number(after, at_most=MAX_SEQ)
     if seq is None:
         return []

@@ -1,4 +1,4 @@
-"""What providers report to have dropped, in words."""
+"""Sentences about the traffic that providers report to have dropped."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def walk() -> Iterator[Walk]:
 
 PARTS: Final = sorted({name.partition(":")[0] for name, _ in addresses()})
 TIMEOUT_S: Final = 600
-"""Of a test with thousands of calls; two minutes were not enough on a busy machine."""
+"""For a test with thousands of calls; two minutes were not enough on a busy machine."""
 
 
 @pytest.mark.timeout(TIMEOUT_S)

@@ -1,7 +1,7 @@
-"""A submission checked against an organization's resources, providers and policy: pure functions.
+"""Check a submission against an organization's resources, providers and policy: pure functions.
 
-Field paths are those of the API ("targets.prefixes.0"), so that pages and programs are told the
-same.
+Field paths are those of the API ("targets.prefixes.0"), so that pages and programs get the same
+errors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long: within what the organization and the providers allow."""
+"""The lifetime, within what the organization and the providers allow."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from portal.mitigations.validation.submission import EligibleProvider, Errors, P
 MIN_LIFETIME_S: Final = 30
 INDEFINITE: Final = -1
 FALLBACK_LIFETIME_S: Final = 3600
-"""Asked of a provider that takes no request without an end, and whose longest lifetime nobody
-knows.
-"""
+"""For a provider that accepts no indefinite request, and whose longest lifetime is unknown."""
 
 
 def checked_lifetime(
@@ -54,7 +52,7 @@ def lifetime_problem(
 
 
 def within_limits(lifetime_s: int, provider: EligibleProvider) -> int:
-    """The lifetime this provider is asked for: help for less time than wished is still help."""
+    """The lifetime this provider is asked for: a shorter lifetime than requested is still help."""
     if lifetime_s == INDEFINITE and not provider.may_be_indefinite:
         return provider.max_lifetime_s or FALLBACK_LIFETIME_S
     if provider.max_lifetime_s is not None:

@@ -162,7 +162,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form that was loaded before the last sign-in opens again as it was; nothing was done with
+    """A form that was loaded before the last sign-in opens again unchanged; nothing was done with
     it.
     """
     page = typed.keep(request) if request.user.is_authenticated else ""

@@ -1,5 +1,5 @@
-"""The journal of a request as a file: one JSON object in a line, oldest first, a portion in memory
-at a time.
+"""The journal of a request as a file: one JSON object per line, oldest first, with one batch in
+memory at a time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The journal's page and file: for those who may ask, since it is their evidence."""
+"""The journal's page and file, for operators and admins."""
 
 from __future__ import annotations
 

@@ -24,13 +24,13 @@ from portal.web.requests.provider_cards import (
 from portal.web.requests.samples import samples_of, within
 
 FULL_CARDS: Final = 6
-"""With more live requests than these, those without trouble are one line each."""
+"""With more live requests than this, those without trouble take one line each."""
 SPARK_FOR: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """A live request and what is known of it."""
+    """A live request and what is known about it."""
 
     request: MitigationRequest
     facts: wording.RequestFacts
@@ -55,7 +55,7 @@ class Card:
 
 
 def cards_of(live: Sequence[Live], now: datetime, *, worst: Live | None) -> list[Card]:
-    """The worst one's sentence is the page's headline: its card does not say it again."""
+    """The worst one's sentence is the page's headline, so its card does not repeat it."""
     samples = _recent_samples([one.request for one in live], now)
     return [
         _card(
@@ -98,7 +98,7 @@ def _number_and_unit(words: str) -> tuple[str, str]:
 def _recent_samples(
     live: Sequence[MitigationRequest], now: datetime
 ) -> Mapping[UUID, Sequence[chart.Sample]]:
-    """What all providers of a request report together, per report."""
+    """The combined rate of all providers of a request, per report."""
     if not live:
         return {}
     start = now - SPARK_FOR

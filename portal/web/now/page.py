@@ -1,4 +1,4 @@
-"""The Now page: is anything happening, and does it need me?"""
+"""The Now page: whether anything is happening, and whether it needs the reader."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from portal.wording.from_rows.mitigations import request_facts, session_of
 TILES: Final = 3
 RECENT: Final = 5
 MAX_ORDER: Final = 200
-"""Cards on the screen whose order is kept."""
+"""Maximum cards on the screen whose order is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calm:
-    """What the page shows while nothing is live."""
+    """The page while nothing is live."""
 
     readiness: ReadinessSummary
     tiles: list[ProtectedResource]
@@ -57,7 +57,7 @@ class Calm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NowPage(FramedPage):
-    """Live requests, or what there is to know while there are none."""
+    """Live requests, or the state of providers and plans while there are none."""
 
     template: ClassVar = "now/now.html"
     parts: ClassVar = {"now": "now/_now.html"}
@@ -117,7 +117,7 @@ def _live(
 
 
 def _keep_order(live: list[Live], order: str) -> tuple[list[Live], int]:
-    """A row never moves under a finger: what is on the screen keeps its place, new ones
+    """Rows keep their places on the screen, so that none moves under a finger; new ones
     come first.
     """
     if not order:

@@ -1,4 +1,4 @@
-"""What the Now page says of readiness while nothing is live."""
+"""What the Now page says about readiness while nothing is live."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from portal.wording.badges import SESSION_BADGES
 from portal.wording.sessions import Say
 
 CLAUSES: Final = 3
-"""Problems that are named; the answer counts the rest."""
+"""Problems that are named; the sentence counts the rest."""
 PLANS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ReadinessSummary:
-    """The first sentence of a calm page with its evidence, and the box that leads to the checks."""
+    """The first sentence of a calm page with its evidence, and the box that links to the checks."""
 
     say: Say
     answer: Answer
@@ -37,7 +37,7 @@ def readiness_summary(readiness: Readiness, say: Say, now: datetime) -> Readines
 
 
 def _say(readiness: Readiness, say: Say, now: datetime) -> Say:
-    """Ready only where every check allows it; the last drill that passed is the evidence."""
+    """Ready only if every check allows it; the last passed drill is the evidence."""
     passed = readiness.passed_drill
     evidence = f"{say.summary} {outcome(passed, now)}" if passed else say.summary
     if readiness.answer.state != State.FAIL or say.badge != SESSION_BADGES["up"]:

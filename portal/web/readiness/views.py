@@ -1,4 +1,4 @@
-"""The Readiness page and its drills: would it work now?"""
+"""The Readiness page and its drills."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def readiness(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def drills(request: HttpRequest, slug: str) -> HttpResponse:
-    """All drills; by POST one more."""
+    """All drills; a POST starts another."""
     if request.method == "POST":
         return _start(request, member_of(request, slug, Role.OPERATOR))
     return _list(request, slug)

@@ -1,4 +1,4 @@
-"""What differs between two texts, line by line."""
+"""Compare two texts line by line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 @dataclass(frozen=True, slots=True)
 class ChangedLine:
-    """One line of one side; changed: the other side does not have it there."""
+    """One line of one side; `changed` if the other side does not have it there."""
 
     text: str
     is_changed: bool

@@ -1,6 +1,6 @@
 """The chart of dropped traffic: stacked areas as SVG paths.
 
-A missing report is a hole, never a guess.
+A missing report is a gap, never a guess.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Sample:
     at: datetime
     value: Decimal
     is_repeat: bool = False
-    "the same was reported all along since the sample before"
+    "the same value was reported continuously since the previous sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Everything the template draws and says."""
+    """Everything the template draws and writes."""
 
     bands: tuple[Band, ...]
     gaps: str
@@ -79,8 +79,8 @@ class Chart:
 
 
 def draw(series: Sequence[Series], *, start: datetime, end: datetime, unit: str) -> Chart | None:
-    """The chart of `unit` (bit or packet) between two moments; None when nobody
-    reported anything.
+    """The chart of `unit` (bit or packet) between two moments; None if no provider reported
+    anything.
     """
     if not any(one.samples for one in series):
         return None
@@ -117,7 +117,7 @@ def draw(series: Sequence[Series], *, start: datetime, end: datetime, unit: str)
 
 
 def _x_labels(start: datetime, end: datetime) -> tuple[str, ...]:
-    """With seconds while minutes would repeat themselves."""
+    """With seconds if minutes would repeat."""
     step = (end - start) / (_LABELS - 1)
     seconds = step < timedelta(minutes=1)
     return tuple(dated(start + step * n, end, seconds=seconds) for n in range(_LABELS))
@@ -126,7 +126,7 @@ def _x_labels(start: datetime, end: datetime) -> tuple[str, ...]:
 def value_at(
     samples: Sequence[Sample], at: datetime, end: datetime, *, last: datetime | None = None
 ) -> Decimal | None:
-    """What was reported at `at`; None before the first report and inside a hole.
+    """What was reported at `at`; None before the first report and inside a gap.
 
     Providers that fall silent together stop together: at the `last` report of any of them.
     """
@@ -146,7 +146,7 @@ def value_at(
 
 
 def nice_top(largest: Decimal, unit: str) -> Decimal:
-    """The top of the axis in the stored unit: three even steps in the unit people read."""
+    """The top of the axis in the stored unit: three even steps in the displayed unit."""
     factor = BITS_PER_BYTE if unit == "bit" else 1
     shown = largest * factor
     if shown <= 0:
@@ -167,7 +167,7 @@ def _with_others(series: list[Series]) -> list[Series]:
 
 
 def summed(parts: Sequence[Sequence[Sample]]) -> tuple[Sample, ...]:
-    """What several report together, at each moment at which one of them does."""
+    """The sum of several providers, at each moment at which one of them reported."""
     repeats = {sample.at: sample.is_repeat for samples in parts for sample in samples}
     for samples in parts:
         for sample in samples:
@@ -191,7 +191,7 @@ def _y(value: Decimal, top: Decimal) -> str:
 
 
 def _runs(row: Sequence[Decimal | None]) -> list[range]:
-    """The stretches of columns without a hole."""
+    """The stretches of columns without a gap."""
     runs: list[range] = []
     first: int | None = None
     for column, value in enumerate([*row, None]):
@@ -214,7 +214,7 @@ def _paths(row: Sequence[Decimal | None], base: Sequence[Decimal], top: Decimal)
 
 
 def _edges(row: Sequence[Decimal | None]) -> set[int]:
-    """Where holes between reports begin and end, and where the reports end early."""
+    """The edges of gaps between reports, and where the reports end early."""
     runs = _runs(row)
     starts = {run.start for run in runs[1:]}
     ends = {run.stop - 1 for run in runs if run.stop < len(row)}
@@ -278,7 +278,7 @@ def _table(
 
 
 def spark(samples: Sequence[Sample], *, start: datetime, end: datetime) -> str:
-    """A small line as a path, 176 × 40, from the first report on; empty with fewer than two."""
+    """A sparkline as a path, 176 × 40, from the first report on; empty with fewer than two."""
     if len(samples) < 2:
         return ""
     start = max(start, samples[0].at)

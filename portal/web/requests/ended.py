@@ -1,5 +1,5 @@
-"""What ended by itself, shown on Now, with the plans and in the list of requests until a person
-acknowledges it.
+"""Unrequested ends, shown on Now, with the plans and in the list of requests until a person
+acknowledges them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class NewerLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A request that is over, or a plan for which nobody filters any more; and what to do next."""
+    """An ended request, or a plan for which no provider filters any more; and what to do next."""
 
     request: MitigationRequest
     at: datetime | None
@@ -109,9 +109,7 @@ def ended(request: MitigationRequest, facts: wording.RequestFacts, now: datetime
 def _filtering_ended(
     request: MitigationRequest, facts: wording.RequestFacts, now: datetime
 ) -> Ended:
-    """A plan that is on can be activated at once; what it asked for can be asked for in
-    any case.
-    """
+    """A plan that is on can be activated immediately; its targets can be requested in any case."""
     slug = request.organization.slug
     plan = getattr(request, "plan", None)
     url = request.get_absolute_url()
@@ -152,7 +150,7 @@ def end_value(request: MitigationRequest) -> str:
 def seen_ends(typed: QueryDict) -> list[SeenEnd]:
     """The posted ends: of one row, or of all rows shown.
 
-    Text that no page of ours posted names no request.
+    Invalid text names no request.
     """
     one = typed.get("one")
     posted = [one] if one else typed.getlist("ends")[: services.MAX_ACKNOWLEDGED]

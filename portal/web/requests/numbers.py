@@ -57,8 +57,8 @@ def _filtered_until(mitigation: wording.MitigationFacts, now: datetime) -> datet
 
 
 def _highest_rate(reports: Sequence[Event]) -> Decimal | None:
-    """What all providers together dropped at the highest moment, in bytes per second; None when
-    nobody reported a rate.
+    """The highest combined rate of all providers, in bytes per second; None if no provider reported
+    a rate.
     """
     rates: dict[UUID | None, Decimal] = {}
     highest = Decimal(0)

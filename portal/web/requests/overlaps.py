@@ -1,5 +1,5 @@
-"""Which live requests a new one overlaps, and what to send instead: shown while the form is filled
-in and on sending.
+"""The live requests that a new one overlaps, and what to send instead: shown while the form is
+filled in and on sending.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class Overlap:
     "a provider reports filtering for it"
     headline: str
     loses: str
-    "what it loses at which provider, in sentences; empty: nothing"
+    "what it loses at which provider, as sentences; empty if nothing"
     extended: UUID | None = None
-    "the request, where it can be extended"
+    "the request, if it can be extended"
     is_unknown: bool = False
 
     @property
@@ -81,11 +81,11 @@ class Overlaps:
     ids: tuple[str, ...] = ()
     "of all of them"
     protector: Overlap | None = None
-    "a live request that already asks for everything"
+    "a live request that already covers everything"
     loses: bool = False
     "some of them would lose protection"
     can_be_joined: bool = False
-    "one request can ask for everything in all of them, so that nothing loses protection"
+    "one request can cover everything in all of them, so that nothing loses protection"
     why_not_joined: str = ""
 
     def __bool__(self) -> bool:
@@ -93,7 +93,7 @@ class Overlaps:
 
     @property
     def summary(self) -> str:
-        """Why nothing was sent, in one line; empty: the request may be sent."""
+        """Why nothing was sent, in one line; empty if the request may be sent."""
         if self.protector is not None:
             return self.protector.already
         return next((one.loses for one in self.shown if one.loses), "")
@@ -103,8 +103,8 @@ NO_OVERLAPS: Final = Overlaps()
 
 
 def consent_of(typed: QueryDict) -> Consent:
-    """The consent that the pressed button gives: one request for all, or this one in place of those
-    shown.
+    """The consent of the pressed button: one request for all, or this one in place of
+    those shown.
     """
     if "both" in typed:
         return Consent(is_joint=True)
@@ -146,7 +146,7 @@ def overlaps_of(
 def describe_overlaps(
     organization: Organization, found: Sequence[Replaced], now: datetime
 ) -> Overlaps:
-    """The overlaps, without checking whether one request can ask for all of them."""
+    """The overlaps, without checking whether one request can cover all of them."""
     ids = [one.id for one in found]
     requests = queries.requests(organization, kinds=queries.EVERY_KIND).in_bulk(ids)
     by_id = subscriptions(organization)

@@ -12,7 +12,7 @@ from portal.mitigations.states import RequestStatus
 
 
 def as_of(facts: wording.RequestFacts, now: datetime) -> datetime | None:
-    """When all that is known of a live request was heard, if that is too long ago."""
+    """When a live request was last heard about, if that is too long ago."""
     stale = [mitigation for mitigation in facts.started if wording.is_stale(mitigation, now)]
     fresh = [
         mitigation
@@ -40,20 +40,18 @@ def request_chip(facts: wording.RequestFacts, now: datetime) -> Chip:
 
 
 def end_chip(facts: wording.RequestFacts, now: datetime) -> Chip:
-    """Of what ended by itself and nobody acknowledged: how it ended, also where a plan is held
-    again since.
-    """
+    """For an unacknowledged, unrequested end: how it ended, even if a plan is held again since."""
     return Chip(badge=wording.end_badge(facts, now), status=facts.status.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chip:
-    """A status chip: shape, word, tint, and the API's value for programs."""
+    """A status chip: shape, label, tint, and the API's value for programs."""
 
     badge: wording.Badge
     status: str
     as_of: datetime | None = None
-    "set when it is old: outline instead of tint"
+    "set if it is old: outline instead of tint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,18 +67,18 @@ class ProviderCard:
     family: str
     needs_call: bool
     path: str = ""
-    "whom a request passes on its way, a sentence"
+    "the gateways and relays on the path of a request, a sentence"
     ask: str = ""
-    "the button that asks it now; empty: none"
+    "the label of the button that asks it now; empty if there is none"
     question: wording.Question | None = None
-    "what withdrawing it alone would do; None: it cannot be withdrawn alone"
+    "what withdrawing it alone would do; None if it cannot be withdrawn alone"
 
     rate: int | None = None
     "bytes per second that it drops; None while it does not filter, whatever its counters say"
 
     @property
     def is_passed_by(self) -> bool:
-        """The order does not ask it in its turn; `rest` says why."""
+        """Failover skips it; `rest` says why."""
         return not self.is_asked and bool(self.mitigation.why_not or self.mitigation.left_out)
 
     @property

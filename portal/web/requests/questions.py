@@ -1,4 +1,4 @@
-"""The pages that ask before a request ends, a provider is withdrawn, or one is asked that would
+"""The confirmation pages before a request ends, a provider is withdrawn, or one is asked that would
 replace something.
 """
 
@@ -99,7 +99,7 @@ def terminate_page(start: Frame, request: MitigationRequest) -> TerminatePage:
 def withdraw_page(
     start: Frame, request: MitigationRequest, mitigation_id: UUID
 ) -> WithdrawPage | None:
-    """None: that mitigation cannot be withdrawn by itself."""
+    """None if that mitigation cannot be withdrawn alone."""
     now = start.now
     facts = facts_of(start.organization, request, list(timeline([request.pk])))
     found = (one for one in facts.mitigations if one.id == str(mitigation_id))
@@ -134,12 +134,12 @@ def ask_page(start: Frame, request: MitigationRequest, replaced: Sequence[Replac
 
 
 def can_change_providers(request: MitigationRequest) -> bool:
-    """A person may ask or withdraw one provider of it."""
+    """Whether a person may ask or withdraw one of its providers."""
     return request.is_immediate and is_live(request)
 
 
 def is_live(request: MitigationRequest) -> bool:
-    """It goes on, and nobody has asked for its end."""
+    """Whether it is live and its end was not requested."""
     return not request.is_over and not request.terminate_asked_at
 
 
@@ -153,14 +153,14 @@ def terminate_question_of(
 def stop_question_of(
     request: MitigationRequest, facts: wording.RequestFacts, now: datetime
 ) -> wording.Question | None:
-    """Of a plan that a provider filters for."""
+    """The question of a plan that a provider filters for."""
     if not (is_live(request) and facts.is_plan and hasattr(request, "plan")):
         return None
     return wording.stop_question(facts, targets_of(request), now)
 
 
 def _plan_that_stays(request: MitigationRequest) -> str:
-    """The name of the plan a person asked for this from, while that is on; empty: none."""
+    """The name of the plan that a person activated with this, if the plan is on; empty if none."""
     if not request.is_immediate or request.is_over:
         return ""
     plans = request.activated_plans.filter(removed_at__isnull=True).select_related("request")

@@ -1,4 +1,4 @@
-"""The report of a request: what a person hands to somebody who was not there."""
+"""The report of a request, for people who were not there."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ EVERYTHING: Final = QueryDict("span=all")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportPage(FramedPage):
-    """The facts of the request's page, with the whole timeline from its beginning and the whole
-    chart.
-    """
+    """The facts of the request's page, with the whole timeline and the whole chart."""
 
     template: ClassVar = "requests/report.html"
 
@@ -71,7 +69,7 @@ def report_page(
 
 
 def _from_the_beginning(newest_first: Iterable[wording.Entry]) -> list[TimelineLine]:
-    """Each day is named once, with its year: a report is read later."""
+    """The whole timeline; each day is named once, with its year, since a report is read later."""
     entries = list(newest_first)[::-1]
     days = ["", *(date(entry.at) for entry in entries)]
     return [

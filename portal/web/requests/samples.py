@@ -1,4 +1,4 @@
-"""From counter reports to the samples of the chart: an event per change, and how long it was
+"""Convert counter reports to the samples of the chart: an event per change, and how long it was
 repeated.
 """
 
@@ -39,7 +39,7 @@ def samples_of(
     for one in mitigations:
         samples, value = found[one.pk], getattr(one, counter)
         if not samples and value is not None and one.counters_since is not None:
-            # Its event is older than the reports at hand.
+            # Its event is older than the loaded reports.
             samples.append(Sample(one.counters_since, Decimal(value)))
         if one.pk not in without:
             _repeat(samples, one.counters_at)
@@ -52,7 +52,7 @@ def _repeat(samples: list[Sample], at: datetime | None) -> None:
 
 
 def within(samples: Sequence[Sample], start: datetime) -> list[Sample]:
-    """Those since `start`, and the one before, which says what was reported when it began."""
+    """The samples since `start`, and the previous one, which has the value at the start."""
     since = [sample for sample in samples if sample.at >= start]
     before = [sample for sample in samples if sample.at < start]
     return [*before[-1:], *since] if since else []

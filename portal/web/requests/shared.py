@@ -1,4 +1,4 @@
-"""What several pages know: the frame, the providers, lists of requests, what is read aloud."""
+"""The data that several pages share: the frame, the providers, lists of requests, announcements."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def subscriptions(organization: Organization) -> dict[str, Subscription]:
 def replaceable_beside(
     organization: Organization, requests: Iterable[MitigationRequest]
 ) -> list[Mitigation | Unknown]:
-    """What providers hold, to tell whom the order of a request passes by; not read where every
-    request has asked all it names.
+    """Mitigations at providers, to find those that failover skips; not read if every request has
+    asked all its providers.
     """
     has_some_left = any(
         one.strategy == Strategy.FAILOVER
@@ -45,7 +45,9 @@ def replaceable_beside(
 def facts_of(
     organization: Organization, request: MitigationRequest, events: Sequence[Event]
 ) -> wording.RequestFacts:
-    """With the moments of `events`, all of the request, and with the providers it has not asked."""
+    """Facts with the moments of `events`, all of the request, and with the providers it has not
+    asked.
+    """
     return request_facts(
         request,
         subscriptions(organization),
@@ -57,7 +59,7 @@ def facts_of(
 
 
 def operators(organization: Organization) -> list[str]:
-    """Who may ask and end."""
+    """The members who may request and terminate."""
     able = Membership.objects.filter(
         organization=organization, role__in=[Role.OPERATOR, Role.ADMIN], user__is_active=True
     )
@@ -65,7 +67,7 @@ def operators(organization: Organization) -> list[str]:
 
 
 def pickable(organization: Organization) -> QuerySet[ProtectedResource]:
-    """Verified resources, last used first."""
+    """Verified resources, most recently used first."""
     return (
         resources(organization)
         .filter(verified_at__isnull=False)
@@ -75,7 +77,7 @@ def pickable(organization: Organization) -> QuerySet[ProtectedResource]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """A request in a list of what was."""
+    """A request in a list of past ones."""
 
     request: MitigationRequest
     chip: Chip

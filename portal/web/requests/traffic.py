@@ -1,4 +1,4 @@
-"""Which reported traffic the chart of a request shows: how far back, in which unit, of whom."""
+"""The traffic that the chart of a request shows: time span, unit and provider."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REPORTED_AS: Final = {"bit": "bps_dropped", "packet": "pps_dropped"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedTraffic:
-    """The chart and what stands around it."""
+    """The chart and the text around it."""
 
     chart: Chart | None
     is_expected: bool
@@ -89,7 +89,7 @@ def _chart(
     every = samples_of(mitigations, reports, REPORTED_AS[unit])
     samples = {one.pk: within(every[one.pk], start) for one in mitigations}
     if request.is_over:
-        # After the last report there was nothing to report: no hole is drawn there.
+        # After the last report there was nothing to report: no gap is drawn there.
         end = max((known[-1].at for known in samples.values() if known), default=end)
     # A provider that was withdrawn and asked again is still one provider.
     by_provider: dict[str, list[chart.Sample]] = defaultdict(list)

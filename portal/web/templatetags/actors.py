@@ -1,4 +1,4 @@
-"""Who asked for something, in words."""
+"""The names of actors."""
 
 from __future__ import annotations
 

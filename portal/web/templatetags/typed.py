@@ -1,4 +1,4 @@
-"""Keeps typed forms when a session ends."""
+"""Saves typed forms when a session ends."""
 
 from __future__ import annotations
 
