@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from portal.core.addresses import address_of
-from portal.core.throttle import Limit, count, network_of
+from portal.core.throttle import Limit, count, subject_of
 
 if TYPE_CHECKING:
     # The framework's views import this module.
@@ -29,5 +29,5 @@ class CallsPerPerson(BaseThrottle):
         if request.user.is_authenticated:
             count(CALLS_PER_PERSON, str(request.user.pk))
         else:
-            count(CALLS_PER_ADDRESS, network_of(address_of(request)))
+            count(CALLS_PER_ADDRESS, subject_of(address_of(request)))
         return True

@@ -13,7 +13,7 @@ from typing import Final
 from portal.core.asgi import Application, Message, Receive, Scope, Send
 from portal.core.problem import Problem
 from portal.core.sign_in_paths import hashes_password
-from portal.core.throttle import network_of
+from portal.core.throttle import subject_of
 
 AT_ONCE: Final = 6
 """Fewer than the connection pool holds (portal.env); the other connections are for sockets."""
@@ -61,7 +61,7 @@ class ConcurrencyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._applies_to(scope):
             return await self.application(scope, receive, send)
-        network = network_of(scope["client"][0]) if scope.get("client") else ""
+        network = subject_of(scope["client"][0]) if scope.get("client") else ""
         has_slot = False
 
         async def receiving() -> Message:

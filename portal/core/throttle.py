@@ -39,7 +39,7 @@ class Limit:
     message: str
 
 
-def network_of(address: str) -> str:
+def subject_of(address: str) -> str:
     """The subject under which a caller's `address` is counted: an IPv4 address itself, the /64 of
     an IPv6 address.
 

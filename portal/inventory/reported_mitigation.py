@@ -12,7 +12,7 @@ from typing import Any
 from portal.inventory.models import UnknownMitigation
 from portal.mitigations.models import HeldTargets, Mitigation, Port
 from portal.mitigations.overlaps import Coverage
-from portal.mitigations.services.reports import ends
+from portal.mitigations.services.reports import lifetime_end
 from portal.mitigations.validation import INDEFINITE
 
 
@@ -37,7 +37,7 @@ class ReportedMitigation:
         lifetime_s = columns.pop("lifetime_s")
         return {
             **columns,
-            "expires_at": None if lifetime_s is None else ends(lifetime_s, now),
+            "expires_at": None if lifetime_s is None else lifetime_end(lifetime_s, now),
             "is_indefinite": lifetime_s == INDEFINITE,
             "reported_at": now,
         }

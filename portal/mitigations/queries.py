@@ -88,7 +88,7 @@ def ended_by_itself(organization: Organization) -> QuerySet[MitigationRequest]:
     )
 
 
-def over_capacity(organization: Organization) -> QuerySet[MitigationRequest]:
+def requests_over_capacity(organization: Organization) -> QuerySet[MitigationRequest]:
     """Live requests for which a provider reports that the attack exceeds its capacity."""
     exceeded = {"mitigations__status": Status.EXCEEDED, "mitigations__wanted": Wanted.ACTIVE}
     return requests(organization).filter(status=RequestStatus.MITIGATING, **exceeded).distinct()

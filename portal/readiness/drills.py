@@ -8,7 +8,7 @@ from typing import Final
 
 from portal.organizations.models import Organization
 from portal.readiness.checks import prepared
-from portal.readiness.checks.prepared import seconds, when
+from portal.readiness.checks.prepared import day_and_time, seconds
 from portal.readiness.rows import BADGES, State
 from portal.standby import models, queries
 from portal.wording import Badge
@@ -106,8 +106,8 @@ class DrillTable:
     parts: tuple[PartShown, ...]
 
 
-def shown(drill: prepared.DrillFacts, now: datetime) -> DrillTable:
-    at = when(drill.started_at, now)
+def drill_table(drill: prepared.DrillFacts, now: datetime) -> DrillTable:
+    at = day_and_time(drill.started_at, now)
     return DrillTable(
         title=f"{at[:1].upper()}{at[1:]}, by {drill.by}",
         when=at,

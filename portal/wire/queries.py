@@ -119,7 +119,7 @@ def before(found: QuerySet[WireMessage], place: Place | None) -> QuerySet[WireMe
     return found.filter(Q(at__lt=place.at) | Q(at=place.at, id__lt=place.id))
 
 
-def copies(shown: Iterable[WireMessage]) -> dict[UUID, Copies]:
+def copy_counts(shown: Iterable[WireMessage]) -> dict[UUID, Copies]:
     """The number of copies of the shown messages, by `run`."""
     runs = {message.run for message in shown if message.run is not None}
     rows = (

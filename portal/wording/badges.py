@@ -246,7 +246,7 @@ def is_replaced(request: RequestFacts) -> bool:
     return any(mitigation.is_replaced for mitigation in request.started) and not is_ended
 
 
-def mark(request: RequestFacts, now: datetime) -> Badge:
+def headline_badge(request: RequestFacts, now: datetime) -> Badge:
     """The large shape beside the headline: like the badge, but an unanswered request warns."""
     by_display_status = display_statuses(request.mitigations, now)
     if request.status == RequestStatus.REQUESTING and set(by_display_status) & {

@@ -8,7 +8,7 @@ from portal.wire.models import Direction, WireMessage
 from portal.wording.messages import Said, meaning
 
 
-def in_words(message: WireMessage) -> str:
+def message_sentence(message: WireMessage) -> str:
     return meaning(said_by(message))
 
 
@@ -67,7 +67,7 @@ def as_data(message: WireMessage) -> MessageData:
         "mitigation": str(mitigation.pk) if mitigation else None,
         "mid": mitigation.mid if mitigation else None,
         "topic": message.topic,
-        "meaning": in_words(message),
+        "meaning": message_sentence(message),
         "kind": message.kind,
         "code": message.code,
         "method": message.method,

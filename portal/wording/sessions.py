@@ -16,8 +16,8 @@ from portal.wording.badges import (
     SESSION_BADGES,
     DisplayStatus,
     display_status,
+    headline_badge,
     is_stopping,
-    mark,
     request_badge,
 )
 from portal.wording.facts import Badge, MitigationFacts, RequestFacts, Session
@@ -92,7 +92,7 @@ class Say:
 
 
 def request_says(request: RequestFacts, now: datetime) -> Say:
-    return Say(mark(request, now), headline(request, now), summary(request, now))
+    return Say(headline_badge(request, now), headline(request, now), summary(request, now))
 
 
 def calm_says(providers: Sequence[tuple[str, Session]], *, emergency_phone: str = "") -> Say:

@@ -16,9 +16,9 @@ from portal.wording.badges import (
     SESSION_BADGES,
     DisplayStatus,
 )
-from portal.wording.changes import change_of
 from portal.wording.efficacy import ATTACK_WORDS
 from portal.wording.facts import Badge
+from portal.wording.organization_changes import change_of
 from portal.wording.refusals import refusal_sentence
 from portal.wording.timeline_entry import FROM_PROVIDER, PERSON, TO_PROVIDER, Entry, EventFacts
 from portal.wording.timeline_status import mitigation_status_entry, request_status_entry

@@ -88,7 +88,7 @@ def _budgets(username: str, address: str, known: KnownDevice | None) -> Budgets:
     if known is not None:
         return [(TRIES_PER_DEVICE, str(known.pk))]
     return [
-        (TRIES_PER_ADDRESS, throttle.network_of(address)),
+        (TRIES_PER_ADDRESS, throttle.subject_of(address)),
         (TRIES_PER_USER, username.casefold()),
     ]
 
@@ -97,7 +97,7 @@ def _count_hash(username: str, address: str, known: KnownDevice | None, budgets:
     """Count a hash. If it is Throttled, no password was checked, so the others at that address or
     name lose nothing.
     """
-    name_from_here = f"{throttle.network_of(address)} {username.casefold()}"
+    name_from_here = f"{throttle.subject_of(address)} {username.casefold()}"
     try:
         throttle.count(HASHES, name_from_here if known is None else str(known.pk))
     except Throttled:
@@ -121,7 +121,7 @@ def check_second_factor(
     wait.
     """
     known = known_device(secret=device_secret, username=user.username)
-    network = throttle.network_of(address)
+    network = throttle.subject_of(address)
     if known is None:
         count_try(TRIES_PER_ADDRESS, username=user.username, address=address, step="code")
     try:
@@ -191,7 +191,7 @@ def count_try(limit: throttle.Limit, *, username: str, address: str, step: str) 
     beyond the limit.
     """
     try:
-        throttle.count(limit, throttle.network_of(address))
+        throttle.count(limit, throttle.subject_of(address))
     except Throttled:
         _record(SecurityEvent.SIGN_IN_SLOWED, username, address, step)
         raise

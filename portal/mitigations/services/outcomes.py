@@ -19,7 +19,7 @@ from portal.mitigations.release import MAX_RELEASE_TRIES
 from portal.mitigations.replacement import replacement
 from portal.mitigations.services.advance import advance, settle
 from portal.mitigations.services.locks import lock_mitigation
-from portal.mitigations.services.reports import ends
+from portal.mitigations.services.reports import lifetime_end
 from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import LIVE, LOOP, Status, Trigger
 
@@ -97,7 +97,7 @@ def record_confirmed(
     if mitigation.confirmed_at:
         columns["confirmed_at"] = mitigation.confirmed_at
     if lifetime_s is not None:
-        columns["expires_at"] = ends(lifetime_s, now)
+        columns["expires_at"] = lifetime_end(lifetime_s, now)
     transition = Transition(
         mitigation_id=mitigation_id,
         trigger=Trigger.ACCEPTED if mitigation.request.is_immediate else Trigger.HELD,

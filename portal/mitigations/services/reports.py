@@ -161,7 +161,7 @@ def record_repeated(*, mitigation_ids: Collection[UUID], now: datetime) -> None:
 def _ends_as_known(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
     if report.lifetime_s is None:
         return True
-    told, known = ends(report.lifetime_s, now), mitigation.expires_at
+    told, known = lifetime_end(report.lifetime_s, now), mitigation.expires_at
     if told is None or known is None:
         return told is known
     return abs(told - known) <= LIFETIME_TOLERANCE
@@ -221,7 +221,7 @@ def _columns(report: ProviderReport, now: datetime, *, has_news: bool) -> dict[s
     if report.dots_status is not None:
         columns |= {"dots_status": report.dots_status, "reported_at": now}
     if report.lifetime_s is not None:
-        columns["expires_at"] = ends(report.lifetime_s, now)
+        columns["expires_at"] = lifetime_end(report.lifetime_s, now)
     if report.counters:
         columns["counters_at"] = now
     if has_news:
@@ -229,7 +229,7 @@ def _columns(report: ProviderReport, now: datetime, *, has_news: bool) -> dict[s
     return columns
 
 
-def ends(lifetime_s: int, now: datetime) -> datetime | None:
+def lifetime_end(lifetime_s: int, now: datetime) -> datetime | None:
     """When a lifetime in seconds ends; None for -1."""
     return None if lifetime_s == INDEFINITE else now + timedelta(seconds=lifetime_s)
 

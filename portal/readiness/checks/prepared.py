@@ -140,7 +140,9 @@ def drill(
     if last is not None and last.is_over and not last.has_passed:
         state, clause = State.WARN, "the last drill did not pass"
         failures = " ".join(part.failure for part in last.parts if part.failure)
-        parts.insert(0, f"The drill {when(last.started_at, now)} did not pass. {failures}".strip())
+        parts.insert(
+            0, f"The drill {day_and_time(last.started_at, now)} did not pass. {failures}".strip()
+        )
     return Row(
         code=CheckCode.DRILL,
         question="Drill",
@@ -160,7 +162,7 @@ def outcome(passed: DrillFacts, now: datetime) -> str:
     return f"In the last drill that passed, {ago(passed.started_at, now)}, {who} confirmed{within}."
 
 
-def when(at: datetime, now: datetime) -> str:
+def day_and_time(at: datetime, now: datetime) -> str:
     """ "today at 14:02", "on 3 October at 14:02" """
     days = (now.date() - at.date()).days
     name = ("today", "yesterday")[days] if 0 <= days < 2 else f"on {day(at, now)}"

@@ -51,5 +51,5 @@ def _sign_in_again(request: HttpRequest) -> HttpResponse:
     """
     if page := typed.keep(request):
         return redirect_to_login(page)
-    following = typed.page_of(request) or settings.LOGIN_REDIRECT_URL
+    following = typed.referring_page(request) or settings.LOGIN_REDIRECT_URL
     return redirect(f"{settings.LOGIN_URL}?{urlencode({'next': following, 'undone': '1'})}")

@@ -163,7 +163,7 @@ def _kept(request: HttpRequest) -> KeptForm | None:
     return kept if kept and time() - kept["at"] < KEPT_FOR.total_seconds() else None
 
 
-def page_of(request: HttpRequest) -> str:
+def referring_page(request: HttpRequest) -> str:
     """The page a button was pressed on, if the browser sent it; otherwise empty."""
     came_from = request.headers.get("Referer", "")
     is_ours = url_has_allowed_host_and_scheme(

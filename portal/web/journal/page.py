@@ -22,7 +22,7 @@ from portal.web.rendering import FramedPage
 from portal.wire import queries
 from portal.wire.models import Direction, WireMessage
 from portal.wire.queries import Copies, Place, Which
-from portal.wording.message_shown import in_words, said_by
+from portal.wording.message_shown import message_sentence, said_by
 from portal.wording.messages import repeated, reported_status
 
 PAGE_ROWS: Final = 50
@@ -143,7 +143,7 @@ def journal_page(
     place = Place.read(choice.get("before", ""))
     page = _messages(request, which, provider, find, place)
     shown = page[:PAGE_ROWS]
-    copies = queries.copies(shown)
+    copies = queries.copy_counts(shown)
     narrowed = {"find": find, "messages": which.value, "provider": provider}
     kept = {name: value for name, value in narrowed.items() if value}
     return JournalPage(
@@ -230,7 +230,7 @@ def _row(
         direction=direction,
         code=METHODS.get(message.code, message.code),
         provider=message.subscription.provider.short_name,
-        meaning=in_words(message),
+        meaning=message_sentence(message),
         copies=_copies(message, copies),
         size=f"{message.size:,}\u00a0B" if message.size else "",
         is_open=is_first and message.direction != Direction.NOT_KEPT,

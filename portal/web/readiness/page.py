@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from portal.core.formatting import listed, moment
-from portal.readiness.drills import DrillTable, drill_of, shown
+from portal.readiness.drills import DrillTable, drill_of, drill_table
 from portal.readiness.gather import Readiness, readiness_of
 from portal.readiness.rows import GROUP_NAMES, CheckCode, Row, State, of
 from portal.standby import queries
@@ -75,7 +75,7 @@ def readiness_page(start: Frame) -> ReadinessPage:
         title="Readiness",
         readiness=readiness,
         sections=[section for section in sections if section.rows],
-        drill=shown(last, now) if last else None,
+        drill=drill_table(last, now) if last else None,
         running=(
             f"A drill has been running since {moment(last.started_at, now, zone=True)}, "
             f"started by {last.by}."
@@ -104,7 +104,7 @@ def drills_page(start: Frame, page: int) -> DrillsPage:
         frame=start,
         here="readiness",
         title="Drills",
-        drills=[shown(drill_of(one), start.now) for one in found[:DRILLS_PER_PAGE]],
+        drills=[drill_table(drill_of(one), start.now) for one in found[:DRILLS_PER_PAGE]],
         is_running=any(not one.is_over for one in found),
         shown=f"page={page}",
         newer=f"page={page - 1}" if page > 1 else "",

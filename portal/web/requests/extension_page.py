@@ -18,7 +18,7 @@ from portal.providers.models import SessionState
 from portal.signaling.extension_messages import Extension, RefreshMessage
 from portal.web.frame import frame
 from portal.web.rendering import FramedPage
-from portal.web.requests.changes import ChangedLine, changes
+from portal.web.requests.line_diff import ChangedLine, line_diff
 from portal.web.requests.provider_cards import Chip, request_chip
 from portal.web.requests.request_form import lifetime_choices
 from portal.web.requests.shared import subscriptions
@@ -126,7 +126,7 @@ def _change(
     then, why_less = extended_lifetime(
         facts.short, wished_s=wished_s, asked_s=refresh.lifetime_s, renews=request.auto_renew
     )
-    before, after = changes(
+    before, after = line_diff(
         _decoded(refresh.before.body) if refresh.before else "", _decoded(refresh.after.body)
     )
     return MessageChange(

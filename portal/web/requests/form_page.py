@@ -124,7 +124,7 @@ def _earlier(organization: Organization, text: str) -> MitigationRequest | None:
     return queries.requests(organization, kinds=queries.EVERY_KIND).filter(pk=request_id).first()
 
 
-def all_wrong(organization: Organization, form: RequestForm) -> RequestForm:
+def with_all_errors(organization: Organization, form: RequestForm) -> RequestForm:
     """Everything that is wrong, whether it could be read or not."""
     submission, errors = form.submission()
     try:

@@ -177,7 +177,7 @@ def _of_status(
     if status == UNACKNOWLEDGED:
         return queries.ended_by_itself(organization)
     if status == OVER_CAPACITY:
-        return queries.over_capacity(organization)
+        return queries.requests_over_capacity(organization)
     if status == NEEDS_ME:
         live = (
             (one.pk, request_facts(one, by_id, organization))

@@ -19,7 +19,7 @@ from portal.signaling.preview_messages import preview as preview_of
 from portal.web.accounts import typed
 from portal.web.rendering import render_page
 from portal.web.requests.extension_page import extension_page, first_choice
-from portal.web.requests.form_page import all_wrong, form_page
+from portal.web.requests.form_page import form_page, with_all_errors
 from portal.web.requests.preview_page import preview_page
 from portal.web.requests.request_form import RequestForm, typed_lifetime
 
@@ -42,7 +42,7 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _refused(request: HttpRequest, membership: Membership, form: RequestForm) -> HttpResponse:
     """The form with everything that is wrong, as sending it would show."""
-    wrong = all_wrong(membership.organization, form)
+    wrong = with_all_errors(membership.organization, form)
     page = form_page(membership, wrong, timezone.now(), is_refused=True)
     return render_page(request, page, status=400)
 

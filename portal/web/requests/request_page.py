@@ -34,7 +34,7 @@ from portal.web.requests.questions import (
 )
 from portal.web.requests.request_form import lifetime_choices
 from portal.web.requests.shared import facts_of, operators
-from portal.web.requests.timeline import TimelineLine, dated, timeline_of
+from portal.web.requests.timeline import TimelineLine, by_day, timeline_of
 from portal.web.requests.traffic import ReportedTraffic, traffic_of
 
 SHOWN_ENTRIES: Final = 30
@@ -136,7 +136,7 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         traffic=traffic_of(request, facts, reports, now, choice),
         efficacy=_efficacy(facts, now) if can_act and can_change_providers(request) else None,
         facts=describe_request(request, facts, now),
-        entries=dated(shown, now),
+        entries=by_day(shown, now),
         hidden_entries=len(entries) - len(shown),
     )
 

@@ -22,7 +22,7 @@ class TimelineLine:
     day: str
 
 
-def dated(entries: Iterable[wording.Entry], now: datetime) -> list[TimelineLine]:
+def by_day(entries: Iterable[wording.Entry], now: datetime) -> list[TimelineLine]:
     """The day is named once for each day that is not today."""
     lines: list[TimelineLine] = []
     before = now.date()

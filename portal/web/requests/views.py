@@ -27,7 +27,13 @@ from portal.web.accounts import typed
 from portal.web.frame import frame
 from portal.web.rendering import render_page
 from portal.web.requests.ended import seen_at, seen_ends
-from portal.web.requests.form_page import FormCheck, all_wrong, form_page, fresh_form, used_again
+from portal.web.requests.form_page import (
+    FormCheck,
+    form_page,
+    fresh_form,
+    used_again,
+    with_all_errors,
+)
 from portal.web.requests.list_page import list_page
 from portal.web.requests.overlaps import consent_of
 from portal.web.requests.questions import ask_page, terminate_page, withdraw_page
@@ -128,7 +134,7 @@ def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> Ht
     submission, unread = form.submission()
     if unread:
         # One answer names everything: what cannot be read and what the check finds.
-        return _form(request, membership, all_wrong(membership.organization, form), 400)
+        return _form(request, membership, with_all_errors(membership.organization, form), 400)
     try:
         sent = services.submit(
             organization=membership.organization,
@@ -144,7 +150,7 @@ def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> Ht
     except Invalid as error:
         if "both" in request.POST:
             # The page shows what is too much for one request beside the overlaps, not at a field.
-            wrong = all_wrong(membership.organization, form)
+            wrong = with_all_errors(membership.organization, form)
             return _form(request, membership, wrong, 400 if wrong.errors else 409)
         return _form(request, membership, form.with_errors(error.errors), 400)
     return redirect(f"{sent.get_absolute_url()}#h")

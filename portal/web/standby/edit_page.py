@@ -16,7 +16,7 @@ from portal.web.requests.request_form import RequestForm
 from portal.web.standby.plan_form import PlanForm
 
 
-def all_wrong(
+def with_all_errors(
     organization: Organization, form: PlanForm, plan: StandbyPlan | None = None
 ) -> PlanForm:
     """Everything that is wrong, whether it could be read or not."""

@@ -25,7 +25,7 @@ from portal.web.requests.ended import Ends, ends
 from portal.web.requests.overlaps import NO_OVERLAPS, Overlaps, overlaps_of
 from portal.web.requests.provider_cards import Chip, ProviderCard, provider_cards_of
 from portal.web.requests.shared import subscriptions
-from portal.web.requests.timeline import TimelineLine, dated, timeline_of
+from portal.web.requests.timeline import TimelineLine, by_day, timeline_of
 from portal.web.standby.shown import is_wanted, may_not, off_words, ongoing_words, plan_chip
 from portal.wording import standby as words
 from portal.wording.from_rows.events import status_moments
@@ -146,7 +146,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> PlanPage:
         ),
         ended=ends(waiting, plan.organization, read.by_id, now),
         facts=_description(start, read),
-        entries=dated(entries[: len(entries) - hidden], now),
+        entries=by_day(entries[: len(entries) - hidden], now),
         hidden_entries=hidden,
         key=str(uuid4()),
         points=_points(read),

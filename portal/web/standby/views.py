@@ -29,7 +29,7 @@ from portal.web.requests.overlaps import consent_of
 from portal.web.requests.request_form import typed_id
 from portal.web.requests.views import NOT_SENT_YET
 from portal.web.standby import plan_page as plan_pages
-from portal.web.standby.edit_page import all_wrong, edit_page
+from portal.web.standby.edit_page import edit_page, with_all_errors
 from portal.web.standby.list_page import standby_page
 from portal.web.standby.plan_form import PlanForm
 
@@ -65,7 +65,9 @@ def new(request: HttpRequest, slug: str) -> HttpResponse:
         return _form(request, membership, form)
     submission, unread = form.request_form.submission()
     if unread:
-        return _form(request, membership, all_wrong(membership.organization, form), status=400)
+        return _form(
+            request, membership, with_all_errors(membership.organization, form), status=400
+        )
     try:
         plan = services.create_plan(
             organization=membership.organization,
@@ -101,7 +103,7 @@ def edit(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
         return _form(request, membership, form, plan=plan)
     submission, unread = form.request_form.submission()
     if unread:
-        wrong = all_wrong(membership.organization, form, plan)
+        wrong = with_all_errors(membership.organization, form, plan)
         return _form(request, membership, wrong, plan=plan, status=400)
     try:
         services.change_plan(

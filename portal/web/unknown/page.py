@@ -18,7 +18,7 @@ from portal.web.rendering import FramedPage
 from portal.web.requests.provider_cards import Chip
 from portal.wording import Question, Say
 from portal.wording import unknown as wording
-from portal.wording.from_rows.unknown import facts_of, lost
+from portal.wording.from_rows.unknown import lost, unknown_facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ def found(frame: Frame) -> UnknownSection:
     if not rows:
         return UnknownSection(shown=(), not_listed=0, say=None)
     refusals = _why_not(frame.organization, rows, frame.now) if frame.membership.can_operate else {}
-    facts = [facts_of(row, refusals.get(row)) for row in rows]
+    facts = [unknown_facts(row, refusals.get(row)) for row in rows]
     inventories = Inventory.objects.filter(subscription__organization=frame.organization)
     return UnknownSection(
         shown=tuple(_shown(row, one, frame.now) for row, one in zip(rows, facts, strict=True)),
@@ -78,7 +78,7 @@ def found(frame: Frame) -> UnknownSection:
 def withdraw_page(start: Frame, row: UnknownMitigation) -> UnknownWithdrawalPage:
     why_not = _why_not(start.organization, [row], start.now).get(row)
     return UnknownWithdrawalPage(
-        frame=start, here="now", one=_shown(row, facts_of(row, why_not), start.now)
+        frame=start, here="now", one=_shown(row, unknown_facts(row, why_not), start.now)
     )
 
 

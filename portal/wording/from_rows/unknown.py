@@ -19,7 +19,7 @@ def beside(organization: Organization) -> dict[UUID, str]:
     """The unknown mitigations of each provider in one or two sentences, by subscription."""
     by_subscription: dict[UUID, list[wording.UnknownFacts]] = defaultdict(list)
     for row in queries.present(organization):
-        by_subscription[row.subscription_id].append(facts_of(row))
+        by_subscription[row.subscription_id].append(unknown_facts(row))
     return {one: wording.beside(facts) for one, facts in by_subscription.items()}
 
 
@@ -28,7 +28,9 @@ def lost(organization: Organization) -> list[str]:
     return [one.provider.short_name for one in own if one.session_state != SessionState.UP]
 
 
-def facts_of(row: UnknownMitigation, why_not: NotAdoptable | None = None) -> wording.UnknownFacts:
+def unknown_facts(
+    row: UnknownMitigation, why_not: NotAdoptable | None = None
+) -> wording.UnknownFacts:
     asked_by = row.asked_once.request if row.asked_once else None
     released_for = queries.released_for(row)
     targets = row.targets

@@ -58,7 +58,7 @@ def test_the_next_window_starts_at_zero(monkeypatch: pytest.MonkeyPatch) -> None
     ],
 )
 def test_ipv6_callers_share_the_budget_of_their_64(address: str, subject: str) -> None:
-    assert throttle.network_of(address) == subject
+    assert throttle.subject_of(address) == subject
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ class ChangedLine:
     is_changed: bool
 
 
-def changes(before: str, after: str) -> tuple[list[ChangedLine], list[ChangedLine]]:
+def line_diff(before: str, after: str) -> tuple[list[ChangedLine], list[ChangedLine]]:
     """The lines of both sides."""
     old, new = before.splitlines(), after.splitlines()
     old_kept: set[int] = set()

@@ -3,13 +3,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.web.requests.changes import ChangedLine, changes
+from portal.web.requests.line_diff import ChangedLine, line_diff
 
 texts = st.lists(st.text(alphabet="ab{}, ", max_size=4), max_size=8).map("\n".join)
 
 
 def test_only_the_differing_line_is_marked() -> None:
-    before, after = changes('{\n  "lifetime": 3600\n}', '{\n  "lifetime": 7200\n}')
+    before, after = line_diff('{\n  "lifetime": 3600\n}', '{\n  "lifetime": 7200\n}')
 
     assert before == [
         ChangedLine("{", False),
@@ -24,12 +24,12 @@ def test_only_the_differing_line_is_marked() -> None:
 
 
 def test_every_line_is_new_without_a_previous_text() -> None:
-    assert changes("", "a\nb") == ([], [ChangedLine("a", True), ChangedLine("b", True)])
+    assert line_diff("", "a\nb") == ([], [ChangedLine("a", True), ChangedLine("b", True)])
 
 
 @given(before=texts, after=texts)
 def test_no_line_is_lost_and_unmarked_lines_are_on_both_sides(before: str, after: str) -> None:
-    old, new = changes(before, after)
+    old, new = line_diff(before, after)
 
     assert [line.text for line in old] == before.splitlines()
     assert [line.text for line in new] == after.splitlines()
