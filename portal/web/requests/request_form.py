@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
 from uuid import UUID, uuid4
 
 from django.http import QueryDict
@@ -20,7 +19,6 @@ from portal.core.targets import (
     Piece,
     Suggestion,
     TargetError,
-    as_text,
     classify,
     protocol_number,
     read_ports,
@@ -38,6 +36,7 @@ from portal.mitigations.validation import (
     Policy,
     Submission,
 )
+from portal.web.requests.form_fixes import fix_fields, fix_value, replaced, with_ports
 
 LIFETIMES_S: Final = (3600, 4 * 3600, 12 * 3600, 24 * 3600)
 OFFERED_PROTOCOLS: Final = (6, 17, 1)
@@ -47,10 +46,6 @@ MAX_LIFETIME_DIGITS: Final = 11
 MAX_PROTOCOL_LENGTH: Final = 20
 MAX_ERRORS: Final = 60
 """Errors that a page shows: those of a check, and of ports and protocols that cannot be read."""
-MAX_FIX: Final = 20_000
-"""Characters that a fix button sends, percent-encoded."""
-MAX_FIX_FIELDS: Final = 10
-
 TYPED_FIELDS: Final = {"prefixes": "prefix", "fqdns": "fqdn", "uris": "uri"}
 _FIELD_OF: Final = {kind: name for name, kind in TYPED_FIELDS.items()}
 _INPUTS: Final = (
@@ -177,25 +172,20 @@ class RequestForm:
 
         A form without the text to replace stays as it is.
         """
-        try:
-            fields = dict(
-                parse_qsl(fix[:MAX_FIX], keep_blank_values=True, max_num_fields=MAX_FIX_FIELDS)
-            )
-        except ValueError:
-            return self
+        fields = fix_fields(fix)
         wrong, by = fields.get("wrong", ""), fields.get("by", "")
         ports, other = self.ports, self.other
         if fields.get("in") == "ports":
-            ports = _replaced(self.ports, split_ports(self.ports), wrong, by)
+            ports = replaced(self.ports, split_ports(self.ports), wrong, by)
         else:
-            other = _replaced(self.other, split(self.other), wrong, by)
+            other = replaced(self.other, split(self.other), wrong, by)
         if (ports, other) == (self.ports, self.other):
             return self
         more = [one for one in fields.get("protocols", "").split() if one not in self.protocols]
         return replace(
             self,
             other=other,
-            ports=_with_ports(ports, fields.get("ports", "")),
+            ports=with_ports(ports, fields.get("ports", "")),
             protocols=(*self.protocols, *more)[:MAX_TICKED],
         )
 
@@ -228,7 +218,7 @@ class RequestForm:
             name = parts[0] if parts[0] in _INPUTS else "form"
         wrong = _at(typed.get(".".join(parts[:-1]).removeprefix("targets."), ()), parts[-1])
         fixes = tuple(
-            Fix(fix.label, _button(name, wrong, fix), fix.suggestion)
+            Fix(fix.label, fix_value(name, wrong, fix), fix.suggestion)
             for fix in error.fixes
             if wrong
         )
@@ -358,40 +348,6 @@ def _protocols(texts: Sequence[str], unread: list[FieldError]) -> tuple[int, ...
         except TargetError as error:
             unread.append(field_error(f"protocols.{index}", error))
     return tuple(numbers)
-
-
-def _replaced(text: str, pieces: Sequence[Piece], wrong: str, by: str) -> str:
-    """`text` with the pieces that read `wrong` replaced, and everything between them kept."""
-    if not by:
-        kept = [piece.text for piece in pieces if piece.text != wrong]
-        return ", ".join(kept) if len(kept) < len(pieces) else text
-    for piece in reversed(pieces):
-        if piece.text == wrong:
-            text = text[: piece.start] + by + text[piece.end :]
-    return text
-
-
-def _with_ports(text: str, more: str) -> str:
-    there = {piece.text for piece in split_ports(text)}
-    added = [piece.text for piece in split_ports(more) if piece.text not in there]
-    kept = [] if all(map(_is_any, split_ports(text))) and added else [text]
-    return ", ".join(filter(None, [*kept, *added]))
-
-
-def _is_any(piece: Piece) -> bool:
-    try:
-        return read_ports(piece.text).is_any
-    except TargetError:
-        return False
-
-
-def _button(name: str, wrong: str, fix: Fix) -> str:
-    """What a fix button sends: what to replace in which input, and what to add to the others."""
-    fields = {"in": name, "wrong": wrong, "by": fix.value}
-    if name == "other":
-        fields |= {"by": as_text(fix.suggestion), "ports": ports_text(fix.suggestion.ports)}
-    fields["protocols"] = " ".join(map(str, fix.suggestion.protocols))
-    return urlencode(fields)
 
 
 def _lifetime(text: str, unread: list[FieldError]) -> int | None:
