@@ -208,45 +208,40 @@ def _attack_stopped(request: RequestFacts, now: datetime) -> str:
 def _terminating(request: RequestFacts, now: datetime) -> str:
     groups = display_statuses(request.mitigations, now)
     unstopped = groups.get(DisplayStatus.STOP_PENDING, [])
-    unreachable = [mitigation for mitigation in unstopped if mitigation.session.state != "up"]
+    unreachable = [one for one in unstopped if one.session.state != "up"]
     if unreachable:
         has = "has" if len(unreachable) == 1 else "have"
         is_released = request.is_plan and not any(one.is_held_again for one in unreachable)
         what = "release" if is_released else "stop"
-        return (
-            f"{listed([mitigation.short for mitigation in unreachable])} {has} not "
-            f"confirmed the {what} request yet."
-        )
+        return f"{_names(unreachable)} {has} not confirmed the {what} request yet."
     if kept := groups.get(DisplayStatus.STILL_HELD, []):
         verb, them = ("holds", "it") if len(kept) == 1 else ("hold", "they")
-        who = listed([mitigation.short for mitigation in kept])
-        return f"{who} still {verb} the plan, though {them} confirmed the withdrawal."
+        return f"{_names(kept)} still {verb} the plan, though {them} confirmed the withdrawal."
     if is_stopping(request):
         return _clauses(request, now)
     what = "release the plan" if request.is_plan else "stop"
     if unstopped:
         return f"Telling {_object(unstopped)} to {what}."
-    stopping = [
-        mitigation
-        for mitigation in request.started
-        if mitigation.withdrawal_asked_at is not None and mitigation.sent_at
-    ]
-    if not stopping:
-        winding_down = groups.get(DisplayStatus.WINDING_DOWN, [])
-        if not winding_down:
-            return _clauses(request, now)
-        are = "is" if len(winding_down) == 1 else "are"
-        return f"{listed([mitigation.short for mitigation in winding_down])} {are} winding down."
-    confirmed = [
-        mitigation
-        for mitigation in stopping
-        if display_status(mitigation, now) == DisplayStatus.TERMINATED
-    ]
-    headline = f"Told {_object(stopping)} to {what}."
+    stopping = [one for one in request.started if one.withdrawal_asked_at and one.sent_at]
+    if stopping:
+        return f"Told {_object(stopping)} to {what}.{_confirmed(stopping, now)}"
+    winding_down = groups.get(DisplayStatus.WINDING_DOWN, [])
+    if not winding_down:
+        return _clauses(request, now)
+    are = "is" if len(winding_down) == 1 else "are"
+    return f"{_names(winding_down)} {are} winding down."
+
+
+def _confirmed(stopping: Sequence[MitigationFacts], now: datetime) -> str:
+    """A further sentence; empty: none has."""
+    confirmed = [one for one in stopping if display_status(one, now) == DisplayStatus.TERMINATED]
     if not confirmed:
-        return headline
-    has = "have" if len(confirmed) > 1 else "has"
-    return f"{headline} {listed([mitigation.short for mitigation in confirmed])} {has} confirmed."
+        return ""
+    return f" {_names(confirmed)} {'have' if len(confirmed) > 1 else 'has'} confirmed."
+
+
+def _names(mitigations: Sequence[MitigationFacts]) -> str:
+    return listed([one.short for one in mitigations])
 
 
 def _object(mitigations: Sequence[MitigationFacts]) -> str:
