@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
+from dots_client.codec import keys
 from dots_client.codec.cbor import Tree
-from dots_client.codec.keys import (
-    HEARTBEAT_MESSAGE,
-    MITIGATION_SCOPE,
-    REDIRECTED_SIGNAL,
-    SIGNAL_CONFIG,
-    Sender,
-)
+from dots_client.codec.keys import Sender
 from dots_client.codec.messages import (
     decode_config,
     decode_config_request,
@@ -32,21 +27,21 @@ def check_body(data: bytes, *, sender: Sender) -> None:
     """
     tree = _tree(data, sender)
     match tuple(tree):
-        case (name,) if name == MITIGATION_SCOPE and sender is Sender.SERVER:
+        case (keys.MITIGATION_SCOPE,) if sender is Sender.SERVER:
             decode_mitigations(data)
-        case (name,) if name == MITIGATION_SCOPE:
-            entries = tree[MITIGATION_SCOPE].get("scope", [])
+        case (keys.MITIGATION_SCOPE,):
+            entries = tree[keys.MITIGATION_SCOPE].get("scope", [])
             if any("attack-status" in entry for entry in entries):
                 decode_efficacy(data, lifetime=1)
             else:
                 decode_request(data)
-        case (name,) if name == SIGNAL_CONFIG and sender is Sender.SERVER:
+        case (keys.SIGNAL_CONFIG,) if sender is Sender.SERVER:
             decode_config(data)
-        case (name,) if name == SIGNAL_CONFIG:
+        case (keys.SIGNAL_CONFIG,):
             encode_config(decode_config_request(data))
-        case (name,) if name == HEARTBEAT_MESSAGE:
+        case (keys.HEARTBEAT_MESSAGE,):
             decode_heartbeat(data)
-        case (name,) if name == REDIRECTED_SIGNAL:
+        case (keys.REDIRECTED_SIGNAL,):
             decode_redirect(data)
         case _:
             raise DecodeError("", "the body must have exactly one of the four messages in it")

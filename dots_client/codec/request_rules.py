@@ -151,9 +151,8 @@ def uri_violation(text: str, *, index: int | None = None) -> Violation | None:
     """Why `text` must not be a target-uri; None if it may."""
     try:
         parts = urlsplit(text)
-        is_absolute = bool(parts.scheme and parts.hostname) and (
-            parts.port is None or parts.port >= 0
-        )
+        _ = parts.port  # ValueError for one that is none
+        is_absolute = bool(parts.scheme and parts.hostname)
     except ValueError:
         is_absolute = False
     if is_absolute and text.isascii() and text.isprintable() and " " not in text:

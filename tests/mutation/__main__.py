@@ -58,9 +58,14 @@ def test(target: Target, size: int, seed: int, python: str) -> Counts:
         Workshop(ROOT, Path(folder), target, python) as workshop,
     ):
         mutants = mutants_of(workshop.modules(), workshop.tree)
-        chosen = sample(mutants, size, seed)
+        chosen = [
+            mutant
+            for mutant in sample(mutants, size, seed, place=lambda one: (one.path, one.start))
+            if mutant.is_valid
+        ]
         counts = Counts(target=target.name, mutants=len(mutants), tested=len(chosen))
-        for mutant in chosen:
+        # Outside of functions a mutant costs a new process: those come last.
+        for mutant in sorted(chosen, key=lambda one: one.function is None):
             note(mutant, counts, is_killed=workshop.kills(mutant))
     return counts
 

@@ -19,8 +19,45 @@ class Equivalent:
 
 
 NO_LIFETIME_IS_0: Final = "a lifetime is -1, for no end, or at least 1 (RFC 9132 section 4.4.1.1)"
+NEVER_BEYOND_THE_LAST: Final = "after MAX_RELEASE_TRIES it is given up, so there is no later one"
 
 EQUIVALENTS: Final = (
+    *(
+        Equivalent(
+            module=f"portal/mitigations/services/{module}.py",
+            before="@transaction.atomic(savepoint=False)",
+            after="@transaction.atomic(savepoint=True)",
+            why="a savepoint costs two statements, and an error ends the whole transaction anyway",
+        )
+        for module in ("advance", "outcomes")
+    ),
+    Equivalent(
+        module="portal/mitigations/services/outcomes.py",
+        before="is_last = tries == MAX_RELEASE_TRIES",
+        after="is_last = tries >= MAX_RELEASE_TRIES",
+        why=NEVER_BEYOND_THE_LAST,
+    ),
+    *(
+        Equivalent(
+            module="portal/mitigations/services/outcomes.py",
+            before="event=EventType.MITIGATION_STATUS if tries == 1 or is_last else None,",
+            after=f"event=EventType.MITIGATION_STATUS if tries {after} or is_last else None,",
+            why="the number of tries begins with 1",
+        )
+        for after in ("<= 1", "< 2")
+    ),
+    Equivalent(
+        module="portal/mitigations/services/advance.py",
+        before="if len(mitigations) < 2:",
+        after="if len(mitigations) < 1:",
+        why="one provider alone takes the place of nobody; the line saves a query",
+    ),
+    Equivalent(
+        module="portal/mitigations/services/advance.py",
+        before="if has_uncovered_targets != request.has_uncovered_targets:",
+        after="if has_uncovered_targets >= request.has_uncovered_targets:",
+        why="it saves the value again that the row has",
+    ),
     Equivalent(
         module="portal/mitigations/failover.py",
         before="if began is None or mitigation.ended_at is None or mitigation.lifetime_s < 0:",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -24,17 +25,19 @@ from tests.mutation.sample import (
 
 BINARY: Final = "core/ReplaceBinaryOperator_"
 COMPARISON: Final = "core/ReplaceComparisonOperator_"
-IDENTITIES: Final = (f"{COMPARISON}Eq_Is", f"{COMPARISON}NotEq_IsNot")
+IDENTITIES: Final = tuple(
+    f"{COMPARISON}{pair}" for pair in ("Eq_Is", "Is_Eq", "NotEq_IsNot", "IsNot_NotEq")
+)
 """They change how a value is compared, not what is decided."""
 ORDERS: Final = tuple(
     f"{COMPARISON}{equality}_{order}"
-    for equality in ("Eq", "NotEq")
+    for equality in ("Eq", "NotEq", "Is", "IsNot")
     for order in ("Lt", "LtE", "Gt", "GtE")
 )
 """Replace an equality by an order, which numbers and times have, and words do not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Mutant:
     """One change to one module."""
 
@@ -42,18 +45,28 @@ class Mutant:
     "relative to the tree"
     operator: str
     occurrence: int
+    start: Position
     source: str
     "the module without the change"
     function: int | None
     "the line where the code of the innermost function around it begins; None outside of functions"
     is_in_constant: bool
 
-    @property
+    @cached_property
     def mutated(self) -> str:
         """The source with the change."""
         changed = mutate_code(self.source, get_operator(self.operator)(), self.occurrence)
         assert isinstance(changed, str)
         return changed
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it is Python at all: `if not one := two` is none."""
+        try:
+            compile(self.mutated, str(self.path), "exec", dont_inherit=True)
+        except SyntaxError:
+            return False
+        return True
 
     @property
     def diff(self) -> str:
@@ -92,6 +105,7 @@ def _mutants(module: Path, tree: Path) -> list[Mutant]:
             path=module,
             operator=name,
             occurrence=occurrence,
+            start=start,
             source=source,
             function=max((line for body, line in bodies if is_within(start, [body])), default=None),
             is_in_constant=is_within(start, assignments),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -15,13 +16,15 @@ Span = tuple[Position, Position]
 
 
 def silent_spans(source: str) -> list[Span]:
-    """Source spans where a mutation changes nothing that runs: annotations, and the options of
-    `@dataclass`.
+    """Source spans where a mutation changes nothing that runs: annotations, type aliases, and the
+    options of `@dataclass`.
     """
     spans: list[Span] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation:
             spans.append(span(node.annotation))
+            if isinstance(node, ast.AnnAssign) and node.value and is_alias(node.annotation):
+                spans.append(span(node.value))
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns:
             spans.append(span(node.returns))
         elif isinstance(node, ast.ClassDef):
@@ -77,6 +80,10 @@ def is_member(node: ast.expr) -> bool:
     return isinstance(node, ast.Attribute) and node.attr.isupper()
 
 
+def is_alias(annotation: ast.expr) -> bool:
+    return isinstance(annotation, ast.Name) and annotation.id == "TypeAlias"
+
+
 def span(node: ast.expr | ast.stmt) -> Span:
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
@@ -87,8 +94,17 @@ def is_within(position: Position, spans: Iterable[Span]) -> bool:
     return any(start <= position < end for start, end in spans)
 
 
-def sample(mutations: Sequence[T], size: int, seed: int) -> list[T]:
-    """`size` of them, or all; the same for the same seed."""
-    if size >= len(mutations):
-        return list(mutations)
-    return random.Random(seed).sample(mutations, size)
+def sample(mutations: Sequence[T], size: int, seed: int, place: Callable[[T], Any]) -> list[T]:
+    """`size` of them, or all, in their order; the same for the same seed.
+
+    A second one of a place is taken when each place has one: an operator has many replacements, and
+    a test that notices one of them notices most.
+    """
+    randomness = random.Random(seed)
+    rounds: list[tuple[int, float, int]] = []
+    seen: Counter[Any] = Counter()
+    for index in randomness.sample(range(len(mutations)), len(mutations)):
+        here = place(mutations[index])
+        rounds.append((seen[here], randomness.random(), index))
+        seen[here] += 1
+    return [mutations[index] for index in sorted(index for *_, index in sorted(rounds)[:size])]

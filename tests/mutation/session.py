@@ -13,6 +13,7 @@ import __future__
 
 import ast
 import gc
+import inspect
 import json
 import os
 import resource
@@ -190,15 +191,17 @@ def exchange_functions(path: str, before: str, after: str) -> None:
 
 
 def differences(before: CodeType, after: CodeType) -> list[tuple[CodeType, CodeType]]:
-    """Each code object that is different, with the other one."""
-    found = [(before, after)] if before != after else []
-    inner = [
+    """The code of each function of a module or its classes that is different, with the other one.
+
+    A function makes those inside of it, so it has the new ones when it has its own.
+    """
+    if before.co_flags & inspect.CO_OPTIMIZED:
+        return [(before, after)] if before != after else []
+    inner = (
         [constant for constant in code.co_consts if isinstance(constant, CodeType)]
         for code in (before, after)
-    ]
-    for one, other in zip(*inner, strict=True):
-        found += differences(one, other)
-    return found
+    )
+    return [pair for one, other in zip(*inner, strict=True) for pair in differences(one, other)]
 
 
 def exchange_constants(path: str, before: str, after: str) -> None:

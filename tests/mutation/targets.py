@@ -48,7 +48,12 @@ TARGETS: Final = (
             "portal/mitigations/services/transitions.py",
             "portal/mitigations/wind_down.py",
         ),
-        (f"{PORTAL}mitigations", f"{PORTAL}standby/test_plans.py"),
+        (
+            f"{PORTAL}mitigations",
+            f"{PORTAL}standby/test_plans.py",
+            f"{PORTAL}standby/test_filtering_ended.py",
+            f"{PORTAL}standby/test_stop_filtering.py",
+        ),
     ),
     Target(
         "outcomes",
@@ -90,6 +95,10 @@ TARGETS: Final = (
     Target(
         "codec rules",
         ("dots_client/codec/request_rules.py", "dots_client/codec/check.py"),
-        (f"{CLIENT}codec/test_request_rules.py", f"{CLIENT}codec/test_check.py"),
+        (
+            f"{CLIENT}codec/test_request_rules.py",
+            f"{CLIENT}codec/test_filters.py",
+            f"{CLIENT}codec/test_check.py",
+        ),
     ),
 )

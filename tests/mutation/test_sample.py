@@ -25,6 +25,8 @@ class Limit:
 
 def within(limit: Limit | None, count: int) -> bool | None:
     return count < 5
+
+Times: TypeAlias = tuple[int | None, int]
 """
 
 
@@ -37,6 +39,7 @@ def within(limit: Limit | None, count: int) -> bool | None:
         ((5, 53), True),
         ((3, 23), False),
         ((6, 17), False),
+        ((8, 30), True),
     ],
 )
 def test_annotations_and_options_of_dataclasses_are_not_mutated(
@@ -86,18 +89,18 @@ def test_a_change_belongs_to_the_innermost_function_or_to_none() -> None:
     assert not is_within(at("2, *"), constants(DECISIONS))
 
 
-def test_the_same_seed_takes_the_same_sample() -> None:
+def test_the_same_seed_takes_the_same_sample_of_different_places() -> None:
     every = list(range(100))
 
-    first, again, other = sample(every, 10, 1), sample(every, 10, 1), sample(every, 10, 2)
+    first, again, other = (sample(every, 10, seed, lambda one: one // 10) for seed in (1, 1, 2))
 
     assert first == again
     assert first != other
-    assert len(set(first)) == 10
+    assert [one // 10 for one in first] == list(range(10))
 
 
-def test_a_sample_larger_than_the_population_is_the_population() -> None:
-    assert sample([1, 2], 10, 1) == [1, 2]
+def test_a_sample_larger_than_all_is_all() -> None:
+    assert sample([1, 2], 10, 1, lambda _: "here") == [1, 2]
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda one: one.name)

@@ -7,6 +7,7 @@ import pytest
 from dots_client.codec.request_rules import (
     Rule,
     fqdn_violation,
+    is_address,
     prefix_violation,
     tree_violations,
     uri_violation,
@@ -44,6 +45,7 @@ def test_ports_and_protocols_alone_are_no_target() -> None:
 def test_the_lifetime_is_mandatory_and_not_zero() -> None:
     assert paths(alias_name=["web"]) == ["scope.lifetime"]
     assert paths(alias_name=["web"], lifetime=0) == ["scope.lifetime"]
+    assert paths(alias_name=["web"], lifetime=-1) == []
     assert list(tree_violations({"alias-name": ["web"]}, lifetime_is_mandatory=False)) == []
 
 
@@ -97,7 +99,10 @@ def test_an_invalid_prefix_is_refused(text: str) -> None:
     assert prefix_violation(text) is not None
 
 
-@pytest.mark.parametrize("text", ["example.net", "example.net.", "_dots.a-b.example", "a" * 63])
+@pytest.mark.parametrize(
+    "text",
+    ["example.net", "example.net.", "_dots.a-b.example", "a" * 63, "a." * 126 + "a"],
+)
 def test_a_domain_name_is_allowed(text: str) -> None:
     assert fqdn_violation(text) is None
 
@@ -114,6 +119,7 @@ def test_a_domain_name_is_allowed(text: str) -> None:
         "a b",
         "a.example\n",
         "a." * 127,
+        "a." * 126 + "aa",
     ],
 )
 def test_an_invalid_domain_name_is_refused(text: str) -> None:
@@ -142,8 +148,27 @@ def test_a_uri_without_a_host_is_refused(text: str) -> None:
     assert uri_violation(text) is not None
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("192.0.2.1", True),
+        ("2001:db8::1", True),
+        ("fe80::1%eth0", False),
+        ("192.0.2.0/24", False),
+        ("example.net", False),
+        ("", False),
+    ],
+)
+def test_an_address_has_no_length_and_no_scope(text: str, expected: bool) -> None:
+    assert is_address(text) is expected
+
+
 def test_a_port_range_has_a_lower_port_that_is_not_above_the_upper() -> None:
-    allowed = [{"lower-port": 0}, {"lower-port": 80, "upper-port": 80}]
+    allowed = [
+        {"lower-port": 0},
+        {"lower-port": 80, "upper-port": 80},
+        {"lower-port": 81, "upper-port": 90},
+    ]
     refused = [{"upper-port": 80}, {"lower-port": 443, "upper-port": 80}]
 
     assert paths(alias_name=["web"], lifetime=1, target_port_range=allowed) == []

@@ -12,6 +12,7 @@ from portal.mitigations import services
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.states import Trigger
 from portal.organizations.models import LateAcceptance, Organization
+from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import confirm, mitigations_of, report, sent, status_of
 
@@ -58,6 +59,24 @@ def test_the_later_provider_is_withdrawn_in_the_transaction_in_which_the_earlier
     assert status_of(late) == "mitigating"
     event = Event.objects.get(type="mitigation.withdraw_requested")
     assert (event.actor, event.mitigation_id) == (None, second.pk)
+
+
+def test_every_later_provider_is_withdrawn(
+    submit: Submit, acme: Organization, acme_harbour: Subscription
+) -> None:
+    acme.late_acceptance = LateAcceptance.WITHDRAW_LATER
+    acme.save()
+    request = submit()
+    for silent_s in (60, 120):
+        services.mark_overdue(now=timezone.now() + timedelta(seconds=silent_s))
+    first, second, third = mitigations_of(request)
+    for later in (second, third):
+        confirm(later)
+
+    confirm(first)
+    report(first, Trigger.FILTERING)
+
+    assert [one.wanted for one in mitigations_of(request)] == ["active", "withdrawn", "withdrawn"]
 
 
 def test_a_provider_withdrawn_by_policy_is_asked_again_once_and_stays(

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -96,6 +100,26 @@ def test_several_requests_are_locked_with_their_mitigations(submit: Submit) -> N
     assert _first(statements, 'SELECT "mitigations_mitigationrequest"') < _first(
         statements, 'SELECT "mitigations_mitigation"'
     )
+
+
+def locking_services() -> Iterator[tuple[str, str]]:
+    """Each function that locks a request itself, with what makes it one transaction."""
+    for path in sorted(Path(str(services.__file__)).parent.glob("*.py")):
+        for function in ast.parse(path.read_text()).body:
+            if isinstance(function, ast.FunctionDef):
+                calls = {
+                    call.func.id
+                    for call in ast.walk(function)
+                    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+                }
+                if calls & {"lock_mitigation", "lock_request", "lock_requests"}:
+                    yield function.name, " ".join(map(ast.unparse, function.decorator_list))
+
+
+@pytest.mark.parametrize(("name", "transaction_of"), list(locking_services()))
+def test_what_locks_a_request_is_one_transaction(name: str, transaction_of: str) -> None:
+    """Without one a lock ends with its statement, and a failure leaves half of a change."""
+    assert transaction_of.startswith("transaction.atomic"), name
 
 
 def _first(statements: list[str], begins: str) -> int:

@@ -40,10 +40,11 @@ def again(mitigation: Mitigation) -> Mitigation:
 
 def test_the_first_copy_is_recorded_before_it_is_sent(mitigation: Mitigation) -> None:
     assert services.record_sending(mitigation_id=mitigation.pk, now=NOW)
-    services.record_sends(mitigation_id=mitigation.pk, times=3, now=LATER)
+    for times in (3, 2):
+        services.record_sends(mitigation_id=mitigation.pk, times=times, now=LATER)
 
     mitigation = again(mitigation)
-    assert (mitigation.sent_at, mitigation.last_sent_at, mitigation.sends) == (NOW, LATER, 3)
+    assert (mitigation.sent_at, mitigation.last_sent_at, mitigation.sends) == (NOW, LATER, 5)
 
 
 @pytest.mark.parametrize("is_late", [False, True])
@@ -88,6 +89,63 @@ def test_a_confirmation_is_accepted_not_mitigating(mitigation: Mitigation) -> No
     assert (mitigation.status, mitigation.request.status) == ("in_progress", "in_progress")
     assert mitigation.expires_at == NOW + timedelta(seconds=3600)
     assert mitigation.lifetime_remaining_s(LATER) == 3540
+
+
+def test_a_refresh_extends_the_lifetime_and_keeps_the_time_of_the_first_confirmation(
+    mitigation: Mitigation,
+) -> None:
+    confirm(mitigation)
+    services.record_confirmed(
+        mitigation_id=mitigation.pk, lifetime_s=3600, asked_at=LATER, now=LATER
+    )
+
+    mitigation = again(mitigation)
+    assert (mitigation.confirmed_at, mitigation.refreshed_at) == (NOW, LATER)
+    assert mitigation.expires_at == LATER + timedelta(seconds=3600)
+
+
+@pytest.mark.parametrize(("lifetime_s", "told"), [(3600, {"lifetime": 3600}), (None, {})])
+def test_the_event_of_a_confirmation_has_the_granted_lifetime(
+    mitigation: Mitigation, lifetime_s: int | None, told: dict[str, int]
+) -> None:
+    confirm(mitigation, lifetime_s=lifetime_s)
+
+    event = Event.objects.get(type="mitigation.status")
+    assert event.data == {"status": "in_progress", "previous": "pending", **told}
+
+
+def test_a_confirmed_withdrawal_is_logged_once_it_is_known(
+    mitigation: Mitigation, alice: User
+) -> None:
+    confirm(mitigation)
+    services.terminate(request_id=mitigation.request_id, actor=Actor.person(alice))
+
+    services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=LATER)
+
+    event = Event.objects.filter(type="mitigation.status").latest("seq")
+    assert event.data == {"status": "terminating", "previous": "terminating", "told": True}
+
+
+@pytest.mark.parametrize("length", [99, 100, 101, 499, 500, 501, 5000])
+def test_a_long_reason_is_cut(mitigation: Mitigation, length: int) -> None:
+    reason = "x" * length
+    services.record_refused(mitigation_id=mitigation.pk, code="4.00", reason=reason, now=NOW)
+
+    assert again(mitigation).refusal_reason == reason[:500]
+    assert Event.objects.get(type="mitigation.refused").data["reason"] == reason[:100]
+
+
+def test_an_answer_that_could_not_be_saved_stays_unsaved_until_the_provider_is_heard(
+    mitigation: Mitigation,
+) -> None:
+    Mitigation.objects.filter(pk=mitigation.pk).update(unsaved_at=NOW)
+
+    services.mark_overdue(now=mitigation.asked_at + timedelta(seconds=60))
+    assert again(mitigation).overdue_at is not None
+    assert again(mitigation).unsaved_at == NOW
+
+    confirm(mitigation)
+    assert again(mitigation).unsaved_at is None
 
 
 def test_a_grant_without_end_has_no_end(mitigation: Mitigation) -> None:

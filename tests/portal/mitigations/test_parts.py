@@ -7,11 +7,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
+from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import MitigationRequest
+from portal.mitigations.states import Trigger
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.rows import confirm, mitigations_of, names, refuse
+from tests.portal.mitigations.rows import confirm, mitigations_of, names, refuse, report
 
 
 @pytest.fixture
@@ -49,6 +52,28 @@ def test_no_other_provider_is_asked_for_a_target_that_only_one_may_protect(
     mixed.refresh_from_db()
     assert len(mitigations_of(mixed)) == 2
     assert (mixed.status, mixed.has_uncovered_targets) == ("in_progress", True)
+
+
+def test_targets_are_uncovered_until_a_provider_takes_them_or_nobody_wants_them(
+    mixed: MitigationRequest, alice: User
+) -> None:
+    first, second = mitigations_of(mixed)
+    seen = []
+
+    for step in (
+        lambda: confirm(first),
+        lambda: refuse(second),
+        lambda: confirm(second),
+        lambda: refuse(second),
+        lambda: report(second, Trigger.PROVIDER_WITHDREW),
+        lambda: services.terminate(request_id=mixed.pk, actor=Actor.person(alice)),
+    ):
+        step()
+        mixed.refresh_from_db()
+        seen.append(mixed.has_uncovered_targets)
+
+    # A refused refresh ends nothing.
+    assert seen == [False, True, False, False, True, False]
 
 
 def test_a_refused_provider_is_retried_while_another_protects_other_targets(

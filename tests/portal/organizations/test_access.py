@@ -7,6 +7,7 @@ from portal.core.errors import NotAllowed, NotFound
 from portal.organizations import queries, services
 from portal.organizations.access import membership_for
 from portal.organizations.models import Membership, Organization, Role
+from tests.factories import member
 
 
 def test_a_member_has_access(bob: User, acme: Organization) -> None:
@@ -49,6 +50,21 @@ def test_a_member_below_the_role_learns_who_has_it(
         NotAllowed,
         match=r"This needs the operator role; yours is viewer\. alice and dana can do it\.",
     ):
+        membership_for(bob, "acme", Role.OPERATOR)
+
+
+def test_of_many_who_can_the_first_five_are_named(bob: User, acme: Organization) -> None:
+    for name in ("f", "e", "d", "c", "b", "a"):
+        member(name, acme, Role.OPERATOR)
+
+    with pytest.raises(NotAllowed, match=r" a, b, c, d and e can do it\."):
+        membership_for(bob, "acme", Role.OPERATOR)
+
+
+def test_who_can_are_members_who_are_still_there(dana: User, bob: User, acme: Organization) -> None:
+    User.objects.filter(pk=dana.pk).update(is_active=False)
+
+    with pytest.raises(NotAllowed, match=r"yours is viewer\.$"):
         membership_for(bob, "acme", Role.OPERATOR)
 
 

@@ -9,8 +9,6 @@ from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.states import CONFIRMED, IN_STANDBY, TERMINAL, Status
 from portal.signaling.live_session import is_under_attack
 from portal.signaling.next_action import (
-    POLL_AFTER,
-    POLL_ENDING_AFTER,
     Action,
     MitigationHistory,
     NextAction,
@@ -79,9 +77,12 @@ def test_a_mitigation_that_does_not_renew_itself_is_not_refreshed() -> None:
 
 
 def test_a_clock_that_was_set_back_does_not_stop_the_polls() -> None:
-    ahead = NOW + timedelta(hours=1)
+    minute = timedelta(seconds=60)
+    within = mitigation(Status.MITIGATING, last_heard_at=NOW + minute)
+    beyond = mitigation(Status.MITIGATING, last_heard_at=NOW + minute + timedelta(microseconds=1))
 
-    assert plan(mitigation(Status.MITIGATING, last_heard_at=ahead)).action is Action.POLL
+    assert plan(within).action is Action.WAIT
+    assert plan(beyond).action is Action.POLL
 
 
 def test_an_extension_is_a_refresh_at_once() -> None:
@@ -113,9 +114,12 @@ def test_an_efficacy_update_is_due_when_the_providers_wait_is_over() -> None:
 
 
 def test_a_silent_mitigation_is_polled() -> None:
-    silent = mitigation(Status.MITIGATING, last_heard_at=NOW - POLL_AFTER)
+    # RFC 9132 section 4.4.2.2
+    silent = mitigation(Status.MITIGATING, last_heard_at=NOW - timedelta(seconds=15))
+    heard = mitigation(Status.MITIGATING, last_heard_at=NOW - timedelta(seconds=14))
 
     assert plan(silent).action is Action.POLL
+    assert plan(heard) == NextAction(action=Action.WAIT, at=NOW + timedelta(seconds=1))
 
 
 def test_a_withdrawal_that_ran_in_a_loop_is_retried_when_it_is_due() -> None:
@@ -134,12 +138,12 @@ def test_a_withdrawal_is_repeated_until_it_is_confirmed_and_then_polled_to_its_e
     told = mitigation(Status.TERMINATING, wanted=gone, withdrawal_confirmed_at=NOW)
 
     assert plan(untold).action is Action.WITHDRAW
-    assert plan(told) == NextAction(action=Action.WAIT, at=NOW + POLL_ENDING_AFTER)
+    assert plan(told) == NextAction(action=Action.WAIT, at=NOW + timedelta(seconds=5))
 
 
 def test_a_mitigation_that_its_provider_withdrew_is_only_polled() -> None:
     assert plan(mitigation(Status.WITHDRAWN, retry_at=BEFORE)) == NextAction(
-        action=Action.WAIT, at=NOW + POLL_AFTER
+        action=Action.WAIT, at=NOW + timedelta(seconds=15)
     )
 
 
