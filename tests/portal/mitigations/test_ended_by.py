@@ -12,6 +12,7 @@ from portal.mitigations.models import (
     EndedBy,
     Mitigation,
     MitigationRequest,
+    ReplacedBy,
     RequestKind,
     Wanted,
 )
@@ -39,8 +40,8 @@ def mitigation(**columns: Any) -> Mitigation:
 
 WITHDRAWN = {"wanted": Wanted.WITHDRAWN, "withdrawal_asked_at": NOW}
 REPLACED = {"wanted": Wanted.WITHDRAWN, "status": Status.WITHDRAWN}
-IN_FULL = mitigation(**REPLACED, replaced_by={"by": [], "lost": [], "loses": []})
-IN_PART = mitigation(**REPLACED, replaced_by={"by": [], "lost": ["192.0.2.0/24"], "loses": []})
+IN_FULL = mitigation(**REPLACED, replaced_by=ReplacedBy(by=(), lost=(), loses=()))
+IN_PART = mitigation(**REPLACED, replaced_by=ReplacedBy(by=(), lost=("192.0.2.0/24",), loses=()))
 EARLY = mitigation(ended_at=NOW + HOUR - CLOCKS_APART - MOMENT)
 
 
