@@ -152,7 +152,7 @@ def _postgresql(url: str) -> dict[str, Any]:
     }
     for port in named["PORT"].split(","):
         if port and not (port.isascii() and port.isdigit() and int(port) < 65536):
-            raise ImproperlyConfigured(f"DATABASE_URL has a port that is no number. {_QUOTING}")
+            raise ImproperlyConfigured(f"DATABASE_URL has a port that is not a number. {_QUOTING}")
     # Measured: after a restart of the server this pool works again immediately.
     options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 2}
     return {
@@ -224,7 +224,7 @@ def redis(url: str) -> str:
         _ = parts.port
     except ValueError:
         raise ImproperlyConfigured(
-            f"PORTAL_REDIS_URL has a port that is no number. {_QUOTING}"
+            f"PORTAL_REDIS_URL has a port that is not a number. {_QUOTING}"
         ) from None
     if parts.scheme not in {"redis", "rediss", "unix"}:
         raise ImproperlyConfigured(

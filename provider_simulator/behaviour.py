@@ -69,7 +69,7 @@ class Behaviour(Terms):
         for name, value in changes.items():
             check = _CHECKS.get(name)
             if check is None:
-                raise BehaviourError(f"{name!r} is none of {', '.join(_CHECKS)}")
+                raise BehaviourError(f"{name!r} is not one of {', '.join(_CHECKS)}")
             if not check.holds(value):
                 raise BehaviourError(f"{name} must be {check.in_words}, not {value!r}")
         return replace(self, **changes)

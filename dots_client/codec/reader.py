@@ -145,7 +145,7 @@ class _Reader:
                 attribute, read = found
                 try:
                     if attribute.name in tree:
-                        raise _Odd("is there twice")
+                        raise _Odd("occurs twice")
                     tree[attribute.name] = read(self, attribute, value, path)
                 except _Odd as odd:
                     self._leave_out(odd, (*path, attribute.name))

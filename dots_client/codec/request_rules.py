@@ -198,6 +198,6 @@ def _repetitions(values: Sequence[Hashable], attribute: str) -> Iterator[Violati
     seen: set[Any] = set()
     for index, value in enumerate(values):
         if value is not None and value in seen:
-            reason = f"{value} is there twice"
+            reason = f"{value} occurs twice"
             yield Violation(rule=Rule.REPEATED, attribute=attribute, index=index, reason=reason)
         seen.add(value)

@@ -155,7 +155,7 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
             async with asyncio.timeout(LINGER_S):
                 await self.established
         except (TimeoutError, HandshakeFailed, PeerUnreachable) as error:
-            log.debug("%s: overtaken, and no session came of it (%s)", self.peer, error)
+            log.debug("%s: overtaken without a session (%s)", self.peer, error)
         finally:
             await self.close("overtaken by another session")
 

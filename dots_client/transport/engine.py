@@ -140,4 +140,4 @@ def _sni(name: str) -> bytes:
     try:
         return name.encode("idna")
     except UnicodeError as error:
-        raise HandshakeFailed(f"{name!r} is not a name a server can have") from error
+        raise HandshakeFailed(f"{name!r} is not a valid name of a server") from error

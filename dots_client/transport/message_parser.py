@@ -124,13 +124,13 @@ def read_datagram(data: bytes, *, max_bytes: int) -> IncomingMessage:
     if len(data) > max_bytes:
         raise MalformedMessage(f"{len(data)} bytes are more than the {max_bytes} of a datagram")
     if len(data) < UDP_HEADER_BYTES:
-        raise MalformedMessage(f"{len(data)} bytes are no CoAP message")
+        raise MalformedMessage(f"{len(data)} bytes are not a CoAP message")
     version, token_length = data[0] >> 6, data[0] & 0x0F
     if version != 1:
-        raise MalformedMessage(f"CoAP version {version} is not spoken here")
+        raise MalformedMessage(f"CoAP version {version} is not supported")
     code, message_id = data[1], _uint(data[2:4])
     if code == EMPTY_CODE and len(data) > UDP_HEADER_BYTES:
-        raise MalformedMessage("an empty message has something in it")
+        raise MalformedMessage("an empty message has content")
     message = aiocoap.Message(code=code, _mid=message_id, _mtype=data[0] >> 4 & 0x03)
     return _read(message, data, at=UDP_HEADER_BYTES, token_length=token_length)
 
@@ -182,7 +182,7 @@ class _Options:
             number += self._extended(head >> 4)
             length = self._extended(head & 0x0F)
             if number > MAX_OPTION_NUMBER:
-                raise MalformedMessage(f"{number} is no number of an option")
+                raise MalformedMessage(f"{number} is not an option number")
             yield number, self._take(length)
 
     def _extended(self, nibble: int) -> int:
@@ -235,6 +235,6 @@ class _TreatedOptions:
         if not option.shortest <= len(value) <= option.longest:
             return f"has {len(value)} bytes"
         if number in self._seen and not option.is_repeatable:
-            return "is there twice"
+            return "occurs twice"
         self._seen.add(number)
         return ""

@@ -172,5 +172,5 @@ def _revocation_lists(pem: bytes) -> list[x509.CertificateRevocationList]:
 def _private_key(pem: bytes) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
     key = load_pem_private_key(pem, password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise TypeError("the private key is neither of an elliptic curve nor RSA")
+        raise TypeError("the private key is neither an elliptic-curve nor an RSA key")
     return key

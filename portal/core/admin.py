@@ -53,11 +53,11 @@ class StaffSite(OTPAdminSite):
                 text for _, many in (*request.GET.lists(), *request.POST.lists()) for text in many
             ]
             if any("\0" in str(text) for text in texts):
-                raise BadRequest("a NUL in what was sent")
+                raise BadRequest("the request contains a NUL")
             try:
                 return inner(request, *places, **named)
             except ValidationError as error:
-                raise BadRequest("a key that is none") from error
+                raise BadRequest("an invalid key") from error
 
         return cast(View, update_wrapper(guarded, inner))
 

@@ -120,7 +120,9 @@ class _Sender:
 
     def send(self, group: str, message: Message) -> None:
         if self._waiting >= MAX_WAITING:
-            logger.warning("no broadcast to %s: %s messages wait already", group, MAX_WAITING)
+            logger.warning(
+                "no broadcast to %s: %s messages are already waiting", group, MAX_WAITING
+            )
             return
         self._waiting += 1
         asyncio.run_coroutine_threadsafe(self._send(group, message), self._loop)

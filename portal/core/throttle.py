@@ -67,7 +67,7 @@ def count(limit: Limit, subject: str) -> None:
         cache.add(key, 0, timeout=limit.window_s)
         tries = cache.incr(key)
     except (RedisError, OSError) as error:
-        logger.warning("tries are not counted: %s", error)
+        logger.warning("attempts are not counted: %s", error)
         if isinstance(error, TimeoutError | RedisTimeoutError):
             cache_cooldown.start()
         return
@@ -89,7 +89,7 @@ def give_back(limit: Limit, subject: str) -> None:
     try:
         cache.decr(key)
     except (RedisError, OSError) as error:
-        logger.warning("a try is not given back: %s", error)
+        logger.warning("an attempt was not subtracted: %s", error)
     except ValueError:
         return
 

@@ -227,7 +227,7 @@ class LiveSession:
             # The others continue. Log it once per session: this code runs many times a minute.
             if row.pk not in self._undecided:
                 self._undecided.add(row.pk)
-                logger.exception("%s: what is due could not be decided", self._store.name(row))
+                logger.exception("%s: cannot decide what is due", self._store.name(row))
             return NextAction(action=Action.WAIT)
 
     def _due_s(self, row: Mitigation, step: NextAction, now: datetime) -> float:

@@ -74,7 +74,7 @@ class Observations:
                 again_s = max(again_s, asked_wait_s(error))
             except Exception:
                 # A defect must not end the observation for the rest of the session.
-                logger.exception("%s: its observation crashed", self._reports.store.name(row))
+                logger.exception("%s: the observation crashed", self._reports.store.name(row))
             await asyncio.sleep(again_s)
 
     async def _take_reports(self, row: Mitigation) -> None:

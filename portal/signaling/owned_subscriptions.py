@@ -98,7 +98,7 @@ class OwnedSubscriptions:
         await self._claim(state)
         surplus = to_give_back(self._idle(), owned=len(self._owned), share=state.share)
         if surplus:
-            logger.info("agent %s: giving back %s subscriptions", self._owner, len(surplus))
+            logger.info("agent %s: releasing %s subscriptions", self._owner, len(surplus))
             await self._give_back(surplus)
 
     async def end_expired(self) -> None:

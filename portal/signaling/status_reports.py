@@ -55,7 +55,7 @@ class StatusReports:
             raise
         except (DotsError, TimeoutError) as error:
             reason = error or "silence"
-            logger.info("%s: no list of all: %s", self.store.name(), reason)
+            logger.info("%s: no list of all mitigations: %s", self.store.name(), reason)
             listed = {}
         return await self._take({row: listed[row.mid] for row in rows if row.mid in listed})
 

@@ -75,7 +75,7 @@ def test_an_encoding_failure_is_shown_and_the_next_provider_asked(
         lambda: {one["status"] for one in provider_cards(alice, request_id).values()} == {"refused"}
     )
     for one in provider_cards(alice, request_id).values():
-        assert one["refusal"] == {"code": "not-sendable", "reason": "80 is there twice"}
+        assert one["refusal"] == {"code": "not-sendable", "reason": "80 occurs twice"}
         assert one["sent_at"] is None
     page = bob.text(f"/organizations/acme/requests/{request_id}")
     assert "The portal could not send this to Northgate" in page

@@ -17,7 +17,7 @@ def test_only_named_fields_change() -> None:
     ("changes", "reason"),
     [
         ([], "must be a JSON object"),
-        ({"lost": 1}, "'lost' is none of"),
+        ({"lost": 1}, "'lost' is not one of"),
         ({"accept": "maybe"}, "accept must be one of always, refuse, silent"),
         ({"accept": ["always"]}, "accept"),
         ({"refuse_code": "2.01"}, "refuse_code"),

@@ -61,7 +61,7 @@ def test_the_name_is_read_under_the_key_of_the_drafts_too() -> None:
 def test_a_name_under_both_keys_is_refused() -> None:
     body = {1: {2: [{6: ["192.0.2.0/24"], 14: 60, 53: [{23: "one", 54: "two"}]}]}}
 
-    with pytest.raises(DecodeError, match="acl-name: is there twice"):
+    with pytest.raises(DecodeError, match="acl-name: occurs twice"):
         decode_request(cbor2.dumps(body))
 
 
@@ -85,7 +85,7 @@ def test_json_has_the_names_of_the_rfc_and_reads_those_of_the_drafts() -> None:
     ("filters", "reason"),
     [
         ((FilterControl(acl_name=""),), "must be text that is not empty"),
-        ((SWITCH_OFF, FilterControl(acl_name="an-accept-list")), "is there twice"),
+        ((SWITCH_OFF, FilterControl(acl_name="an-accept-list")), "occurs twice"),
     ],
 )
 def test_a_filter_that_cannot_be_meant_is_not_sent(

@@ -166,7 +166,7 @@ def test_errors_of_another_connection_in_the_queue_do_not_end_a_session(
 
 
 def test_a_name_that_cannot_be_one_is_refused(authority: Authority) -> None:
-    with pytest.raises(HandshakeFailed, match="is not a name a server can have"):
+    with pytest.raises(HandshakeFailed, match="is not a valid name of a server"):
         client_of(authority.client(), name="a..b")
 
 

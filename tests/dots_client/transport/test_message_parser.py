@@ -102,8 +102,8 @@ def test_any_bytes_are_a_message_or_malformed(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "0 bytes are no CoAP message"),
-        (b"\x50\x45\x00", "3 bytes are no CoAP message"),
+        (b"", "0 bytes are not a CoAP message"),
+        (b"\x50\x45\x00", "3 bytes are not a CoAP message"),
         (b"\x90\x45\x00\x01", "version 2"),
         (b"\x10\x45\x00\x01", "version 0"),
         *(
@@ -120,7 +120,7 @@ def test_any_bytes_are_a_message_or_malformed(data: bytes) -> None:
         (NON_CONTENT + b"\xd0", "cut short"),
         (NON_CONTENT + b"\xe0\x01", "cut short"),
         (NON_CONTENT + b"\x0d", "cut short"),
-        (NON_CONTENT + b"\xe0\xff\xff" + b"\xe0\xff\xff", "is no number of an option"),
+        (NON_CONTENT + b"\xe0\xff\xff" + b"\xe0\xff\xff", "is not an option number"),
         (NON_CONTENT + b"\0" * (MAX_OPTIONS + 1), "more than 64 options"),
         (NON_CONTENT + b"\x10" * 16_200, "of a datagram"),
         (NON_CONTENT + b"\xff" + bytes(DATAGRAM), "of a datagram"),
@@ -195,7 +195,7 @@ def test_the_first_of_a_repeated_single_option_counts() -> None:
     critical = option(23, b"\x06") + option(23, b"\x16", after=23)
 
     assert read(NON_CONTENT + twice).message.opt.max_age == 5
-    assert read(NON_CONTENT + twice).not_read == ("Max-Age: is there twice",)
+    assert read(NON_CONTENT + twice).not_read == ("Max-Age: occurs twice",)
     assert read(NON_CONTENT + critical).not_understood == (23,)
 
 

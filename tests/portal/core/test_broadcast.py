@@ -153,7 +153,7 @@ def test_messages_queued_for_a_slow_layer_are_bounded(
     broadcast.broadcast_on_commit(uuid4(), event(1))
     broadcast.broadcast_on_commit(uuid4(), event(2))
 
-    assert "1 messages wait already" in caplog.text
+    assert "1 messages are already waiting" in caplog.text
     _sent_so_far(own_loop)
 
 

@@ -226,12 +226,12 @@ def redis_passwords(url: str) -> Iterator[Any]:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://me:hush@h:port/portal", "port that is no number.*%3F"),
+        ("postgresql://me:hush@h:port/portal", "port that is not a number.*%3F"),
         ("postgresql://me:hush@h/", "names no database"),
         ("postgresql://me:hush@h", "names no database"),
         ("postgresql://me:hush@h/portal?sslmod=require", 'URI query parameter: "sslmod"'),
         ("postgresql://me:hush@[::1/portal", "matching"),
-        ("postgresql://h:port/portal?user=me&password=hush", "port that is no number"),
+        ("postgresql://h:port/portal?user=me&password=hush", "port that is not a number"),
         ("postgresql://[::1/portal?user=me&password=hush", "matching"),
         ("postgresql://me@h/portal?password=hush%zz&sslmod=x", "sslmod"),
     ],

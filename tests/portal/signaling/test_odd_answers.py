@@ -121,7 +121,7 @@ ODD: dict[str, list[tuple[Any, Any]]] = {
     "a key of text": [("lifetime", 60)],
     "a conflict of text": [(17, "clash")],
     "a text that is not UTF-8": [(6, [Raw(b"\x62\xff\x61")])],
-    "a key that is there twice": [(14, 60), (14, 61)],
+    "a key that occurs twice": [(14, 60), (14, 61)],
 }
 
 

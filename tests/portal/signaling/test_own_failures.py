@@ -123,7 +123,7 @@ def repair(mitigation: Mitigation) -> None:
 
 
 SPOILT: dict[Callable[[Mitigation], None], str] = {
-    spoil_ports: "It cannot be put into a message: 80 is there twice.",
+    spoil_ports: "It cannot be put into a message: 80 occurs twice.",
     spoil_size: "It cannot be put into a message: the request has",
     spoil_row: "A defect in the portal prevents sending",
 }

@@ -310,11 +310,11 @@ CARDS = [
             Status.REFUSED,
             sent_at=None,
             refusal_code=NOT_SENDABLE,
-            refusal="It cannot be put into a message: 80 is there twice.",
+            refusal="It cannot be put into a message: 80 occurs twice.",
             retry_at=ago(-19),
         ),
         "The portal could not send this to Northgate.",
-        "It cannot be put into a message: 80 is there twice. Retrying at 03:28:00.",
+        "It cannot be put into a message: 80 occurs twice. Retrying at 03:28:00.",
     ),
     (
         mitigation(
