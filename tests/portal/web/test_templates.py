@@ -4,11 +4,14 @@ that it reads of one exists.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
 import pytest
+from django.template import engines
 
 from portal.core.context_processors import installation
 from portal.web.options import Option
@@ -16,6 +19,7 @@ from portal.web.rendering import FramedPage, Page
 from tests.portal.web.shapes import Kind
 from tests.portal.web.template_reader import TEMPLATES, Reader, Unknown, optional_names
 
+FILES = sorted(path for path in TEMPLATES.rglob("*") if path.is_file())
 ALWAYS = {
     *("request", "user", "perms", "messages", "csrf_token"),
     *("forloop", "block", "True", "False", "None"),
@@ -84,3 +88,15 @@ def test_a_name_or_an_attribute_that_does_not_exist_is_found_wherever_it_is_read
 
     assert {"is_filtered", "statuses", "older", "past.request.name", "past.chip"} <= found
     assert not {path for path in found if path.startswith(("one.", "frame", "message"))}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_a_template_loads_no_library_that_it_does_not_use(path: Path) -> None:
+    text = path.read_text()
+    libraries = engines["django"].engine.template_libraries  # type: ignore[attr-defined]
+    loaded = re.findall(r"{% load (.+?) %}", text)
+
+    for name in (name for names in loaded for name in names.split()):
+        tags = "|".join(libraries[name].tags)
+        filters = "|".join(libraries[name].filters)
+        assert re.search(rf"{{% (?:{tags or '-'})\b|\|(?:{filters or '-'})\b", text), name
