@@ -106,6 +106,7 @@ async def _open(
         redirections.failed(name, now=_time())
         raise
     except Exception as error:
+        # A defect of ours or of a library: callers expect DotsError, and the caller logs the cause.
         redirections.failed(name, now=_time())
         raise ConnectCrashed(client_failed(error)) from error
     redirections.contacted(name, now=_time())

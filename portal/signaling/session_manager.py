@@ -11,7 +11,7 @@ from math import inf
 from typing import Final
 from uuid import UUID
 
-from dots_client import ClientSettings, CountedLog, Reconnect
+from dots_client import ClientSettings, CountedLog, Reconnect, SessionClosed
 from portal.mitigations import queries
 from portal.providers.models import SessionState
 from portal.signaling import database_clock
@@ -113,7 +113,7 @@ class SessionManager:
             while self._may_send():
                 try:
                     await self._connect_or_watch()
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001  `_failed` logs it
                     # The outermost loop of a subscription: only it can start over after a defect.
                     self._failed(error)
         finally:
@@ -129,7 +129,7 @@ class SessionManager:
         self._failures = 0
 
     def _failed(self, error: Exception) -> None:
-        if not self._may_send():
+        if isinstance(error, SessionClosed) and not self._may_send():
             return  # another worker has the lease
         self._failures += 1
         crash = f"{self._name}: its session manager failed: {type(error).__name__}"

@@ -141,7 +141,7 @@ class SessionRunner:
                 session = self._use(client, settings)
                 attempt.has_opened.set()
                 self._ended(session, await session.run())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  logged below, or by who shows the failure
             # Whatever ended the session, the row must say so and the next attempt must follow.
             attempt.failure = error
             if is_our_failure(error):

@@ -103,7 +103,7 @@ class StatusReports:
             )
         except DotsError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  `write_failure` logs it
             # Anything in a report may make the write fail; `write_failure` logs the trace.
             await self.store.write_failure(row, error, is_answered=True)
         finally:
@@ -125,7 +125,7 @@ class StatusReports:
             await self.store.write(_forgotten, row.pk)
         except DotsError:
             raise
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001  `write_failure` logs it
             # As for any other answer: `write_failure` logs the trace.
             await self.store.write_failure(row, failure, is_answered=True)
         return True

@@ -34,7 +34,7 @@ def together(*acts: Callable[[], object]) -> list[object]:
         try:
             barrier.wait()
             results[index] = acts[index]()
-        except Exception as error:  # the result says which
+        except Exception as error:  # noqa: BLE001  the result says which
             results[index] = error
         finally:
             connection.close()

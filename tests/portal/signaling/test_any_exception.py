@@ -150,7 +150,7 @@ async def test_an_exception_at_any_await_ends_at_most_the_session(
                 awaits = Awaits(raises_at=place)
                 try:
                     await scene.play(awaits)
-                except (Exception, asyncio.CancelledError) as error:
+                except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  asserted
                     failed[place] = error
                 else:
                     failed.pop(place, None)

@@ -22,6 +22,7 @@ from dots_client import (
     Redirected,
     RedirectedSignal,
     Server,
+    SessionClosed,
 )
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import Status
@@ -77,14 +78,14 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
     return told
 
 
-def manager_of(settings: ClientSettings) -> SessionManager:
+def manager_of(settings: ClientSettings, *, fence: LeaseFence | None = None) -> SessionManager:
     return SessionManager(
         subscription_id=uuid.uuid4(),
         owner="here",
         threads=cast(DatabaseThreads, InlineThreads()),
         recorder=WireRecorder(SharedCapacity(1)),
         settings=settings,
-        fence=LeaseFence(asked_at=boottime()),
+        fence=fence or LeaseFence(asked_at=boottime()),
     )
 
 
@@ -308,3 +309,31 @@ async def test_a_request_whose_redirection_is_followed_is_not_saved_as_refused(
     await actions.perform(client, row, Action.REQUEST)
 
     assert told == unavailable
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        (RuntimeError("a defect"), ["its session manager failed: RuntimeError"]),
+        # How everything ends when another worker has taken the lease.
+        (SessionClosed("this worker no longer has the lease of the subscription"), []),
+    ],
+)
+async def test_a_defect_is_logged_when_the_lease_is_lost_too(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    lines: list[str],
+) -> None:
+    fence = LeaseFence(asked_at=boottime())
+    manager = manager_of(SETTINGS, fence=fence)
+
+    async def fail() -> None:
+        fence.close()
+        raise error
+
+    monkeypatch.setattr(manager, "_connect_or_watch", fail)
+    await manager.run()
+
+    found = [one.message for one in caplog.records if "session manager failed" in one.message]
+    assert [line.split(": ", 1)[1] for line in found] == lines
