@@ -1,20 +1,18 @@
-"""What a run does: lines of a small language, made from a seed, printed when a run fails, and read
+"""A run as data: lines of a small language, made from a seed, printed when a run fails, and read
 back to repeat it.
 
-    submit a acme failover          ask for mitigation; what comes next is about `a`
-    extend a                        for longer
-    efficacy a                      say that it still hurts
-    wait a                          until a provider helps, or the faults make that too long
+    submit a acme failover          request mitigation; later lines about it name `a`
+    extend a                        for a longer lifetime
+    efficacy a                      report that the attack continues
+    wait a                          until a provider helps, or faults prevent it for too long
     terminate a
-    prepare p acme                  have every provider hold a plan; what comes next is about `p`
-    lose northgate acme             the provider concludes that it lost contact,
-    and starts what it holds
+    prepare p acme                  have every provider hold a plan; later lines name `p`
+    lose northgate acme             the provider concludes that it lost contact, and activates
+                                    the plans it holds
     discard p                       turn the plan off
-    restore acme                    ask for mitigation, and set the database back to before that
-    fault kill signal-1 for 0.0     begins now, beside what follows, and ends after so many seconds
+    restore acme                    request mitigation, then restore the database from before it
+    fault kill signal-1 for 0.0     starts now, beside the following lines, for these seconds
     pause 0.4                       do nothing
-
-Nothing here touches a process: a scenario is data.
 """
 
 from __future__ import annotations
