@@ -8,7 +8,7 @@ from dots_client import errors
 from dots_client.model import ConflictCause, ConflictInformation, RedirectedSignal
 
 
-def test_everything_that_is_raised_is_one_tree() -> None:
+def test_all_errors_form_one_tree() -> None:
     classes = [
         member
         for _, member in inspect.getmembers(errors, inspect.isclass)

@@ -119,7 +119,7 @@ async def test_config_is_shown_and_changed(at: Shell) -> None:
     assert at.provider.asked(Code.PUT)[0].opt.uri_path[-1] == "sid=9"
 
 
-async def test_config_can_be_given_back(at: Shell) -> None:
+async def test_config_can_be_reset(at: Shell) -> None:
     assert await at.run("config", "--reset") == Exit.DONE
 
     assert "idle.heartbeat-interval" in at.output()[0]
@@ -182,7 +182,7 @@ async def test_a_refusal_in_json_has_its_code(at: Shell) -> None:
     assert json.loads(at.output()[0]) == {"error": "refused: 4.00 because", "code": "4.00"}
 
 
-async def test_an_answer_out_of_protocol_is_exit_status_1(at: Shell) -> None:
+async def test_an_answer_that_violates_the_protocol_is_exit_status_1(at: Shell) -> None:
     at.provider.script.append(answer(Code.CONTENT, b"\xff"))
 
     assert await at.run("status", "--mid", "1") == Exit.REFUSED
@@ -200,7 +200,7 @@ async def test_an_answer_out_of_protocol_is_exit_status_1(at: Shell) -> None:
         (("status", "--cert", "/nowhere/client.crt"), "/nowhere/client.crt cannot be read"),
     ],
 )
-async def test_mistakes_are_exit_status_2(at: Shell, argv: tuple[str, ...], words: str) -> None:
+async def test_local_errors_are_exit_status_2(at: Shell, argv: tuple[str, ...], words: str) -> None:
     assert await at.run(*argv) == Exit.USAGE
 
     assert words in at.output()[1]
@@ -226,7 +226,7 @@ async def test_mistakes_are_exit_status_2(at: Shell, argv: tuple[str, ...], word
         ("codec", "--to-json", "--to-cbor"),
     ],
 )
-def test_a_command_line_that_cannot_be_read_is_exit_status_2(
+def test_an_invalid_command_line_is_exit_status_2(
     files: Path, argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -337,7 +337,7 @@ def deserted_port() -> Iterator[int]:
         yield port
 
 
-async def test_a_server_that_is_not_there_is_exit_status_3(at: Shell, deserted_port: int) -> None:
+async def test_an_unreachable_server_is_exit_status_3(at: Shell, deserted_port: int) -> None:
     status = await at.run("status", "--server", f"127.0.0.1:{deserted_port}")
 
     assert status == Exit.UNREACHABLE

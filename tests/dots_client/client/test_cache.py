@@ -8,7 +8,7 @@ HOME = Server("home.example", port=4647)
 UDP = Candidate("dtls", "192.0.2.1")
 
 
-def test_the_target_is_the_provisioned_server_until_it_sends_us_away() -> None:
+def test_the_target_is_the_provisioned_server_until_it_redirects_us() -> None:
     cache = ClientCache()
     assert cache.target(HOME, now=0.0, is_under_attack=True) is HOME
     redirect = RedirectedSignal(alt_server="alt.example", alt_server_record=("192.0.2.7",))
@@ -25,7 +25,7 @@ def test_the_target_is_the_provisioned_server_until_it_sends_us_away() -> None:
     assert cache.target(HOME, now=60.0, is_under_attack=False) is HOME
 
 
-def test_each_server_is_remembered_for_itself() -> None:
+def test_each_server_is_remembered_separately() -> None:
     cache = ClientCache()
     cache.history(HOME).won(UDP, now=0.0)
 

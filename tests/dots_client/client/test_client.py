@@ -249,7 +249,7 @@ async def test_a_redirection_names_the_other_server(
 
 
 @pytest.mark.parametrize("body", [b"", b"\xf6", b"nonsense"])
-async def test_a_success_without_a_body_we_can_read_is_a_success(
+async def test_a_success_with_an_unreadable_body_is_a_success(
     authority: Authority, body: bytes
 ) -> None:
     async with in_session(authority) as scene:
@@ -290,7 +290,7 @@ async def test_an_efficacy_update_has_an_empty_if_match(authority: Authority) ->
 
 
 @pytest.mark.rule("SC-024")
-async def test_efficacy_gives_up_on_a_silent_server(authority: Authority) -> None:
+async def test_an_efficacy_update_to_a_silent_server_times_out(authority: Authority) -> None:
     async with in_session(authority) as scene:
         scene.provider.script.extend([silence] * 20)
 

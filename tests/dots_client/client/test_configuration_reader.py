@@ -143,7 +143,7 @@ async def test_values_outside_the_limits_are_refused(authority: Authority) -> No
 
 
 @pytest.mark.rule("SC-077")
-async def test_a_change_of_nothing_is_not_sent(authority: Authority) -> None:
+async def test_an_empty_change_is_not_sent(authority: Authority) -> None:
     async with in_session(authority) as scene:
         with pytest.raises(EncodeError):
             await scene.client.configure(SignalConfig(), 1)
@@ -163,7 +163,7 @@ async def test_a_sid_the_server_no_longer_knows_is_not_used_again(authority: Aut
         assert paths(scene) == ["config", "config/sid=7", "config"]
 
 
-async def test_a_body_that_cannot_be_read_is_the_fault_of_the_server(authority: Authority) -> None:
+async def test_an_unreadable_body_is_an_error_of_the_server(authority: Authority) -> None:
     async with in_session(authority) as scene:
         scene.provider.config_script.append(answer(Code.CONTENT, b"\xff"))
 

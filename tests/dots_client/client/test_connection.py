@@ -55,7 +55,7 @@ async def test_a_server_that_cannot_be_authenticated_gets_nothing(
     assert provider.requests == []
 
 
-async def test_a_server_that_is_not_there_is_unreachable(authority: Authority) -> None:
+async def test_a_missing_server_is_unreachable(authority: Authority) -> None:
     async with serving(authority, Provider()) as server:
         port = server.port
 
@@ -69,7 +69,7 @@ async def test_a_server_that_is_not_there_is_unreachable(authority: Authority) -
             pytest.fail("there must be no session")
 
 
-async def test_a_transport_we_do_not_speak_is_our_mistake(authority: Authority) -> None:
+async def test_an_unsupported_transport_is_a_local_error(authority: Authority) -> None:
     with pytest.raises(LocalProtocolError, match="no such transport: pigeon"):
         async with connect(
             Server("provider.example", transports=("pigeon",)), authority.client(), cuid=CUID

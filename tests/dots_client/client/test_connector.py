@@ -14,7 +14,7 @@ from tests.dots_client.authority import Authority
 
 
 @pytest.mark.rule("SC-104")
-async def test_an_ipv4_alternate_is_reached_through_nat64_where_there_is_no_ipv4(
+async def test_an_ipv4_alternate_is_reached_through_nat64_without_ipv4(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[str] = []
@@ -42,7 +42,7 @@ def test_there_is_a_route_to_this_machine_and_none_to_a_neighbour_of_no_known_li
     assert not has_route("fe80::1")
 
 
-async def test_under_attack_a_round_trip_that_was_measured_sets_the_pace_of_handshakes(
+async def test_a_measured_round_trip_sets_the_pace_of_handshakes_under_attack(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[float] = []

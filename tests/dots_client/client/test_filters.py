@@ -16,7 +16,7 @@ SWITCH = FilterControl(acl_name="partners", activation_type=ActivationType.DEACT
 FILTERED = replace(SCOPE, acl_list=(SWITCH,))
 
 
-async def test_a_filter_that_could_not_be_switched_is_named_with_the_time_to_try_again(
+async def test_a_filter_that_could_not_be_switched_is_named_with_the_retry_time(
     authority: Authority,
 ) -> None:
     failed = encode_reports([MitigationReport(mid=2, acl_list=(SWITCH,))])

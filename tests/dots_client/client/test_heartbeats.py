@@ -40,7 +40,7 @@ async def ask_client(session: ServerSession, **changes: Any) -> aiocoap.Message:
 @pytest.mark.rule("SC-011")
 @pytest.mark.rule("SC-087")
 @pytest.mark.rule("SC-086")
-async def test_the_first_heartbeat_goes_out_at_once(authority: Authority) -> None:
+async def test_the_first_heartbeat_is_sent_immediately(authority: Authority) -> None:
     async with in_session(authority) as scene:
         await until(lambda: scene.provider.heartbeats == [True])
 
@@ -105,7 +105,7 @@ async def test_the_client_reports_missing_heartbeats_of_the_server(
 
 
 @pytest.mark.rule("SC-090")
-async def test_a_silent_server_ends_the_session_in_peace(authority: Authority) -> None:
+async def test_a_silent_server_ends_the_session_in_peacetime(authority: Authority) -> None:
     async with in_session(authority, FAST) as scene:
         scene.provider.answers_heartbeats = False
 
@@ -116,7 +116,7 @@ async def test_a_silent_server_ends_the_session_in_peace(authority: Authority) -
         assert str(reason) == "3 heartbeats in a row had no answer"
 
 
-async def test_a_killed_server_is_found_out_by_heartbeats(authority: Authority) -> None:
+async def test_a_killed_server_is_detected_by_heartbeats(authority: Authority) -> None:
     async with in_session(authority, FAST) as scene:
         await until(lambda: bool(scene.provider.heartbeats))
         await scene.server.abort()
@@ -157,7 +157,7 @@ async def test_after_the_attack_counting_starts_again(authority: Authority) -> N
         assert len(scene.provider.heartbeats) >= count + 3
 
 
-async def test_no_heartbeats_when_they_are_off(authority: Authority) -> None:
+async def test_no_heartbeats_are_sent_when_they_are_off(authority: Authority) -> None:
     async with in_session(authority, replace(SETTINGS, heartbeat_interval_s=0)) as scene:
         assert await scene.client.heartbeat() is True
 
@@ -176,7 +176,7 @@ async def test_a_heartbeat_can_be_sent_on_request(authority: Authority) -> None:
             await scene.client.heartbeat()
 
 
-async def test_unanswered_heartbeats_are_not_waited_for_without_end(authority: Authority) -> None:
+async def test_the_wait_for_unanswered_heartbeats_is_limited(authority: Authority) -> None:
     async with in_session(authority, FAST) as scene:
         scene.client.mitigating = True
         scene.provider.answers_heartbeats = False

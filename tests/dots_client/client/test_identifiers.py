@@ -74,7 +74,7 @@ async def test_a_plain_request_keeps_the_cuid_because_mitigations_may_use_it(
         assert scene.client.cuid == CUID
 
 
-async def test_a_server_that_refuses_every_cuid_is_not_retried_for_ever(
+async def test_a_server_that_refuses_every_cuid_is_not_retried_forever(
     authority: Authority,
 ) -> None:
     async with in_session(authority) as scene:

@@ -45,7 +45,7 @@ def push(
 
 @pytest.mark.rule("SC-049")
 @pytest.mark.rule("SC-050")
-async def test_notifications_arrive_as_they_come(authority: Authority) -> None:
+async def test_notifications_arrive_in_order(authority: Authority) -> None:
     async with in_session(authority) as scene:
         await scene.client.request(1, SCOPE)
 
@@ -67,7 +67,7 @@ async def test_notifications_arrive_as_they_come(authority: Authority) -> None:
 
 
 @pytest.mark.rule("SC-051")
-async def test_leaving_deregisters_with_the_same_token(authority: Authority) -> None:
+async def test_cancelling_deregisters_with_the_same_token(authority: Authority) -> None:
     async with in_session(authority) as scene:
         await scene.client.request(1, SCOPE)
         async with scene.client.observe(1) as reports:
@@ -80,7 +80,7 @@ async def test_leaving_deregisters_with_the_same_token(authority: Authority) -> 
         assert registration.token == departure.token
 
 
-async def test_a_server_that_missed_our_leaving_gets_a_reset(authority: Authority) -> None:
+async def test_a_server_that_missed_the_deregistration_gets_a_reset(authority: Authority) -> None:
     async with in_session(authority) as scene:
         await scene.client.request(1, SCOPE)
         async with scene.client.observe(1) as reports:
@@ -140,7 +140,7 @@ async def test_the_end_of_the_session_ends_an_observation(authority: Authority) 
 
 
 @pytest.mark.rule("SC-058")
-async def test_old_news_is_dropped(authority: Authority) -> None:
+async def test_an_older_notification_is_dropped(authority: Authority) -> None:
     async with in_session(authority) as scene:
         await scene.client.request(1, SCOPE)
 
@@ -208,7 +208,7 @@ async def test_a_reader_that_falls_behind_misses_the_oldest(authority: Authority
             await until(lambda: len(reports._waiting) == MAX_WAITING_REPORTS)
 
 
-async def test_two_mitigations_are_observed_apart(authority: Authority) -> None:
+async def test_two_mitigations_are_observed_separately(authority: Authority) -> None:
     async with in_session(authority) as scene:
         await scene.client.request(1, SCOPE)
         await scene.client.request(2, SCOPE)

@@ -130,15 +130,13 @@ async def test_errors_of_deployed_servers_are_understood(
 
 
 @pytest.mark.parametrize("body", [b"\xff\xff", b"\xff" + bytes.fromhex("a101a10280")])
-async def test_a_status_that_says_nothing_is_the_fault_of_the_server(
-    authority: Authority, body: bytes
-) -> None:
+async def test_an_empty_status_is_an_error_of_the_server(authority: Authority, body: bytes) -> None:
     async with in_session(authority) as scene:
         with pytest.raises(RemoteProtocolError):
             await asked_and_told(scene, get, NON, 0x45, body)
 
 
-async def test_an_entry_of_another_mitigation_is_not_taken_for_ours(authority: Authority) -> None:
+async def test_an_entry_of_another_mitigation_is_ignored(authority: Authority) -> None:
     other = bytes.fromhex("a101a10282a205021001a205011002")
     async with in_session(authority) as scene:
         report = await asked_and_told(scene, get, NON, 0x45, b"\xff" + other)

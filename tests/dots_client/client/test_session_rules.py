@@ -42,7 +42,7 @@ async def test_all_methods_go_over_one_session_with_bodies_in_dots_cbor(
 
 @pytest.mark.rule("SC-004")
 @pytest.mark.parametrize("transport", ["udp", "tcp", "coap", "ws"])
-async def test_there_is_no_transport_in_the_clear(authority: Authority, transport: str) -> None:
+async def test_no_transport_is_unencrypted(authority: Authority, transport: str) -> None:
     assert {"dtls", "tls"} == TRANSPORTS
 
     with pytest.raises(LocalProtocolError, match="no such transport"):

@@ -124,7 +124,9 @@ async def talk_nonsense(scene: Scene, *, seed: int) -> int:
     return most
 
 
-async def test_nothing_a_server_says_breaks_a_client_or_fills_it(authority: Authority) -> None:
+async def test_no_input_of_a_server_breaks_a_client_or_fills_its_memory(
+    authority: Authority,
+) -> None:
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, what: complaints.append(what))
     async with in_session(authority) as scene:

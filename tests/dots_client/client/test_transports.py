@@ -184,7 +184,7 @@ async def test_under_attack_a_silent_session_over_tcp_stays_open(authority: Auth
         assert (await client.request(1, SCOPE)).mid == 1
 
 
-async def test_a_server_that_closes_is_known_at_once(authority: Authority) -> None:
+async def test_a_closing_server_is_noticed_immediately(authority: Authority) -> None:
     async with over_tcp(authority) as (there, client):
         asking = asyncio.create_task(client.request(1, SCOPE))
         there.provider.script.append(silence)
@@ -219,7 +219,7 @@ async def test_the_wire_shows_messages_without_types(authority: Authority) -> No
 
 
 @pytest.mark.rule("SC-108")
-async def test_udp_wins_where_both_work(authority: Authority) -> None:
+async def test_udp_wins_if_both_work(authority: Authority) -> None:
     async with (
         listening(authority) as there,
         connect(there.server, authority.client(), cuid=CUID, settings=SETTINGS) as client,
@@ -231,7 +231,7 @@ async def test_udp_wins_where_both_work(authority: Authority) -> None:
 
 @pytest.mark.rule("SC-108")
 @pytest.mark.rule("SC-110")
-async def test_tcp_wins_where_udp_is_swallowed_and_is_tried_first_the_next_time(
+async def test_tcp_wins_if_udp_is_dropped_and_is_tried_first_next_time(
     authority: Authority,
 ) -> None:
     cache = ClientCache()
@@ -312,7 +312,7 @@ Issue = Callable[[Authority], Credentials]
 )
 @pytest.mark.rule("SC-117")
 @pytest.mark.rule("SC-123")
-async def test_failures_have_the_same_words_over_both_transports(
+async def test_failures_have_the_same_text_over_both_transports(
     authority: Authority, transport: str, serves: Issue, asks: Issue, words: str
 ) -> None:
     serving, asking = trusting(serves(authority), authority), trusting(asks(authority), authority)
@@ -354,7 +354,7 @@ async def test_different_failures_are_both_reported_with_the_more_informative_fi
     )
 
 
-async def test_a_server_needs_a_transport(authority: Authority) -> None:
+async def test_a_server_needs_at_least_one_transport(authority: Authority) -> None:
     with pytest.raises(LocalProtocolError, match="at least one transport"):
         async with connect(Server("a.example", transports=()), authority.client(), cuid=CUID):
             pytest.fail("there must be no session")
@@ -412,7 +412,7 @@ def _resolve(monkeypatch: pytest.MonkeyPatch, names: dict[str, str]) -> None:
 
 
 @pytest.mark.rule("SC-111")
-async def test_a_session_over_tcp_finds_out_that_udp_works_again(
+async def test_a_session_over_tcp_detects_that_udp_works_again(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dots_client.session.udp_probe.MIN_UDP_PROBE_S", 0.05)
@@ -441,7 +441,7 @@ async def test_a_session_over_tcp_finds_out_that_udp_works_again(
         assert winner == Candidate("dtls", "127.0.0.1")
 
 
-async def test_udp_is_not_probed_if_it_may_not_be_used(authority: Authority) -> None:
+async def test_udp_is_not_probed_if_it_is_not_allowed(authority: Authority) -> None:
     async with over_tcp(authority) as (_there, client):
         assert client._migration.parts() == []
         assert not client.should_move.is_set()

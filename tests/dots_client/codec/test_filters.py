@@ -44,7 +44,7 @@ def test_a_request_that_switches_a_filter_is_59_bytes_of_rfc_9133() -> None:
     assert decode_request(BODY) == SCOPE
 
 
-def test_a_filter_without_an_activation_type_says_nothing_of_it() -> None:
+def test_a_filter_without_an_activation_type_encodes_none() -> None:
     silent = replace(SCOPE, acl_list=(FilterControl(acl_name="partners"),))
 
     assert decode_request(encode_request(silent)) == silent
@@ -88,9 +88,7 @@ def test_json_has_the_names_of_the_rfc_and_reads_those_of_the_drafts() -> None:
         ((SWITCH_OFF, FilterControl(acl_name="an-accept-list")), "occurs twice"),
     ],
 )
-def test_a_filter_that_cannot_be_meant_is_not_sent(
-    filters: tuple[FilterControl, ...], reason: str
-) -> None:
+def test_a_meaningless_filter_is_not_sent(filters: tuple[FilterControl, ...], reason: str) -> None:
     with pytest.raises(EncodeError, match=reason):
         encode_request(replace(SCOPE, acl_list=filters))
 

@@ -14,7 +14,7 @@ from dots_client.codec.keys import (
 )
 
 
-def test_no_key_and_no_name_is_there_twice() -> None:
+def test_keys_and_names_are_unique() -> None:
     assert len({attribute.key for attribute in TABLE}) == len(BY_NAME) == len(TABLE)
 
 
@@ -24,7 +24,7 @@ def test_an_attribute_is_found_by_its_name() -> None:
         cbor_key("no-such-attribute")
 
 
-def test_all_keys_of_the_signal_channel_are_there() -> None:
+def test_the_table_has_all_keys_of_the_signal_channel() -> None:
     assert sorted(attribute.key for attribute in TABLE) == list(range(1, 54))
 
 

@@ -187,7 +187,7 @@ def test_a_forbidden_request_is_not_encoded(scope: Scope, path: str) -> None:
 
 
 @pytest.mark.rule("SC-061")
-def test_attack_status_belongs_in_efficacy_updates_only() -> None:
+def test_attack_status_is_allowed_only_in_efficacy_updates() -> None:
     update = encode_request(replace(WEB, attack_status=AttackStatus.UNDER_ATTACK))
 
     assert decode_efficacy(update, lifetime=60).attack_status is AttackStatus.UNDER_ATTACK
@@ -216,7 +216,7 @@ def test_a_request_without_its_one_scope_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\xf6", b"\xa0"])
-def test_an_answer_without_content_says_nothing(data: bytes) -> None:
+def test_an_answer_without_content_is_empty(data: bytes) -> None:
     assert decode_mitigations(data) == ()
     assert decode_config(data) == SignalConfig()
 
@@ -317,7 +317,7 @@ def test_the_configuration_a_server_reports_survives_encoding() -> None:
     assert decode_config(encode_config_report(config)) == config
 
 
-def test_limits_a_server_has_swapped_are_put_right() -> None:
+def test_limits_swapped_by_a_server_are_corrected() -> None:
     swapped = cbor2.dumps({30: {44: {33: {34: 15, 35: 240, 36: 30}}}})
 
     assert decode_config(swapped).idle == ConfigurationSet(

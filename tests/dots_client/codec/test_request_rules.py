@@ -34,7 +34,7 @@ def test_one_kind_of_target_is_enough(target: dict[str, Any]) -> None:
 
 
 @pytest.mark.rule("SC-041")
-def test_ports_and_protocols_alone_are_no_target() -> None:
+def test_ports_and_protocols_alone_are_not_a_target() -> None:
     assert paths(lifetime=60, target_protocol=[6], target_port_range=[{"lower-port": 1}]) == [
         "scope"
     ]
@@ -72,7 +72,7 @@ def test_a_prefix_with_its_network_address_is_allowed(text: str) -> None:
         ("::ffff:192.0.2.1/128", "IPv4-mapped"),
     ],
 )
-def test_loopback_multicast_and_broadcast_addresses_are_no_targets(text: str, reason: str) -> None:
+def test_loopback_multicast_and_broadcast_addresses_are_refused(text: str, reason: str) -> None:
     violation = prefix_violation(text)
     assert violation is not None
     assert (violation.rule, reason in violation.reason) == (Rule.FORBIDDEN_NETWORK, True)
@@ -178,13 +178,13 @@ def test_a_port_range_has_a_lower_port_that_is_not_above_the_upper() -> None:
     ]
 
 
-def test_every_broken_target_is_named_with_its_place() -> None:
+def test_every_invalid_target_is_named_with_its_place() -> None:
     assert paths(
         lifetime=1, target_prefix=["192.0.2.0/24", "x/1"], target_fqdn=["-"], target_uri=["y"]
     ) == ["scope.target-prefix[1]", "scope.target-fqdn[0]", "scope.target-uri[0]"]
 
 
-def test_nothing_is_listed_twice() -> None:
+def test_duplicates_are_refused() -> None:
     assert paths(
         lifetime=1,
         alias_name=["web", "web"],

@@ -189,7 +189,7 @@ def test_a_malformed_path_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED_BY_STATE | REFUSED_BY_METHOD | TOLERATED))
-def test_a_wrong_message_with_a_sound_body_is_left_to_the_server_or_tolerated(name: str) -> None:
+def test_a_wrong_message_with_a_valid_body_is_left_to_the_server_or_tolerated(name: str) -> None:
     [vector] = [vector for vector in VECTORS if vector["name"] == name]
 
     if vector["cbor_hex"]:

@@ -286,7 +286,7 @@ async def test_a_configuration_is_accepted_with_a_body_of_null_and_lasts_45_seco
     assert 30 < refresh_at - asyncio.get_running_loop().time() < 37
 
 
-async def test_its_heartbeat_has_a_token_of_eight_bytes(authority: Authority) -> None:
+async def test_the_heartbeat_has_a_token_of_eight_bytes(authority: Authority) -> None:
     heartbeat = bytes.fromhex(
         "5803573e796b486137493144bb2e77656c6c2d6b6e6f776e04646f747302686212010fffa11831a11833f5"
     )
@@ -302,7 +302,7 @@ async def test_its_heartbeat_has_a_token_of_eight_bytes(authority: Authority) ->
     assert [(one.kind, one.code) for one in answers] == [("NON", "2.04")]
 
 
-def test_telemetry_is_shown_by_its_numbers_and_is_no_status() -> None:
+def test_telemetry_is_shown_by_its_numbers_and_is_not_a_status() -> None:
     shown = to_json(TELEMETRY)["203"]
 
     assert shown["176"]["130"] == "10.00"

@@ -133,7 +133,9 @@ async def losing_each_flight_once(port: int) -> AsyncIterator[Relay]:
 
 
 @pytest.mark.rule("SC-019")
-async def test_without_an_estimate_the_next_try_waits_three_seconds(authority: Authority) -> None:
+async def test_the_next_attempt_waits_three_seconds_without_an_estimate(
+    authority: Authority,
+) -> None:
     tries: list[float] = []
     async with (
         serving(authority, Provider()) as server,

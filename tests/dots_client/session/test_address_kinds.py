@@ -78,7 +78,7 @@ def test_the_public_ones_of_several_addresses_are_used() -> None:
 
 
 @pytest.mark.parametrize("home", [AddressKind.PRIVATE, AddressKind.LOOPBACK, AddressKind.SHARED])
-def test_a_server_inside_may_send_to_where_it_is_itself_and_to_nothing_else(
+def test_an_internal_server_may_redirect_only_to_its_own_network(
     home: AddressKind,
 ) -> None:
     assert set(allowed_alternates(INNER, provisioned_kinds={home})) == set(PLACES[home])

@@ -18,7 +18,7 @@ def test_the_winner_is_preferred_for_ten_minutes() -> None:
     assert history.preferred(now=600.0) is None
 
 
-def test_a_round_trip_counts_for_its_candidate_and_for_ten_minutes() -> None:
+def test_a_round_trip_counts_for_its_candidate_for_ten_minutes() -> None:
     history = ConnectionHistory()
     assert history.rtt_s(UDP4, now=0.0) is None
 

@@ -43,14 +43,14 @@ def test_only_the_allowed_transports_race() -> None:
     assert candidates([], ["dtls", "tls"]) == ()
 
 
-def test_a_name_with_many_addresses_has_a_bound() -> None:
+def test_the_number_of_addresses_of_a_name_is_limited() -> None:
     many = [f"192.0.2.{number}" for number in range(100)]
 
     assert len(candidates(many, ["dtls", "tls"])) == MAX_CANDIDATES
 
 
 @pytest.mark.rule("SC-108")
-def test_attempts_are_staggered_and_none_waits_for_the_others_to_end() -> None:
+def test_attempts_are_staggered_without_waiting_for_each_other() -> None:
     begun = run(HappyEyeballs(ALL, now=100.0, settings=SETTINGS), until=102)
 
     assert begun == [(100.0, UDP6), (100.25, UDP4), (100.5, TCP6), (100.75, TCP4)]
@@ -83,7 +83,7 @@ def test_a_dtls_handshake_that_takes_long_is_overtaken_by_a_new_one() -> None:
     assert begun == [(0.0, UDP4), (0.25, TCP4), (3.0, UDP4), (6.0, UDP4), (9.0, UDP4)]
 
 
-def test_the_attempts_at_once_have_a_bound() -> None:
+def test_the_number_of_parallel_attempts_is_limited() -> None:
     race = HappyEyeballs((UDP4,), now=0.0, settings=HappyEyeballsSettings(max_at_once=3))
 
     begun = run(race, until=1000)

@@ -32,7 +32,7 @@ def test_the_first_heartbeat_is_due_at_once_and_the_next_after_an_interval() -> 
 
 
 @pytest.mark.rule("SC-090")
-def test_in_peace_the_session_is_lost_when_the_allowed_heartbeats_stay_unanswered() -> None:
+def test_the_session_is_lost_in_peacetime_after_the_allowed_missing_heartbeats() -> None:
     liveness = Liveness(now=0.0, parameters=EVERY_30_S)
 
     assert run_unanswered(liveness, until=1000) == 90.0
@@ -56,7 +56,7 @@ def test_an_answer_starts_the_count_again() -> None:
     assert run_unanswered(liveness, until=1000) == 180.0
 
 
-def test_traffic_that_is_no_answer_does_not_prove_that_ours_arrives() -> None:
+def test_traffic_other_than_answers_does_not_prove_that_ours_arrives() -> None:
     liveness = Liveness(now=0.0, parameters=EVERY_30_S)
     assert run_unanswered(liveness, until=60.0) is None
 
@@ -87,7 +87,7 @@ def test_after_an_attack_counting_starts_again_with_a_heartbeat_at_once() -> Non
     assert run_unanswered(liveness, until=2000) == 1091.0
 
 
-def test_saying_again_that_there_is_peace_does_not_reset_the_count() -> None:
+def test_repeating_the_peacetime_state_does_not_reset_the_count() -> None:
     liveness = Liveness(now=0.0, parameters=EVERY_30_S)
     liveness.sent(now=0.0)
 

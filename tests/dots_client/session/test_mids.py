@@ -35,7 +35,7 @@ def test_an_odd_mid_at_the_server_does_not_bring_the_roll_over_near(odd: int) ->
     assert mids.next_mid == 8
 
 
-def test_lower_mids_at_the_server_do_not_turn_the_counter_back() -> None:
+def test_lower_mids_at_the_server_do_not_lower_the_counter() -> None:
     mids = MidAllocator(next_mid=50)
 
     mids.found_in_use([7])

@@ -31,7 +31,7 @@ def test_only_global_ipv4_addresses_are_embedded(address: str, expected: str | N
         ("", ("198.41.0.4", "2001:500:2::c", "10.0.0.1")),
     ],
 )
-def test_an_address_is_embedded_where_only_ipv6_leads_anywhere(
+def test_an_address_is_embedded_if_only_ipv6_has_a_route(
     routes: str, expected: tuple[str, ...]
 ) -> None:
     def has_route(address: str) -> bool:

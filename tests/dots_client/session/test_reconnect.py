@@ -27,7 +27,7 @@ def test_the_first_attempt_is_due_at_once() -> None:
 
 
 @pytest.mark.rule("SC-091")
-def test_in_peace_at_least_a_minute_lies_between_attempts_and_soon_five() -> None:
+def test_attempts_in_peacetime_are_a_minute_apart_and_soon_five() -> None:
     spaces = gaps(attempts(Reconnect(rng=Random(1)), count=30, is_under_attack=False))
 
     assert min(spaces) >= 60.0
@@ -36,7 +36,7 @@ def test_in_peace_at_least_a_minute_lies_between_attempts_and_soon_five() -> Non
 
 
 @pytest.mark.rule("SC-094")
-def test_under_attack_the_delay_doubles_from_one_second_to_fifteen() -> None:
+def test_the_delay_doubles_from_one_second_to_fifteen_under_attack() -> None:
     spaces = gaps(attempts(Reconnect(rng=Random(1)), count=30, is_under_attack=True))
 
     assert 1.0 <= spaces[0] <= 1.1
@@ -44,7 +44,7 @@ def test_under_attack_the_delay_doubles_from_one_second_to_fifteen() -> None:
     assert all(15.0 <= space <= 16.5 for space in spaces[4:])
 
 
-def test_an_attack_shortens_the_wait_under_way() -> None:
+def test_an_attack_shortens_the_current_wait() -> None:
     reconnect = Reconnect(rng=Random(1))
     reconnect.attempted(now=100.0)
 
@@ -90,7 +90,7 @@ def lost_after(reconnect: Reconnect, *lasted_s: float, is_under_attack: bool) ->
     return waits
 
 
-def test_sessions_that_break_at_once_are_retried_less_and_less_often() -> None:
+def test_sessions_that_break_immediately_are_retried_with_growing_delays() -> None:
     in_peace = lost_after(Reconnect(rng=Random(1)), *[0.1] * 6, is_under_attack=False)
     assert 2 <= in_peace[0] <= 8
     assert 60 <= in_peace[1] <= 66
@@ -113,7 +113,7 @@ def test_a_session_that_lasts_resets_the_count_of_failures() -> None:
 
 
 @pytest.mark.parametrize(("is_under_attack", "within_s"), [(False, 8.0), (True, 1.5)])
-def test_a_thousand_clients_of_one_server_do_not_come_back_in_one_second(
+def test_a_thousand_clients_of_one_server_do_not_reconnect_in_one_second(
     is_under_attack: bool, within_s: float
 ) -> None:
     seconds: Counter[int] = Counter()
@@ -128,7 +128,7 @@ def test_a_thousand_clients_of_one_server_do_not_come_back_in_one_second(
     assert max(seconds.values()) < (750 if is_under_attack else 220)
 
 
-def test_two_clients_do_not_come_back_in_step() -> None:
+def test_two_clients_do_not_reconnect_in_step() -> None:
     first = attempts(Reconnect(rng=Random(1)), count=5, is_under_attack=True)
     second = attempts(Reconnect(rng=Random(2)), count=5, is_under_attack=True)
 

@@ -29,7 +29,7 @@ def test_a_redirection_is_followed_with_its_addresses() -> None:
 
 
 @pytest.mark.rule("SC-100")
-def test_after_its_time_the_provisioned_server_is_used_again() -> None:
+def test_the_provisioned_server_is_used_again_after_a_redirection_expired() -> None:
     redirections = moved(ttl_s=600)
 
     assert redirections.alternate(now=599.9, is_under_attack=False) == HERE
@@ -47,7 +47,7 @@ def test_a_redirection_stays_in_force_during_an_attack() -> None:
 
 
 @pytest.mark.rule("SC-101")
-def test_a_time_of_zero_is_for_the_request_alone() -> None:
+def test_a_lifetime_of_zero_applies_to_the_request_alone() -> None:
     redirections = moved(ttl_s=0)
 
     assert redirections.alternate(now=0.0, is_under_attack=True) == HERE
@@ -55,7 +55,7 @@ def test_a_time_of_zero_is_for_the_request_alone() -> None:
 
 
 @pytest.mark.rule("SC-101")
-def test_the_largest_time_ends_with_the_next_redirection_only() -> None:
+def test_the_largest_lifetime_ends_only_with_the_next_redirection() -> None:
     redirections = moved(ttl_s=2**32 - 1)
 
     assert redirections.expires_at() is None
@@ -69,7 +69,7 @@ def test_the_largest_time_ends_with_the_next_redirection_only() -> None:
 
 @pytest.mark.rule("SC-102")
 @pytest.mark.parametrize("name", ["home.example", "HOME.example."])
-def test_a_way_back_within_five_minutes_is_a_loop(name: str) -> None:
+def test_a_return_within_five_minutes_is_a_loop(name: str) -> None:
     redirections = moved(ttl_s=600)
     back = RedirectedSignal(alt_server=name)
 
@@ -79,7 +79,7 @@ def test_a_way_back_within_five_minutes_is_a_loop(name: str) -> None:
 
 
 @pytest.mark.rule("SC-102")
-def test_a_server_that_sends_us_to_itself_is_not_followed() -> None:
+def test_a_redirection_of_a_server_to_itself_is_not_followed() -> None:
     redirections = Redirections()
     redirections.contacted("alt.example", now=10.0)
 
@@ -147,7 +147,7 @@ def test_the_refusal_of_another_name_keeps_the_alternate() -> None:
     assert redirections.alternate(now=6.0, is_under_attack=True) == HERE
 
 
-def test_refused_names_have_a_bound() -> None:
+def test_the_number_of_refused_names_is_limited() -> None:
     redirections = Redirections()
     for number in range(MAX_REMEMBERED_SERVERS + 1):
         redirections.refused(f"server-{number}.example", now=float(number))

@@ -30,7 +30,7 @@ def test_the_first_transmission_is_due_at_once() -> None:
 
 
 @pytest.mark.rule("SC-017")
-def test_an_unanswered_request_is_repeated_without_end() -> None:
+def test_an_unanswered_request_is_repeated_indefinitely() -> None:
     schedule = Retransmission(now=0.0, rng=Random(1))
 
     schedule.sent(now=90_000.0, rtt_s=None)
@@ -40,7 +40,7 @@ def test_an_unanswered_request_is_repeated_without_end() -> None:
 
 
 @pytest.mark.rule("SC-019")
-def test_without_an_estimate_three_seconds_lie_between_two_requests() -> None:
+def test_requests_are_three_seconds_apart_without_an_estimate() -> None:
     spaces = gaps(transmissions(until=120, rtt_s=None))
 
     assert min(spaces) >= 3.0
@@ -53,7 +53,7 @@ def test_no_more_than_one_request_per_round_trip_is_sent(rtt_s: float) -> None:
     assert min(gaps(transmissions(until=120, rtt_s=rtt_s))) >= rtt_s
 
 
-def test_a_short_round_trip_does_not_make_a_flood() -> None:
+def test_a_short_round_trip_does_not_cause_a_flood() -> None:
     times = transmissions(until=10, rtt_s=0.001)
 
     assert min(gaps(times)) >= 0.25
@@ -66,7 +66,7 @@ def test_after_a_minute_three_seconds_are_enough() -> None:
     assert min(gaps(late)) >= 3.0
 
 
-def test_two_clients_do_not_march_in_step() -> None:
+def test_two_clients_do_not_send_in_step() -> None:
     assert transmissions(until=20, rtt_s=None, seed=1) != transmissions(
         until=20, rtt_s=None, seed=2
     )

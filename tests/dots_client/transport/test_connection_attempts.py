@@ -73,7 +73,7 @@ async def test_a_session_that_comes_second_in_the_same_moment_is_closed() -> Non
     assert [made.is_closed for made in network.made if made is not session] in ([], [True])
 
 
-async def test_a_silent_handshake_is_repeated_until_time_is_up() -> None:
+async def test_a_silent_handshake_is_repeated_until_the_deadline() -> None:
     network = Network(dtls=30.0)
 
     with pytest.raises(PeerUnreachable, match=r"nothing within 0\.2 s"):
@@ -105,12 +105,12 @@ async def test_the_race_does_not_wait_for_a_retry_after_the_deadline() -> None:
     assert network.begun == ["dtls", "dtls"]
 
 
-async def test_a_race_without_entrants_is_lost() -> None:
+async def test_a_race_without_candidates_fails() -> None:
     with pytest.raises(PeerUnreachable, match="no address"):
         await first_to_connect((), Network().open, timeout_s=1, settings=SETTINGS)
 
 
-async def test_a_mistake_is_not_hidden_behind_the_others() -> None:
+async def test_a_local_error_is_not_hidden_behind_others() -> None:
     network = Network(dtls=30.0, tls=LocalProtocolError("ours"))
 
     with pytest.raises(LocalProtocolError, match="ours"):

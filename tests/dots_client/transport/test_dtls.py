@@ -37,7 +37,7 @@ async def test_a_request_is_answered_over_dtls(authority: Authority) -> None:
         assert link.max_message_bytes == 1280 - 28 - 37
 
 
-async def test_each_session_has_another_port(authority: Authority) -> None:
+async def test_each_session_has_its_own_port(authority: Authority) -> None:
     credentials = authority.client()
     async with (
         serving(authority.server()) as server,
@@ -146,7 +146,7 @@ async def test_an_overtaken_handshake_that_the_server_hardly_knows_ends_at_once(
         assert len(asyncio.all_tasks()) == 1
 
 
-async def test_an_overtaken_handshake_is_not_waited_for_without_end(
+async def test_the_wait_for_an_overtaken_handshake_is_limited(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dots_client.transport.dtls.LINGER_S", 0.1)
@@ -225,7 +225,7 @@ async def test_cancelling_leaves_no_socket_behind(authority: Authority) -> None:
             await opening
 
 
-async def test_a_server_that_stops_says_goodbye(authority: Authority) -> None:
+async def test_a_stopping_server_sends_a_close_notify(authority: Authority) -> None:
     async with serving(authority.server()) as server, linked(server, authority.client()) as link:
         await server.close()
 
@@ -233,7 +233,7 @@ async def test_a_server_that_stops_says_goodbye(authority: Authority) -> None:
             assert await link.closed == "the server closed the session"
 
 
-async def test_requests_under_way_fail_when_the_server_says_goodbye(authority: Authority) -> None:
+async def test_pending_requests_fail_on_a_close_notify(authority: Authority) -> None:
     who = WhoAmI()
     who.is_silent = True
     async with (
@@ -251,7 +251,7 @@ async def test_requests_under_way_fail_when_the_server_says_goodbye(authority: A
     assert str(ended.value.__cause__) == "the server closed the session"
 
 
-async def test_a_killed_server_says_nothing_and_icmp_is_only_a_hint(authority: Authority) -> None:
+async def test_a_killed_server_sends_nothing_and_icmp_is_only_a_hint(authority: Authority) -> None:
     async with serving(authority.server()) as server, linked(server, authority.client()) as link:
         await server.abort()
 
@@ -284,7 +284,7 @@ async def test_lost_datagrams_only_delay_a_handshake(authority: Authority, lost:
         assert answer.payload == b"acme"
 
 
-async def test_a_path_that_swallows_large_datagrams_only_delays_a_handshake(
+async def test_a_path_that_drops_large_datagrams_only_delays_a_handshake(
     authority: Authority,
 ) -> None:
     async with serving(authority.server()) as server:

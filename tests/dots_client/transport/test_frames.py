@@ -21,9 +21,7 @@ def message(payload: bytes) -> aiocoap.Message:
     cut=st.integers(1, 700),
 )
 @settings(deadline=None)
-def test_messages_come_out_as_they_went_in_however_the_stream_is_cut(
-    sizes: list[int], cut: int
-) -> None:
+def test_messages_are_reassembled_however_the_stream_is_split(sizes: list[int], cut: int) -> None:
     stream = b"".join(framed(message(bytes(size))) for size in sizes)
     frames = Frames()
 

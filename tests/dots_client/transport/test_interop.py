@@ -100,7 +100,7 @@ def _to(server: Server, backend: str, transport: str) -> Server:
 @pytest.mark.rule("SC-120")
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
 @pytest.mark.parametrize("backend", BACKENDS)
-async def test_the_server_of_libcoap_is_offered_a_resumption(
+async def test_resumption_is_offered_to_the_server_of_libcoap(
     backend: str,
     transport: str,
     authority: Authority,
@@ -127,7 +127,7 @@ async def test_the_server_of_libcoap_is_offered_a_resumption(
 
 
 @pytest.mark.rule("SC-114")
-async def test_a_server_without_alpn_is_left_unless_it_is_known(
+async def test_a_server_without_alpn_is_refused_unless_it_is_known(
     authority: Authority, tmp_path: Path
 ) -> None:
     async with libcoap_server("gnutls", authority.server(), tmp_path) as listening:

@@ -34,7 +34,7 @@ async def test_equal_lines_are_logged_once_and_then_counted(
     log.close()
 
 
-async def test_the_end_logs_the_rest_and_leaves_no_timer(caplog: pytest.LogCaptureFixture) -> None:
+async def test_closing_logs_the_rest_and_leaves_no_timer(caplog: pytest.LogCaptureFixture) -> None:
     log = CountedLog(logging.getLogger("counted"))
     for _ in range(3):
         log.info("another")

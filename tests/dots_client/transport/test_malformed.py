@@ -180,7 +180,7 @@ async def test_a_response_with_an_unknown_critical_option_is_ignored(
     assert odd.not_read == ("option 2053: is not known, and it is critical",)
 
 
-async def test_a_message_of_ours_with_the_number_of_a_request_is_no_answer_to_its_duplicate(
+async def test_our_message_with_the_id_of_a_request_is_not_an_answer_to_its_duplicate(
     authority: Authority,
 ) -> None:
     """Both sides number their messages independently, so numbers can coincide."""

@@ -152,7 +152,7 @@ async def test_a_server_over_tcp_that_cannot_read_the_ticket_gets_a_full_handsha
 
 
 @pytest.mark.rule("SC-120")
-async def test_a_server_over_tcp_that_hands_out_no_tickets_is_met_in_full(
+async def test_a_server_over_tcp_without_tickets_gets_a_full_handshake(
     authority: Authority,
 ) -> None:
     resumption, credentials = ResumptionCache(), authority.client()

@@ -106,7 +106,7 @@ async def test_two_clients_are_distinguished(authority: Authority) -> None:
         assert (await ask(globex.endpoint, get(globex))).payload == b"globex"
 
 
-async def test_the_beginning_and_the_end_of_sessions_are_reported(authority: Authority) -> None:
+async def test_start_and_end_of_sessions_are_reported(authority: Authority) -> None:
     came: list[ServerSession] = []
     went: list[ServerSession] = []
     async with serving(
@@ -234,7 +234,7 @@ async def test_a_lost_last_flight_is_repeated_to_a_client_that_repeats_its_own(
             assert (await ask(link.endpoint, get(link))).payload == b"acme"
 
 
-async def test_pending_handshakes_have_a_bound(
+async def test_the_number_of_pending_handshakes_is_limited(
     authority: Authority, raw_clients: list[RawClient]
 ) -> None:
     async with serving(authority.server(), settings=ServerSettings(max_pending=2)) as server:

@@ -68,7 +68,7 @@ async def test_notifications_come_over_tls(authority: Authority) -> None:
         assert left.payload == b"acme"
 
 
-async def test_a_large_answer_arrives_whole(authority: Authority) -> None:
+async def test_a_large_answer_arrives_completely(authority: Authority) -> None:
     class Large(WhoAmI):
         async def needs_blockwise_assembly(self, request: aiocoap.Message) -> bool:
             return False

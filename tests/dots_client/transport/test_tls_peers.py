@@ -47,7 +47,7 @@ async def test_a_csm_without_options_means_the_base_values(authority: Authority)
         (framed(aiocoap.Message(code=aiocoap.ABORT, payload=b"busy")), "CSM"),
     ],
 )
-async def test_a_server_without_a_proper_csm_is_left(
+async def test_a_session_with_a_server_without_a_valid_csm_is_closed(
     authority: Authority, sends: bytes, words: str
 ) -> None:
     async with raw_server(authority, sends) as port:
@@ -56,7 +56,7 @@ async def test_a_server_without_a_proper_csm_is_left(
 
 
 @pytest.mark.rule("SC-113")
-async def test_our_csm_is_first_and_waits_for_nothing(authority: Authority) -> None:
+async def test_our_csm_is_sent_first_without_waiting(authority: Authority) -> None:
     wire: list[bytes] = []
     context = tls_server_context(authority.server(), require_client_certificate=True)
     heard = asyncio.Event()
@@ -133,7 +133,7 @@ async def test_the_reason_of_a_leaving_peer_is_quoted(authority: Authority) -> N
         await link.close()
 
 
-async def test_a_web_server_is_no_dots_server(authority: Authority) -> None:
+async def test_a_web_server_is_not_a_dots_server(authority: Authority) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")

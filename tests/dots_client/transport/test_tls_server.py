@@ -48,7 +48,7 @@ async def test_failed_handshakes_leave_nothing_behind(authority: Authority) -> N
         await until(lambda: server.sessions == () and not server._closing)
 
 
-async def test_handshakes_that_dawdle_end(authority: Authority) -> None:
+async def test_slow_handshakes_are_aborted(authority: Authority) -> None:
     settings = ServerSettings(handshake_timeout_s=0.05)
     async with serving_tls(authority.server(), settings=settings) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -57,7 +57,7 @@ async def test_handshakes_that_dawdle_end(authority: Authority) -> None:
         await _closed(writer)
 
 
-async def test_handshakes_and_sessions_have_a_bound(authority: Authority) -> None:
+async def test_the_numbers_of_handshakes_and_sessions_are_limited(authority: Authority) -> None:
     settings = ServerSettings(max_pending=1, max_live=1)
     async with serving_tls(authority.server(), settings=settings) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
