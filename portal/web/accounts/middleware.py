@@ -46,8 +46,8 @@ class RequireSecondFactor:
 def _sign_in_again(request: HttpRequest) -> HttpResponse:
     """Does nothing with the form.
 
-    After signing in, the person is back on the page, with the form as it was or with the pressed
-    button.
+    After signing in, the person is back on the page, with the form filled as before or with the
+    button to press.
     """
     if page := typed.keep(request):
         return redirect_to_login(page)

@@ -1,10 +1,9 @@
-"""Keep what a person typed into a form after the session ended.
+"""Keep the values a person typed into a form after the session ended.
 
-A form that can be typed into carries a mark: whom it was made for and on which page, signed. When
-it comes back without a session, what was typed waits in a session that belongs to nobody yet. Once
-the same person has signed in, the form opens as it was; it is never sent by itself. Nobody else can
-make such a mark, and what another site sends is not kept, so no other site can put words into a
-form.
+Each form with typed fields carries a signed marker with its person and page. If the form arrives
+without a session, its values are saved in a session without a user. Once the same person has signed
+in, the form opens with them; it is never sent automatically. Only the portal can make such a
+marker, and forms from other sites are not saved, so another site cannot fill a form.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ FIELD: Final = "typed_by"
 MAX_CHARACTERS: Final = 24_000
 """All names and values of one form together. The longest valid form needs about half of it."""
 MARK_HOLDS: Final = timedelta(days=2)
-"""The form of a page that was open for longer is not saved."""
+"""How old the marker of a saved form may be."""
 KEPT_FOR: Final = timedelta(hours=1)
 KEPT_PER_PERSON: Final = throttle.Limit(
     name="typed-form", tries=30, window_s=600, message="Too many forms were kept."
@@ -37,8 +36,9 @@ RESTORED: Final = "You were signed out. The form is as you left it; nothing was 
 UNDONE: Final = "You were signed out, so nothing was done. Sign in, then press the button again."
 _KEPT: Final = "typed_form"
 _SALT: Final = "portal.accounts.typed"
-"""Not this module's name: forms on pages that are open during an upgrade carry marks signed with
-it."""
+"""Not this module's name: forms on pages that are open during an upgrade carry markers signed with
+it.
+"""
 _NOT_TYPED: Final = frozenset({FIELD, "csrfmiddlewaretoken"})
 
 
@@ -72,7 +72,7 @@ def mark(request: HttpRequest, page: str) -> str:
 
 
 def keep(request: HttpRequest) -> str:
-    """The page on which the form will open as it was; empty where the form has no mark, is another
+    """The page on which the form will open again; empty if the form has no marker, is another
     person's, or comes from another site.
     """
     found = _mark_of(request.POST.get(FIELD, ""))
@@ -99,8 +99,8 @@ def keep(request: HttpRequest) -> str:
 def _is_from_our_page(request: HttpRequest) -> bool:
     """Whether the browser says that no other site sent this.
 
-    From another site it comes without the session cookie (SameSite=Lax), also while the person is
-    signed in: the cookie of a session made to keep it would replace theirs.
+    From another site it arrives without the session cookie (SameSite=Lax) even if the person is
+    signed in: the cookie of a session made to save it would replace theirs.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -120,8 +120,8 @@ def _mark_of(text: str) -> Mark | None:
 
 
 def said_at_sign_in(request: HttpRequest) -> str:
-    """The sign-in page's sentence about a form or button that arrived without a session; empty if
-    none did.
+    """The sentence on the sign-in page about a form or button that arrived without a session; empty
+    if none did.
     """
     kept = _kept(request)
     if kept is None:
@@ -144,7 +144,9 @@ def belongs_to_another(request: HttpRequest) -> bool:
 
 
 def take(request: HttpRequest) -> QueryDict | None:
-    """What the person had typed on this page. Returns it once, and makes the page say so."""
+    """The values that the person typed on this page. Returns them once, and makes the
+    page say so.
+    """
     kept = _kept(request)
     if kept is None or request.method != "GET" or kept["page"] != request.path:
         return None

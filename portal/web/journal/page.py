@@ -1,4 +1,4 @@
-"""What the journal's page shows, with a known number of queries."""
+"""The contents of the journal's page, read with a known number of queries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from portal.wording.messages import repeated, reported_status
 
 PAGE_ROWS: Final = 50
 FOLD_FROM: Final = 3
-"""So many reports of one status in a row are one line."""
+"""This many consecutive reports of one status are shown as one line."""
 MAX_FIND_LENGTH: Final = 100
 OCTETS_PER_LINE: Final = 8
 
@@ -80,7 +80,7 @@ class JournalRow:
 
     @property
     def octets(self) -> str:
-        """As people compare them: eight in a line."""
+        """In the usual layout: eight per line."""
         octets = bytes(self.message.octets)
         lines = range(0, len(octets), OCTETS_PER_LINE)
         return "\n".join(octets[at : at + OCTETS_PER_LINE].hex(" ") for at in lines)
@@ -88,13 +88,13 @@ class JournalRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalLine:
-    """A message; or several that report one status of one mitigation again and again, with the
-    questions they answer.
+    """A message; or several that repeatedly report one status of one mitigation, with the polls
+    they answer.
     """
 
     rows: tuple[JournalRow, ...]
     meaning: str = ""
-    "of several, together"
+    "of several, combined"
 
     @property
     def newest(self) -> JournalRow:
@@ -177,9 +177,9 @@ def _messages(
 
 
 def _folded(newest_first: Iterable[JournalRow]) -> list[JournalLine]:
-    """A run is in the place of its newest message.
+    """A run takes the place of its newest message.
 
-    Another status, and what else is said about its mitigation, end it.
+    Another status, or another message about its mitigation, ends it.
     """
     runs: list[list[JournalRow]] = []
     ongoing: dict[int, tuple[str, list[JournalRow]]] = {}

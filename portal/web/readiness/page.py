@@ -1,4 +1,4 @@
-"""What the pages show: what to fix now, what to fix soon, what holds, and the drills."""
+"""The contents of the pages: what to fix now, what to fix soon, what passed, and the drills."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def readiness_page(start: Frame) -> ReadinessPage:
 
 
 def _offer(names: list[str]) -> str:
-    """What a drill does, before it is run; empty when there is nobody to send it to."""
+    """What a drill does, shown before it is run; empty if there is no provider."""
     if not names:
         return ""
     who = everyone(len(names)) if len(names) > 1 else listed(names)

@@ -1,5 +1,5 @@
-"""What the preview of an extension shows: each provider's message before and after, and who is told
-nothing.
+"""The preview of an extension: each provider's message before and after, and the providers that get
+none.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ExtensionPage(FramedPage):
     request_: MitigationRequest
     chip: Chip
     lifetimes: list[tuple[str, str, bool]]
-    "value, words, previewed"
+    "value, label, previewed"
     lifetime: str
     button: str
     changes: list[MessageChange]
@@ -74,7 +74,7 @@ class ExtensionPage(FramedPage):
 
 
 def first_choice(request: MitigationRequest) -> int:
-    """What is previewed before anything is chosen: the first length that is not the present one."""
+    """The lifetime previewed before any is chosen: the first other than the current one."""
     offered = [int(value) for value, _ in _choices(request, "")]
     return next((one for one in offered if one != request.lifetime_s), request.lifetime_s)
 

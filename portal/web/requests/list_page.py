@@ -1,4 +1,4 @@
-"""What was asked in the past: a form by GET, so that a view of it is a URL to share."""
+"""Past requests: a form by GET, so that a view of it is a URL to share."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ FILTERS: Final = {
     OVER_CAPACITY: wording.BADGES[wording.DisplayStatus.EXCEEDED].word,
     UNACKNOWLEDGED: "Ended, not acknowledged",
 }
-"""Beside the statuses.
+"""Besides the statuses.
 
-"Needs me": whose page offers a next step, or that ended by itself and is not acknowledged.
+"Needs me": requests whose page offers a next step, or with an unacknowledged, unrequested end.
 """
 STATUSES: Final = (
     RequestStatus.REQUESTING,
@@ -52,7 +52,7 @@ STATUSES: Final = (
     RequestStatus.TERMINATED,
     RequestStatus.EXPIRED,
 )
-"""Those that a request for help now can have."""
+"""The statuses of immediate requests."""
 ORDERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "": ("Newest first", ("-created_at", "-id")),
     "oldest": ("Oldest first", ("created_at", "id")),
@@ -105,7 +105,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPage(FramedPage):
-    """Requests that match a filter, newest first unless asked otherwise."""
+    """Requests that match a filter, newest first by default."""
 
     template: ClassVar = "requests/requests.html"
 
@@ -119,7 +119,7 @@ class ListPage(FramedPage):
     to_acknowledge: list[str]
     "what a form posts to acknowledge the ends that are shown"
     shown: str
-    "this view as a query string, to come back to"
+    "this view as a query string, to return to"
     newer: str
     older: str
 
@@ -196,7 +196,7 @@ def _one_of(known: Iterable[str], wished: object) -> str:
 
 
 def _numbered(find: str) -> Q:
-    """The short number people read out on the phone is the beginning of the id."""
+    """The short reference is the beginning of the id."""
     digits = find.lower().replace("-", "")
     if not re.fullmatch(r"[0-9a-f]{8}", digits):
         return Q(pk__in=[])

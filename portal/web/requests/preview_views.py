@@ -1,4 +1,4 @@
-"""The previews: what will be sent, before it is; of a new request, and of one that is extended."""
+"""The previews of a new request and of an extension."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _refused(request: HttpRequest, membership: Membership, form: RequestForm) -> HttpResponse:
-    """The form with everything that is wrong, as sending it would show."""
+    """The form with every error, as sending it would show."""
     wrong = with_all_errors(membership.organization, form)
     page = form_page(membership, wrong, timezone.now(), is_refused=True)
     return render_page(request, page, status=400)

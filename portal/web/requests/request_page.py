@@ -1,4 +1,4 @@
-"""The page of one request: does it work, and what now?"""
+"""The page of one request: whether it works, and what to do next."""
 
 from __future__ import annotations
 
@@ -42,34 +42,34 @@ SHOWN_ENTRIES: Final = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actions:
-    """What a person may do about a request, and is asked before it is done."""
+    """The actions of a person on a request, with their confirmations."""
 
     next: wording.NextStep | None
     "the obvious one"
     question: wording.Question | None
-    "before it ends; None: it is over, or its end was already asked for"
+    "before it ends; None if it has ended or its end was already requested"
     stop: wording.Question | None
     "before a plan stops filtering"
     can_extend: bool
     lifetimes: list[tuple[str, str]]
-    "to extend by: value, words"
+    "to extend by: value, label"
     refusal: str
-    "why this person cannot do anything; empty otherwise"
+    "why this person cannot act; empty otherwise"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EfficacyForm:
-    """How the attack looks to the person, for the providers that filter."""
+    """The person's view of the attack, for the providers that filter."""
 
     goes_to: str
-    "the providers, in words"
+    "the providers, as text"
     reported: list[str]
     "sentences"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestPage(FramedPage):
-    """A request in parts, each of which can be fetched alone."""
+    """A request in fragments, each of which can be fetched alone."""
 
     template: ClassVar = "requests/request.html"
     parts: ClassVar = {
@@ -90,12 +90,12 @@ class RequestPage(FramedPage):
     is_plan: bool
     ended: Ended | None
     plan_ends: Ends
-    "providers ended what a plan asked for, and nobody has acknowledged it"
+    "providers ended filtering for a plan, and no person has acknowledged it"
     numbers: tuple[Number, ...]
     provider_cards: list[ProviderCard]
     is_ordered: bool
     ask_url: str
-    "where the buttons post that ask one provider"
+    "where the buttons that ask one provider post to"
     traffic: ReportedTraffic
     efficacy: EfficacyForm | None
     facts: RequestDescription

@@ -1,4 +1,4 @@
-"""What happened, newest first."""
+"""The timeline, newest first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portal.wording.from_rows.events import event_facts, subjects_of
 
 @dataclass(frozen=True, slots=True)
 class TimelineLine:
-    """One line of the timeline, with its day where that is not clear."""
+    """One line of the timeline, with its day if that is not clear."""
 
     entry: wording.Entry
     day: str
@@ -39,8 +39,8 @@ def timeline_of(
     reports: Sequence[Event],
     organization: Organization,
 ) -> list[wording.Entry]:
-    """Newest first: events in words, silences nobody logged, and counter reports folded
-    into one.
+    """Newest first: events as text, silences that no event records, and counter reports folded into
+    one entry.
     """
     subjects = subjects_of(events, [request])
     entries = [

@@ -42,12 +42,12 @@ from portal.web.requests.request_form import RequestForm, typed_id, typed_lifeti
 from portal.web.requests.request_page import request_page
 
 ENTER: Final = "enter"
-"""What Enter in a field of a form sends, where no script keeps it: half a form is not sent to
-providers.
+"""The value that Enter in a field of a form sends without a script, so that no half-filled form
+goes to providers.
 """
 NOT_SENT_YET: Final = "Nothing has been sent. Check the form, then press the button."
 MAX_SHOWN: Final = 500
-"""Characters of a list's filter that a button brings back."""
+"""Characters of a list's filter that a button returns to."""
 
 
 @require_safe
@@ -114,7 +114,7 @@ def _form(
 
 
 def _checked(membership: Membership, form: RequestForm) -> RequestForm:
-    """The form with what is wrong so far; a target that is still missing is not wrong yet."""
+    """The form with the errors so far; a target that is still missing is not an error yet."""
     organization = membership.organization
     submission, unread = form.submission()
     try:
@@ -133,7 +133,7 @@ def _checked(membership: Membership, form: RequestForm) -> RequestForm:
 def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> HttpResponse:
     submission, unread = form.submission()
     if unread:
-        # One answer names everything: what cannot be read and what the check finds.
+        # One answer names everything: unreadable values and the errors of the check.
         return _form(request, membership, with_all_errors(membership.organization, form), 400)
     try:
         sent = services.submit(
@@ -149,7 +149,7 @@ def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> Ht
         return _form(request, membership, used_again(form, str(uuid4())), 422)
     except Invalid as error:
         if "both" in request.POST:
-            # The page shows what is too much for one request beside the overlaps, not at a field.
+            # The page shows errors of size beside the overlaps, not at a field.
             wrong = with_all_errors(membership.organization, form)
             return _form(request, membership, wrong, 400 if wrong.errors else 409)
         return _form(request, membership, form.with_errors(error.errors), 400)
@@ -271,9 +271,7 @@ def _act(
     mitigation_request: MitigationRequest,
     act: Callable[[Actor], MitigationRequest],
 ) -> HttpResponse:
-    """Do it and show the request; what does not fit any more is said there, beside what
-    happened.
-    """
+    """Perform the action and show the request; a conflict is shown there, beside what happened."""
     try:
         act(actor_of(request))
     except WouldReplace:

@@ -210,7 +210,7 @@ def stop(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
         services.stop_filtering(plan_id=plan.pk, actor=actor_of(request))
     except Conflict as error:
         messages.warning(request, error.message)
-    # Back to where it was pressed: on the page of the plan, or of what goes on.
+    # Back to where it was pressed: the page of the plan, or of its live request.
     shown = plan.request if request.POST.get("back") == "request" else plan
     return redirect(f"{shown.get_absolute_url()}#h")
 

@@ -1,4 +1,4 @@
-"""Unknown mitigations on pages: turns rows into facts, sentences and buttons."""
+"""Unknown mitigations on pages: rows as facts, sentences and buttons."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Shown:
     why_not_adopted: str
     "why it cannot be adopted; empty if it can"
     question: Question | None
-    "what a withdrawal would do; None: a person already asked for it"
+    "what a withdrawal would do; None if a person already asked for it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
