@@ -48,8 +48,8 @@ class FramedPage(Page):
 def render_page(request: HttpRequest, page: Page, *, status: int = 200) -> HttpResponse:
     """The page; or, if a script requests changes, only the fragments that it names."""
     context = context_of(page)
-    is_whole = not (request.headers.get("HX-Request") and "parts" in request.GET)
-    if is_whole or not isinstance(page, FramedPage):
+    is_partial = request.headers.get("HX-Request") and "parts" in request.GET
+    if not is_partial or not isinstance(page, FramedPage) or not page.parts:
         return render(request, page.template, context, status=status)
     wanted = request.GET["parts"].split(",")
     context |= {
