@@ -4,10 +4,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from portal.signaling.lease_balancer import (
-    LEFT_FOR_OTHERS_S,
-    MAX_CLAIMED,
-    MAX_GIVEN_BACK,
-    QUIET_S,
     LeaseBalancer,
     to_give_back,
 )
@@ -16,6 +12,8 @@ from portal.signaling.leases import Lease
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ONE, TWO = UUID(int=1), UUID(int=2)
+QUIET_S, LEFT_FOR_OTHERS_S, MAX_CLAIMED, MAX_GIVEN_BACK = 3.0, 3.0, 100, 10
+START = 1000.5
 PAST = NOW - timedelta(seconds=1)
 
 
@@ -33,7 +31,7 @@ def claims(
     now: datetime = NOW,
 ) -> list[UUID]:
     mine = [UUID(int=1000 + number) for number in range(owned)]
-    wanted = sharing.to_claim(unrenewed, owned=mine, share=share, now=now, at=at)
+    wanted = sharing.to_claim(unrenewed, owned=mine, share=share, now=now, at=START + at)
     return [lease.subscription for lease in wanted]
 
 
@@ -86,6 +84,7 @@ def test_no_worker_claims_more_than_its_share_while_others_can() -> None:
 
     assert claims(sharing, free(1, 2), 0, share=3, owned=2) == [ONE]
     assert claims(sharing, free(2), 1, share=3, owned=3) == []
+    assert claims(sharing, free(2, 3), 2, share=3, owned=5) == []
 
 
 def test_a_subscription_no_other_worker_claims_is_claimed_beyond_the_share() -> None:

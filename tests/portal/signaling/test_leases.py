@@ -21,6 +21,11 @@ from tests.portal.signaling.conftest import session_events
 pytestmark = pytest.mark.sqlite
 
 NOW = timezone.now()
+QUIET, PRESENT_FOR, FORGOTTEN_AFTER = (
+    timedelta(seconds=3),
+    timedelta(seconds=4),
+    timedelta(days=1),
+)
 MOMENT = timedelta(microseconds=1)
 EXPIRED = NOW + LEASE + timedelta(seconds=1)
 
@@ -76,11 +81,11 @@ def test_a_lease_renewed_in_time_is_not_offered_to_others(acme_northgate: Subscr
         (None, True, True),
         (NOW - MOMENT, True, True),
         (NOW, True, False),
-        (NOW + LEASE - leases.QUIET - MOMENT, True, False),
-        (NOW + LEASE - leases.QUIET, False, False),
-        (NOW + LEASE + leases.QUIET, False, False),
+        (NOW + LEASE - QUIET - MOMENT, True, False),
+        (NOW + LEASE - QUIET, False, False),
+        (NOW + LEASE + QUIET, False, False),
         # The clock was set back since.
-        (NOW + LEASE + leases.QUIET + MOMENT, True, True),
+        (NOW + LEASE + QUIET + MOMENT, True, True),
     ],
 )
 def test_the_end_of_a_lease_decides_whether_it_has_expired(
@@ -128,6 +133,31 @@ def test_a_disabled_subscription_is_neither_claimed_nor_kept(acme_northgate: Sub
     assert leases.unrenewed(now=EXPIRED) == []
 
 
+def test_the_subscriptions_of_a_suspended_organization_are_neither_claimed_nor_kept(
+    acme_northgate: Subscription, acme: Organization
+) -> None:
+    claim("one")
+    Organization.objects.filter(pk=acme.pk).update(is_active=False)
+
+    renewed = leases.renew("one", [acme_northgate.pk], now=NOW)
+
+    assert (renewed.kept, renewed.switched_off) == (set(), {acme_northgate.pk})
+    assert leases.unrenewed(now=EXPIRED) == []
+    assert leases.fair_share(now=NOW) == 0
+
+
+def test_the_number_of_leases_read_at_once_is_limited(northgate: Provider) -> None:
+    organizations = Organization.objects.bulk_create(
+        Organization(slug=f"o{number}", name=f"o{number}") for number in range(1001)
+    )
+    Subscription.objects.bulk_create(
+        Subscription(organization=one, provider=northgate, cuid=one.slug, priority=1)
+        for one in organizations
+    )
+
+    assert len(leases.unrenewed(now=NOW)) == 1000
+
+
 def test_every_live_worker_has_the_same_share(
     acme_northgate: Subscription, globex: Organization, tidewall: Provider, acme: Organization
 ) -> None:
@@ -139,7 +169,7 @@ def test_every_live_worker_has_the_same_share(
     leases.check_in("two", now=NOW)
     assert leases.fair_share(now=NOW) == 2
 
-    later = NOW + leases.PRESENT_FOR + timedelta(seconds=1)
+    later = NOW + PRESENT_FOR + timedelta(seconds=1)
     leases.check_in("two", now=later)
     assert leases.fair_share(now=later) == 3
 
@@ -151,11 +181,11 @@ def test_every_live_worker_has_the_same_share(
 @pytest.mark.parametrize(
     ("seen_at", "is_present"),
     [
-        (NOW - leases.PRESENT_FOR, False),
-        (NOW - leases.PRESENT_FOR + MOMENT, True),
-        (NOW + leases.PRESENT_FOR - MOMENT, True),
+        (NOW - PRESENT_FOR, False),
+        (NOW - PRESENT_FOR + MOMENT, True),
+        (NOW + PRESENT_FOR - MOMENT, True),
         # A clock that was set back since: the row says nothing about now.
-        (NOW + leases.PRESENT_FOR, False),
+        (NOW + PRESENT_FOR, False),
     ],
 )
 def test_a_recently_seen_worker_has_a_share(
@@ -172,10 +202,10 @@ def test_a_recently_seen_worker_has_a_share(
 
 def test_rows_of_dead_workers_are_deleted(db: None) -> None:
     leases.check_in("one", now=NOW)
-    leases.check_in("two", now=NOW + leases.FORGOTTEN_AFTER)
+    leases.check_in("two", now=NOW + FORGOTTEN_AFTER)
     assert SignalWorker.objects.count() == 2
 
-    leases.check_in("two", now=NOW + leases.FORGOTTEN_AFTER + MOMENT)
+    leases.check_in("two", now=NOW + FORGOTTEN_AFTER + MOMENT)
 
     assert list(SignalWorker.objects.values_list("name", flat=True)) == ["two"]
 
