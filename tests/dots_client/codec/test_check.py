@@ -45,3 +45,10 @@ def test_a_server_may_send(body: object) -> None:
 def test_neither_side_may_send_every_attribute(body: object, sender: Sender) -> None:
     with pytest.raises((DecodeError, EncodeError)):
         check_body(cbor2.dumps(body), sender=sender)
+
+
+def test_the_first_of_several_unreadable_attributes_is_named() -> None:
+    two = {1: {2: [{5: 1, 16: 2, 14: -7}, {5: 2, 16: 2, 14: 60, 900: 1}]}}
+
+    with pytest.raises(DecodeError, match=r"scope\[0\]\.lifetime: must be an unsigned integer"):
+        check_body(cbor2.dumps(two), sender=Sender.SERVER)

@@ -36,6 +36,7 @@ EMBEDDED = {
     "mapped": lambda bits: 0xFFFF << 32 | bits,
     "translated": lambda bits: 0xFFFF << 48 | bits,
     "NAT64": lambda bits: 0x64FF9B << 96 | bits,
+    "compatible": lambda bits: bits,
     "6to4": lambda bits: 0x2002 << 112 | bits << 80,
     "Teredo": lambda bits: 0x20010000 << 96 | bits ^ 0xFFFFFFFF,
     "ISATAP": lambda bits: 0x2606 << 112 | 0x5EFE << 32 | bits,

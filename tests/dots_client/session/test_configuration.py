@@ -72,6 +72,27 @@ def test_values_below_the_limits_of_the_rfcs_are_corrected() -> None:
     assert parameters.ack_random_factor == 1.0
 
 
+@pytest.mark.parametrize("beyond", [0, 1, 10_000])
+def test_values_above_the_limits_of_the_rfcs_are_corrected(beyond: int) -> None:
+    parameters = in_force(
+        ConfigurationSet(
+            heartbeat_interval=Parameter(current=3600 + beyond),
+            missing_hb_allowed=Parameter(current=1000 + beyond),
+            max_retransmit=Parameter(current=15 + beyond),
+            ack_timeout=Parameter(current=Decimal("30.00") + beyond),
+            ack_random_factor=Parameter(current=Decimal("4.00") + beyond),
+        )
+    )
+
+    assert parameters == SessionParameters(
+        heartbeat_interval_s=3600,
+        missing_hb_allowed=1000,
+        max_retransmit=15,
+        ack_timeout_s=30.0,
+        ack_random_factor=4.0,
+    )
+
+
 def test_heartbeats_may_be_off() -> None:
     assert in_force(interval(0)).heartbeat_interval_s == 0
 
@@ -99,6 +120,16 @@ def test_the_configuration_is_not_read_again_during_an_attack_but_right_after() 
 
     assert configuration.next_refresh(is_mitigating=True) is None
     assert configuration.next_refresh(is_mitigating=False) == 80.0
+
+
+@pytest.mark.rule("SC-075")
+def test_a_sid_is_any_32_bit_number() -> None:
+    configuration = SessionConfiguration()
+
+    with pytest.raises(LocalProtocolError):
+        configuration.use_sid(-1)
+    for sid in (0, 1, 2**32 - 1):
+        configuration.use_sid(sid)
 
 
 @pytest.mark.rule("SC-075")

@@ -35,6 +35,15 @@ def test_an_odd_mid_at_the_server_does_not_bring_the_roll_over_near(odd: int) ->
     assert mids.next_mid == 8
 
 
+def test_the_highest_mid_that_is_followed() -> None:
+    mids = MidAllocator()
+
+    mids.found_in_use([2**31])
+    assert mids.next_mid == 1
+    mids.found_in_use([2**31 - 1])
+    assert mids.next_mid == 2**31
+
+
 def test_lower_mids_at_the_server_do_not_lower_the_counter() -> None:
     mids = MidAllocator(next_mid=50)
 

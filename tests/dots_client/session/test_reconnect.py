@@ -44,6 +44,48 @@ def test_the_delay_doubles_from_one_second_to_fifteen_under_attack() -> None:
     assert all(15.0 <= space <= 16.5 for space in spaces[4:])
 
 
+class Chance(Random):
+    """Random numbers that are all the same."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(0)
+        self.value = value
+
+    def random(self) -> float:
+        return self.value
+
+
+@pytest.mark.parametrize(("chance", "longer"), [(0.0, 1.0), (0.5, 1.05), (1.0, 1.1)])
+@pytest.mark.parametrize(
+    ("is_under_attack", "delays"),
+    [(False, [60, 120, 240, 300, 300]), (True, [1, 2, 4, 8, 15, 15])],
+)
+def test_each_delay_is_up_to_a_tenth_longer_by_chance(
+    chance: float, longer: float, is_under_attack: bool, delays: list[float]
+) -> None:
+    reconnect = Reconnect(rng=Chance(chance))
+
+    spaces = gaps(attempts(reconnect, count=len(delays) + 1, is_under_attack=is_under_attack))
+
+    assert spaces == pytest.approx([delay * longer for delay in delays])
+
+
+@pytest.mark.parametrize(
+    ("chance", "is_under_attack", "delay_s"),
+    [(0.0, False, 2.0), (0.5, False, 5.0), (1.0, False, 8.0), (0.0, True, 0.0), (1.0, True, 1.5)],
+)
+def test_after_a_session_the_first_attempt_is_due_soon_by_chance(
+    chance: float, is_under_attack: bool, delay_s: float
+) -> None:
+    reconnect = Reconnect(rng=Chance(chance))
+    reconnect.attempted(now=100.0)
+    reconnect.succeeded(now=100.0)
+
+    due_at = reconnect.next_attempt_at(now=200.0, is_under_attack=is_under_attack)
+
+    assert due_at == pytest.approx(200.0 + delay_s)
+
+
 def test_an_attack_shortens_the_current_wait() -> None:
     reconnect = Reconnect(rng=Random(1))
     reconnect.attempted(now=100.0)

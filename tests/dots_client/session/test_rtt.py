@@ -31,6 +31,15 @@ def test_later_samples_move_the_estimate_by_an_eighth() -> None:
     assert estimator.timeout_s == pytest.approx(0.2 + 4 * (0.75 * 0.05 + 0.25 * 0.8))
 
 
+@pytest.mark.parametrize("sample", [0.0, 60.0])
+def test_a_sample_of_up_to_a_minute_counts(sample: float) -> None:
+    estimator = RttEstimator()
+
+    estimator.add(sample)
+
+    assert estimator.rtt_s == sample
+
+
 @pytest.mark.parametrize("sample", [-0.1, 60.1])
 def test_an_impossible_sample_is_left_out(sample: float) -> None:
     estimator = RttEstimator()
