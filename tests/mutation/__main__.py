@@ -14,12 +14,13 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from tests.mutation.equivalents import explanation
-from tests.mutation.mutants import Mutant, mutants_of
+from tests.mutation.mutants import mutants_of
 from tests.mutation.results import Counts, table
 from tests.mutation.sample import sample
 from tests.mutation.targets import TARGETS, Target
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def test(target: Target, size: int, seed: int, python: str) -> Counts:
     """Test a sample of the target's mutants; print each survivor."""
+    started = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="portal-mutation-") as folder,
         Workshop(ROOT, Path(folder), target, python) as workshop,
@@ -66,21 +68,17 @@ def test(target: Target, size: int, seed: int, python: str) -> Counts:
         counts = Counts(target=target.name, mutants=len(mutants), tested=len(chosen))
         # Outside of functions a mutant costs a new process: those come last.
         for mutant in sorted(chosen, key=lambda one: one.function is None):
-            note(mutant, counts, is_killed=workshop.kills(mutant))
+            if explanation(mutant.diff):
+                counts.explained += 1
+            elif workshop.kills(mutant):
+                counts.killed += 1
+            else:
+                counts.survived += 1
+                print(f"\n{target.name}: no test noticed\n{mutant.diff}", flush=True)
+            if sys.stderr.isatty():
+                print(f"\r{counts.progress()} ", end="", file=sys.stderr, flush=True)
+    print(f"{counts.progress()}, in {time.monotonic() - started:.0f} s", flush=True)
     return counts
-
-
-def note(mutant: Mutant, counts: Counts, *, is_killed: bool) -> None:
-    why = None if is_killed else explanation(mutant.diff)
-    if is_killed:
-        counts.killed += 1
-    elif why:
-        counts.explained += 1
-    else:
-        counts.survived += 1
-        print(f"\n{counts.target}: no test noticed\n{mutant.diff}", flush=True)
-    if sys.stderr.isatty():
-        print(f"\r{counts.progress()}", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ class Counts:
 
     def progress(self) -> str:
         done = self.killed + self.explained + self.survived
-        return f"{self.target}: {done} of {self.tested} tested, {self.survived} survived "
+        return f"{self.target}: {done} of {self.tested} tested, {self.survived} survived"
 
 
 def table(counts: Sequence[Counts]) -> str:
