@@ -99,10 +99,12 @@ def with_code_error(page: CodePage, error: PortalError, *, is_recovery: bool) ->
         words = WRONG_RECOVERY_CODE if is_wrong else error.message
         return replace(page, recovery_error=words, opens_recovery=True, has_focus=False)
     # Recovery codes work even where the portal cannot check the app's.
+    needs_recovery = isinstance(error, SecretUnreadable)
     return replace(
         page,
         app_error=WRONG_CODE if is_wrong else error.message,
-        opens_recovery=isinstance(error, SecretUnreadable),
+        opens_recovery=needs_recovery,
+        has_focus=not needs_recovery,
     )
 
 

@@ -10,7 +10,7 @@ from portal.accounts.wording import who as requester_name
 from portal.core.formatting import ahead, day, lifetime, listed, moment, when
 from portal.core.targets import both_forms
 from portal.core.wording.traffic import traffic_words
-from portal.mitigations.models import MitigationRequest, Strategy
+from portal.mitigations.models import MitigationRequest, RequestKind, Strategy
 from portal.mitigations.states import RequestStatus
 
 
@@ -93,13 +93,15 @@ def describe_request(
 
 def life(request: MitigationRequest, facts: wording.RequestFacts, now: datetime) -> Life:
     """ "Ends at 04:12 UTC, in 44 min" while it runs; what was agreed otherwise."""
+    is_plan = request.kind == RequestKind.STANDBY
     length = lifetime(request.lifetime_s)
     agreed = f"{length[:1].upper()}{length[1:]}" + (" at a time" if request.auto_renew else "")
     if request.lifetime_s < 0:
-        agreed = "Until you terminate it"
+        agreed = f"Until you {'turn it off' if is_plan else 'terminate it'}"
     if request.is_over:
         by = request.terminate_asked_by
-        return Life(words=f"{agreed}; terminated by {by.username}" if by else agreed)
+        ended = "turned off" if is_plan else "terminated"
+        return Life(words=f"{agreed}; {ended} by {by.username}" if by else agreed)
     if request.terminate_asked_at:
         return Life(words=f"{agreed}; no longer renewed")
     if facts.ends_at is None:

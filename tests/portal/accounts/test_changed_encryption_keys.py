@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +46,8 @@ def test_the_code_page_says_that_sign_in_is_not_possible_and_names_the_way_in(al
     assert "not possible now" in page
     assert "A recovery code works." in page
     assert '<details class="fold" open>' in page
+    assert re.search('id="recovery"[^>]* autofocus', page)
+    assert not re.search('id="otp"[^>]* autofocus', page)
     assert "PORTAL_ENCRYPTION_KEYS" not in page
 
 

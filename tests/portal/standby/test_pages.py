@@ -302,6 +302,26 @@ def test_a_plan_is_turned_off_turned_on_and_removed(
     assert browser.get(url).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("lifetime_s", "agreed"), [(3600, "1\u00a0hour at a time"), (-1, "Until you turn it off")]
+)
+def test_what_is_prepared_says_that_a_plan_was_turned_off_and_stays_current(
+    alice: User, prepare: Prepare, client_of: ClientOf, lifetime_s: int, agreed: str
+) -> None:
+    plan = prepare(lifetime_s=lifetime_s)
+    browser, url = client_of(alice), plan.get_absolute_url()
+    page = browser.get(url).content.decode()
+    assert "parts=plan,lanes,side,time" in page
+
+    browser.post(f"{url}/turn-off")
+    for mitigation in mitigations_of(plan.request):
+        says(mitigation, 6)
+    part = browser.get(f"{url}?parts=side", headers={"HX-Request": "true"}).content.decode()
+
+    assert 'id="p-side" hx-swap-oob="true"' in part
+    assert f"{agreed}; turned off by alice" in part
+
+
 def test_a_viewer_sees_who_may_change_a_plan(
     bob: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:

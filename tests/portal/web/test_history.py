@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from portal.accounts.models import User
@@ -176,3 +177,20 @@ def test_invalid_filters_are_ignored(
     ask()
 
     assert client_of(alice).get(f"{HISTORY}?{query}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "true", "untrue"),
+    [
+        ("requests?page=9", "There are no more requests.", "There are no requests yet."),
+        ("requests?page=9&find=shop", "There are no more requests.", "Nothing matches."),
+        ("readiness/drills?page=9", "There are no older drills.", "No drill has been run yet."),
+    ],
+)
+def test_a_page_after_the_last_one_does_not_say_that_there_is_nothing(
+    browser: Client, path: str, true: str, untrue: str
+) -> None:
+    page = browser.get(f"/organizations/acme/{path}").content.decode()
+
+    assert true in page
+    assert untrue not in page
