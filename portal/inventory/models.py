@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from portal.core.json_value import JSONValueField
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.release import MAX_RELEASE_TRIES, is_held_after_withdrawal
 from portal.organizations.models import Organization
@@ -66,7 +67,7 @@ class UnknownMitigation(models.Model):
     """`HeldTargets` of `portal.mitigations.models`."""
     ports = models.JSONField(default=list)
     protocols = models.JSONField(default=list)
-    filters = models.JSONField(default=list)
+    filters = JSONValueField(tuple[str, ...], default=tuple)
     """The filters that it switches on or off, by name (RFC 9133)."""
     is_whole = models.BooleanField(default=True)
     """Whether the columns above hold the provider's whole scope."""

@@ -24,7 +24,7 @@ class ReportedMitigation:
     targets: HeldTargets
     ports: list[Port] = field(default_factory=list)
     protocols: list[int] = field(default_factory=list)
-    filters: list[str] = field(default_factory=list)
+    filters: tuple[str, ...] = ()
     is_whole: bool = True
     is_preconfigured: bool = False
     dots_status: int | None = None

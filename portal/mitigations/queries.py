@@ -128,10 +128,10 @@ def assigned_scopes(request: MitigationRequest) -> list[AssignedScope]:
     """The targets of `request` that each provider may protect now: first the providers it named, in
     its order.
     """
-    named = {text: index for index, text in enumerate(request.subscriptions)}
+    named = {one: index for index, one in enumerate(request.subscriptions)}
     found = sorted(
         eligible_providers(request.organization),
-        key=lambda provider: named.get(str(provider.subscription), len(named)),
+        key=lambda provider: named.get(provider.subscription, len(named)),
     )
     return [
         assign_scope(provider, request.scope, port_ranges=len(request.ports)) for provider in found

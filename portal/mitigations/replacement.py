@@ -157,7 +157,7 @@ def without_consent(
     )
     others = (one for one in live if isinstance(one, Unknown) or one.request_id != request.pk)
     found = would_replace(proposal, others)
-    return [one for one in found if one.losses and str(one.id) not in request.replaces]
+    return [one for one in found if one.losses and one.id not in request.replaces]
 
 
 def _since(what: MitigationRequest | Unknown) -> datetime:
@@ -181,11 +181,7 @@ def _protects_all(
             one in by_provider and not losses(proposal.coverage(one), [by_provider[one]])
             for one in proposal.scopes
         )
-    subscriptions = (
-        {what.subscription_id}
-        if isinstance(what, Unknown)
-        else {UUID(one) for one in what.subscriptions}
-    )
+    subscriptions = {what.subscription_id} if isinstance(what, Unknown) else set(what.subscriptions)
     return subscriptions.issuperset(proposal.scopes) and not losses(
         proposal.whole, list(by_provider.values())
     )

@@ -40,7 +40,6 @@ def resubmission(
     ticked = [one for one in request.resources.all() if one.pk in resources]
     values = {one.value for one in ticked}
     scope = request.scope
-    named = [UUID(one) for one in request.subscriptions]
     return Submission(
         prefixes=tuple(one for one in scope["prefixes"] if one not in values),
         fqdns=tuple(one for one in scope["fqdns"] if one not in values),
@@ -51,7 +50,7 @@ def resubmission(
         lifetime_s=request.lifetime_s,
         auto_renew=request.auto_renew,
         strategy=request.strategy,
-        subscriptions=tuple(one for one in named if one in subscriptions),
+        subscriptions=tuple(one for one in request.subscriptions if one in subscriptions),
         reason=request.reason,
     )
 

@@ -67,7 +67,7 @@ def reported_mitigation(mid: int, report: MitigationReport) -> ReportedMitigatio
     entries of each kind.
     """
     targets = report.targets or Targets()
-    filters = [control.acl_name for control in report.acl_list]
+    filters = tuple(control.acl_name for control in report.acl_list)
     of_each_kind = (
         targets.target_prefix,
         targets.target_fqdn,

@@ -122,7 +122,7 @@ def test_an_older_request_continues_when_the_newer_one_is_terminated_first(
     for mitigation in (*mitigations_of(older), *mitigations_of(newer)):
         confirm(mitigation)
         report(mitigation, Trigger.FILTERING)
-    assert newer.replaces == [str(older.pk)]
+    assert newer.replaces == (older.pk,)
 
     def sweep() -> None:
         try:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.apps import apps
@@ -242,6 +243,9 @@ BY_EARLIER_RELEASES: list[tuple[type[models.Model], str, Any, Any]] = [
         (ip_network("203.0.113.0/26"), ip_network("2001:db8::/32")),
     ),
     (Provider, "transports", ["tls", "dtls"], (Transport.TLS, Transport.DTLS)),
+    (MitigationRequest, "subscriptions", [str(UUID(int=7))], (UUID(int=7),)),
+    (Mitigation, "withdrawn_for", [], ()),
+    (UnknownMitigation, "filters", ["ntp"], ("ntp",)),
 ]
 
 

@@ -95,8 +95,8 @@ class Mitigation(models.Model):
         max_length=16, choices=WithdrawnCause.choices, blank=True, default="", db_default=""
     )
     """Why policy withdrew it; empty: it did not."""
-    withdrawn_for = models.JSONField(default=list, db_default=[])
-    """The subscriptions, as text, whose providers filter instead."""
+    withdrawn_for = JSONValueField(tuple[uuid.UUID, ...], default=tuple, db_default=[])
+    """The subscriptions whose providers filter instead."""
     withdrawn_cause_text = models.CharField(
         max_length=200, blank=True, default="", db_default="", db_column="withdrawn_because"
     )

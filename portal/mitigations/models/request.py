@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from portal.accounts.actors import Actor, ActorKind
+from portal.core.json_value import JSONValueField
 from portal.core.targets import IPNetwork
 from portal.mitigations.models.columns import BY_ITSELF, EndedBy, RequestKind, Strategy
 from portal.mitigations.states import (
@@ -63,8 +64,8 @@ class MitigationRequest(models.Model):
     lifetime_s = models.BigIntegerField()
     auto_renew = models.BooleanField(default=True)
     strategy = models.CharField(max_length=16, choices=Strategy.choices)
-    subscriptions = models.JSONField(default=list)
-    """Ids of the subscriptions that may be asked, in order, as text."""
+    subscriptions = JSONValueField(tuple[uuid.UUID, ...], default=tuple)
+    """The subscriptions that may be asked, in order."""
     reason = models.TextField(blank=True)
     status = models.CharField(max_length=24, choices=RequestStatus.choices)
     terminate_asked_at = models.DateTimeField(null=True)
@@ -80,8 +81,8 @@ class MitigationRequest(models.Model):
     acknowledged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    replaces = models.JSONField(default=list)
-    """Ids, as text, of the live requests that a person allowed it to replace."""
+    replaces = JSONValueField(tuple[uuid.UUID, ...], default=tuple)
+    """The live requests that a person allowed it to replace."""
     ended_by = models.CharField(max_length=16, choices=EndedBy.choices, blank=True)
     """Empty: it is not over, or it ended before the portal recorded this."""
     filtering_ended_at = models.DateTimeField(null=True)

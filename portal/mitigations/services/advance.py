@@ -182,8 +182,7 @@ def _next_try(mitigations: Sequence[Mitigation], now: datetime) -> dict[str, Any
 
 def _ask_next(request: MitigationRequest, mitigations: list[Mitigation], *, now: datetime) -> None:
     current = {
-        str(mitigation.subscription_id): mitigation
-        for mitigation in current_mitigations(mitigations)
+        mitigation.subscription_id: mitigation for mitigation in current_mitigations(mitigations)
     }
     free = [one for one in request.subscriptions if may_be_started(current.get(one))]
     if not (free and any(why_no_help(mitigation) for mitigation in current.values())):
@@ -191,7 +190,7 @@ def _ask_next(request: MitigationRequest, mitigations: list[Mitigation], *, now:
     by_id = {
         assigned.provider.subscription: assigned
         for assigned in queries.assigned_scopes(request)
-        if str(assigned.provider.subscription) in free
+        if assigned.provider.subscription in free
     }
     able = {one: assigned.scope for one, assigned in by_id.items() if assigned.is_able}
     found = due(able, list(current.values()))
@@ -266,5 +265,5 @@ def _withdraw_on_late_acceptance(
             mitigation,
             now=now,
             cause=WithdrawnCause.EARLIER_FILTERS,
-            withdrawn_for=[str(subscription_id) for subscription_id in filtering],
+            withdrawn_for=filtering,
         )

@@ -98,8 +98,11 @@ def _next_in_order(
     now: datetime,
 ) -> UUID:
     """The first provider in order that was not asked yet, else the first in backoff."""
-    named = [UUID(text) for text in request.subscriptions]
-    able = [one for one in named if one in assigned_scopes and assigned_scopes[one].is_able]
+    able = [
+        one
+        for one in request.subscriptions
+        if one in assigned_scopes and assigned_scopes[one].is_able
+    ]
     for subscription_id in able:
         mitigation = current.get(subscription_id)
         if mitigation is None or (
@@ -135,10 +138,10 @@ def _start(
         raise Conflict(f"{assigned.why_not()}. It was not asked.", code="nothing-to-protect")
     replaced = _replaced(request, assigned)
     consent.check(replaced)
-    request.replaces = sorted({*request.replaces, *(str(one.id) for one in replaced)})
+    request.replaces = tuple(sorted({*request.replaces, *(one.id for one in replaced)}))
     request.save(update_fields=["replaces"])
-    if str(subscription_id) not in request.subscriptions:
-        request.subscriptions = [*request.subscriptions, str(subscription_id)]
+    if subscription_id not in request.subscriptions:
+        request.subscriptions = (*request.subscriptions, subscription_id)
         request.save(update_fields=["subscriptions"])
     mitigation = start_mitigation(request, assigned, why=Why(Cause.BY_HAND), actor=actor, now=now)
     append_event(

@@ -44,9 +44,9 @@ def create_request(
         lifetime_s=checked.lifetime_s,
         auto_renew=checked.auto_renew,
         strategy=checked.strategy,
-        subscriptions=[str(subscription) for subscription in checked.subscriptions],
+        subscriptions=checked.subscriptions,
         reason=checked.reason,
-        replaces=[str(request) for request in replaces],
+        replaces=tuple(replaces),
         status=RequestStatus.REQUESTING,
     )
 

@@ -7,6 +7,7 @@ the newer one runs at the first, and the portal would keep retrying the refused 
 
 from __future__ import annotations
 
+import logging
 import random
 from datetime import datetime
 from functools import partial
@@ -16,6 +17,7 @@ from uuid import UUID
 from django.db import transaction
 
 from portal.accounts.actors import Actor
+from portal.core.json_value import UnreadableValueError
 from portal.core.sweeping import count_done
 from portal.mitigations.failover import may_filter
 from portal.mitigations.models import (
@@ -28,6 +30,8 @@ from portal.mitigations.redundancy import is_redundant
 from portal.mitigations.services.locks import lock_request, lock_requests, mitigations_of
 from portal.mitigations.services.terminate import terminate
 from portal.mitigations.states import REQUEST_TERMINAL, STALE_AFTER, Status
+
+logger = logging.getLogger(__name__)
 
 MAX_PAIRS: Final = 200
 """Pairs of an older and a newer request that one sweep checks; the next sweep checks others."""
@@ -44,12 +48,12 @@ def terminate_redundant(*, now: datetime) -> int:
         .distinct()
     )
     older = set(live.values_list("pk", flat=True))
-    pairs = [
-        (UUID(replaced), one)
-        for one, replaces in newer.values_list("pk", "replaces")
-        for replaced in replaces
-        if UUID(replaced) in older
-    ]
+    pairs: list[tuple[UUID, UUID]] = []
+    for one in newer.only("replaces"):
+        try:
+            pairs += [(replaced, one.pk) for replaced in one.replaces if replaced in older]
+        except UnreadableValueError:
+            logger.exception("skipping a request")
     # Pairs whose newer request filters less stay for long. A random sample keeps them from blocking
     # the pairs of other tenants.
     looked_at = random.SystemRandom().sample(pairs, min(len(pairs), MAX_PAIRS))
@@ -63,7 +67,7 @@ def _end(pair: tuple[UUID, UUID], now: datetime) -> bool:
     older, newer = (lock_request(one) for one in pair)
     if older.is_over or older.terminate_asked_at is not None:
         return False
-    if str(older.pk) not in newer.replaces or str(newer.pk) in older.replaces:
+    if older.pk not in newer.replaces or newer.pk in older.replaces:
         # If each may replace the other, neither is the newer one at every provider, so a person
         # decides.
         return False

@@ -36,7 +36,7 @@ def end_mitigation(
     now: datetime,
     actor: Actor | None = None,
     cause: WithdrawnCause | None = None,
-    withdrawn_for: Sequence[str] = (),
+    withdrawn_for: Sequence[UUID] = (),
     hold_again: bool = False,
 ) -> None:
     """Request the end of one provider's part of a locked request. `settle` must follow.
@@ -54,7 +54,7 @@ def end_mitigation(
             "withdrawal_asked_at": now,
             "withdrawn_by": actor.user if actor else None,
             "withdrawn_cause": cause or "",
-            "withdrawn_for": list(withdrawn_for),
+            "withdrawn_for": tuple(withdrawn_for),
             "hold_again": hold_again,
             # A retry time named for the next request does not delay the end.
             "retry_at": None,
@@ -63,7 +63,11 @@ def end_mitigation(
     )
     apply(mitigation, transition, now=now)
     if actor or cause:
-        why = {"cause": cause, "subscriptions": list(withdrawn_for), "hold_again": hold_again}
+        why = {
+            "cause": cause,
+            "subscriptions": [str(one) for one in withdrawn_for],
+            "hold_again": hold_again,
+        }
         append_event(
             organization_id=mitigation.organization_id,
             type=EventType.MITIGATION_WITHDRAW_REQUESTED,
@@ -92,7 +96,7 @@ def start_mitigation(
     mitigation = request.mitigations.create(
         organization_id=request.organization_id,
         subscription_id=subscription_id,
-        position=request.subscriptions.index(str(subscription_id)),
+        position=request.subscriptions.index(subscription_id),
         mid=allocate_mid(subscription_id),
         scope=assigned.scope,
         asked_at=now,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -173,9 +172,7 @@ def submission_of(plan: StandbyPlan) -> Submission:
     prepared = resubmission(request, resources=verified, subscriptions=able)
     if prepared.subscriptions:
         return prepared
-    return resubmission(
-        request, resources=verified, subscriptions=set(map(UUID, request.subscriptions))
-    )
+    return resubmission(request, resources=verified, subscriptions=set(request.subscriptions))
 
 
 def as_standby(organization: Organization, submission: Submission) -> Submission:

@@ -35,7 +35,9 @@ class PlanForm:
         request_form = RequestForm.filled(resubmission(request, resources=resources))
         return cls(
             name=plan.name,
-            request_form=replace(request_form, subscriptions=tuple(request.subscriptions)),
+            request_form=replace(
+                request_form, subscriptions=tuple(map(str, request.subscriptions))
+            ),
         )
 
     @classmethod

@@ -141,7 +141,7 @@ def withdrawn_because(mitigation: Mitigation) -> str:
     if not mitigation.withdrawn_cause:
         return mitigation.withdrawn_cause_text
     names = {
-        str(one.subscription_id): one.subscription.provider.short_name
+        one.subscription_id: one.subscription.provider.short_name
         for one in mitigation.request.mitigations.all()
     }
     return causes.withdrawn_because(
@@ -284,7 +284,8 @@ def request_facts(
     current = current_mitigations(list(request.mitigations.all()))
     by_id = _by_subscription(request, current, status_at or {})
     if not (request.is_over or request.terminate_asked_at):
-        for one, subscription in subscriptions.items():
+        for subscription in subscriptions.values():
+            one = subscription.pk
             is_chosen = one in request.subscriptions
             if one not in by_id and subscription.enabled and (is_chosen or with_others):
                 by_id[one] = _not_asked(subscription, request, live, is_chosen=is_chosen)
@@ -311,14 +312,14 @@ def _by_subscription(
     request: MitigationRequest,
     current: Iterable[Mitigation],
     status_at: Mapping[UUID, datetime],
-) -> dict[str, wording.MitigationFacts]:
+) -> dict[UUID, wording.MitigationFacts]:
     earlier: dict[UUID, list[Mitigation]] = defaultdict(list)
     # What a plan's provider did before it was stopped is in the log.
     if request.is_immediate:
         for one in request.mitigations.all():
             earlier[one.subscription_id].append(one)
     return {
-        str(one.subscription_id): mitigation_facts(
+        one.subscription_id: mitigation_facts(
             one,
             status_at=status_at.get(one.pk),
             earlier=[old for old in earlier[one.subscription_id] if old.pk != one.pk],

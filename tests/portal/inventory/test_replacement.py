@@ -151,7 +151,7 @@ def test_the_form_warns_and_sends_the_request_alone_or_combined(
     browser.post(FORM, {**typed, "both": "1"})
     both = MitigationRequest.objects.get()
     assert both.scope["prefixes"] == [SHOP]
-    assert both.replaces == [str(one().pk)]
+    assert both.replaces == (one().pk,)
 
     alone = browser.post(FORM, {**typed, "key": "b", "only": "1", "replaces": [one().pk, both.pk]})
     assert alone.status_code == 302
@@ -213,7 +213,7 @@ def test_replacing_an_ending_or_disjoint_mitigation_needs_no_consent(
     if act is not None:
         act(dana)
 
-    assert submit(resources=(), prefixes=(HOST,), consent=Consent()).replaces == []
+    assert submit(resources=(), prefixes=(HOST,), consent=Consent()).replaces == ()
 
 
 COUNTS = [
@@ -246,7 +246,7 @@ def test_an_unknown_mitigation_of_another_tenant_is_neither_counted_nor_named(
         submit(resources=(), prefixes=(HOST,), consent=named)
 
     assert caught.value.errors[0].code == "not-replaced"
-    assert submit(resources=(), prefixes=(HOST,), consent=Consent()).replaces == []
+    assert submit(resources=(), prefixes=(HOST,), consent=Consent()).replaces == ()
 
 
 def test_fallback_skips_a_provider_where_protection_would_be_lost(

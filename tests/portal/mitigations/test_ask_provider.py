@@ -67,7 +67,7 @@ def test_a_person_can_ask_a_provider_that_the_request_did_not_choose(
     )
 
     request.refresh_from_db()
-    assert request.subscriptions == [str(acme_northgate.pk), str(acme_tidewall.pk)]
+    assert request.subscriptions == (acme_northgate.pk, acme_tidewall.pk)
     assert names(request) == ["Northgate", "Tidewall"]
 
 

@@ -117,4 +117,4 @@ def test_rows_are_read_in_short_transactions_and_those_of_live_requests_last(
             Cause.SILENT,
             first.subscription_id,
         )
-        assert second.withdrawn_for == [str(first.subscription_id)]
+        assert second.withdrawn_for == (first.subscription_id,)

@@ -54,7 +54,7 @@ def test_the_later_provider_is_withdrawn_in_the_transaction_in_which_the_earlier
     )
     assert (second.withdrawn_cause, second.withdrawn_for) == (
         "earlier_filters",
-        [str(first.subscription_id)],
+        (first.subscription_id,),
     )
     assert status_of(late) == "mitigating"
     event = Event.objects.get(type="mitigation.withdraw_requested")

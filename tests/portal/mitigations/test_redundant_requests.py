@@ -306,7 +306,7 @@ def test_two_requests_that_may_replace_each_other_both_continue(
         consent=Consent(named=(second.pk,)),
     )
     first.refresh_from_db()
-    assert (first.replaces, second.replaces) == ([str(second.pk)], [str(first.pk)])
+    assert (first.replaces, second.replaces) == ((second.pk,), (first.pk,))
 
     assert services.terminate_redundant(now=NOW) == 0
 

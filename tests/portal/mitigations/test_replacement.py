@@ -122,7 +122,7 @@ def test_ports_and_protocols_decide_the_loss_but_not_the_overlap(
 def test_a_request_without_a_common_target_is_sent(ask: Submit, newer: dict[str, Any]) -> None:
     ask(prefixes=WIDE, fqdns=("shop.acme.example",))
 
-    assert ask(**newer).replaces == []
+    assert ask(**newer).replaces == ()
 
 
 def test_providers_without_the_other_request_lose_nothing(
@@ -146,7 +146,7 @@ def test_the_request_is_created_with_consent_and_records_it(ask: Submit) -> None
 
     newer = ask(prefixes=HOST, consent=Consent(named=(wide.pk,), is_exact=True))
 
-    assert newer.replaces == [str(wide.pk)]
+    assert newer.replaces == (wide.pk,)
 
 
 def test_consent_to_one_does_not_cover_another_and_all_are_listed(ask: Submit) -> None:
@@ -162,7 +162,7 @@ def test_a_caller_may_allow_unnamed_requests_that_lose_nothing(ask: Submit) -> N
 
     wider = ask(prefixes=WIDE, consent=Consent(wider_is_free=True))
 
-    assert wider.replaces == [str(host.pk)]
+    assert wider.replaces == (host.pk,)
     assert refused(ask, prefixes=HOST, consent=Consent(wider_is_free=True))
 
 
@@ -204,7 +204,7 @@ def test_ended_and_ending_requests_are_not_replaced(ask: Submit, alice: User) ->
     services.terminate(request_id=wide.pk, actor=Actor.person(alice))
 
     assert status_of(wide) == "terminating"
-    assert ask(prefixes=HOST).replaces == []
+    assert ask(prefixes=HOST).replaces == ()
 
 
 def test_another_tenants_requests_are_neither_counted_nor_named(
@@ -215,7 +215,7 @@ def test_another_tenants_requests_are_neither_counted_nor_named(
         organization=globex, actor=Actor.person(charlie), submission=Submission(prefixes=WIDE)
     )
 
-    assert ask(prefixes=HOST).replaces == []
+    assert ask(prefixes=HOST).replaces == ()
 
 
 def test_a_refusal_does_not_use_up_the_idempotency_key(
@@ -259,7 +259,7 @@ def test_one_request_for_both_covers_everything_of_both(ask: Submit, acme: Organ
     assert both.scope["prefixes"] == ["2001:db8:10:a0::/60", "2001:db8:10:b1::/64"]
     assert (both.protocols, both.ports) == ([6, 17], [])
     assert (both.strategy, both.lifetime_s, both.auto_renew) == ("parallel", 7200, True)
-    assert (both.replaces, both.reason) == ([str(wide.pk)], "Flood")
+    assert (both.replaces, both.reason) == ((wide.pk,), "Flood")
     [one] = queries.replaceable(acme.pk)[:1]
     assert one.scope["prefixes"] == ["2001:db8:10:a0::/60"]
 
@@ -368,7 +368,7 @@ def test_asking_one_provider_needs_consent_too(
     )
 
     assert names(first) == ["Northgate", "Tidewall"]
-    assert MitigationRequest.objects.get(pk=first.pk).replaces == [str(later.pk)]
+    assert MitigationRequest.objects.get(pk=first.pk).replaces == (later.pk,)
 
 
 def test_extending_replaces_nothing(
@@ -386,7 +386,7 @@ def test_a_provider_activated_plan_loses_its_filter_to_a_smaller_request(
     ask: Submit,
 ) -> None:
     plan = ask_to_hold(ask)
-    assert ask(prefixes=HOST).replaces == []
+    assert ask(prefixes=HOST).replaces == ()
     for mitigation in mitigations_of(plan):
         report(mitigation, Trigger.FILTERING)
     services.terminate(
@@ -420,7 +420,7 @@ def test_a_provider_still_waiting_for_its_turn_loses_nothing(
     refuse(mitigations_of(wide)[0])
     confirm(mitigations_of(wide)[1])
 
-    assert ask(prefixes=HOST, subscriptions=(acme_northgate.pk,)).replaces == []
+    assert ask(prefixes=HOST, subscriptions=(acme_northgate.pk,)).replaces == ()
 
 
 def test_a_refused_request_that_is_being_retried_counts(ask: Submit) -> None:

@@ -194,7 +194,7 @@ def test_a_plan_is_created_with_a_name_and_ticked_resources(
 
     plan = StandbyPlan.objects.get()
     assert answer["Location"] == f"{plan.get_absolute_url()}#h"
-    assert plan.request.subscriptions == [str(acme_northgate.pk)]
+    assert plan.request.subscriptions == (acme_northgate.pk,)
 
 
 def test_a_refused_plan_lists_every_error(

@@ -93,7 +93,7 @@ def test_options_reach_the_request(
         {"lower": 8000, "upper": 8080},
     ]
     assert (request.protocols, request.lifetime_s, request.auto_renew) == ([6, 17], 14400, False)
-    assert request.subscriptions == [str(acme_tidewall.pk)]
+    assert request.subscriptions == (acme_tidewall.pk,)
     assert (request.strategy, request.reason) == ("parallel", "Flood")
 
 

@@ -101,7 +101,7 @@ def test_sending_for_both_makes_one_request_despite_repeated_clicks(
     assert first["Location"] == again["Location"] == f"{made.get_absolute_url()}#h"
     assert list(made.resources.all()) == [shop]
     assert made.scope["prefixes"] == ["198.51.100.7/32", "203.0.113.0/26", "203.0.113.7/32"]
-    assert made.replaces == [str(live.pk)]
+    assert made.replaces == (live.pk,)
 
 
 def test_sending_only_this_request_leaves_the_other_targets_out(
@@ -114,7 +114,7 @@ def test_sending_only_this_request_leaves_the_other_targets_out(
     made = MitigationRequest.objects.exclude(pk=live.pk).get()
     assert answer.status_code == 302
     assert made.scope["prefixes"] == ["198.51.100.7/32", "203.0.113.7/32"]
-    assert made.replaces == [str(live.pk)]
+    assert made.replaces == (live.pk,)
 
 
 def test_requests_are_replaced_only_by_the_confirm_button(
