@@ -1,14 +1,14 @@
-"""Columns that hold a typed value as JSON: one reader and one writer for every such column.
+"""Columns that hold a typed value as JSON: one reader and one writer for all of them.
 
-    scope = JSONValueField(Scope)
+scope = JSONValueField(Scope)
 
-The attribute is a `Scope`; the column holds what cattrs makes of it. A type may be a frozen
+The attribute is a `Scope`; the column holds its JSON, made by cattrs. A type may be a frozen
 dataclass, an enumeration, an IP network, a UUID, a date and time, and a tuple or an optional of
 these.
 
 JSON of another type does not stop a row from loading: reading the attribute raises
-UnreadableValueError, which names the row and the column. Who does not need the value is not
-disturbed, and the log says what to repair.
+UnreadableValueError, which names the row and the column. Code that does not need the value is
+unaffected, and the log says what to repair.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a presented credential to a person, or to nobody."""
+"""A presented credential leads to a person, or to none."""
 
 from __future__ import annotations
 
