@@ -151,7 +151,7 @@ def uri_violation(text: str, *, index: int | None = None) -> Violation | None:
     """Why `text` must not be a target-uri; None if it may."""
     try:
         parts = urlsplit(text)
-        _ = parts.port  # ValueError for one that is none
+        _ = parts.port  # raises ValueError for an invalid one
         is_absolute = bool(parts.scheme and parts.hostname)
     except ValueError:
         is_absolute = False

@@ -36,7 +36,7 @@ class EventFrame(TypedDict):
 
     seq: int
     thinned: NotRequired[int]
-    "so many counter reports directly before it are no longer kept"
+    "how many counter reports directly before it were removed"
     at: str
     "ISO 8601, in UTC"
     type: str

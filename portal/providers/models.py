@@ -153,7 +153,7 @@ class PendingChange:
     failure: str
     """Why the last attempt failed, in the words of the client library or the network."""
     fault: SessionFault | None = None
-    """Where the portal itself is the reason."""
+    """Set if the portal itself is the reason."""
 
 
 class Subscription(models.Model):
@@ -211,7 +211,7 @@ class Subscription(models.Model):
     otherwise empty.
     """
     pending_change = JSONValueField(PendingChange, null=True, blank=True, editable=False)
-    """Not null while the present session uses other settings than these."""
+    """Not null while the current session uses other settings than these."""
     dtls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)
     """When a session over UDP was last known to work; while there is one, when it was opened."""
     tls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)

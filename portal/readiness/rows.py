@@ -148,7 +148,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Would it work now?"""
+    """The headline of readiness."""
 
     state: State
     headline: str

@@ -233,7 +233,7 @@ def _terminating(request: RequestFacts, now: datetime) -> str:
 
 
 def _confirmed(stopping: Sequence[MitigationFacts], now: datetime) -> str:
-    """A further sentence; empty: none has."""
+    """A further sentence; empty if there is none."""
     confirmed = [one for one in stopping if display_status(one, now) == DisplayStatus.TERMINATED]
     if not confirmed:
         return ""

@@ -48,7 +48,7 @@ class MessageData(TypedDict):
     options: str
     size: int
     body: object
-    "JSON, or text that is no JSON"
+    "JSON, or text that is not JSON"
     not_read: list[str]
     octets: str
     "hexadecimal"

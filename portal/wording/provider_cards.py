@@ -1,4 +1,4 @@
-"""The sentence of one provider's card: its status, and what the card adds to it."""
+"""The sentences of one provider's card: its status, and the card's additions."""
 
 from __future__ import annotations
 

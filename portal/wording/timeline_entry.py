@@ -1,4 +1,4 @@
-"""An entry of the timeline, and the event that it is made of."""
+"""An entry of the timeline, and the event it is made from."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equivalent:
-    """A change that leaves what the code does as it is."""
+    """A change that does not affect behaviour."""
 
     module: str
     before: str
@@ -88,5 +88,5 @@ def _marked(mark: str, lines: Sequence[str]) -> list[str]:
 
 
 def _bare(line: str) -> str:
-    """Without whitespace, which a mutation may change too."""
+    """Without whitespace, which a mutation may also change."""
     return "".join(line.split())

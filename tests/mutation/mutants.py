@@ -28,13 +28,13 @@ COMPARISON: Final = "core/ReplaceComparisonOperator_"
 IDENTITIES: Final = tuple(
     f"{COMPARISON}{pair}" for pair in ("Eq_Is", "Is_Eq", "NotEq_IsNot", "IsNot_NotEq")
 )
-"""They change how a value is compared, not what is decided."""
+"""Mutations of how a value is compared, not of what is decided."""
 ORDERS: Final = tuple(
     f"{COMPARISON}{equality}_{order}"
     for equality in ("Eq", "NotEq", "Is", "IsNot")
     for order in ("Lt", "LtE", "Gt", "GtE")
 )
-"""Replace an equality by an order, which numbers and times have, and words do not."""
+"""Replacements of an equality by an order, which numbers and times have, and words do not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class Mutant:
 
     @property
     def is_valid(self) -> bool:
-        """Whether it is Python at all: `if not one := two` is none."""
+        """Whether it is valid Python: `if not one := two` is not."""
         try:
             compile(self.mutated, str(self.path), "exec", dont_inherit=True)
         except SyntaxError:

@@ -1,4 +1,4 @@
-"""What became of the mutants of a target, and the table of all targets."""
+"""The results of the mutants of a target, and the table of all targets."""
 
 from __future__ import annotations
 

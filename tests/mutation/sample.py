@@ -1,4 +1,4 @@
-"""Where a mutation says something, and a sample of those. Pure."""
+"""Which mutations are useful, and a sample of those. Pure functions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def word_comparisons(source: str) -> list[Span]:
 
 
 def operations(source: str) -> list[Span]:
-    """Where a binary operator is one: the `*` of an unpacking or a signature is none."""
+    """Where a binary operator is really one: the `*` of an unpacking or a signature is not."""
     return [
         (span(node.left)[1], span(node.right)[0])
         for node in ast.walk(ast.parse(source))

@@ -35,7 +35,9 @@ from django.db import connections
 OPTIONS: Final = ("-q", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 CPU_AT_LEAST_S: Final = 20
 CPU_FACTOR: Final = 10
-"""A mutant whose tests take so much more time than all tests without it counts as killed."""
+"""A mutant whose tests take this many times the CPU time of all tests without it counts
+as killed.
+"""
 MEMORY_AT_MOST: Final = 2 << 30
 """In bytes: a mutant that fills a list forever counts as killed."""
 
@@ -44,7 +46,7 @@ Function = tuple[str, int]
 
 
 class Session:
-    """A plugin whose loop over the tests is a loop over mutants."""
+    """A plugin that runs the tests once per mutant."""
 
     def __init__(self, folder: Path, questions: TextIO, answers: TextIO) -> None:
         self._folder, self._questions, self._answers = folder, questions, answers
@@ -191,9 +193,9 @@ def exchange_functions(path: str, before: str, after: str) -> None:
 
 
 def differences(before: CodeType, after: CodeType) -> list[tuple[CodeType, CodeType]]:
-    """The code of each function of a module or its classes that is different, with the other one.
+    """The code of each function of a module or its classes that differs, with the other one.
 
-    A function makes those inside of it, so it has the new ones when it has its own.
+    A function creates those inside it, so it has the new ones when it has its own.
     """
     if before.co_flags & inspect.CO_OPTIMIZED:
         return [(before, after)] if before != after else []
@@ -208,7 +210,7 @@ def exchange_constants(path: str, before: str, after: str) -> None:
     """Give the constants of a module the values that they have in another text of it, there and
     where they were imported under their name.
 
-    Does not reach a default of a parameter, nor a constant that another module made of it.
+    Does not reach a default of a parameter, nor a constant that another module derived from it.
     """
     changed = [one for one in sys.modules.values() if getattr(one, "__file__", None) == path]
     names = dict(vars(changed[0]))
@@ -237,7 +239,7 @@ def main(folder: Path, tests: Sequence[str]) -> int:
 
 
 def redirect(path: Path) -> None:
-    """Let what is printed go to a file, and let nothing be read."""
+    """Send the output to a file, and leave the input empty."""
     output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for standard in (1, 2):
         os.dup2(output, standard)

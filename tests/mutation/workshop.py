@@ -50,7 +50,7 @@ class Workshop:
             self._end()
             output = (self._folder / "output.txt").read_text()
             raise TestsFailed(f"{failed}\n{output[-5000:]}")
-        # Python knows bytecode by the second of the change, and a mutant may live for less.
+        # Python recognizes bytecode by the second of the change, and a mutant may live shorter.
         self._environment["PYTHONDONTWRITEBYTECODE"] = "1"
         for module in self.modules():
             for cached in (self.tree / module.parent).glob(f"__pycache__/{module.stem}.*"):

@@ -1,7 +1,7 @@
-"""The constraint `one_wanted_leg_per_provider` gets the name that its model has now.
+"""Rename the constraint `one_wanted_leg_per_provider` after its model.
 
-PostgreSQL renames the index in place: nothing is rebuilt, and neither reads nor writes wait. SQLite cannot rename one and builds
-it again.
+PostgreSQL renames the index in place: nothing is rebuilt, and neither reads nor writes wait. SQLite
+cannot rename one and builds it again.
 """
 
 from __future__ import annotations

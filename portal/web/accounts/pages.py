@@ -35,7 +35,7 @@ class PasswordPage(SignInStep):
     template: ClassVar = "accounts/sign_in.html"
 
     said: str
-    "about a form that arrived without a session"
+    "the sentence about a form that arrived without a session"
     username: str = ""
     error: str = ""
 
@@ -98,7 +98,7 @@ def with_code_error(page: CodePage, error: PortalError, *, is_recovery: bool) ->
     if is_recovery:
         words = WRONG_RECOVERY_CODE if is_wrong else error.message
         return replace(page, recovery_error=words, opens_recovery=True, has_focus=False)
-    # Recovery codes work even where the portal cannot check the app's.
+    # Recovery codes work even if the portal cannot check the app's.
     needs_recovery = isinstance(error, SecretUnreadable)
     return replace(
         page,

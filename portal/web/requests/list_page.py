@@ -69,7 +69,7 @@ WHENS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What the query string asks for; what it has no value for is empty."""
+    """The filter in the query string; fields without a value are empty."""
 
     find: str
     status: str
@@ -92,7 +92,9 @@ class Filter:
         return bool(self.find or self.status or self.when)
 
     def query(self, page: int = 0) -> str:
-        """As a query string, for a page of the same view; 0: for the first, without its number."""
+        """As a query string, for a page of the same view; 0 for the first page, without
+        its number.
+        """
         fields = {
             "find": self.find,
             "status": self.status,

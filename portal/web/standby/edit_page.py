@@ -33,7 +33,7 @@ def with_all_errors(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditPage(FramedPage):
-    """What it shows."""
+    """The form, and its errors."""
 
     template: ClassVar = "standby/edit.html"
 

@@ -39,9 +39,9 @@ class PlanCard:
     targets: str
     tell: str
     ongoing: str
-    "who activated it, while that goes on"
+    "the person who activated it, while that request is live"
     can_stop: bool
-    "somebody filters for it"
+    "a provider filters for it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

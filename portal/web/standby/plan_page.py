@@ -37,11 +37,11 @@ MAX_ENTRIES: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfPlan(FramedPage):
-    """What all pages of one plan show."""
+    """The fields of all pages of one plan."""
 
     plan: StandbyPlan
     request_: MitigationRequest
-    "the plan's present version, as its providers hold it"
+    "the plan's current version, as its providers hold it"
     chip: Chip
     say: wording.Say
     provider_cards: list[ProviderCard]
@@ -64,7 +64,7 @@ class ActivatePage(OfPlan):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopPage(OfPlan):
-    """The question before what filters for a plan is stopped."""
+    """The question before filtering for a plan is stopped."""
 
     template: ClassVar = "standby/stop.html"
 
@@ -90,7 +90,7 @@ class PlanPage(OfPlan):
     "a provider filters for it"
     activation: MitigationRequest | None
     older: MitigationRequest | None
-    "a former version that providers still filter for"
+    "a former version for which providers still filter"
     older_words: str
     ended: Ends
     facts: RequestDescription
@@ -106,7 +106,7 @@ class PlanPage(OfPlan):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanFacts:
-    """A plan as its pages read it."""
+    """A plan with the rows that its pages read."""
 
     plan: StandbyPlan
     by_id: Mapping[str, Subscription]
@@ -179,7 +179,7 @@ def activate_page(
 
 
 def stop_page(start: Frame, plan: StandbyPlan) -> StopPage | None:
-    """None where nobody filters for the plan."""
+    """None if no provider filters for the plan."""
     read = _read(plan)
     question = _stop_question(start, read)
     if question is None:

@@ -1,4 +1,4 @@
-"""What several pages of plans say."""
+"""Sentences that several pages of plans share."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def may_not(membership: Membership) -> str:
 
 
 def is_wanted(activation: MitigationRequest | None) -> bool:
-    """It goes on, and nobody has asked for its end."""
+    """Whether it is live and its end was not requested."""
     return activation is not None and activation.terminate_asked_at is None
 
 
 def ongoing_words(activation: MitigationRequest | None, now: datetime) -> str:
-    """Who activated the plan; empty when nobody did."""
+    """The person who activated the plan; empty if there is none."""
     if activation is None:
         return ""
     return words.activated_sentence(who_first(activation.requester), activation.created_at, now)

@@ -52,7 +52,7 @@ def test_only_a_live_token_of_an_active_person_lets_in(
 @pytest.mark.parametrize(
     ("presented", "lookups"), [("a" * 128, 1), ("a" * 129, 0), ("ä", 0), ("ä" * 129, 0)]
 )
-def test_what_cannot_be_a_token_is_not_looked_up(
+def test_text_that_cannot_be_a_token_is_not_looked_up(
     plain: str,
     presented: str,
     lookups: int,

@@ -1,11 +1,11 @@
-"""What two answers of the API have in common."""
+"""Compare two answers of the API."""
 
 from __future__ import annotations
 
 from typing import Any
 
 PASSING: frozenset[str] = frozenset({"lifetime_remaining"})
-"""What changes from one second to the next."""
+"""Values that change from one second to the next."""
 
 
 def lasting(answer: Any) -> Any:

@@ -103,7 +103,7 @@ def test_several_requests_are_locked_with_their_mitigations(submit: Submit) -> N
 
 
 def locking_services() -> Iterator[tuple[str, str]]:
-    """Each function that locks a request itself, with what makes it one transaction."""
+    """Each function that locks a request itself, with its transaction."""
     for path in sorted(Path(str(services.__file__)).parent.glob("*.py")):
         for function in ast.parse(path.read_text()).body:
             if isinstance(function, ast.FunctionDef):
@@ -117,7 +117,9 @@ def locking_services() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("name", "transaction_of"), list(locking_services()))
-def test_what_locks_a_request_is_one_transaction(name: str, transaction_of: str) -> None:
+def test_every_function_that_locks_a_request_is_one_transaction(
+    name: str, transaction_of: str
+) -> None:
     """Without one a lock ends with its statement, and a failure leaves half of a change."""
     assert transaction_of.startswith("transaction.atomic"), name
 

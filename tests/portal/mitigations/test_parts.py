@@ -54,7 +54,7 @@ def test_no_other_provider_is_asked_for_a_target_that_only_one_may_protect(
     assert (mixed.status, mixed.has_uncovered_targets) == ("in_progress", True)
 
 
-def test_targets_are_uncovered_until_a_provider_takes_them_or_nobody_wants_them(
+def test_targets_are_uncovered_until_a_provider_takes_them_or_they_are_no_longer_wanted(
     mixed: MitigationRequest, alice: User
 ) -> None:
     first, second = mitigations_of(mixed)

@@ -53,7 +53,7 @@ def test_a_member_below_the_role_learns_who_has_it(
         membership_for(bob, "acme", Role.OPERATOR)
 
 
-def test_of_many_who_can_the_first_five_are_named(bob: User, acme: Organization) -> None:
+def test_the_first_five_of_many_who_can_are_named(bob: User, acme: Organization) -> None:
     for name in ("f", "e", "d", "c", "b", "a"):
         member(name, acme, Role.OPERATOR)
 
@@ -61,7 +61,7 @@ def test_of_many_who_can_the_first_five_are_named(bob: User, acme: Organization)
         membership_for(bob, "acme", Role.OPERATOR)
 
 
-def test_who_can_are_members_who_are_still_there(dana: User, bob: User, acme: Organization) -> None:
+def test_only_current_members_are_named_as_able(dana: User, bob: User, acme: Organization) -> None:
     User.objects.filter(pk=dana.pk).update(is_active=False)
 
     with pytest.raises(NotAllowed, match=r"yours is viewer\.$"):

@@ -1,4 +1,4 @@
-"""What a template can read of a value, by its type."""
+"""The attributes that a template can read of a value, by its type."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _origin(kind: Kind) -> object:
 
 
 def _only(kind: Kind) -> Kind:
-    """Without None; `Any` for several types."""
+    """The type without None; `Any` for several types."""
     if _origin(kind) in (Union, UnionType):
         kinds = [one for one in get_args(kind) if one is not NoneType]
         return kinds[0] if len(kinds) == 1 else Any
