@@ -32,7 +32,7 @@ from portal.providers.models import Subscription
 MAX_UNKNOWN: Final = 50
 """Maximum unknown mitigations per subscription: open ones plus those found within FOUND_WITHIN."""
 FOUND_WITHIN: Final = timedelta(hours=1)
-KEPT_FOR: Final = timedelta(days=30)
+RETENTION: Final = timedelta(days=30)
 """How long a row is kept after its end."""
 
 
@@ -99,7 +99,7 @@ def _compare(
     for one in new[:room]:
         _keep(subscription, cuid, one, now)
     UnknownMitigation.objects.filter(
-        subscription=subscription, ended_at__lt=now - KEPT_FOR
+        subscription=subscription, ended_at__lt=now - RETENTION
     ).delete()
     return len(new[room:])
 

@@ -142,7 +142,7 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Narrowed:
     """A part of a target that is still protected, but only for some of its traffic."""
 
     target: str
@@ -158,7 +158,7 @@ class Loss:
     target: str
     kept: tuple[IPNetwork, ...] = ()
     "the parts that lose nothing: disjoint, and smaller than the whole target"
-    narrowed: tuple[Kept, ...] = ()
+    narrowed: tuple[Narrowed, ...] = ()
     "the parts that keep some of their traffic"
 
     @property
@@ -213,7 +213,7 @@ def _lost_network(own: IPNetwork, traffic: Traffic, newer: Sequence[Coverage]) -
         str(own),
         whole,
         tuple(
-            Kept(str(network), left)
+            Narrowed(str(network), left)
             for network, left in narrowed
             if not any(contains(one, network) for one in whole)
         ),
@@ -224,7 +224,7 @@ def _lost_name(own: str, traffic: Traffic, newer: Sequence[Coverage]) -> Loss | 
     holding = [one.traffic for one in newer if own in one.names]
     if any(one.covers(traffic) for one in holding):
         return None
-    return Loss(own, narrowed=tuple(Kept(own, one) for one in holding))
+    return Loss(own, narrowed=tuple(Narrowed(own, one) for one in holding))
 
 
 def _common(one: IPNetwork, other: IPNetwork) -> IPNetwork | None:

@@ -130,7 +130,7 @@ SET_BACK: Final = (Status.REFUSED, Status.WITHDRAWN)
 """The provider refused; it is retried if no other provider helps."""
 
 LOOP: Final = "5.08"
-"""The code for a loop, which is not a refusal: gateways passed the request round in a circle (RFC
+"""The code for a loop, which is not a refusal: gateways passed the request round in a loop (RFC
 8768).
 """
 UNAUTHORIZED_CODES: Final = frozenset({"4.01", "4.03"})

@@ -22,7 +22,7 @@ from portal.accounts.actors import Actor, ActorKind
 from portal.core.errors import FieldError, IdempotencyKeyReused, Invalid
 from portal.organizations.models import MAX_KEY_LENGTH, IdempotencyKey, Organization, ResultKind
 
-KEYS_KEPT_FOR: Final = timedelta(days=7)
+KEY_RETENTION: Final = timedelta(days=7)
 _PREVIOUS_KEYS: Final = {
     ResultKind.REQUEST: """SELECT digest, request_id FROM mitigations_idempotencykey
         WHERE organization_id = %s AND user_id = %s AND key = %s AND created_at > %s""",
@@ -103,7 +103,7 @@ def _saved_by_previous_release(
         UUIDField().get_db_prep_value(organization.pk, connection),
         UUIDField().get_db_prep_value(person.id, connection),
         key,
-        DateTimeField().get_db_prep_value(timezone.now() - KEYS_KEPT_FOR, connection),
+        DateTimeField().get_db_prep_value(timezone.now() - KEY_RETENTION, connection),
     )
     with connection.cursor() as cursor:
         cursor.execute(_PREVIOUS_KEYS[kind], sought)
@@ -113,5 +113,5 @@ def _saved_by_previous_release(
 
 def prune(*, now: datetime) -> int:
     """Delete keys that are too old to be used again; return how many."""
-    deleted, _ = IdempotencyKey.objects.filter(created_at__lte=now - KEYS_KEPT_FOR).delete()
+    deleted, _ = IdempotencyKey.objects.filter(created_at__lte=now - KEY_RETENTION).delete()
     return deleted

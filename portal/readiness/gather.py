@@ -78,7 +78,7 @@ def _provider_rows(
         _provider(one, beside.get(one.pk, ""), now, is_staff=is_staff) for one in subscriptions
     ]
     return [
-        providers.kept(found, _last_sign_of_life(), now),
+        providers.signal_worker(found, _last_sign_of_life(), now),
         *(providers.session(one, now) for one in found),
         *(row for one in found if (row := providers.loop(one, now)) is not None),
         *(row for one in found if (row := providers.inventory(one)) is not None),

@@ -14,7 +14,7 @@ MAX_RETRY_S: Final = 300
 UNEXPECTED_RETRY_S: Final = 30
 """The wait after an answer whose code is neither a success nor a refusal."""
 NOT_FOLLOWED_RETRY_S: Final = 5
-"""The wait after a redirection to a dead server or in a circle: a retry costs one datagram, and a
+"""The wait after a redirection to a dead server or in a loop: a retry costs one datagram, and a
 fix may come soon.
 """
 

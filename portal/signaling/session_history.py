@@ -24,7 +24,7 @@ MAX_FAILED_POLL_S: Final = 120.0
 MAX_FAILED_S: Final = 30.0
 """Any other failed action pauses for COOLDOWN_S, doubled each time up to this."""
 MAX_DOUBLINGS: Final = 5
-UNDER_WAY_S: Final = 3600.0
+RUNNING_ACTION_S: Final = 3600.0
 """A running action must not start again, so `next_action` treats it as paused for this long."""
 
 
@@ -60,7 +60,7 @@ class SessionHistory:
         `time`. `running`: the action under way.
         """
         entry = self._entries[mitigation_id]
-        not_before = entry.not_before | ({running: time + UNDER_WAY_S} if running else {})
+        not_before = entry.not_before | ({running: time + RUNNING_ACTION_S} if running else {})
 
         def at(then: float) -> datetime:
             return now + timedelta(seconds=then - time)

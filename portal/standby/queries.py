@@ -24,12 +24,12 @@ __all__ = [
     "drills",
     "filtering_for_earlier",
     "holders",
-    "kept_in_standby",
     "last_drill",
     "last_passed_drill",
     "longest_lifetime_s",
     "plans",
     "still_held",
+    "to_hold_in_standby",
 ]
 
 
@@ -141,7 +141,7 @@ def last_passed_drill(organization: Organization) -> Drill | None:
     )
 
 
-def kept_in_standby(subscription_id: UUID) -> list[Mitigation]:
+def to_hold_in_standby(subscription_id: UUID) -> list[Mitigation]:
     """Plans that a provider should hold, now or again: a drill must not touch them."""
     return list(
         Mitigation.objects.filter(

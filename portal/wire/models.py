@@ -63,7 +63,7 @@ class WireMessage(models.Model):
     not_read = models.TextField(blank=True, default="", db_default="")
     """The parts of a provider's answer that the portal could not read and ignored, one per line."""
     octets = models.BinaryField(blank=True)
-    """The whole message, header and body, at most `services.MAX_OCTETS_KEPT` of it."""
+    """The whole message, header and body, at most `services.MAX_OCTETS_SAVED` of it."""
     size = models.PositiveIntegerField(default=0)
     """Bytes of the whole message, of which fewer may be saved."""
     run = models.UUIDField(null=True)

@@ -21,12 +21,12 @@ from portal.wire.models import Direction, Topic, WireMessage
 
 logger = logging.getLogger(__name__)
 
-MAX_OCTETS_KEPT: Final = 4096
+MAX_OCTETS_SAVED: Final = 4096
 """Bytes of one message that are saved, beside its real size."""
-MAX_BODY_KEPT: Final = 32_768
+MAX_BODY_SAVED: Final = 32_768
 """Characters of one decoded body; a longer one is dropped, but its bytes are saved."""
-MAX_TEXT_KEPT: Final = 400
-MAX_NOT_READ_KEPT: Final = 4000
+MAX_TEXT_SAVED: Final = 400
+MAX_NOT_READ_SAVED: Final = 4000
 PRUNED_AT_ONCE: Final = 500
 """Rows that one statement deletes: short locks, on SQLite too."""
 MAX_PRUNED: Final = 200_000
@@ -104,11 +104,11 @@ def _write(seen: Sequence[tuple[UUID, Seen]]) -> None:
             kind=message.kind,
             code=message.code,
             method=message.method,
-            path=message.path[:MAX_TEXT_KEPT],
-            options=message.options[:MAX_TEXT_KEPT],
-            body=message.body if len(message.body) <= MAX_BODY_KEPT else "",
-            not_read="\n".join(message.not_read)[:MAX_NOT_READ_KEPT],
-            octets=message.octets[:MAX_OCTETS_KEPT],
+            path=message.path[:MAX_TEXT_SAVED],
+            options=message.options[:MAX_TEXT_SAVED],
+            body=message.body if len(message.body) <= MAX_BODY_SAVED else "",
+            not_read="\n".join(message.not_read)[:MAX_NOT_READ_SAVED],
+            octets=message.octets[:MAX_OCTETS_SAVED],
             size=len(message.octets),
             run=message.run,
             copy=message.copy,

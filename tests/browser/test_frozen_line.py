@@ -121,7 +121,7 @@ def test_a_frozen_connection_is_lost_until_it_forwards_again(
     )
     expect(alice.locator(".crumb [data-status]")).to_have_attribute("data-status", "attack_stopped")
     expect(watching.locator(".crumb [data-status]")).to_have_attribute("data-status", "mitigating")
-    line.mend()
+    line.restore()
     watching.get_by_role("button", name="Try now").click()
     assert_back(watching)
     expect(watching.locator(".crumb [data-status]")).to_have_attribute(
@@ -146,7 +146,7 @@ def test_a_connection_that_freezes_early_is_lost_on_every_page(
     line.cut()
     for page in pages:
         assert_lost(page)
-    line.mend()
+    line.restore()
     for page in pages:
         # A page may retry on its own before this line runs: then the button is gone.
         page.evaluate("document.querySelector('[data-try]')?.click()")
@@ -249,7 +249,7 @@ def test_a_socket_that_never_opens_is_abandoned_and_retried(
     # Attempts hang too. The page gives up each one after the same silence and tries again.
     for _ in range(2):
         alice.wait_for_event("websocket")
-    line.mend()
+    line.restore()
     assert_back(alice)
 
 

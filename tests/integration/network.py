@@ -107,7 +107,7 @@ class TcpProxy:
     def cut(self) -> None:
         self._loop.call_soon_threadsafe(self._is_open.clear)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self._loop.call_soon_threadsafe(self._is_open.set)
 
     def lead_to(self, server_port: int) -> None:

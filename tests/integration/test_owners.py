@@ -191,7 +191,7 @@ def test_a_worker_without_a_database_stops_sending_before_another_starts(
             last = sent_from(relay, ports)[-1].at
             wait_for(lambda: sent_from(relay, udp_ports(other), since=taken_at - 1), within_s=20)
             first = sent_from(relay, udp_ports(other), since=last)[0].at
-            proxy.mend()
+            proxy.restore()
             time.sleep(LISTENED_S)
 
             assert sent_from(relay, ports, since=taken_at) == []

@@ -64,7 +64,7 @@ def ask_provider(
     if subscription_id is None:
         subscription_id = _next_in_order(request, current, assigned_scopes, now=now)
     mitigation = current.get(subscription_id)
-    if not _is_to_hold(mitigation):
+    if not _should_hold(mitigation):
         refuse_if_not_immediate(request)
     if (
         mitigation is None
@@ -81,7 +81,7 @@ def ask_provider(
     return request
 
 
-def _is_to_hold(mitigation: Mitigation | None) -> bool:
+def _should_hold(mitigation: Mitigation | None) -> bool:
     """Check that the provider should hold the plan. Any other provider joins only by a change of
     the plan.
     """

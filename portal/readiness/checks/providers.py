@@ -88,7 +88,9 @@ def subscribed(organization: str) -> Row:
     )
 
 
-def kept(providers: Sequence[ProviderFacts], seen_at: datetime | None, now: datetime) -> Row:
+def signal_worker(
+    providers: Sequence[ProviderFacts], seen_at: datetime | None, now: datetime
+) -> Row:
     """`seen_at`: when a signal worker last reported."""
     left = [one.short for one in providers if not one.has_worker]
     if not left:

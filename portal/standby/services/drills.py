@@ -31,7 +31,7 @@ from portal.standby.models import (
     DrillWay,
     Failure,
 )
-from portal.standby.queries import IN_STANDBY, kept_in_standby
+from portal.standby.queries import IN_STANDBY, to_hold_in_standby
 from portal.standby.scope import DrillTarget, drill_target
 
 CONFIRM_WITHIN: Final = timedelta(seconds=30)
@@ -83,7 +83,7 @@ def _test(
     ]
     fresh: dict[DrillTarget, list[UUID]] = defaultdict(list)
     plans = {
-        provider.subscription: kept_in_standby(provider.subscription)
+        provider.subscription: to_hold_in_standby(provider.subscription)
         for provider in eligible_providers
     }
     mitigations.lock_requests(plan.request_id for held in plans.values() for plan in held)

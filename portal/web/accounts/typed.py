@@ -28,8 +28,8 @@ MAX_CHARACTERS: Final = 24_000
 """All names and values of one form together. The longest valid form needs about half of it."""
 MARK_HOLDS: Final = timedelta(days=2)
 """How old the marker of a saved form may be."""
-KEPT_FOR: Final = timedelta(hours=1)
-KEPT_PER_PERSON: Final = throttle.Limit(
+SAVED_FOR: Final = timedelta(hours=1)
+SAVED_FORMS_PER_PERSON: Final = throttle.Limit(
     name="typed-form", tries=30, window_s=600, message="Too many forms were kept."
 )
 RESTORED: Final = "You were signed out. The form is as you left it; nothing was sent."
@@ -81,7 +81,7 @@ def keep(request: HttpRequest) -> str:
     if request.user.is_authenticated and str(request.user.pk) != found.person:
         return ""
     try:
-        throttle.count(KEPT_PER_PERSON, found.person)
+        throttle.count(SAVED_FORMS_PER_PERSON, found.person)
     except Throttled:
         return ""
     fields = {name: request.POST.getlist(name) for name in request.POST if name not in _NOT_TYPED}
@@ -162,7 +162,7 @@ def take(request: HttpRequest) -> QueryDict | None:
 
 def _kept(request: HttpRequest) -> KeptForm | None:
     kept: KeptForm | None = request.session.get(_KEPT)
-    return kept if kept and time() - kept["at"] < KEPT_FOR.total_seconds() else None
+    return kept if kept and time() - kept["at"] < SAVED_FOR.total_seconds() else None
 
 
 def referring_page(request: HttpRequest) -> str:

@@ -15,7 +15,7 @@ from portal.accounts.models import User
 from portal.inventory import services
 from portal.inventory.models import Ending, Inventory, UnknownMitigation
 from portal.inventory.queries import released_for, withdrawal_is_due
-from portal.inventory.services import FOUND_WITHIN, KEPT_FOR, MAX_UNKNOWN
+from portal.inventory.services import FOUND_WITHIN, MAX_UNKNOWN, RETENTION
 from portal.mitigations import services as mitigations
 from portal.mitigations.release import MAX_RELEASE_PAUSE, MAX_RELEASE_TRIES
 from portal.organizations.models import Organization
@@ -125,7 +125,7 @@ def test_a_provider_that_keeps_listing_and_dropping_cannot_fill_the_table(record
 def test_old_unknown_mitigations_are_deleted(record: Record) -> None:
     record(reported(4), at=NOW)
     record(told=[4], at=NOW)
-    record(reported(5), at=NOW + KEPT_FOR + timedelta(seconds=1))
+    record(reported(5), at=NOW + RETENTION + timedelta(seconds=1))
 
     assert one().mid == 5
 

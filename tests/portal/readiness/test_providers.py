@@ -124,12 +124,12 @@ def test_a_connection_without_a_signal_worker_counts_as_disconnected() -> None:
 def test_the_signal_worker_check_names_unmanaged_connections() -> None:
     both = [provider(), provider(id="t", short="Tidewall", has_worker=False)]
 
-    well = providers.kept([provider()], NOW - timedelta(seconds=3), NOW)
+    well = providers.signal_worker([provider()], NOW - timedelta(seconds=3), NOW)
     assert well.state == PASS
     assert well.evidence == (
         "It is managing the connection to Northgate. Last sign of life 3\u00a0s ago."
     )
-    row = providers.kept(both, NOW, NOW)
+    row = providers.signal_worker(both, NOW, NOW)
     assert row.state == FAIL
     assert row.clause == "no signal worker is managing the connection to Tidewall"
 

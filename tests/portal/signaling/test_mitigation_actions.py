@@ -40,7 +40,7 @@ def actions_of(store: RecordingStore) -> MitigationActions:
     return MitigationActions(store, on_cuid_replaced=lambda: None)
 
 
-class InCircle:
+class InLoop:
     """A session with a gateway that sends everything in a loop."""
 
     async def withdraw(self, _mid: int) -> None:
@@ -53,7 +53,7 @@ async def test_a_withdrawal_that_ran_in_a_loop_is_saved_with_the_gateways() -> N
     actions = actions_of(store)
     row = Mitigation(pk=uuid4(), mid=7, confirmed_at=signaling_clock.now())
 
-    await actions.perform(cast(Client, InCircle()), row, Action.WITHDRAW)
+    await actions.perform(cast(Client, InLoop()), row, Action.WITHDRAW)
 
     [(call, told)] = store.writes
     assert call is services.record_end_in_loop

@@ -339,7 +339,9 @@ def test_a_drill_does_not_touch_a_plan_about_to_be_held_again(
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
 
-    assert [one.pk for one in queries.kept_in_standby(acme_northgate.pk)] == [newest(active)[0].pk]
+    assert [one.pk for one in queries.to_hold_in_standby(acme_northgate.pk)] == [
+        newest(active)[0].pk
+    ]
 
 
 def test_one_sweep_handles_a_bounded_number_of_rows(

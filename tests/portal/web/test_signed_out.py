@@ -217,7 +217,7 @@ def test_a_cross_site_post_creates_no_session_even_with_a_marker(
 def test_the_size_of_saved_forms_is_limited(dana: User, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = Client()
     monkeypatch.setattr(
-        typed, "KEPT_PER_PERSON", Limit(name="few", tries=2, window_s=600, message="")
+        typed, "SAVED_FORMS_PER_PERSON", Limit(name="few", tries=2, window_s=600, message="")
     )
 
     long = browser.post(NEW, {typed.FIELD: mark_of(dana), "other": "x" * 30_000}, headers=OURS)

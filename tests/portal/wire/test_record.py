@@ -55,24 +55,24 @@ def test_the_same_mid_in_two_organizations_is_never_mixed_up(
 
 
 def test_a_long_message_is_truncated_and_its_size_recorded(mitigation: Mitigation) -> None:
-    long = put(mitigation.mid, octets=b"x" * (services.MAX_OCTETS_KEPT + 1))
+    long = put(mitigation.mid, octets=b"x" * (services.MAX_OCTETS_SAVED + 1))
 
     keep(mitigation.subscription_id, long, put(mitigation.mid))
 
     cut, whole = WireMessage.objects.order_by("id")
-    assert len(cut.octets) == services.MAX_OCTETS_KEPT
-    assert cut.size == services.MAX_OCTETS_KEPT + 1
+    assert len(cut.octets) == services.MAX_OCTETS_SAVED
+    assert cut.size == services.MAX_OCTETS_SAVED + 1
     assert cut.is_cut
     assert not whole.is_cut
 
 
 def test_an_oversized_decoded_body_is_dropped(mitigation: Mitigation) -> None:
-    fits = scope(reason="x" * (services.MAX_BODY_KEPT - 200))
+    fits = scope(reason="x" * (services.MAX_BODY_SAVED - 200))
 
     keep(
         mitigation.subscription_id,
         put(mitigation.mid, body=fits),
-        put(mitigation.mid, body=scope(reason="x" * services.MAX_BODY_KEPT)),
+        put(mitigation.mid, body=scope(reason="x" * services.MAX_BODY_SAVED)),
     )
 
     kept, left_out = WireMessage.objects.order_by("id")
@@ -85,7 +85,7 @@ def test_text_too_long_for_a_column_is_truncated(mitigation: Mitigation) -> None
     keep(mitigation.subscription_id, put(mitigation.mid, path="/" + "c" * 1000, options="x" * 1000))
 
     message = WireMessage.objects.get()
-    assert len(message.path) == len(message.options) == services.MAX_TEXT_KEPT
+    assert len(message.path) == len(message.options) == services.MAX_TEXT_SAVED
 
 
 def test_a_body_with_a_nul_is_recorded(mitigation: Mitigation) -> None:
