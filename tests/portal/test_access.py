@@ -36,7 +36,7 @@ def test_a_row_is_found_by_members_of_its_organization_alone(
 ) -> None:
     request, plan = submit(), prepare()
     record(reported())
-    rows = {request_for: request, plan_for: plan, unknown_for: one()}
+    rows: dict[Reach, Any] = {request_for: request, plan_for: plan, unknown_for: one()}
     mine, theirs = membership_for(bob, "acme"), membership_for(charlie, "globex")
 
     assert reach(mine, rows[reach].pk) == rows[reach]
