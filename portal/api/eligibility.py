@@ -18,7 +18,6 @@ from portal.api.authentication import caller
 from portal.api.replacement import ReplacedShown, ReplacementsBody, replacements
 from portal.api.requests import NewRequest
 from portal.mitigations import queries
-from portal.mitigations.models import every_target
 from portal.mitigations.replacement import Proposal, would_replace
 from portal.mitigations.validation import AssignedScope, assign_scopes, check
 from portal.organizations.access import membership_for
@@ -69,7 +68,7 @@ class EligibilityView(APIView):
         body = EligibilityBody(
             targets=[
                 TargetBody(target=target, providers=_able(assigned_scopes, target))
-                for target in every_target(checked.scope)
+                for target in checked.scope.texts
             ],
             left_out=[left_out(one) for one in assigned_scopes if not one.is_able],
             **replacements(replaced, form.consent()),

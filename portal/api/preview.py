@@ -16,7 +16,8 @@ from portal.api.authentication import caller
 from portal.api.eligibility import LeftOutBody, LeftOutShown, left_out
 from portal.api.replacement import ReplacedShown, ReplacementsBody, replacements
 from portal.api.requests import NewRequest
-from portal.mitigations.models import MitigationRequest, Strategy, Targets
+from portal.core.targets import Targets
+from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.unknown import Unknown
 from portal.organizations.access import membership_for

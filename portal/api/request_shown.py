@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from portal.accounts.actors import ActorKind
 from portal.api.fields import SparseShown
+from portal.core.json_value import write_json
 from portal.mitigations.models import (
     Cause,
     EndedBy,
@@ -341,8 +342,6 @@ class RequestShown(serializers.Serializer[MitigationRequest]):
     @extend_schema_field(TargetsShown)
     def get_targets(self, request: MitigationRequest) -> dict[str, list[str]]:
         return {
-            "prefixes": request.asked["prefixes"],
-            "fqdns": request.asked["fqdns"],
-            "uris": request.asked["uris"],
+            **write_json(request.asked),
             "resources": [str(resource.pk) for resource in request.resources.all()],
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +31,7 @@ from portal.api.replacement import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
 from portal.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, idempotency_key, page_schema
 from portal.core.errors import FieldError, Invalid
-from portal.core.targets import MAX_TARGET_LENGTH
+from portal.core.targets import MAX_TARGET_LENGTH, PortRange
 from portal.mitigations import queries, services
 from portal.mitigations.access import request_for
 from portal.mitigations.models import MitigationRequest, RequestKind, Strategy
@@ -76,6 +76,10 @@ class NewPorts(StrictSerializer):
     upper = WholeNumber(at_least=0, at_most=65535, required=False)
 
 
+def port_ranges(several: Iterable[Mapping[str, int]]) -> tuple[PortRange, ...]:
+    return tuple(PortRange(one["lower"], one.get("upper", one["lower"])) for one in several)
+
+
 class NewRequest(Consenting):
     targets = NewTargets()
     ports = Several(child=NewPorts(), limit=MAX_PORT_RANGES, required=False)
@@ -94,10 +98,7 @@ class NewRequest(Consenting):
             fqdns=tuple(targets.get("fqdns", ())),
             uris=tuple(targets.get("uris", ())),
             resources=tuple(targets.get("resources", ())),
-            ports=tuple(
-                (ports["lower"], ports.get("upper", ports["lower"]))
-                for ports in data.get("ports", ())
-            ),
+            ports=port_ranges(data.get("ports", ())),
             protocols=tuple(data.get("protocols", ())),
             lifetime_s=data.get("lifetime"),
             auto_renew=data.get("auto_renew", True),

@@ -29,7 +29,7 @@ from portal.api.fields import (
 from portal.api.pagination import ByName, NewestDrill, page_of
 from portal.api.replacement import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
-from portal.api.requests import NewPorts, NewTargets
+from portal.api.requests import NewPorts, NewTargets, port_ranges
 from portal.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, idempotency_key, page_schema
 from portal.mitigations.states import Status
 from portal.mitigations.validation import (
@@ -70,9 +70,7 @@ class PlanFields(StrictSerializer):
             kinds = ("prefixes", "fqdns", "uris", "resources")
             changes = {kind: tuple(data["targets"].get(kind, ())) for kind in kinds}
         if "ports" in data:
-            changes["ports"] = tuple(
-                (ports["lower"], ports.get("upper", ports["lower"])) for ports in data["ports"]
-            )
+            changes["ports"] = port_ranges(data["ports"])
         for name in ("protocols", "subscriptions"):
             if name in data:
                 changes[name] = tuple(data[name])

@@ -17,6 +17,7 @@ import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_origin, overload
 from uuid import UUID
 
@@ -44,6 +45,9 @@ else:
         def __class_getitem__(cls, _types: object) -> type[models.JSONField]:
             return cls
 
+
+MAX_CACHED_NETWORKS: Final = 4096
+"""Rows are loaded again and again with the same networks, whose parse is most of the cost."""
 
 _converter: Final = make_converter(detailed_validation=False)
 
@@ -78,9 +82,8 @@ for _type in (str, int, bool):
 _converter.register_structure_hook_factory(_is_tuple, _tuple_of_list)
 _converter.register_structure_hook_factory(is_dataclass, _dataclass_of_dict)
 _converter.register_structure_hook(UUID, lambda text, _: UUID(_exactly(text, str)))
-_converter.register_structure_hook(
-    IPNetwork, lambda text, _: ipaddress.ip_network(_exactly(text, str))
-)
+_network: Final = lru_cache(maxsize=MAX_CACHED_NETWORKS)(ipaddress.ip_network)
+_converter.register_structure_hook(IPNetwork, lambda text, _: _network(_exactly(text, str)))
 for _text in (UUID, ipaddress.IPv4Network, ipaddress.IPv6Network):
     _converter.register_unstructure_hook(_text, str)
 

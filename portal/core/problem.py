@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NotRequired, TypedDict
 
 from portal.core.errors import FieldError, Fix
-from portal.core.targets import Kind
+from portal.core.targets import Targets
 
 CONTENT_TYPE: Final = "application/problem+json"
 
@@ -100,16 +100,15 @@ def _error(error: FieldError) -> FieldErrorBody:
 
 def _fix(fix: Fix) -> FixBody:
     """As lists in the shape of a request, so that a program can insert them."""
-    used = fix.suggestion
-    targets = {
-        kind: [target.value for target in used.targets if target.kind == kind] for kind in Kind
-    }
+    used, targets = fix.suggestion, Targets.of(fix.suggestion.targets)
     return FixBody(
         label=fix.label,
         value=fix.value,
         targets=FixTargets(
-            prefixes=targets[Kind.PREFIX], fqdns=targets[Kind.FQDN], uris=targets[Kind.URI]
+            prefixes=list(map(str, targets.prefixes)),
+            fqdns=list(targets.fqdns),
+            uris=list(targets.uris),
         ),
-        ports=[FixPorts(lower=lower, upper=upper) for lower, upper in used.ports],
+        ports=[FixPorts(lower=one.lower, upper=one.upper) for one in used.ports],
         protocols=list(used.protocols),
     )

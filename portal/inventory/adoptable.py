@@ -13,7 +13,6 @@ from portal.core.errors import Invalid
 from portal.core.formatting import listed, moment
 from portal.inventory.models import UnknownMitigation
 from portal.inventory.queries import TERMINATING
-from portal.mitigations.models import every_target
 from portal.mitigations.states import STALE_AFTER
 from portal.mitigations.validation import (
     INDEFINITE,
@@ -72,11 +71,11 @@ def adoptable(
         raise NotAdoptable("not-connected", f"{provider} is disabled for your organization.")
     may_be_indefinite = policy.may_be_indefinite and eligible.may_be_indefinite
     submission = Submission(
-        prefixes=tuple(unknown.targets["prefixes"]),
-        fqdns=tuple(unknown.targets["fqdns"]),
-        uris=tuple(unknown.targets["uris"]),
-        ports=tuple((one["lower"], one["upper"]) for one in unknown.ports),
-        protocols=tuple(unknown.protocols),
+        prefixes=unknown.targets.prefixes,
+        fqdns=unknown.targets.fqdns,
+        uris=unknown.targets.uris,
+        ports=unknown.ports,
+        protocols=unknown.protocols,
         lifetime_s=INDEFINITE if unknown.is_indefinite and may_be_indefinite else None,
         subscriptions=(unknown.subscription_id,),
     )
@@ -87,7 +86,7 @@ def adoptable(
     except Invalid as error:
         raise NotAdoptable(error.errors[0].code, error.errors[0].message) from None
     [assigned] = checked.assigned_scopes.values()
-    missing = [one for one in every_target(checked.asked) if one not in assigned.targets]
+    missing = [one for one in checked.asked.texts if one not in assigned.targets]
     if missing:
         raise NotAdoptable("nobody-may-protect", f"{assigned.excluded[missing[0]]}.")
     _refuse_another_spelling(unknown, checked, provider)
@@ -130,7 +129,7 @@ def _refuse_what_no_request_can_say(
                 f"for these targets: the plan replaces it."
             ),
         )
-    aliases = unknown.targets["aliases"]
+    aliases = unknown.targets.aliases
     if aliases:
         raise NotAdoptable(
             "aliases",
@@ -153,9 +152,9 @@ def _refuse_another_spelling(unknown: UnknownMitigation, checked: Checked, provi
     another spelling under the mid for another scope.
     """
     kinds = (
-        ("a prefix", unknown.targets["prefixes"], checked.asked["prefixes"]),
-        ("a name", unknown.targets["fqdns"], checked.asked["fqdns"]),
-        ("a web address", unknown.targets["uris"], checked.asked["uris"]),
+        ("a prefix", unknown.targets.prefixes, map(str, checked.asked.prefixes)),
+        ("a name", unknown.targets.fqdns, checked.asked.fqdns),
+        ("a web address", unknown.targets.uris, checked.asked.uris),
     )
     for kind, held, sent in kinds:
         if set(held) != set(sent):
@@ -169,7 +168,7 @@ def _refuse_another_spelling(unknown: UnknownMitigation, checked: Checked, provi
 
 def _is_described(unknown: UnknownMitigation) -> bool:
     targets = unknown.targets
-    return bool(targets["prefixes"] or targets["fqdns"] or targets["uris"])
+    return bool(targets.prefixes or targets.fqdns or targets.uris)
 
 
 def _named(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 
 from portal.core.json_value import JSONValueField
+from portal.core.targets import PortRange, ReportedTargets
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.release import MAX_RELEASE_TRIES, is_held_after_withdrawal
 from portal.organizations.models import Organization
@@ -63,10 +64,9 @@ class UnknownMitigation(models.Model):
     )
     cuid = models.CharField(max_length=64)
     mid = models.PositiveBigIntegerField()
-    targets = models.JSONField()
-    """`HeldTargets` of `portal.mitigations.models`."""
-    ports = models.JSONField(default=list)
-    protocols = models.JSONField(default=list)
+    targets = JSONValueField(ReportedTargets)
+    ports = JSONValueField(tuple[PortRange, ...], default=tuple)
+    protocols = JSONValueField(tuple[int, ...], default=tuple)
     filters = JSONValueField(tuple[str, ...], default=tuple)
     """The filters that it switches on or off, by name (RFC 9133)."""
     is_whole = models.BooleanField(default=True)

@@ -5,12 +5,13 @@ Pure functions.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+from portal.core.targets import PortRange, ReportedTargets
 from portal.inventory.models import UnknownMitigation
-from portal.mitigations.models import HeldTargets, Mitigation, Port
+from portal.mitigations.models import Mitigation
 from portal.mitigations.overlaps import Coverage
 from portal.mitigations.services.reports import lifetime_end
 from portal.mitigations.validation import INDEFINITE
@@ -21,9 +22,9 @@ class ReportedMitigation:
     """A mitigation as a provider reports it, in the portal's terms."""
 
     mid: int
-    targets: HeldTargets
-    ports: list[Port] = field(default_factory=list)
-    protocols: list[int] = field(default_factory=list)
+    targets: ReportedTargets
+    ports: tuple[PortRange, ...] = ()
+    protocols: tuple[int, ...] = ()
     filters: tuple[str, ...] = ()
     is_whole: bool = True
     is_preconfigured: bool = False
@@ -33,7 +34,7 @@ class ReportedMitigation:
     "remaining; -1: unlimited"
 
     def columns(self, now: datetime) -> dict[str, Any]:
-        columns = asdict(self)
+        columns = {one.name: getattr(self, one.name) for one in fields(self)}
         lifetime_s = columns.pop("lifetime_s")
         return {
             **columns,

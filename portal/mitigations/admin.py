@@ -16,22 +16,11 @@ _CALLED = {RequestKind.STANDBY: "The standby plan", RequestKind.DRILL: "The dril
 @tells_uses_of(ProtectedResource)
 def live_requests(resource: ProtectedResource) -> Iterator[str]:
     """Each live request that targets something in the resource."""
-    claim = (resource.kind, resource.value)
     own = MitigationRequest.objects.filter(organization_id=resource.organization_id)
     for request in own.exclude(status__in=REQUEST_TERMINAL).order_by("created_at"):
-        if any(overlaps(claim, target) for target in _targets(request)):
+        if any(overlaps(resource.target, target) for target in request.scope):
             yield (
                 f"{_CALLED.get(RequestKind(request.kind), 'The request')} “{request.name}” is "
                 f"live and protects part of it. It continues, "
                 "but nothing new can be requested for that part."
             )
-
-
-def _targets(request: MitigationRequest) -> list[tuple[str, str]]:
-    """(kind, value) pairs."""
-    scope = request.scope
-    return [
-        *(("prefix", value) for value in scope["prefixes"]),
-        *(("fqdn", value) for value in scope["fqdns"]),
-        *(("uri", value) for value in scope["uris"]),
-    ]

@@ -14,15 +14,14 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from portal.core.targets import Targets
 from portal.mitigations.causes import Cause, WithdrawnCause
 from portal.mitigations.models import (
     EndedBy,
     Mitigation,
     MitigationRequest,
     RequestKind,
-    Targets,
     Wanted,
-    every_target,
 )
 from portal.mitigations.states import CONFIRMED, LOOP, SET_BACK, RequestStatus, Status
 
@@ -75,7 +74,7 @@ def due(scopes: Mapping[UUID, Targets], mitigations: Sequence[Mitigation]) -> li
 
     `scopes`: what each provider may protect, in the order in which they are asked.
     """
-    free = {subscription: frozenset(every_target(scope)) for subscription, scope in scopes.items()}
+    free = {subscription: frozenset(scope.texts) for subscription, scope in scopes.items()}
     for mitigation in mitigations:
         if not may_be_started(mitigation):
             free.pop(mitigation.subscription_id, None)
@@ -90,7 +89,7 @@ def due(scopes: Mapping[UUID, Targets], mitigations: Sequence[Mitigation]) -> li
 
 def _why_next(target: str, mitigations: Sequence[Mitigation]) -> Why | None:
     """Why the next provider is asked for `target`; None if no other provider is due."""
-    holding = [mitigation for mitigation in mitigations if target in every_target(mitigation.scope)]
+    holding = [mitigation for mitigation in mitigations if target in mitigation.scope.texts]
     counting = [
         mitigation
         for mitigation in holding
@@ -189,9 +188,9 @@ def uncovered_targets(scope: Targets, mitigations: Sequence[Mitigation]) -> list
         target
         for mitigation in mitigations
         if _helps_or_was_just_asked(mitigation)
-        for target in every_target(mitigation.scope)
+        for target in mitigation.scope.texts
     }
-    return [target for target in every_target(scope) if target not in covered]
+    return [target for target in scope.texts if target not in covered]
 
 
 def is_asked_again(mitigation: Mitigation, mitigations: Sequence[Mitigation]) -> bool:
@@ -203,9 +202,7 @@ def is_asked_again(mitigation: Mitigation, mitigations: Sequence[Mitigation]) ->
         return False
     if request.kind != RequestKind.IMMEDIATE:
         return request.kind == RequestKind.STANDBY
-    return not set(uncovered_targets(request.scope, mitigations)).isdisjoint(
-        every_target(mitigation.scope)
-    )
+    return not set(uncovered_targets(request.scope, mitigations)).isdisjoint(mitigation.scope.texts)
 
 
 def _helps_or_was_just_asked(mitigation: Mitigation) -> bool:

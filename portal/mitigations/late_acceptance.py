@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from portal.mitigations.failover import may_filter
-from portal.mitigations.models import Mitigation, Wanted, every_target
+from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import Status
 from portal.organizations.models import LateAcceptance
 
@@ -41,8 +41,8 @@ def withdrawn_on_late_acceptance(
             if mitigation.position < later.position
             and _filters(mitigation, heard_since=heard_since)
         ]
-        covered = {target for mitigation in filtering for target in every_target(mitigation.scope)}
-        if filtering and covered.issuperset(every_target(later.scope)):
+        covered = {target for mitigation in filtering for target in mitigation.scope.texts}
+        if filtering and covered.issuperset(later.scope.texts):
             found.append((later, [mitigation.subscription_id for mitigation in filtering]))
     return found
 

@@ -11,37 +11,44 @@ addresses a provider resolves them.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Final
 
 from portal.core.formatting import listed
-from portal.core.targets import IPNetwork, contains, normal_uri, overlap
+from portal.core.targets import (
+    MAX_PORT,
+    IPNetwork,
+    PortRange,
+    ReportedTargets,
+    Targets,
+    contains,
+    normal_uri,
+    overlap,
+)
 from portal.core.wording.traffic import traffic_part
-from portal.mitigations.models import HeldTargets, Port, Targets
 
-LAST_PORT: Final = 65535
+EVERY_PORT: Final = PortRange(0, MAX_PORT)
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """Some ports of some protocols. Port ranges are inclusive, sorted, and do not touch."""
 
-    ports: tuple[tuple[int, int], ...] = ()
+    ports: tuple[PortRange, ...] = ()
     "empty: every port"
     protocols: frozenset[int] = frozenset()
     "empty: every protocol"
 
     @classmethod
-    def of(cls, ports: Iterable[tuple[int, int]], protocols: Iterable[int]) -> Traffic:
+    def of(cls, ports: Iterable[PortRange], protocols: Iterable[int]) -> Traffic:
         merged = _merged(ports)
-        return cls(() if merged == ((0, LAST_PORT),) else merged, frozenset(protocols))
+        return cls(() if merged == (EVERY_PORT,) else merged, frozenset(protocols))
 
     def __str__(self) -> str:
         """Inside a sentence: "TCP, port 443", "any protocol, port 443"."""
-        ports = [{"lower": lower, "upper": upper} for lower, upper in self.ports]
-        return traffic_part(ports, sorted(self.protocols))
+        return traffic_part(self.ports, sorted(self.protocols))
 
     def covers(self, other: Traffic) -> bool:
         return self._covers_ports(other) and self._covers_protocols(other)
@@ -61,18 +68,18 @@ class Traffic:
         if not self.ports:
             return True
         return bool(other.ports) and all(
-            any(lower <= first and last <= upper for lower, upper in self.ports)
-            for first, last in other.ports
+            any(mine.lower <= one.lower and one.upper <= mine.upper for mine in self.ports)
+            for one in other.ports
         )
 
 
-def _merged(ports: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    merged: list[tuple[int, int]] = []
-    for lower, upper in sorted(ports):
-        if merged and lower <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], upper))
-        else:
-            merged.append((lower, upper))
+def _merged(ports: Iterable[PortRange]) -> tuple[PortRange, ...]:
+    merged: list[PortRange] = []
+    for one in sorted(ports):
+        if merged and one.lower <= merged[-1].upper + 1:
+            last = merged.pop()
+            one = PortRange(last.lower, max(last.upper, one.upper))
+        merged.append(one)
     return tuple(merged)
 
 
@@ -89,36 +96,26 @@ class Coverage:
     def of(
         cls,
         targets: Targets,
-        ports: Iterable[Port] = (),
+        ports: Iterable[PortRange] = (),
         protocols: Iterable[int] = (),
     ) -> Coverage:
         return cls(
-            tuple(ipaddress.ip_network(prefix) for prefix in targets["prefixes"]),
-            frozenset((*targets["fqdns"], *map(normal_uri, targets["uris"]))),
-            Traffic.of(((port["lower"], port["upper"]) for port in ports), protocols),
+            targets.prefixes,
+            frozenset((*targets.fqdns, *map(normal_uri, targets.uris))),
+            Traffic.of(ports, protocols),
         )
 
     @classmethod
     def reported(
-        cls, targets: HeldTargets, ports: Iterable[Port], protocols: Iterable[int]
+        cls, held: ReportedTargets, ports: Iterable[PortRange], protocols: Iterable[int]
     ) -> Coverage:
         """Of a mitigation as a provider describes it, in its own spelling.
 
-        An alias, and what is no address, stays text: no request can have it in common.
+        An alias, and a prefix that is none, stays text: no request can have it in common.
         """
-        networks, names = [], {f"“{alias}”" for alias in targets["aliases"]}
-        for prefix in targets["prefixes"]:
-            network = _network(prefix)
-            if network is None:
-                names.add(prefix)
-            else:
-                networks.append(network)
-        names |= {name.lower().rstrip(".") for name in targets["fqdns"]}
-        return cls(
-            tuple(networks),
-            frozenset((*names, *map(normal_uri, targets["uris"]))),
-            Traffic.of(((port["lower"], port["upper"]) for port in ports), protocols),
-        )
+        read = held.targets
+        names = frozenset((*read.fqdns, *read.uris)) | held.unknown
+        return cls(read.prefixes, names, Traffic.of(ports, protocols))
 
     def __bool__(self) -> bool:
         """False: nothing is named, so nothing is known."""
@@ -145,7 +142,7 @@ class Coverage:
 class Narrowed:
     """A part of a target that is still protected, but only for some of its traffic."""
 
-    target: str
+    target: IPNetwork | str
     traffic: Traffic
 
 
@@ -155,16 +152,12 @@ class Loss:
     some traffic.
     """
 
-    target: str
+    target: IPNetwork | str
+    "a name or URI is text"
     kept: tuple[IPNetwork, ...] = ()
     "the parts that lose nothing: disjoint, and smaller than the whole target"
     narrowed: tuple[Narrowed, ...] = ()
     "the parts that keep some of their traffic"
-
-    @property
-    def network(self) -> IPNetwork | None:
-        """None: a name or URI."""
-        return _network(self.target)
 
     def __str__(self) -> str:
         """The API's text: "203.0.113.64/27 except 203.0.113.66/32", or the target alone when all of
@@ -174,7 +167,7 @@ class Loss:
         for part in self.narrowed:
             of = "" if part.target == self.target else f" of {part.target}"
             parts.append(f"{part.traffic}{of}")
-        return f"{self.target} except {listed(parts)}" if parts else self.target
+        return f"{self.target} except {listed(parts)}" if parts else str(self.target)
 
 
 def losses(old: Coverage, newer: Sequence[Coverage]) -> tuple[Loss, ...]:
@@ -210,10 +203,10 @@ def _lost_network(own: IPNetwork, traffic: Traffic, newer: Sequence[Coverage]) -
     if whole == (own,):
         return None
     return Loss(
-        str(own),
+        own,
         whole,
         tuple(
-            Narrowed(str(network), left)
+            Narrowed(network, left)
             for network, left in narrowed
             if not any(contains(one, network) for one in whole)
         ),
@@ -235,31 +228,6 @@ def _common(one: IPNetwork, other: IPNetwork) -> IPNetwork | None:
 
 def collapsed(networks: Sequence[IPNetwork]) -> list[IPNetwork]:
     """The fewest networks that contain exactly these addresses, IPv4 first."""
-    v4 = [one for one in networks if isinstance(one, ipaddress.IPv4Network)]
-    v6 = [one for one in networks if isinstance(one, ipaddress.IPv6Network)]
-    return [*ipaddress.collapse_addresses(v4), *ipaddress.collapse_addresses(v6)]
-
-
-def union(scopes: Iterable[Targets]) -> Targets:
-    """All their targets in order, without prefixes that lie inside another."""
-    prefixes: dict[str, None] = {}
-    fqdns: dict[str, None] = {}
-    uris: dict[str, None] = {}
-    for scope in scopes:
-        prefixes |= dict.fromkeys(scope["prefixes"])
-        fqdns |= dict.fromkeys(scope["fqdns"])
-        uris |= dict.fromkeys(scope["uris"])
-    networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
-    widest = [
-        str(one)
-        for one in networks
-        if not any(other != one and contains(other, one) for other in networks)
-    ]
-    return {"prefixes": widest, "fqdns": list(fqdns), "uris": list(uris)}
-
-
-def _network(target: str) -> IPNetwork | None:
-    try:
-        return ipaddress.ip_network(target, strict=False)
-    except ValueError:
-        return None
+    v4 = [one for one in networks if isinstance(one, IPv4Network)]
+    v6 = [one for one in networks if isinstance(one, IPv6Network)]
+    return [*collapse_addresses(v4), *collapse_addresses(v6)]

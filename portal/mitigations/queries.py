@@ -143,7 +143,7 @@ def verified_resources(organization: Organization) -> list[Resource]:
     rows = ProtectedResource.objects.filter(
         organization=organization, verified_at__isnull=False
     ).order_by(F("last_used_at").desc(nulls_last=True), "name", "pk")
-    return [Resource(id=row.pk, name=row.name, kind=row.kind, value=row.value) for row in rows]
+    return [Resource(id=row.pk, name=row.name, target=row.target) for row in rows]
 
 
 def policy(organization: Organization) -> Policy:

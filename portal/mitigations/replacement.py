@@ -14,17 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from portal.core.targets import overlap
+from portal.core.targets import PortRange, Targets, overlap
 from portal.mitigations.models import (
     Mitigation,
     MitigationRequest,
     Newer,
-    Port,
     ReplacedBy,
     Strategy,
-    Targets,
 )
-from portal.mitigations.overlaps import Coverage, Loss, losses, union
+from portal.mitigations.overlaps import Coverage, Loss, losses
 from portal.mitigations.states import ACTIVE
 from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import Checked
@@ -36,7 +34,7 @@ class Proposal:
 
     scopes: Mapping[UUID, Targets]
     "the targets for each provider that the portal asks, now or if others fail"
-    ports: Sequence[Port] = ()
+    ports: Sequence[PortRange] = ()
     protocols: Sequence[int] = ()
     strategy: str = Strategy.FAILOVER
 
@@ -54,7 +52,7 @@ class Proposal:
 
     @property
     def whole(self) -> Coverage:
-        return Coverage.of(union(self.scopes.values()), self.ports, self.protocols)
+        return Coverage.of(Targets.union(self.scopes.values()), self.ports, self.protocols)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +194,7 @@ def replacement(old: Mitigation, newer: Sequence[Mitigation]) -> ReplacedBy:
     lost = losses(own, [coverage for _, coverage in others])
     return ReplacedBy(
         by=tuple(_newer(one, coverage, own) for one, coverage in others),
-        lost=tuple(loss.target for loss in lost),
+        lost=tuple(str(loss.target) for loss in lost),
         loses=tuple(map(str, lost)),
     )
 
@@ -214,6 +212,6 @@ def _newer(one: Mitigation, coverage: Coverage, own: Coverage) -> Newer:
             ),
             *sorted(coverage.names & own.names),
         ),
-        ports=tuple(one.request.ports) if is_narrower else (),
-        protocols=tuple(one.request.protocols) if is_narrower else (),
+        ports=one.request.ports if is_narrower else (),
+        protocols=one.request.protocols if is_narrower else (),
     )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from uuid import UUID
 
-from portal.mitigations.models import (
-    MitigationRequest,
-    Port,
-    Strategy,
-)
-from portal.mitigations.overlaps import Traffic, union
+from portal.core.targets import Targets
+from portal.mitigations.models import MitigationRequest, Strategy
+from portal.mitigations.overlaps import Traffic
 from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import INDEFINITE, Checked, Submission
 
@@ -20,12 +17,12 @@ def normalized(submission: Submission, checked: Checked) -> Submission:
     """`submission` with its targets as the check read them."""
     return replace(
         submission,
-        prefixes=tuple(checked.asked["prefixes"]),
-        fqdns=tuple(checked.asked["fqdns"]),
-        uris=tuple(checked.asked["uris"]),
+        prefixes=tuple(map(str, checked.asked.prefixes)),
+        fqdns=checked.asked.fqdns,
+        uris=checked.asked.uris,
         resources=checked.resources,
-        ports=_pairs(checked.ports),
-        protocols=tuple(checked.protocols),
+        ports=checked.ports,
+        protocols=checked.protocols,
         lifetime_s=checked.lifetime_s,
     )
 
@@ -38,15 +35,14 @@ def resubmission(
     `resources` and `subscriptions`: those that can be chosen now.
     """
     ticked = [one for one in request.resources.all() if one.pk in resources]
-    values = {one.value for one in ticked}
-    scope = request.scope
+    typed = request.scope.without({str(one.target) for one in ticked})
     return Submission(
-        prefixes=tuple(one for one in scope["prefixes"] if one not in values),
-        fqdns=tuple(one for one in scope["fqdns"] if one not in values),
-        uris=tuple(one for one in scope["uris"] if one not in values),
+        prefixes=tuple(map(str, typed.prefixes)),
+        fqdns=typed.fqdns,
+        uris=typed.uris,
         resources=tuple(one.pk for one in ticked),
-        ports=_pairs(request.ports),
-        protocols=tuple(request.protocols),
+        ports=request.ports,
+        protocols=request.protocols,
         lifetime_s=request.lifetime_s,
         auto_renew=request.auto_renew,
         strategy=request.strategy,
@@ -62,25 +58,26 @@ def resubmission_of_unknown(unknown: Unknown, *, subscriptions: Collection[UUID]
     """
     scope = unknown.scope
     return Submission(
-        prefixes=tuple(scope["prefixes"]),
-        fqdns=tuple(scope["fqdns"]),
-        uris=tuple(scope["uris"]),
-        ports=_pairs(unknown.ports),
-        protocols=tuple(unknown.protocols),
+        prefixes=tuple(map(str, scope.prefixes)),
+        fqdns=scope.fqdns,
+        uris=scope.uris,
+        ports=unknown.ports,
+        protocols=unknown.protocols,
         subscriptions=tuple({unknown.subscription_id}.intersection(subscriptions)),
     )
 
 
 def joined(first: Submission, *others: Submission) -> Submission:
-    """One submission for everything that all of them ask for; each must have a lifetime.
+    """One submission for everything that all of them ask for.
+
+    Each has a lifetime, and its targets in normal form.
 
     It never asks for less than one of them: it asks all providers at once if one does, takes the
     longest lifetime, and renews automatically if one does.
     """
     every = (first, *others)
-    targets = union(
-        {"prefixes": list(one.prefixes), "fqdns": list(one.fqdns), "uris": list(one.uris)}
-        for one in every
+    targets = Targets.union(
+        Targets.saved(prefixes=one.prefixes, fqdns=one.fqdns, uris=one.uris) for one in every
     )
     traffic = Traffic.of(first.ports, first.protocols)
     for one in others:
@@ -89,9 +86,9 @@ def joined(first: Submission, *others: Submission) -> Submission:
     named = [one.subscriptions for one in every]
     is_parallel = any(one.strategy == Strategy.PARALLEL for one in every)
     return Submission(
-        prefixes=tuple(targets["prefixes"]),
-        fqdns=tuple(targets["fqdns"]),
-        uris=tuple(targets["uris"]),
+        prefixes=tuple(map(str, targets.prefixes)),
+        fqdns=targets.fqdns,
+        uris=targets.uris,
         resources=tuple(dict.fromkeys(resource for one in every for resource in one.resources)),
         ports=traffic.ports,
         protocols=tuple(sorted(traffic.protocols)),
@@ -103,7 +100,3 @@ def joined(first: Submission, *others: Submission) -> Submission:
         else (),
         reason=next((one.reason for one in every if one.reason), ""),
     )
-
-
-def _pairs(ports: Sequence[Port]) -> tuple[tuple[int, int], ...]:
-    return tuple((port["lower"], port["upper"]) for port in ports)

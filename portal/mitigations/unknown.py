@@ -13,8 +13,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from portal.core.targets import normal_uri
-from portal.mitigations.models import HeldTargets, Port, RequestKind, Targets
+from portal.core.targets import PortRange, ReportedTargets, Targets
+from portal.mitigations.models import RequestKind
 from portal.mitigations.overlaps import Coverage
 from portal.mitigations.states import ACTIVE, WINDING_DOWN, Status, reported_status
 from portal.providers.models import Subscription
@@ -26,10 +26,10 @@ class Unknown:
 
     id: UUID
     subscription: Subscription
-    targets: HeldTargets
+    targets: ReportedTargets
     "as the provider spells them"
-    ports: list[Port]
-    protocols: list[int]
+    ports: tuple[PortRange, ...]
+    protocols: tuple[int, ...]
     is_preconfigured: bool
     dots_status: int | None
     found_at: datetime
@@ -60,22 +60,13 @@ class Unknown:
     @property
     def name(self) -> str:
         """The first target, and how many more there are."""
-        first, *more = [
-            *self.targets["prefixes"],
-            *self.targets["fqdns"],
-            *self.targets["uris"],
-            *(f"“{alias}”" for alias in self.targets["aliases"]),
-        ]
+        first, *more = self.targets.texts
         return f"{first} and {len(more)} more" if more else first
 
     @property
     def scope(self) -> Targets:
         """The targets that a request can name, in normal form."""
-        return {
-            "prefixes": [str(network) for network in self.coverage.networks],
-            "fqdns": [name.lower().rstrip(".") for name in self.targets["fqdns"]],
-            "uris": [normal_uri(uri) for uri in self.targets["uris"]],
-        }
+        return self.targets.targets
 
 
 def replaceable_unknown(organization_id: UUID, kind: RequestKind) -> list[Unknown]:

@@ -278,7 +278,7 @@ def _warnings(resource: ProtectedResource, found: list[ProtectedResource]) -> li
     ]
     if len(found) > MAX_OVERLAPS_SHOWN:
         told.append(f"It overlaps with {len(found) - MAX_OVERLAPS_SHOWN} more.")
-    problem = resource.problem or claims.why_too_broad(resource.kind, resource.value)
+    problem = resource.problem or claims.why_too_broad(resource.target)
     return [*told, f"It cannot be verified. {problem}"] if problem else told
 
 

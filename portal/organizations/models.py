@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from portal.core.targets import shown, why_not
+from portal.core.targets import Target, shown, why_not
 from portal.core.wording.targets import sentence
 
 MIN_PATIENCE_S = 1
@@ -188,12 +188,16 @@ class ProtectedResource(models.Model):
         return self.verified_at is not None
 
     @property
+    def target(self) -> Target:
+        return Target.saved(self.kind, self.value)
+
+    @property
     def problem(self) -> str:
         """Why no provider can protect it, as a sentence; empty if one can.
 
         Affects resources that were added under older rules.
         """
-        found = why_not(self.kind, self.value)
+        found = why_not(self.target)
         return sentence(found) if found else ""
 
 

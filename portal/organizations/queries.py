@@ -15,14 +15,13 @@ def resources(organization: Organization) -> QuerySet[ProtectedResource]:
 
 def overlapping(resource: ProtectedResource) -> list[ProtectedResource]:
     """Verified resources of other organizations that overlap with it, by organization and name."""
-    claim = (resource.kind, resource.value)
     others = (
         ProtectedResource.objects.filter(verified_at__isnull=False)
         .exclude(organization_id=resource.organization_id)
         .select_related("organization")
         .order_by("organization__name", "name")
     )
-    return [other for other in others if claims.overlaps(claim, (other.kind, other.value))]
+    return [other for other in others if claims.overlaps(resource.target, other.target)]
 
 
 def memberships(user: User) -> QuerySet[Membership]:

@@ -14,7 +14,7 @@ from portal.accounts.models import User
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.security_log import SecurityEvent, record
-from portal.core.targets import TargetError, parse_target, shown
+from portal.core.targets import Target, TargetError, read, shown
 from portal.core.wording.targets import field_error
 from portal.events.log import lock_log
 from portal.events.models import EventType
@@ -108,10 +108,11 @@ def check_resource(*, organization: Organization, name: str, kind: ResourceKind,
             code="too-many-resources",
         )
     errors: list[FieldError] = []
-    normal = _normal_value(kind, value, errors)
-    if normal and (why := claims.why_too_broad(kind, normal)):
+    target = _read(kind, value, errors)
+    normal = str(target or "")
+    if target and (why := claims.why_too_broad(target)):
         errors.append(FieldError("value", "too-broad", why))
-    same_value = own.filter(kind=kind, value=normal).first() if normal else None
+    same_value = own.filter(kind=kind, value=normal).first() if target else None
     if same_value is not None:
         message = f"{normal} already exists, under the name {same_value.name}."
         errors.append(FieldError("value", "value-exists", message))
@@ -123,12 +124,12 @@ def check_resource(*, organization: Organization, name: str, kind: ResourceKind,
     return normal
 
 
-def _normal_value(kind: ResourceKind, value: str, errors: list[FieldError]) -> str:
+def _read(kind: ResourceKind, value: str, errors: list[FieldError]) -> Target | None:
     try:
-        return parse_target(kind, value)
+        return read(value, kind)
     except TargetError as error:
         errors.append(field_error("value", error))
-        return ""
+        return None
 
 
 @transaction.atomic
@@ -180,7 +181,7 @@ def _refuse_unclear_claim(
     overlaps_seen: str,
     reason: str,
 ) -> None:
-    if problem := resource.problem or claims.why_too_broad(resource.kind, resource.value):
+    if problem := resource.problem or claims.why_too_broad(resource.target):
         raise _not_verified(resource, "not-askable" if resource.problem else "too-broad", problem)
     if overlapping and fingerprint(overlapping) != overlaps_seen:
         raise _not_verified(

@@ -9,18 +9,17 @@ from datetime import datetime
 from django.db.models import Exists, F, Max, OuterRef, Subquery
 
 from portal.accounts.models import Authenticator
-from portal.core.targets import why_not
+from portal.core.targets import Targets, why_not
 from portal.core.wording.targets import sentence
 from portal.inventory.models import Inventory
 from portal.mitigations import queries as mitigations
-from portal.mitigations.models import Mitigation, Targets
+from portal.mitigations.models import Mitigation
 from portal.mitigations.states import LOOP
 from portal.mitigations.validation import EligibleProvider, assign_scope
 from portal.organizations.models import (
     Membership,
     Organization,
     ProtectedResource,
-    ResourceKind,
     Role,
 )
 from portal.providers.models import Subscription
@@ -170,28 +169,26 @@ def _target_rows(
     known = list(
         ProtectedResource.objects.filter(organization=organization)
         .order_by("name", "pk")
-        .values_list("name", "kind", "value", "verified_at")
+        .only("name", "kind", "value", "verified_at")
     )
-    verified = [(name, kind, value) for name, kind, value, verified_at in known if verified_at]
-    left = [name for name, _, _, verified_at in known if verified_at is None]
+    verified = {one.name: one.target for one in known if one.is_verified}
+    left = [one.name for one in known if not one.is_verified]
     unaskable = {
-        name: sentence(problem)
-        for name, kind, value in verified
-        if (problem := why_not(kind, value))
+        name: sentence(problem) for name, target in verified.items() if (problem := why_not(target))
     }
     rows = [targets.resources(len(verified), left, unaskable)]
-    verified = [one for one in verified if one[0] not in unaskable]
-    if verified and eligible_providers:
-        scope: Targets = {
-            "prefixes": [value for _, kind, value in verified if kind == ResourceKind.PREFIX],
-            "fqdns": [value for _, kind, value in verified if kind == ResourceKind.FQDN],
-            "uris": [value for _, kind, value in verified if kind == ResourceKind.URI],
-        }
+    askable = {target: name for name, target in verified.items() if name not in unaskable}
+    if askable and eligible_providers:
+        scope = Targets.of(askable)
         assigned_scopes = [
             assign_scope(provider, scope, port_ranges=0) for provider in eligible_providers
         ]
         link = Link("Request some", Destination.NEW_REQUEST) if membership.can_operate else None
-        rows.append(targets.coverage({value: name for name, _, value in verified}, assigned_scopes))
+        rows.append(
+            targets.coverage(
+                {str(target): name for target, name in askable.items()}, assigned_scopes
+            )
+        )
         rows.append(targets.size(assigned_scopes, link))
     return rows
 

@@ -5,16 +5,15 @@ Pure.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from dots_client import MidAllocator, MitigationReport, MitigationStatus, Targets
-from portal.core.targets import normal_uri
+from dots_client import MidAllocator, MitigationReport, MitigationStatus
 from portal.mitigations.models import Mitigation
-from portal.signaling.mapping import scope_of
+from portal.mitigations.overlaps import Coverage
+from portal.signaling.mapping import reported_mitigation
 
 ENDING: Final = (MitigationStatus.TERMINATING, MitigationStatus.TERMINATED)
 ENDED_LATELY: Final = timedelta(seconds=300)
@@ -98,27 +97,8 @@ def is_same_scope(report: MitigationReport, row: Mitigation) -> bool | None:
         return None
     if report.trigger_mitigation not in (None, row.request.is_immediate):
         return False
-    own = scope_of(row, lifetime_s=row.lifetime_s).targets
-    return _normal(report.targets) == _normal(own)
-
-
-def _normal(targets: Targets) -> tuple[frozenset[object], ...]:
-    return (
-        frozenset(_network(prefix) for prefix in targets.target_prefix),
-        frozenset(name.lower().rstrip(".") for name in targets.target_fqdn),
-        frozenset(map(normal_uri, targets.target_uri)),
-        frozenset(targets.alias_name),
-        frozenset(
-            # Some servers report a single port as a range of one.
-            (ports.lower, ports.lower if ports.upper is None else ports.upper)
-            for ports in targets.target_port_range
-        ),
-        frozenset(targets.target_protocol),
+    request, reported = row.request, reported_mitigation(row.mid, report)
+    own = Coverage.of(row.scope, request.ports, request.protocols)
+    return reported.is_whole and own.is_same(
+        Coverage.reported(reported.targets, reported.ports, reported.protocols)
     )
-
-
-def _network(prefix: str) -> object:
-    try:
-        return ipaddress.ip_network(prefix, strict=False)
-    except ValueError:
-        return prefix

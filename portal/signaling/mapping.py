@@ -14,6 +14,7 @@ from dots_client import (
     Scope,
     Targets,
 )
+from portal.core.targets import PortRange, ReportedTargets
 from portal.inventory.reported_mitigation import ReportedMitigation
 from portal.mitigations.models import Mitigation, ProviderConflict
 from portal.mitigations.services import ProviderReport
@@ -80,17 +81,17 @@ def reported_mitigation(mid: int, report: MitigationReport) -> ReportedMitigatio
     start, is_armed = report.mitigation_start, report.status == MitigationStatus.SIGNAL_LOSS
     return ReportedMitigation(
         mid=mid,
-        targets={
-            "prefixes": list(targets.target_prefix[:MAX_REPORTED]),
-            "fqdns": list(targets.target_fqdn[:MAX_REPORTED]),
-            "uris": list(targets.target_uri[:MAX_REPORTED]),
-            "aliases": list(targets.alias_name[:MAX_REPORTED]),
-        },
-        ports=[
-            {"lower": one.lower, "upper": one.lower if one.upper is None else one.upper}
+        targets=ReportedTargets(
+            prefixes=targets.target_prefix[:MAX_REPORTED],
+            fqdns=targets.target_fqdn[:MAX_REPORTED],
+            uris=targets.target_uri[:MAX_REPORTED],
+            aliases=targets.alias_name[:MAX_REPORTED],
+        ),
+        ports=tuple(
+            PortRange(one.lower, one.lower if one.upper is None else one.upper)
             for one in targets.target_port_range[:MAX_REPORTED]
-        ],
-        protocols=list(targets.target_protocol[:MAX_REPORTED]),
+        ),
+        protocols=targets.target_protocol[:MAX_REPORTED],
         filters=filters[:MAX_REPORTED],
         is_whole=max(map(len, of_each_kind)) <= MAX_REPORTED,
         is_preconfigured=report.trigger_mitigation is False or is_armed,

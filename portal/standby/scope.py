@@ -6,44 +6,32 @@ A provider keeps only the newer of two standby requests with a common target (RF
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Network, IPv6Network
 
-from portal.core.targets import IPNetwork, contains, overlap
-from portal.mitigations.models import Targets
+from portal.core.targets import IPNetwork, Kind, Target, Targets, contains, overlap
 from portal.mitigations.validation import EligibleProvider, Resource
-
-
-@dataclass(frozen=True, slots=True)
-class DrillTarget:
-    """One target: its kind ("prefix", "fqdn", "uri") and value."""
-
-    kind: str
-    value: str
 
 
 def drill_target(
     provider: EligibleProvider, resources: Iterable[Resource], held: Sequence[Targets]
-) -> DrillTarget | None:
+) -> Target | None:
     """The smallest target that this provider accepts and no plan touches; None if there is none for
     certain.
     """
-    if any(one["fqdns"] or one["uris"] for one in held):
+    if any(one.fqdns or one.uris for one in held):
         # A provider resolves names itself, so the portal does not know which addresses a name
         # covers.
         return None
-    taken = [ipaddress.ip_network(prefix) for one in held for prefix in one["prefixes"]]
-    own = tuple(resources)
-    for resource in own:
-        if resource.kind == "prefix":
-            network = _free_network(provider, ipaddress.ip_network(resource.value), taken)
-            if network is not None:
-                return DrillTarget("prefix", str(network))
+    taken = [prefix for one in held for prefix in one.prefixes]
+    own = [resource.target for resource in resources]
+    for prefix in Targets.of(own).prefixes:
+        network = _free_network(provider, prefix, taken)
+        if network is not None:
+            return Target(Kind.PREFIX, network)
     if taken or provider.limited_to or not provider.takes_names:
         return None
-    named = next((one for one in own if one.kind != "prefix"), None)
-    return None if named is None else DrillTarget(named.kind, named.value)
+    return next((target for target in own if target.kind != Kind.PREFIX), None)
 
 
 def _free_network(
@@ -59,10 +47,11 @@ def _free_network(
     if not wide:
         return None
     largest = min(wide, key=lambda one: (one.prefixlen, int(one.network_address)))
-    if length < own.max_prefixlen:
-        return ipaddress.ip_network(f"{largest.network_address}/{length}")
+    parts: Iterator[IPNetwork] = largest.subnets(new_prefix=length)
+    first = next(parts)
     # The first address of a network is its name; the last may be its broadcast address.
-    return ipaddress.ip_network(largest[1] if largest.num_addresses > 2 else largest[0])
+    is_host = length == own.max_prefixlen and largest.num_addresses > 2
+    return next(parts) if is_host else first
 
 
 def _within(own: IPNetwork, limits: Sequence[IPNetwork]) -> list[IPNetwork]:
@@ -75,8 +64,8 @@ def _within(own: IPNetwork, limits: Sequence[IPNetwork]) -> list[IPNetwork]:
 def _without(network: IPNetwork, other: IPNetwork) -> list[IPNetwork]:
     if not overlap(network, other):
         return [network]
-    if isinstance(network, ipaddress.IPv4Network) and isinstance(other, ipaddress.IPv4Network):
+    if isinstance(network, IPv4Network) and isinstance(other, IPv4Network):
         return list(network.address_exclude(other)) if other.subnet_of(network) else []
-    if isinstance(network, ipaddress.IPv6Network) and isinstance(other, ipaddress.IPv6Network):
+    if isinstance(network, IPv6Network) and isinstance(other, IPv6Network):
         return list(network.address_exclude(other)) if other.subnet_of(network) else []
     return [network]

@@ -4,12 +4,12 @@ traffic.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from typing import Final
 
 from portal.core.formatting import NBSP, listed
-from portal.mitigations.models import Strategy, Targets
+from portal.core.targets import Targets
+from portal.mitigations.models import Strategy
 
 MAX_NAMED: Final = 3
 _WIDE: Final = 256
@@ -44,7 +44,7 @@ def effects(
     targets: Targets, *, is_narrowed: bool, names: Sequence[str], strategy: str
 ) -> list[str]:
     """What a provider may do to legitimate traffic, each a sentence or two."""
-    whole = [*targets["prefixes"], *targets["fqdns"], *targets["uris"]]
+    whole = targets.texts
     what = listed(whole if len(whole) <= MAX_NAMED else [*whole[:MAX_NAMED], "others"])
     effects_found = [
         f"Traffic to {what} is diverted through the provider. Some legitimate connections may drop "
@@ -59,14 +59,14 @@ def effects(
         effects_found.append(
             "No port and no protocol is named, so it may act on everything sent to these targets."
         )
-    if wide := [prefix for prefix in targets["prefixes"] if _addresses(prefix) >= _WIDE]:
+    if wide := [str(one) for one in targets.prefixes if one.num_addresses >= _WIDE]:
         is_one = len(wide) == 1
         effects_found.append(
             f"{listed(wide[:MAX_NAMED])} {'holds' if is_one else 'hold'} many addresses: "
             f"those that are not "
             "under attack are diverted too."
         )
-    if targets["fqdns"] or targets["uris"]:
+    if targets.fqdns or targets.uris:
         effects_found.append(
             "The provider resolves names. Others who share the addresses may be affected too."
         )
@@ -75,7 +75,3 @@ def effects(
             f"{listed(names)} filter at the same time: traffic takes all their paths."
         )
     return effects_found
-
-
-def _addresses(prefix: str) -> int:
-    return ipaddress.ip_network(prefix).num_addresses

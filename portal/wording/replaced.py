@@ -35,8 +35,7 @@ def _covers(newer: Newer) -> str:
     targets = _few(newer.targets)
     if not (newer.ports or newer.protocols):
         return targets
-    ports = [{"lower": port["lower"], "upper": port["upper"]} for port in newer.ports]
-    return f"{traffic_part(ports, newer.protocols)} of {targets}"
+    return f"{traffic_part(newer.ports, newer.protocols)} of {targets}"
 
 
 def is_less(mitigations: Iterable[MitigationFacts]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from portal.core.formatting import listed
@@ -47,11 +47,10 @@ def _sentence(loss: Loss, verb: _Verb) -> str:
     only = "; ".join(
         f"{part.target} {verb.narrowed} {part.traffic}" for part in loss.narrowed[:NAMED_PARTS]
     )
-    network = loss.network
-    if network is None:
+    if isinstance(loss.target, str):
         return f"{only or f'{loss.target} {verb.one}'}."
-    narrowed = [ip_network(part.target) for part in loss.narrowed]
-    first = _count(network, [*loss.kept, *narrowed], verb)
+    narrowed = [part.target for part in loss.narrowed if not isinstance(part.target, str)]
+    first = _count(loss.target, [*loss.kept, *narrowed], verb)
     return f"{'; '.join(part for part in (first, only) if part)}."
 
 

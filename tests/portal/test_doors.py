@@ -259,6 +259,6 @@ def test_the_user_name_and_password_of_a_uri_are_dropped_on_input(api: APIClient
 
     assert answer.status_code == 202
     asked = MitigationRequest.objects.get()
-    assert asked.scope["uris"] == ["https://203.0.113.9/"]
+    assert asked.scope.uris == ("https://203.0.113.9/",)
     kept = [*MitigationRequest.objects.values(), *Event.objects.values()]
     assert "secret" not in f"{kept}{answer.content!r}"

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from portal.accounts.models import User
 from portal.core.json_value import JSONValueField, UnreadableValueError, read_json, write_json
+from portal.core.targets import ReportedTargets, Targets
 from portal.inventory.models import UnknownMitigation
 from portal.mitigations.models import (
     FilteringEnd,
@@ -104,14 +105,14 @@ def row_of(alice: User, acme_northgate: Subscription) -> RowOf:
         subscription=acme_northgate,
         cuid=acme_northgate.cuid,
         mid=7,
-        targets={**SCOPE, "aliases": []},
+        targets=ReportedTargets(prefixes=("203.0.113.0/26",)),
         found_at=now,
         reported_at=now,
     )
     return lambda model: model._default_manager.get()
 
 
-SCOPE: Any = {"prefixes": ["203.0.113.0/26"], "fqdns": [], "uris": []}
+SCOPE = Targets.saved(prefixes=["203.0.113.0/26"])
 EMPTY: dict[str, Any] = {"asked": SCOPE, "scope": SCOPE}
 
 

@@ -9,16 +9,19 @@ passes the rules of the DOTS client that sends it.
 from __future__ import annotations
 
 from portal.core.targets.model import (
+    MAX_PORT,
     MAX_SUGGESTED,
     MAX_TARGET_LENGTH,
     Code,
-    IPNetwork,
     Kind,
+    PortRange,
     Suggestion,
     Target,
     TargetError,
+    Targets,
 )
 from portal.core.targets.names import both_forms, former_name, normal_host
+from portal.core.targets.networks import IPNetwork, contains, overlap
 from portal.core.targets.ports_and_protocols import (
     PROTOCOL_NAMES,
     protocol_number,
@@ -28,7 +31,6 @@ from portal.core.targets.ports_and_protocols import (
 from portal.core.targets.reading import (
     as_text,
     classify,
-    network_of,
     normal_uri,
     parse_fqdn,
     parse_prefix,
@@ -37,12 +39,14 @@ from portal.core.targets.reading import (
     read,
     why_not,
 )
+from portal.core.targets.reported import ReportedTargets
 from portal.core.targets.splitting import Piece, split
-from portal.core.targets.territory import Territory, contains, overlap
+from portal.core.targets.territory import Territory
 from portal.core.targets.text import MAX_TYPED_LENGTH, shown, visible
-from portal.core.targets.uris import uri_host
+from portal.core.targets.uris import uri_host, uri_network
 
 __all__ = [
+    "MAX_PORT",
     "MAX_SUGGESTED",
     "MAX_TARGET_LENGTH",
     "MAX_TYPED_LENGTH",
@@ -51,16 +55,18 @@ __all__ = [
     "IPNetwork",
     "Kind",
     "Piece",
+    "PortRange",
+    "ReportedTargets",
     "Suggestion",
     "Target",
     "TargetError",
+    "Targets",
     "Territory",
     "as_text",
     "both_forms",
     "classify",
     "contains",
     "former_name",
-    "network_of",
     "normal_host",
     "normal_uri",
     "overlap",
@@ -75,6 +81,7 @@ __all__ = [
     "split",
     "split_ports",
     "uri_host",
+    "uri_network",
     "visible",
     "why_not",
 ]

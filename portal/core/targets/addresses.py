@@ -11,12 +11,12 @@ from dots_client.rules import forbidden_networks, prefix_violation
 from portal.core.targets.model import (
     MAX_SUGGESTED,
     Code,
-    IPNetwork,
     Kind,
     Suggestion,
     Target,
     TargetError,
 )
+from portal.core.targets.networks import IPNetwork
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -123,7 +123,7 @@ def suggest(networks: Iterable[IPNetwork]) -> tuple[Suggestion, ...]:
     found = tuple(networks)
     if any(_unprotectable(one)[0] for one in found):
         return ()
-    return (Suggestion(targets=tuple(Target(Kind.PREFIX, str(one)) for one in found)),)
+    return (Suggestion(targets=tuple(Target(Kind.PREFIX, one) for one in found)),)
 
 
 def _as_ipv4(network: IPNetwork) -> tuple[Suggestion, ...]:

@@ -1,19 +1,20 @@
-"""The results of parsing: a target, or a code with parameters and suggestions."""
+"""What is to be protected, as values, and the results of parsing them: a target, or a code with
+parameters and suggestions.
+"""
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Final
 
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
-PortRange = tuple[int, int]
-"""Lower and upper port, 0-65535; equal for a single port."""
+from portal.core.targets.networks import IPNetwork, contains
 
 MAX_TARGET_LENGTH: Final = 255
 """Maximum characters of a target in normal form, and of a target in the API."""
+MAX_PORT: Final = 65535
 MAX_SUGGESTED: Final = 32
 """Maximum targets in one suggestion: as many as fit into one request."""
 
@@ -75,10 +76,95 @@ class Target:
     """One target in normal form."""
 
     kind: Kind
-    value: str
-    """CIDR with prefix length, an A-label name in lower case without a final dot, or an
-    absolute ASCII URI
+    value: IPNetwork | str
+    """a network, an A-label name in lower case without a final dot, or an absolute ASCII URI"""
+
+    @classmethod
+    def saved(cls, kind: str, text: str) -> Target:
+        """From the text of a target that was read before."""
+        return cls(Kind(kind), ip_network(text) if kind == Kind.PREFIX else text)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """What is to be protected, each kind in order and without repetitions."""
+
+    prefixes: tuple[IPNetwork, ...] = ()
+    fqdns: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, targets: Iterable[Target]) -> Targets:
+        prefixes: dict[IPNetwork, None] = {}
+        names: dict[Kind, dict[str, None]] = {Kind.FQDN: {}, Kind.URI: {}}
+        for target in targets:
+            if isinstance(target.value, str):
+                names[target.kind][target.value] = None
+            else:
+                prefixes[target.value] = None
+        return cls(
+            prefixes=tuple(prefixes),
+            fqdns=tuple(names[Kind.FQDN]),
+            uris=tuple(names[Kind.URI]),
+        )
+
+    @classmethod
+    def saved(
+        cls, *, prefixes: Iterable[str] = (), fqdns: Iterable[str] = (), uris: Iterable[str] = ()
+    ) -> Targets:
+        """From the texts of targets that were read before."""
+        return cls(prefixes=tuple(map(ip_network, prefixes)), fqdns=tuple(fqdns), uris=tuple(uris))
+
+    @classmethod
+    def union(cls, several: Iterable[Targets]) -> Targets:
+        """All their targets in order, without prefixes that lie inside another."""
+        all_of = tuple(several)
+        networks = tuple(dict.fromkeys(one for each in all_of for one in each.prefixes))
+        return cls(
+            prefixes=tuple(
+                one
+                for one in networks
+                if not any(other != one and contains(other, one) for other in networks)
+            ),
+            fqdns=tuple(dict.fromkeys(one for each in all_of for one in each.fqdns)),
+            uris=tuple(dict.fromkeys(one for each in all_of for one in each.uris)),
+        )
+
+    def __len__(self) -> int:
+        return len(self.prefixes) + len(self.fqdns) + len(self.uris)
+
+    def __iter__(self) -> Iterator[Target]:
+        """Addresses, then names, then URIs."""
+        yield from (Target(Kind.PREFIX, one) for one in self.prefixes)
+        yield from (Target(Kind.FQDN, one) for one in self.fqdns)
+        yield from (Target(Kind.URI, one) for one in self.uris)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Each as text, addresses in CIDR form."""
+        return (*map(str, self.prefixes), *self.fqdns, *self.uris)
+
+    def without(self, texts: Container[str]) -> Targets:
+        """The others than these, given as in `texts`."""
+        return Targets.of(one for one in self if str(one) not in texts)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PortRange:
+    """Ports from `lower` to `upper`, inclusive; equal for a single port.
+
+    0-65535 once they are checked: what was typed may be larger, or in the wrong order.
     """
+
+    lower: int
+    upper: int
+
+    @property
+    def is_valid(self) -> bool:
+        return 0 <= self.lower <= self.upper <= MAX_PORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from portal.core.targets.model import Code, PortRange, Suggestion, TargetError
+from portal.core.targets.model import MAX_PORT, Code, PortRange, Suggestion, TargetError
 from portal.core.targets.splitting import Piece
 from portal.core.targets.text import DASHES, PUNCTUATION, visible
-
-MAX_PORT: Final = 65535
 
 SERVICES: Final[Mapping[str, int]] = {
     "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "dns": 53, "tftp": 69, "http": 80,
@@ -84,11 +82,11 @@ def read_ports(text: str) -> PortsRead:
     if match := _RANGE.fullmatch(word):
         numbers = [one for one in match.groups() if one is not None]
         if any(len(one) > 1 and one.startswith("0") for one in numbers):
-            decimal = (int(numbers[0]), int(numbers[-1]))
+            decimal = PortRange(int(numbers[0]), int(numbers[-1]))
             raise TargetError(Code.ZERO_PADDED, text, _these(decimal))
-        return PortsRead(ports=((int(numbers[0]), int(numbers[-1])),))
+        return PortsRead(ports=(PortRange(int(numbers[0]), int(numbers[-1])),))
     if word in SERVICES:
-        return PortsRead(ports=((SERVICES[word], SERVICES[word]),))
+        return PortsRead(ports=(PortRange(SERVICES[word], SERVICES[word]),))
     raise _no_port(word, text)
 
 
@@ -126,16 +124,12 @@ def _no_port(word: str, text: str) -> TargetError:
             return TargetError(Code.NOT_A_PORT, text)
         number = PROTOCOL_NAMES[match["protocol"]]
         suggestion = Suggestion(ports=read.ports, protocols=(number,))
-        if all(_is_in_order(one) for one in read.ports):
+        if all(one.is_valid for one in read.ports):
             return TargetError(Code.HAS_A_PROTOCOL, text, (suggestion,), protocol=match["protocol"])
     if (match := re.fullmatch(r"(\d{1,5})[-+]", word)) and int(match[1]) <= MAX_PORT:
-        return TargetError(Code.NOT_A_PORT, text, _these((int(match[1]), MAX_PORT)))
+        return TargetError(Code.NOT_A_PORT, text, _these(PortRange(int(match[1]), MAX_PORT)))
     return TargetError(Code.NOT_A_PORT, text)
 
 
 def _these(ports: PortRange) -> tuple[Suggestion, ...]:
-    return (Suggestion(ports=(ports,)),) if _is_in_order(ports) else ()
-
-
-def _is_in_order(ports: PortRange) -> bool:
-    return ports[0] <= ports[1] <= MAX_PORT
+    return (Suggestion(ports=(ports,)),) if ports.is_valid else ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -11,14 +10,15 @@ from portal.core.targets.addresses import is_like_an_address, read_prefix
 from portal.core.targets.model import (
     MAX_SUGGESTED,
     Code,
-    IPNetwork,
     Kind,
     PortRange,
     Suggestion,
     Target,
     TargetError,
+    Targets,
 )
 from portal.core.targets.names import normal_name
+from portal.core.targets.networks import IPNetwork
 from portal.core.targets.ports_and_protocols import protocol_number, read_ports
 from portal.core.targets.splitting import split
 from portal.core.targets.text import JOINERS, plain, without_joiners
@@ -87,11 +87,12 @@ def parse_target(kind: str, text: str) -> str:
     """A target of `kind` (prefix, fqdn, uri) in normal form; TargetError if no provider can protect
     it.
     """
-    return read(text, kind).value
+    return str(read(text, kind))
 
 
 def parse_prefix(text: str) -> IPNetwork:
-    return network_of(read(text, Kind.PREFIX))
+    [network] = Targets.of([read(text, Kind.PREFIX)]).prefixes
+    return network
 
 
 def parse_fqdn(text: str) -> str:
@@ -114,14 +115,10 @@ def normal_uri(uri: str) -> str:
         return uri
 
 
-def network_of(target: Target) -> IPNetwork:
-    return ipaddress.ip_network(target.value)
-
-
-def why_not(kind: str, value: str) -> TargetError | None:
+def why_not(target: Target) -> TargetError | None:
     """Why no provider can protect a target that was accepted earlier; None if one can."""
     try:
-        parse_target(kind, value)
+        parse_target(target.kind, str(target))
     except TargetError as error:
         return error
     return None
@@ -129,7 +126,7 @@ def why_not(kind: str, value: str) -> TargetError | None:
 
 def as_text(suggestion: Suggestion) -> str:
     """The targets of the suggestion, as text that replaces the refused one."""
-    return ", ".join(target.value for target in suggestion.targets)
+    return ", ".join(map(str, suggestion.targets))
 
 
 def _target(shape: str) -> Target:
@@ -168,7 +165,7 @@ def _without_backslashes(text: str) -> str:
 
 def _address(shape: str) -> Target:
     try:
-        return Target(Kind.PREFIX, str(read_prefix(shape)))
+        return Target(Kind.PREFIX, read_prefix(shape))
     except TargetError as error:
         if error.code != Code.NOT_A_PREFIX:
             raise
@@ -232,7 +229,7 @@ def _ports(text: str) -> tuple[tuple[PortRange, ...], tuple[int, ...]]:
             tuple(port for one in suggestions for port in one.ports),
             tuple(number for one in suggestions for number in one.protocols),
         )
-    return tuple(one for one in found if one[0] <= one[1] <= 65535), ()
+    return tuple(one for one in found if one.is_valid), ()
 
 
 def _has_path(shape: str, host: str) -> TargetError:

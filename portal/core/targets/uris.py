@@ -12,6 +12,7 @@ from dots_client.rules import uri_violation
 from portal.core.targets.addresses import refuse_unprotectable
 from portal.core.targets.model import MAX_TARGET_LENGTH, Code, Kind, Suggestion, Target, TargetError
 from portal.core.targets.names import normal_name
+from portal.core.targets.networks import IPNetwork
 
 DEFAULT_PORTS: Final[Mapping[str, int]] = {
     "http": 80, "https": 443, "ws": 80, "wss": 443, "coap": 5683, "coaps": 5684, "sip": 5060,
@@ -119,3 +120,11 @@ def uri_host(uri: str) -> str:
         return (urlsplit(uri).hostname or "").lower().rstrip(".")
     except ValueError:
         return ""
+
+
+def uri_network(uri: str) -> IPNetwork | None:
+    """The address that a URI has as its host; None if it has a name."""
+    try:
+        return ipaddress.ip_network(uri_host(uri))
+    except ValueError:
+        return None

@@ -9,7 +9,9 @@ from portal.core.errors import FieldError, Fix
 from portal.core.targets import (
     PROTOCOL_NAMES,
     Code,
+    PortRange,
     Suggestion,
+    Target,
     TargetError,
     as_text,
     both_forms,
@@ -61,26 +63,27 @@ def field_error(field: str, error: TargetError) -> FieldError:
     return FieldError(field, error.code, sentence(error), fixes(error))
 
 
-def ports_text(ports: Iterable[tuple[int, int]]) -> str:
+def ports_text(ports: Iterable[PortRange]) -> str:
     """Port ranges as text for the ports field."""
-    return ", ".join(port_text(*one) for one in ports)
+    return ", ".join(map(port_text, ports))
 
 
-def port_text(lower: int, upper: int) -> str:
+def port_text(ports: PortRange) -> str:
+    lower, upper = ports.lower, ports.upper
     return str(lower) if lower == upper else f"{lower}–{upper}"
 
 
 def _label(error: TargetError, suggestion: Suggestion) -> str:
     if error.code == Code.HOST_BITS_SET:
         [target] = suggestion.targets
-        address, _, length = target.value.partition("/")
-        if length in ("32", "128"):
-            return f"Only {address}"
-        count = 2 ** ((128 if ":" in address else 32) - int(length))
-        return f"All {count} of {target.value}" if count <= 65536 else f"All of {target.value}"
+        network = target.value
+        if isinstance(network, str) or network.num_addresses == 1:
+            return f"Only {_as_written(target)}"
+        count = network.num_addresses
+        return f"All {count} of {network}" if count <= 65536 else f"All of {network}"
     if suggestion == Suggestion():
         return f"Leave out {shown(error.text)}"
-    values = [_as_written(target.value) for target in suggestion.targets]
+    values = [_as_written(target) for target in suggestion.targets]
     more = len(values) - _SHOWN_TARGETS
     if more > 1:
         values = [*values[:_SHOWN_TARGETS], f"{more} more"]
@@ -91,10 +94,12 @@ def _label(error: TargetError, suggestion: Suggestion) -> str:
     return f"Use {_listed([shown(one) for one in values])}"
 
 
-def _as_written(value: str) -> str:
+def _as_written(target: Target) -> str:
     """A single address without its prefix length; a name in both forms."""
-    is_host = value.endswith("/128") if ":" in value else value.endswith("/32")
-    return value.rpartition("/")[0] if is_host and "//" not in value else both_forms(value)
+    value = target.value
+    if isinstance(value, str):
+        return both_forms(value)
+    return str(value.network_address if value.num_addresses == 1 else value)
 
 
 def _listed(values: list[str]) -> str:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from portal.core.targets import PortRange
 from portal.core.wording.targets import PROTOCOLS, port_text
 
 __all__ = ["PROTOCOLS", "traffic_part", "traffic_words"]
 
 
-def traffic_words(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) -> str:
+def traffic_words(ports: Sequence[PortRange], protocols: Sequence[int]) -> str:
     """ "TCP and UDP, ports 80 and 443–8080"; "Any" without a limit."""
     names = " and ".join(PROTOCOLS.get(one, f"protocol {one}") for one in protocols)
-    spans = [port_text(port["lower"], port["upper"]) for port in ports]
+    spans = list(map(port_text, ports))
     if not spans:
         return names or "Any"
     numbers = f"port{'s' if len(spans) > 1 or '–' in spans[0] else ''} {', '.join(spans)}"
     return f"{names}, {numbers}" if names else f"Any protocol, {numbers}"
 
 
-def traffic_part(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) -> str:
+def traffic_part(ports: Sequence[PortRange], protocols: Sequence[int]) -> str:
     """Ports and protocols inside a sentence: "TCP, port 443", "any protocol, port 443"."""
     words = traffic_words(ports, protocols)
     return f"{words[:1].lower()}{words[1:]}" if not protocols else words

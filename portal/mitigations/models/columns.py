@@ -4,41 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
 from uuid import UUID
 
 from django.db import models
 
 from portal.core.json_value import sparse
-
-
-class Targets(TypedDict):
-    """JSON of what is to be protected: network addresses in CIDR form, names, URIs."""
-
-    prefixes: list[str]
-    fqdns: list[str]
-    uris: list[str]
-
-
-class HeldTargets(Targets):
-    """JSON of the targets that a provider names, each as it wrote them."""
-
-    aliases: list[str]
-    """Names for targets that some other program gave the provider; the portal does not know what
-    they stand for.
-    """
-
-
-def every_target(scope: Targets) -> tuple[str, ...]:
-    """The targets of a scope, one by one: addresses, then names, then URIs."""
-    return (*scope["prefixes"], *scope["fqdns"], *scope["uris"])
-
-
-class Port(TypedDict):
-    """JSON of a port range; `lower` equals `upper` for one port."""
-
-    lower: int
-    upper: int
+from portal.core.targets import PortRange
 
 
 class Strategy(models.TextChoices):
@@ -107,7 +78,7 @@ class Newer:
     name: str
     targets: tuple[str, ...]
     """the overlapping targets that it protects at this provider"""
-    ports: tuple[Port, ...]
+    ports: tuple[PortRange, ...]
     protocols: tuple[int, ...]
     """the traffic it is limited to; both empty: all traffic the older one protected"""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import uuid
 from datetime import datetime, timedelta
 
@@ -10,7 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from portal.core.json_value import JSONValueField
-from portal.core.targets import IPNetwork
+from portal.core.targets import Targets
 from portal.mitigations.causes import FALLBACK, Cause, WithdrawnCause
 from portal.mitigations.models.columns import FilteringEnd, ProviderConflict, ReplacedBy
 from portal.mitigations.models.request import MitigationRequest
@@ -55,8 +54,8 @@ class Mitigation(models.Model):
     )
     position = models.PositiveSmallIntegerField()
     mid = models.PositiveBigIntegerField()
-    scope = models.JSONField()
-    """`Targets`: those of the request that this provider may protect, as first sent,
+    scope = JSONValueField(Targets)
+    """Those of the request that this provider may protect, as first sent,
     never changed.
     """
     asked_at = models.DateTimeField()
@@ -224,10 +223,6 @@ class Mitigation(models.Model):
         """The provider holds a newer request of ours instead; nobody asked for its end."""
         is_given_up = self.status == Status.WITHDRAWN and self.wanted == Wanted.WITHDRAWN
         return is_given_up and self.withdrawal_asked_at is None
-
-    @property
-    def networks(self) -> tuple[IPNetwork, ...]:
-        return tuple(ipaddress.ip_network(prefix) for prefix in self.scope["prefixes"])
 
     @property
     def is_fallback(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from django.urls import reverse
 
 from portal.accounts.actors import Actor, ActorKind
 from portal.core.json_value import JSONValueField
-from portal.core.targets import IPNetwork
+from portal.core.targets import PortRange, Targets
 from portal.mitigations.models.columns import BY_ITSELF, EndedBy, RequestKind, Strategy
 from portal.mitigations.states import (
     REQUEST_TERMINAL,
@@ -52,15 +51,13 @@ class MitigationRequest(models.Model):
     """The name, at that time, of what asked if that was no person."""
     name = models.CharField(max_length=200)
     """What people call it: the names of its resources, else its first target."""
-    asked = models.JSONField()
-    """`Targets` that were typed in, beside the resources."""
+    asked = JSONValueField(Targets)
+    """The targets that were typed in, beside the resources."""
     resources = models.ManyToManyField(ProtectedResource, related_name="requests", blank=True)
-    scope = models.JSONField()
-    """`Targets` in full, as sent: resources included, sorted, never changed (a refresh
-    repeats it).
-    """
-    ports = models.JSONField(default=list)
-    protocols = models.JSONField(default=list)
+    scope = JSONValueField(Targets)
+    """All targets, as sent: resources included, sorted, never changed (a refresh repeats it)."""
+    ports = JSONValueField(tuple[PortRange, ...], default=tuple)
+    protocols = JSONValueField(tuple[int, ...], default=tuple)
     lifetime_s = models.BigIntegerField()
     auto_renew = models.BooleanField(default=True)
     strategy = models.CharField(max_length=16, choices=Strategy.choices)
@@ -171,10 +168,6 @@ class MitigationRequest(models.Model):
     def is_immediate(self) -> bool:
         """Providers act on it at once; the others they hold until contact is lost (status 8)."""
         return self.kind == RequestKind.IMMEDIATE
-
-    @property
-    def networks(self) -> tuple[IPNetwork, ...]:
-        return tuple(ipaddress.ip_network(prefix) for prefix in self.scope["prefixes"])
 
     @property
     def number(self) -> str:

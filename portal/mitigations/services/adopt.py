@@ -11,14 +11,13 @@ from uuid import UUID
 from django.db import transaction
 
 from portal.accounts.actors import Actor
+from portal.core.targets import PortRange, Targets
 from portal.core.wake import wake_on_commit
 from portal.events.log import lock_log
 from portal.mitigations.causes import Cause
 from portal.mitigations.models import (
     MitigationRequest,
-    Port,
     Strategy,
-    Targets,
 )
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.create import append_submitted, create_request
@@ -37,8 +36,8 @@ class Running:
     "unused by every other mitigation of the subscription"
     scope: Targets
     "the original scope, which a refresh must repeat"
-    ports: list[Port]
-    protocols: list[int]
+    ports: tuple[PortRange, ...]
+    protocols: tuple[int, ...]
     lifetime_s: int
     "the lifetime to request on renewal"
     dots_status: int | None

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from portal.core.targets import Targets
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
 from portal.mitigations import queries
@@ -36,7 +37,6 @@ from portal.mitigations.models import (
     MitigationRequest,
     RequestKind,
     Strategy,
-    Targets,
     Wanted,
 )
 from portal.mitigations.plan_ends import filtering_ended_at, is_acted_on

@@ -97,7 +97,9 @@ def _call(
     name: str,
     consent: Consent,
 ) -> idempotency.Call:
-    content = {**asdict(submission), "kind": kind.value, "name": name}
+    # The digests of the previous release are made of this JSON, with ports in pairs.
+    ports = [(one.lower, one.upper) for one in submission.ports]
+    content = {**asdict(submission), "ports": ports, "kind": kind.value, "name": name}
     if consent.named or consent.is_joint:
         content |= {"replaces": sorted(map(str, consent.named)), "joint": consent.is_joint}
     return idempotency.begin(organization, actor, ResultKind.REQUEST, key, content)

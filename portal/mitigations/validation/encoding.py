@@ -11,14 +11,14 @@ from typing import Final
 
 from dots_client.rules import (
     EncodeError,
-    PortRange,
     Scope,
     encode_request,
     request_bytes,
     request_overhead_bytes,
 )
+from dots_client.rules import PortRange as WirePortRange
 from dots_client.rules import Targets as WireTargets
-from portal.mitigations.models import Port, Targets
+from portal.core.targets import PortRange, Targets
 from portal.mitigations.validation.lifetimes import within_limits
 from portal.mitigations.validation.submission import AssignedScope, Errors
 
@@ -26,11 +26,6 @@ LONGEST_CUID: Final = "x" * 36
 """The length of a random cuid, taken after a collision; cuids from certificates have 22
 characters.
 """
-_LISTS: Final[Mapping[str, str]] = {
-    "target-prefix": "prefixes",
-    "target-fqdn": "fqdns",
-    "target-uri": "uris",
-}
 _FIELDS: Final[Mapping[str, str]] = {
     "target-port-range": "ports",
     "target-protocol": "protocols",
@@ -42,7 +37,7 @@ _PLACE: Final = re.compile(r"scope\[0\]\.([a-z-]+)(?:\[(\d+)\])?")
 def wire_scope(
     targets: Targets,
     *,
-    ports: Iterable[Port] = (),
+    ports: Iterable[PortRange] = (),
     protocols: Iterable[int] = (),
     lifetime_s: int = 1,
     is_immediate: bool = True,
@@ -50,9 +45,9 @@ def wire_scope(
     """What one provider is asked for."""
     return Scope(
         targets=WireTargets(
-            target_prefix=tuple(targets["prefixes"]),
-            target_fqdn=tuple(targets["fqdns"]),
-            target_uri=tuple(targets["uris"]),
+            target_prefix=tuple(map(str, targets.prefixes)),
+            target_fqdn=targets.fqdns,
+            target_uri=targets.uris,
             target_port_range=tuple(_port_range(port) for port in ports),
             target_protocol=tuple(protocols),
         ),
@@ -61,13 +56,13 @@ def wire_scope(
     )
 
 
-def _port_range(port: Port) -> PortRange:
-    lower, upper = port["lower"], port["upper"]
-    return PortRange(lower=lower, upper=None if upper == lower else upper)
+def _port_range(ports: PortRange) -> WirePortRange:
+    upper = None if ports.upper == ports.lower else ports.upper
+    return WirePortRange(lower=ports.lower, upper=upper)
 
 
 def message_bytes(
-    targets: Targets, *, ports: Iterable[Port] = (), protocols: Iterable[int] = ()
+    targets: Targets, *, ports: Iterable[PortRange] = (), protocols: Iterable[int] = ()
 ) -> int:
     """The largest CoAP message, in bytes, of a request for these, its refreshes or an efficacy
     update.
@@ -90,7 +85,7 @@ def can_be_sent(scope: Scope) -> bool:
 def check_encodes(
     assigned_scopes: Iterable[AssignedScope],
     *,
-    ports: Sequence[Port],
+    ports: Sequence[PortRange],
     protocols: Sequence[int],
     lifetime_s: int,
     paths: Mapping[str, str],
@@ -116,7 +111,12 @@ def _field_of(error: EncodeError, targets: Targets, paths: Mapping[str, str]) ->
     """The API's field for an attribute of the encoder."""
     found = _PLACE.search(error.path)
     attribute, index = (found[1], found[2]) if found else ("", None)
-    values: list[str] = targets.get(_LISTS.get(attribute, ""), [])  # type: ignore[assignment]
+    of_each_kind = {
+        "target-prefix": targets.prefixes,
+        "target-fqdn": targets.fqdns,
+        "target-uri": targets.uris,
+    }
+    values = of_each_kind.get(attribute, ())
     if index is not None and int(index) < len(values):
-        return paths.get(values[int(index)], "targets")
+        return paths.get(str(values[int(index)]), "targets")
     return _FIELDS.get(attribute, "targets")

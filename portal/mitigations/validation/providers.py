@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from portal.core.formatting import listed
-from portal.core.targets import IPNetwork, contains, uri_host
-from portal.mitigations.models import Targets, every_target
+from portal.core.targets import IPNetwork, Targets, contains, uri_network
 from portal.mitigations.validation.submission import (
     MAX_TARGETS,
     AssignedScope,
@@ -26,23 +24,11 @@ def assign_scope(provider: EligibleProvider, scope: Targets, *, port_ranges: int
 
     `port_ranges`: how many the request has.
     """
-    excluded: dict[str, str] = {}
-    for prefix in scope["prefixes"]:
-        excluded[prefix] = _why_no_network(provider, ipaddress.ip_network(prefix))
-    for name in scope["fqdns"]:
-        excluded[name] = _why_no_name(provider)
-    for uri in scope["uris"]:
-        excluded[uri] = _why_no_uri(provider, uri)
-    excluded = {target: reason for target, reason in excluded.items() if reason}
-    assigned = AssignedScope(
-        provider=provider,
-        scope={
-            "prefixes": [one for one in scope["prefixes"] if one not in excluded],
-            "fqdns": [one for one in scope["fqdns"] if one not in excluded],
-            "uris": [one for one in scope["uris"] if one not in excluded],
-        },
-        excluded=excluded,
-    )
+    reasons = {str(prefix): _why_no_network(provider, prefix) for prefix in scope.prefixes}
+    reasons |= dict.fromkeys(scope.fqdns, _why_no_name(provider))
+    reasons |= {uri: _why_no_uri(provider, uri) for uri in scope.uris}
+    excluded = {target: reason for target, reason in reasons.items() if reason}
+    assigned = AssignedScope(provider=provider, scope=scope.without(excluded), excluded=excluded)
     return _within_counts(assigned, port_ranges)
 
 
@@ -59,7 +45,7 @@ def assign_scopes(
 
 
 def _within_counts(assigned: AssignedScope, port_ranges: int) -> AssignedScope:
-    provider, count = assigned.provider, len(every_target(assigned.scope))
+    provider, count = assigned.provider, len(assigned.scope)
     problem, field = "", "targets"
     if provider.max_targets is not None and count > provider.max_targets:
         problem = (
@@ -104,10 +90,8 @@ def _why_no_name(provider: EligibleProvider) -> str:
 def _why_no_uri(provider: EligibleProvider, uri: str) -> str:
     if not provider.takes_names or not provider.limited_to:
         return _why_no_name(provider)
-    try:
-        return _why_no_network(provider, ipaddress.ip_network(uri_host(uri)))
-    except ValueError:
-        return _may_only(provider)
+    network = uri_network(uri)
+    return _may_only(provider) if network is None else _why_no_network(provider, network)
 
 
 def _may_only(provider: EligibleProvider) -> str:
@@ -162,7 +146,7 @@ def check_any_provider_may(
     """
     if not assigned_scopes:
         return
-    for target in every_target(scope):
+    for target in scope.texts:
         if any(target in assigned.targets for assigned in assigned_scopes):
             continue
         reasons = [assigned.excluded.get(target, "") for assigned in assigned_scopes]

@@ -8,8 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from portal.core.errors import FieldError, Fix
-from portal.core.targets import IPNetwork, why_not
-from portal.mitigations.models import Port, Strategy, Targets, every_target
+from portal.core.targets import IPNetwork, PortRange, Target, Targets, why_not
+from portal.mitigations.models import Strategy
 
 MAX_TARGETS: Final = 32
 MAX_NAMED_ERRORS: Final = 20
@@ -23,7 +23,7 @@ class Submission:
     fqdns: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
     resources: tuple[UUID, ...] = ()
-    ports: tuple[tuple[int, int], ...] = ()
+    ports: tuple[PortRange, ...] = ()
     protocols: tuple[int, ...] = ()
     lifetime_s: int | None = None
     "None: the organization's default; -1: until terminated"
@@ -40,15 +40,14 @@ class Resource:
 
     id: UUID
     name: str
-    kind: str
-    value: str
+    target: Target
 
     @property
     def is_askable(self) -> bool:
         """False for a resource verified before the portal knew that no provider can be asked for
         it.
         """
-        return why_not(self.kind, self.value) is None
+        return why_not(self.target) is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +81,7 @@ class AssignedScope:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        return () if self.problem else every_target(self.scope)
+        return () if self.problem else self.scope.texts
 
     @property
     def is_able(self) -> bool:
@@ -116,8 +115,8 @@ class Checked:
     asked: Targets
     scope: Targets
     resources: tuple[UUID, ...]
-    ports: list[Port]
-    protocols: list[int]
+    ports: tuple[PortRange, ...]
+    protocols: tuple[int, ...]
     lifetime_s: int
     auto_renew: bool
     strategy: Strategy

@@ -45,7 +45,7 @@ def check(
     """`submission` in normal form; Invalid with every field that is wrong."""
     errors = Errors()
     by_id = {resource.id: resource for resource in resources}
-    territory = Territory.of((resource.kind, resource.value) for resource in resources)
+    territory = Territory.of(resource.target for resource in resources)
     paths: dict[str, str] = {}
     targets = typed_targets(submission, territory, policy, errors, paths)
     ticked = ticked_resources(submission, by_id, errors, paths)

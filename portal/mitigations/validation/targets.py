@@ -10,8 +10,10 @@ from uuid import UUID
 
 from portal.core.targets import (
     Kind,
+    PortRange,
     Target,
     TargetError,
+    Targets,
     Territory,
     as_text,
     both_forms,
@@ -21,7 +23,6 @@ from portal.core.targets import (
     why_not,
 )
 from portal.core.wording.targets import field_error, sentence
-from portal.mitigations.models import Port, Targets, every_target
 from portal.mitigations.validation.encoding import message_bytes
 from portal.mitigations.validation.submission import (
     MAX_TARGETS,
@@ -43,15 +44,16 @@ def typed_targets(
     paths: dict[str, str],
 ) -> Targets:
     """What was typed, in normal form; `paths` learns where each was typed."""
-    return {
-        "prefixes": _each(
-            submission.prefixes, "targets.prefixes", Kind.PREFIX, territory, policy, errors, paths
-        ),
-        "fqdns": _each(
-            submission.fqdns, "targets.fqdns", Kind.FQDN, territory, policy, errors, paths
-        ),
-        "uris": _each(submission.uris, "targets.uris", Kind.URI, territory, policy, errors, paths),
-    }
+    typed = (
+        (Kind.PREFIX, "targets.prefixes", submission.prefixes),
+        (Kind.FQDN, "targets.fqdns", submission.fqdns),
+        (Kind.URI, "targets.uris", submission.uris),
+    )
+    return Targets.of(
+        target
+        for kind, path, texts in typed
+        for target in _each(texts, path, kind, territory, policy, errors, paths)
+    )
 
 
 def _each(
@@ -62,7 +64,7 @@ def _each(
     policy: Policy,
     errors: Errors,
     paths: dict[str, str],
-) -> list[str]:
+) -> list[Target]:
     if len(texts) > MAX_TARGETS:
         errors.add(
             path,
@@ -70,7 +72,7 @@ def _each(
             f"{len(texts):,} targets are too many: at most {MAX_TARGETS} fit one request.",
         )
         return []
-    values: dict[str, None] = {}
+    targets: list[Target] = []
     for index, text in enumerate(texts):
         try:
             target = read(text, kind)
@@ -78,18 +80,18 @@ def _each(
             errors.take(field_error(f"{path}.{index}", error))
             continue
         if territory.has(target):
-            values[target.value] = None
-            paths.setdefault(target.value, f"{path}.{index}")
+            targets.append(target)
+            paths.setdefault(str(target), f"{path}.{index}")
         else:
             message = _not_own(target, policy) + _former(text, target, territory)
             errors.add(f"{path}.{index}", "not-verified", message)
-    return list(values)
+    return targets
 
 
 def _not_own(target: Target, policy: Policy) -> str:
     admins = f" ({', '.join(policy.admins[:2])})" if policy.admins else ""
     return (
-        f"{shown(both_forms(target.value))} is not one of {policy.organization}’s verified "
+        f"{shown(both_forms(str(target)))} is not one of {policy.organization}’s verified "
         f"resources. "
         f"Ask an admin{admins} to add it, or choose a listed one."
     )
@@ -121,11 +123,11 @@ def ticked_resources(
                 "unknown-resource",
                 "This resource is not verified or no longer exists. Choose another.",
             )
-        elif problem := why_not(resource.kind, resource.value):
+        elif problem := why_not(resource.target):
             errors.add(path, problem.code, _cannot_be_asked(resource, problem))
         else:
             ticked.append(resource)
-            paths.setdefault(resource.value, path)
+            paths.setdefault(str(resource.target), path)
     return ticked
 
 
@@ -136,40 +138,37 @@ def _cannot_be_asked(resource: Resource, problem: TargetError) -> str:
 
 
 def whole_scope(targets: Targets, ticked: Sequence[Resource]) -> Targets:
-    def merged(kind: str, typed: list[str]) -> list[str]:
-        return sorted({*typed, *(one.value for one in ticked if one.kind == kind)})
-
-    return {
-        "prefixes": merged("prefix", targets["prefixes"]),
-        "fqdns": merged("fqdn", targets["fqdns"]),
-        "uris": merged("uri", targets["uris"]),
-    }
+    resources = Targets.of(one.target for one in ticked)
+    return Targets(
+        prefixes=tuple(sorted({*targets.prefixes, *resources.prefixes}, key=str)),
+        fqdns=tuple(sorted({*targets.fqdns, *resources.fqdns})),
+        uris=tuple(sorted({*targets.uris, *resources.uris})),
+    )
 
 
 def count_targets(
-    scope: Targets, ports: Sequence[Port], protocols: Sequence[int], errors: Errors
+    scope: Targets, ports: Sequence[PortRange], protocols: Sequence[int], errors: Errors
 ) -> None:
-    targets = every_target(scope)
-    if not targets and not any(one.field.startswith("targets") for one in errors.found):
+    if not scope and not any(one.field.startswith("targets") for one in errors.found):
         errors.add("targets", "required", "Choose at least one target. Nothing was sent.")
-    if len(targets) > MAX_TARGETS:
+    if len(scope) > MAX_TARGETS:
         errors.add(
             "targets",
             "too-many",
             (
-                f"There are {len(targets)} targets: at most {MAX_TARGETS} fit one "
+                f"There are {len(scope)} targets: at most {MAX_TARGETS} fit one "
                 f"request. Send several requests."
             ),
         )
         return
-    if not targets:
+    if not scope:
         return
     size = message_bytes(scope, ports=ports, protocols=protocols)
     if size > MESSAGE_LIMIT_BYTES:
         errors.add(
             "targets",
             "too-large",
-            f"These {len(targets)} targets do not fit one message ({size:,} of "
+            f"These {len(scope)} targets do not fit one message ({size:,} of "
             f"{MESSAGE_LIMIT_BYTES:,} bytes). Send them as two requests, or use larger prefixes.",
         )
 
@@ -180,8 +179,8 @@ def request_name(
     """The names of its resources, whether they were ticked or typed; what equals none keeps its
     address.
     """
-    names = {one.value: one.name for one in reversed(resources)}
-    typed = (names.get(one, one) for one in every_target(targets))
+    names = {str(one.target): one.name for one in reversed(resources)}
+    typed = (names.get(one, one) for one in targets.texts)
     parts = list(dict.fromkeys([*(one.name for one in ticked), *typed]))
     if not parts:
         return ""

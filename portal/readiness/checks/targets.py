@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from portal.core.formatting import listed, plural
-from portal.mitigations.models import every_target
 from portal.mitigations.validation import (
     MAX_TARGETS,
     MESSAGE_LIMIT_BYTES,
@@ -64,7 +63,7 @@ def _are(names: Sequence[str]) -> str:
 
 def coverage(resources: Mapping[str, str], assigned_scopes: Sequence[AssignedScope]) -> Row:
     """Whether each verified resource (its value to its name) has a provider that may protect it."""
-    covered = {target for assigned in assigned_scopes for target in every_target(assigned.scope)}
+    covered = {target for assigned in assigned_scopes for target in assigned.scope.texts}
     left = [value for value in resources if value not in covered]
     found = Found(State.PASS, _who_covers(len(resources), assigned_scopes))
     if left:
@@ -83,9 +82,7 @@ def coverage(resources: Mapping[str, str], assigned_scopes: Sequence[AssignedSco
 
 
 def _who_covers(total: int, assigned_scopes: Sequence[AssignedScope]) -> str:
-    counts = [
-        (assigned.provider.name, len(every_target(assigned.scope))) for assigned in assigned_scopes
-    ]
+    counts = [(assigned.provider.name, len(assigned.scope)) for assigned in assigned_scopes]
     words = [
         f"{who} may protect {f'all {total}' if count == total else f'{count} of {total}'}."
         if total > 1
@@ -99,7 +96,7 @@ def size(assigned_scopes: Sequence[AssignedScope], link: Link | None) -> Row:
     """Whether all that a provider may protect fits into one message."""
     state, evidence = State.PASS, ""
     largest = max(assigned_scopes, key=lambda assigned: _octets(assigned))
-    count = len(every_target(largest.scope))
+    count = len(largest.scope)
     room = f"{_octets(largest):,} of {MESSAGE_LIMIT_BYTES:,} bytes, for {largest.provider.name}"
     what = f"All {count} resources together" if count > 1 else "The only resource"
     evidence = f"{what}: at most {room}."
@@ -107,7 +104,7 @@ def size(assigned_scopes: Sequence[AssignedScope], link: Link | None) -> Row:
         state, evidence = State.WARN, f"{what} would need {room}. {SEVERAL}"
     for assigned in assigned_scopes:
         count, most = (
-            len(every_target(assigned.scope)),
+            len(assigned.scope),
             assigned.provider.max_targets or MAX_TARGETS,
         )
         if count > min(most, MAX_TARGETS):
@@ -128,4 +125,4 @@ def size(assigned_scopes: Sequence[AssignedScope], link: Link | None) -> Row:
 
 
 def _octets(assigned: AssignedScope) -> int:
-    return message_bytes(assigned.scope) if every_target(assigned.scope) else 0
+    return message_bytes(assigned.scope) if assigned.scope else 0

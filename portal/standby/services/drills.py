@@ -16,6 +16,7 @@ from portal.accounts.actors import Actor
 from portal.core.errors import Conflict
 from portal.core.formatting import when
 from portal.core.sweeping import count_done
+from portal.core.targets import Kind, Target
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations import queries as mitigation_queries
@@ -32,7 +33,7 @@ from portal.standby.models import (
     Failure,
 )
 from portal.standby.queries import IN_STANDBY, to_hold_in_standby
-from portal.standby.scope import DrillTarget, drill_target
+from portal.standby.scope import drill_target
 
 CONFIRM_WITHIN: Final = timedelta(seconds=30)
 """A provider that has not confirmed by then has failed the drill; its part is withdrawn anyway."""
@@ -81,7 +82,7 @@ def _test(
     resources = [
         one for one in mitigation_queries.verified_resources(organization) if one.is_askable
     ]
-    fresh: dict[DrillTarget, list[UUID]] = defaultdict(list)
+    fresh: dict[Target, list[UUID]] = defaultdict(list)
     plans = {
         provider.subscription: to_hold_in_standby(provider.subscription)
         for provider in eligible_providers
@@ -131,7 +132,7 @@ def _confirm_plan(drill: Drill, plan: Mitigation, now: datetime) -> None:
 
 
 def _send_request(
-    drill: Drill, target: DrillTarget, group: list[UUID], actor: Actor, now: datetime
+    drill: Drill, target: Target, group: list[UUID], actor: Actor, now: datetime
 ) -> None:
     request = mitigations.submit(
         organization=drill.organization,
@@ -139,9 +140,9 @@ def _send_request(
         kind=RequestKind.DRILL,
         name="Drill",
         submission=Submission(
-            prefixes=(target.value,) if target.kind == "prefix" else (),
-            fqdns=(target.value,) if target.kind == "fqdn" else (),
-            uris=(target.value,) if target.kind == "uri" else (),
+            prefixes=(str(target),) if target.kind == Kind.PREFIX else (),
+            fqdns=(str(target),) if target.kind == Kind.FQDN else (),
+            uris=(str(target),) if target.kind == Kind.URI else (),
             lifetime_s=DRILL_LIFETIME_S,
             auto_renew=False,
             strategy=Strategy.PARALLEL.value,

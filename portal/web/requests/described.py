@@ -49,8 +49,7 @@ WARN_BEFORE_END = timedelta(minutes=10)
 
 def targets_of(request: MitigationRequest) -> tuple[str, ...]:
     """As they are sent; a name of another script also as people read it."""
-    scope = request.scope
-    return tuple(map(both_forms, (*scope["prefixes"], *scope["fqdns"], *scope["uris"])))
+    return tuple(map(both_forms, request.scope.texts))
 
 
 def scope_line(request: MitigationRequest) -> str:

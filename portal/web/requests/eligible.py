@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
 from portal.core.formatting import listed
-from portal.core.targets import Kind, TargetError, both_forms, read
+from portal.core.targets import Target, TargetError, Targets, both_forms, read
 from portal.mitigations.failover import due
-from portal.mitigations.models import Strategy, Targets, every_target
+from portal.mitigations.models import Strategy
 from portal.mitigations.validation import AssignedScope, EligibleProvider, assign_scope
 
 
@@ -34,7 +35,7 @@ def readable_scopes(
     eligible_providers: Sequence[EligibleProvider], texts: Iterable[str], *, port_ranges: int
 ) -> dict[UUID, Targets]:
     """Which of the readable targets each provider may protect."""
-    scope = _scope(texts)
+    scope = Targets.of(_readable(texts))
     assigned_scopes = (
         assign_scope(provider, scope, port_ranges=port_ranges) for provider in eligible_providers
     )
@@ -55,11 +56,11 @@ def eligible(
     """`eligible_providers`: the chosen ones in order; `texts`: targets as typed or ticked, whether
     they can be read or not.
     """
-    scope = _scope(texts)
+    scope = Targets.of(_readable(texts))
     assigned_scopes = [
         assign_scope(provider, scope, port_ranges=port_ranges) for provider in eligible_providers
     ]
-    if not every_target(scope):
+    if not scope:
         names = tuple(provider.name for provider in eligible_providers)
         first = names if strategy == Strategy.PARALLEL else names[:1]
         return Eligible(at_once=first, later=names[len(first) :], notes=())
@@ -84,22 +85,11 @@ def _names(able: dict[UUID, AssignedScope], chosen: set[UUID]) -> tuple[str, ...
     return tuple(assigned.provider.name for key, assigned in able.items() if key in chosen)
 
 
-def _scope(texts: Iterable[str]) -> Targets:
-    scope: Targets = {"prefixes": [], "fqdns": [], "uris": []}
-    for text in dict.fromkeys(texts):
-        try:
-            target = read(text)
-        except TargetError:
-            # It is told what is wrong with it at its own place.
-            continue
-        match target.kind:
-            case Kind.PREFIX:
-                scope["prefixes"].append(target.value)
-            case Kind.FQDN:
-                scope["fqdns"].append(target.value)
-            case Kind.URI:
-                scope["uris"].append(target.value)
-    return scope
+def _readable(texts: Iterable[str]) -> Iterator[Target]:
+    for text in texts:
+        # The field where it was typed shows what is wrong with the others.
+        with suppress(TargetError):
+            yield read(text)
 
 
 def _per_target(assigned_scopes: Sequence[AssignedScope], scope: Targets) -> list[str]:
@@ -107,7 +97,7 @@ def _per_target(assigned_scopes: Sequence[AssignedScope], scope: Targets) -> lis
     place.
     """
     targets_by_names: dict[tuple[str, ...], list[str]] = {}
-    for target in every_target(scope):
+    for target in scope.texts:
         if not any(target in assigned.excluded for assigned in assigned_scopes):
             continue
         names = tuple(

@@ -168,9 +168,7 @@ def form_page(
     will_ask = eligible(chosen, targets, strategy=form.strategy, port_ranges=port_ranges)
     proposal = Proposal(
         scopes=readable_scopes(chosen, targets, port_ranges=port_ranges),
-        ports=[
-            {"lower": lower, "upper": upper} for lower, upper in submission.ports if lower <= upper
-        ],
+        ports=[one for one in submission.ports if one.lower <= one.upper],
         protocols=submission.protocols,
         strategy=form.strategy,
     )
@@ -260,6 +258,6 @@ def _targets_of(form: RequestForm, picks: Sequence[Pick]) -> list[str]:
 def _normal(text: str) -> str:
     """What is protected when this is typed; what cannot be read as it was typed."""
     try:
-        return read(text).value
+        return str(read(text))
     except TargetError:
         return text

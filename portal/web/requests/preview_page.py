@@ -89,10 +89,7 @@ def preview_page(
             for one in found.planned
         ],
         left_out=[(assigned.provider.name, assigned.why_not()) for assigned in found.left_out],
-        traffic=traffic_words(
-            [{"lower": port["lower"], "upper": port["upper"]} for port in checked.ports],
-            checked.protocols,
-        ),
+        traffic=traffic_words(checked.ports, checked.protocols),
         renews=checked.auto_renew,
         effects=effects(
             checked.scope,

@@ -17,6 +17,7 @@ from portal.core.formatting import lifetime
 from portal.core.targets import (
     Code,
     Piece,
+    PortRange,
     Suggestion,
     TargetError,
     classify,
@@ -240,9 +241,8 @@ class RequestForm:
     def options_in_words(self, who: str) -> str:
         """The fold's summary: what is inside, in words."""
         submission, _ = self.submission()
-        ports = [{"lower": lower, "upper": upper} for lower, upper in submission.ports]
-        traffic = traffic_words(ports, submission.protocols)
-        if not (ports or submission.protocols):
+        traffic = traffic_words(submission.ports, submission.protocols)
+        if not (submission.ports or submission.protocols):
             traffic = "Any port and protocol"
         length = submission.lifetime_s
         how_long = lifetime(length) if length is not None else ""
@@ -308,8 +308,8 @@ def _at(typed: Sequence[str], index: str) -> str:
     return typed[int(index)] if index.isdecimal() and int(index) < len(typed) else ""
 
 
-def _ports(text: str, unread: list[FieldError]) -> tuple[tuple[int, int], ...]:
-    ports: list[tuple[int, int]] = []
+def _ports(text: str, unread: list[FieldError]) -> tuple[PortRange, ...]:
+    ports: list[PortRange] = []
     pieces = split_ports(text)
     for index, piece in enumerate(pieces):
         if len(unread) >= MAX_NAMED_ERRORS:

@@ -24,7 +24,6 @@ from portal.mitigations.models import (
     MitigationRequest,
     Strategy,
     WithdrawnCause,
-    every_target,
 )
 from portal.mitigations.replacement import without_consent
 from portal.mitigations.states import CONFIRMED, RequestStatus, Status
@@ -69,7 +68,7 @@ def mitigation_facts(
     provider = subscription.provider
     every = (*earlier, mitigation)
     dropped = [one.bytes_dropped for one in every if one.bytes_dropped is not None]
-    targets = every_target(mitigation.scope)
+    targets = mitigation.scope.texts
     return wording.MitigationFacts(
         name=provider.name,
         short=provider.short_name,
@@ -114,7 +113,7 @@ def mitigation_facts(
         subscription=str(subscription.pk),
         asked_at=mitigation.asked_at,
         asked_by=mitigation.asked_by.username if mitigation.asked_by else "",
-        part=() if targets == every_target(mitigation.request.scope) else targets,
+        part=() if mitigation.scope == mitigation.request.scope else targets,
         must_wait=mitigation.must_wait,
         withdrawn_by=mitigation.withdrawn_by.username if mitigation.withdrawn_by else "",
         is_withdrawn_by_policy=is_withdrawn_by_policy(mitigation),
@@ -251,7 +250,7 @@ def _not_asked(
     assigned = assign_scope(
         queries.eligible_provider(subscription), request.scope, port_ranges=len(request.ports)
     )
-    is_partial = assigned.targets != every_target(request.scope)
+    is_partial = assigned.targets != request.scope.texts
     return wording.MitigationFacts(
         name=provider.name,
         short=provider.short_name,

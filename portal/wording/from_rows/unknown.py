@@ -33,16 +33,10 @@ def unknown_facts(
 ) -> wording.UnknownFacts:
     asked_by = row.asked_once.request if row.asked_once else None
     released_for = queries.released_for(row)
-    targets = row.targets
     return wording.UnknownFacts(
         provider=row.subscription.provider.short_name,
         session=session_of(row.subscription),
-        targets=(
-            *targets["prefixes"],
-            *targets["fqdns"],
-            *targets["uris"],
-            *(f"“{alias}”" for alias in targets["aliases"]),
-        ),
+        targets=row.targets.texts,
         dots_status=row.dots_status,
         reported_at=row.reported_at,
         expires_at=row.expires_at,

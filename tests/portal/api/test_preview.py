@@ -5,6 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from portal.accounts.models import User
+from portal.core.targets import PortRange
 from portal.events.models import Event
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import Submission, message_bytes
@@ -149,7 +150,7 @@ def test_errors_equal_those_of_submitting(dana: User, api_of: ApiOf, body: objec
 def test_the_checked_size_is_never_below_the_real_size(acme: Organization, count: int) -> None:
     ResourceFactory.create(organization=acme, value="2001:db8::/32")
     prefixes = tuple(f"2001:db8:{n:x}::{n:x}/128" for n in range(1, count + 1))
-    ports = tuple((number, number + 1) for number in range(0, 2 * count, 2))
+    ports = tuple(PortRange(number, number + 1) for number in range(0, 2 * count, 2))
     submission = Submission(prefixes=prefixes, ports=ports, protocols=tuple(range(count)))
 
     found = preview(acme, submission)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.core.targets import TargetError, protocol_number, read_ports, split_ports
+from portal.core.targets import PortRange, TargetError, protocol_number, read_ports, split_ports
 
 TYPED: list[tuple[str, list[str]]] = [
     ("80", ["80"]),
@@ -65,8 +65,10 @@ TYPED: list[tuple[str, list[str]]] = [
 ]
 
 
-def as_text(ports: tuple[tuple[int, int], ...]) -> str:
-    return " ".join(f"{lower}-{upper}" if lower != upper else f"{lower}" for lower, upper in ports)
+def as_text(ports: tuple[PortRange, ...]) -> str:
+    return " ".join(
+        f"{one.lower}-{one.upper}" if one.lower != one.upper else f"{one.lower}" for one in ports
+    )
 
 
 def outcome(text: str) -> str:

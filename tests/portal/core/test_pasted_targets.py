@@ -381,7 +381,7 @@ PASTED: list[tuple[str, str]] = [
 
 def outcome(text: str) -> str:
     try:
-        return read(text).value
+        return str(read(text))
     except TargetError as error:
         suggestions = " or ".join(map(as_line, error.suggestions))
         return f"{error.code}: {suggestions}" if suggestions else error.code
@@ -393,10 +393,11 @@ def is_target(expected: str) -> bool:
 
 def as_line(suggestion: Suggestion) -> str:
     ports = [
-        f":{lower}" if lower == upper else f":{lower}-{upper}" for lower, upper in suggestion.ports
+        f":{one.lower}" if one.lower == one.upper else f":{one.lower}-{one.upper}"
+        for one in suggestion.ports
     ]
     protocols = [f"protocol {number}" for number in suggestion.protocols]
-    return " ".join([*(target.value for target in suggestion.targets), *ports, *protocols])
+    return " ".join([*map(str, suggestion.targets), *ports, *protocols])
 
 
 @pytest.mark.parametrize(("text", "expected"), PASTED)
@@ -414,7 +415,7 @@ def test_each_refusal_is_a_short_sentence_and_each_suggestion_can_be_read(text: 
     assert len(sentence) < 260
     assert all(fix.label.isprintable() for fix in fixes)
     for target in (one for fix in fixes for one in fix.suggestion.targets):
-        assert read(target.value, target.kind) == target
+        assert read(str(target), target.kind) == target
 
 
 @pytest.mark.parametrize("text", [text for text, expected in PASTED if is_target(expected)])
@@ -422,7 +423,7 @@ def test_each_target_is_its_own_normal_form(text: str) -> None:
     target = read(text)
 
     assert classify(text) == target.kind
-    assert read(target.value, target.kind) == target
+    assert read(str(target), target.kind) == target
 
 
 @pytest.mark.parametrize(

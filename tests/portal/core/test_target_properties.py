@@ -18,9 +18,10 @@ from portal.core.targets import (
     Code,
     IPNetwork,
     Kind,
+    PortRange,
     Target,
     TargetError,
-    network_of,
+    Targets,
     protocol_number,
     read,
     read_ports,
@@ -74,9 +75,9 @@ def test_any_text_is_a_sendable_target_or_refused_with_a_sentence(text: str, kin
         assert len(words.fixes(found)) == len(found.suggestions)
         targets = [one for suggestion in found.suggestions for one in suggestion.targets]
     for one in targets:
-        assert RULES[one.kind](one.value) is None
+        assert RULES[one.kind](str(one)) is None
         # The normal form of a normal form is the same.
-        assert read(one.value, one.kind) == one
+        assert read(str(one), one.kind) == one
 
 
 @given(
@@ -91,8 +92,8 @@ def test_a_name_never_ends_in_a_number_and_a_uri_has_a_plain_host(
 ) -> None:
     found = outcome(f"{before}{host}{path}")
 
-    assert "secret" not in (found.text if isinstance(found, TargetError) else found.value)
-    value = found.value if isinstance(found, Target) and found.kind != Kind.PREFIX else ""
+    assert "secret" not in (found.text if isinstance(found, TargetError) else str(found))
+    value = found.value if isinstance(found, Target) and isinstance(found.value, str) else ""
     match = re.fullmatch(r"(?:https://)?(\[[0-9a-f:]+\]|[a-z0-9._-]*)(?::\d+)?(?:/.*)?", value)
     assert match
     assert ".." not in match[1]
@@ -108,7 +109,7 @@ def test_a_network_with_any_decoration_is_read_unchanged_or_refused(
     found = outcome(f"{before}{network}{after}")
 
     if isinstance(found, Target):
-        assert network_of(found) == network
+        assert found == Target(Kind.PREFIX, network)
     else:
         assert found.code == Code.NOT_PROTECTABLE
 
@@ -127,7 +128,7 @@ def test_a_mask_means_its_prefix(
     found = outcome(f"{network.network_address}{between}{mask}")
 
     if isinstance(found, Target):
-        assert network_of(found) == network
+        assert found == Target(Kind.PREFIX, network)
     else:
         # The mask of a very wide network can also be read as another address.
         is_wide = length < 8 and between == " "
@@ -145,7 +146,7 @@ def test_a_range_is_offered_as_exactly_its_addresses(
     assert isinstance(found, TargetError)
     if found.code == Code.RANGE:
         [suggestion] = found.suggestions
-        networks = [network_of(one) for one in suggestion.targets]
+        networks = Targets.of(suggestion.targets).prefixes
         assert len(networks) <= MAX_SUGGESTED
         assert sum(one.num_addresses for one in networks) == size + 1
         assert min(map(lowest, networks)) == int(first)
@@ -173,10 +174,9 @@ def test_a_port_beside_an_address_is_offered_with_that_address(
     if found.code == Code.HAS_A_PORT:
         # An address that only IPv6 writes as IPv4 is offered in that form.
         for suggestion in found.suggestions:
-            assert [highest(network_of(one)) % 2**32 for one in suggestion.targets] == [
-                int(address) % 2**32
-            ]
-        assert found.suggestions[0].ports == ((port, port),)
+            [offered] = Targets.of(suggestion.targets).prefixes
+            assert highest(offered) % 2**32 == int(address) % 2**32
+        assert found.suggestions[0].ports == (PortRange(port, port),)
     else:
         assert found.code == Code.NOT_PROTECTABLE
 
@@ -202,7 +202,7 @@ def test_any_text_is_ports_or_refused_with_a_sentence(text: str) -> None:
     if isinstance(found, TargetError):
         assert words.sentence(found).isprintable()
         ports = [one for suggestion in found.suggestions for one in suggestion.ports]
-        assert all(0 <= lower <= upper <= 65535 for lower, upper in ports)
+        assert all(one.is_valid for one in ports)
     else:
         assert found.is_any == (found.ports == ())
 
@@ -215,14 +215,17 @@ def test_any_text_is_a_protocol_or_refused(text: str) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 65_535), st.integers(0, 65_535)), max_size=8),
+    st.lists(st.builds(PortRange, st.integers(0, 65_535), st.integers(0, 65_535)), max_size=8),
     st.sampled_from([", ", " ", ";", "\n", " | ", ",", " and "]),
     st.sampled_from(["-", "–", "−", ":", "..", "...", " - ", " to "]),
 )
 def test_a_list_of_ports_is_read_with_any_separator(
-    ports: list[tuple[int, int]], between: str, dash: str
+    ports: list[PortRange], between: str, dash: str
 ) -> None:
-    typed = between.join(str(a) if a == b else f"{a}{dash}{b}" for a, b in ports)
+    typed = between.join(
+        str(one.lower) if one.lower == one.upper else f"{one.lower}{dash}{one.upper}"
+        for one in ports
+    )
 
     assert [read_ports(piece.text).ports[0] for piece in split_ports(typed)] == ports
 

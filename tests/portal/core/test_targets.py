@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import example, given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from dots_client.rules import fqdn_violation, prefix_violation, uri_violation
 from portal.core.targets import (
+    Target,
     TargetError,
     Territory,
     classify,
@@ -17,16 +19,15 @@ from portal.core.targets import (
     parse_prefix,
     parse_target,
     parse_uri,
-    why_not,
 )
 from portal.core.wording import targets as words
 
 ACME = Territory.of(
     [
-        ("prefix", "203.0.113.0/24"),
-        ("prefix", "2001:db8:10::/48"),
-        ("fqdn", "acme.example"),
-        ("uri", "https://partner.example/acme"),
+        Target.saved("prefix", "203.0.113.0/24"),
+        Target.saved("prefix", "2001:db8:10::/48"),
+        Target.saved("fqdn", "acme.example"),
+        Target.saved("uri", "https://partner.example/acme"),
     ]
 )
 
@@ -98,7 +99,8 @@ def test_a_prefix_with_a_forbidden_address_is_refused(
 @example("a\ud800.example", "fqdn")
 def test_the_client_accepts_every_target_that_parses(text: str, kind: str) -> None:
     rules = {"prefix": prefix_violation, "fqdn": fqdn_violation, "uri": uri_violation}
-    problem = why_not(kind, text)
+
+    problem = refusal(partial(parse_target, kind), text)
 
     if problem is None:
         normal = parse_target(kind, text)
@@ -172,8 +174,10 @@ def test_a_uri_belongs_to_the_owner_of_its_host() -> None:
 
 @pytest.mark.parametrize("kept", ["https://PARTNER.example:443", "https://partner.example./"])
 def test_a_uri_saved_before_normal_forms_still_matches(kept: str) -> None:
-    assert Territory.of([("uri", kept)]).has_uri(parse_uri("https://Partner.example"))
-    assert not Territory.of([("uri", kept)]).has_uri(parse_uri("https://partner.example/x"))
+    assert Territory.of([Target.saved("uri", kept)]).has_uri(parse_uri("https://Partner.example"))
+    assert not Territory.of([Target.saved("uri", kept)]).has_uri(
+        parse_uri("https://partner.example/x")
+    )
 
 
 def test_a_network_is_owned_only_if_it_lies_entirely_inside() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from portal.core.targets import ReportedTargets
 from portal.events.models import Event
 from portal.inventory import services
 from portal.inventory.models import UnknownMitigation
@@ -20,15 +21,10 @@ CUID = "ours"
 
 def reported(mid: int = 4, prefix: str = "203.0.113.0/26", **fields: Any) -> ReportedMitigation:
     """A mitigation that filters for an hour."""
-    targets = {
-        "prefixes": [prefix],
-        "fqdns": [],
-        "uris": [],
-        "aliases": [],
-        **fields.pop("more", {}),
-    }
+    kinds = {"prefixes": [prefix], **fields.pop("more", {})}
+    targets = ReportedTargets(**{kind: tuple(texts) for kind, texts in kinds.items()})
     fields = {"dots_status": 2, "lifetime_s": 3600, **fields}
-    return ReportedMitigation(mid=mid, targets=targets, **fields)  # type: ignore[arg-type]  # the test names fields
+    return ReportedMitigation(mid=mid, targets=targets, **fields)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from django.utils import timezone
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
+from portal.core.targets import PortRange, Targets
 from portal.inventory import services
 from portal.inventory.models import Ending, UnknownMitigation
 from portal.mitigations import services as mitigations
@@ -48,9 +49,9 @@ def test_adopting_creates_a_request_with_its_mid_scope_and_status(
 ) -> None:
     now = timezone.now()
     began = now - timedelta(hours=2)
-    ports = [{"lower": 443, "upper": 443}, {"lower": 80, "upper": 90}]
+    ports = (PortRange(443, 443), PortRange(80, 90))
     record(
-        reported(4, SHOP, ports=ports, protocols=[17, 6], lifetime_s=1800, mitigation_start=began),
+        reported(4, SHOP, ports=ports, protocols=(17, 6), lifetime_s=1800, mitigation_start=began),
         at=now,
     )
 
@@ -63,9 +64,9 @@ def test_adopting_creates_a_request_with_its_mid_scope_and_status(
         Status.MITIGATING,
     )
     assert (mitigation.dots_status, mitigation.expires_at) == (2, now + timedelta(seconds=1800))
-    assert mitigation.scope == request.scope == {"prefixes": [SHOP], "fqdns": [], "uris": []}
+    assert mitigation.scope == request.scope == Targets.saved(prefixes=[SHOP])
     # In the provider's order: a refresh repeats them.
-    assert (request.ports, request.protocols) == (ports, [17, 6])
+    assert (request.ports, request.protocols) == (ports, (17, 6))
     assert (request.status, request.organization, request.created_by) == ("mitigating", acme, dana)
     assert (mitigation.mitigating_at, mitigation.confirmed_at, mitigation.asked_by) == (
         began,
@@ -100,7 +101,7 @@ def test_the_targets_are_saved_in_the_providers_order(
 
     [mitigation] = adopt(dana).mitigations.all()
 
-    assert mitigation.scope == more
+    assert mitigation.scope == Targets.saved(**more)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ REFUSED = [
     pytest.param({"filters": ["ntp"]}, "filters", id="filters"),
     pytest.param({"is_whole": False}, "not-told", id="more than is kept"),
     pytest.param({"more": {"prefixes": []}}, "not-told", id="no targets"),
-    pytest.param({"ports": [{"lower": 90, "upper": 80}]}, "upside-down", id="odd ports"),
+    pytest.param({"ports": (PortRange(90, 80),)}, "upside-down", id="odd ports"),
     pytest.param({"protocols": [300]}, "out-of-range", id="odd protocol"),
 ]
 

@@ -8,6 +8,7 @@ import pytest
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
+from portal.core.targets import PortRange
 from portal.inventory import services
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import ProtectedResource
@@ -20,7 +21,7 @@ URL = "/api/v1/organizations/acme/unknown-mitigations"
 def test_unknown_mitigations_are_listed_with_all_details(
     record: Record, bob: User, api_of: ApiOf
 ) -> None:
-    record(reported(4, ports=[{"lower": 443, "upper": 443}], protocols=[6], filters=("ntp",)))
+    record(reported(4, ports=(PortRange(443, 443),), protocols=(6,), filters=("ntp",)))
 
     [shown] = api_of(bob).get(URL).json()["results"]
 

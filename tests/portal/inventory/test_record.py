@@ -40,7 +40,7 @@ def test_an_unknown_mitigation_is_saved_and_reported_once(
         4,
         CUID,
     )
-    assert row.targets["prefixes"] == ["203.0.113.0/26"]
+    assert row.targets.prefixes == ("203.0.113.0/26",)
     assert (row.found_at, row.reported_at) == (NOW, NOW + timedelta(seconds=15))
     assert row.expires_at == NOW + timedelta(seconds=3615)
     [event] = told()
@@ -55,7 +55,7 @@ def test_a_new_status_or_scope_makes_an_event_but_a_lifetime_does_not(record: Re
     record(reported(4, "203.0.113.0/27", dots_status=3))
 
     assert [event["type"] for event in told()] == ["found", "changed", "changed"]
-    assert (one().dots_status, one().targets["prefixes"]) == (3, ["203.0.113.0/27"])
+    assert (one().dots_status, one().targets.prefixes) == (3, ("203.0.113.0/27",))
 
 
 def test_a_mitigation_ends_when_the_provider_reports_its_end(record: Record) -> None:

@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Invalid
+from portal.core.targets import Targets
 from portal.inventory import services
 from portal.mitigations.consent import Consent, WouldReplace
 from portal.mitigations.models import MitigationRequest, RequestKind
@@ -100,7 +101,7 @@ def test_a_uri_spelled_differently_by_the_provider_still_overlaps(
 
     assert [one["unknown_mitigation"] for one in told(refused)] == [str(one().pk)]
     [unknown] = replaceable_unknown(acme.pk, RequestKind.IMMEDIATE)
-    assert unknown.scope == {"prefixes": [], "fqdns": [], "uris": ["https://shop.example/"]}
+    assert unknown.scope == Targets.saved(uris=["https://shop.example/"])
 
 
 def test_activating_a_plan_and_asking_one_provider_give_the_same_answer(
@@ -150,7 +151,7 @@ def test_the_form_warns_and_sends_the_request_alone_or_combined(
 
     browser.post(FORM, {**typed, "both": "1"})
     both = MitigationRequest.objects.get()
-    assert both.scope["prefixes"] == [SHOP]
+    assert list(both.scope.texts) == [SHOP]
     assert both.replaces == (one().pk,)
 
     alone = browser.post(FORM, {**typed, "key": "b", "only": "1", "replaces": [one().pk, both.pk]})
@@ -307,7 +308,7 @@ def test_a_drill_does_not_touch_an_unknown_plan(
     drill = standby.start_drill(organization=acme, actor=Actor.person(dana))
 
     asked = {
-        check.subscription.provider.short_name: check.mitigation.scope["prefixes"][0]
+        check.subscription.provider.short_name: check.mitigation.scope.texts[0]
         for check in drill.checks.select_related("subscription__provider", "mitigation")
     }
     assert asked["Northgate"].startswith("198.51.100.")

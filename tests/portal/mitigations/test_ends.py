@@ -10,6 +10,7 @@ import pytest
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict, Invalid
+from portal.core.targets import PortRange
 from portal.events.models import Event
 from portal.mitigations import queries, services
 from portal.mitigations.consent import Consent
@@ -119,13 +120,13 @@ def test_several_newer_requests_that_cover_it_together_lose_nothing(
 def test_less_traffic_is_less_protection(ask: Submit) -> None:
     wide = ask(WIDE)
     confirm(mitigations_of(wide)[0])
-    ask(WIDE, protocols=(6,), ports=((443, 443),))
+    ask(WIDE, protocols=(6,), ports=(PortRange(443, 443),))
 
     superseded(wide)
 
     kept = taken(wide)
     assert again(wide).ended_by == "newer_request"
-    assert (kept.by[0].protocols, kept.by[0].ports) == ((6,), ({"lower": 443, "upper": 443},))
+    assert (kept.by[0].protocols, kept.by[0].ports) == ((6,), (PortRange(443, 443),))
     assert kept.loses == (f"{WIDE} except TCP, port 443",)
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from portal.core.targets import Targets
 from portal.mitigations.causes import Cause, WithdrawnCause
 from portal.mitigations.failover import (
     FIRST,
@@ -20,7 +21,6 @@ from portal.mitigations.models import (
     Mitigation,
     MitigationRequest,
     RequestKind,
-    Targets,
     Wanted,
 )
 from portal.mitigations.states import CONFIRMED, LOOP, NOT_SENDABLE, Status
@@ -34,7 +34,7 @@ OLD, NEW = "203.0.113.0/26", "2001:db8:10::/48"
 
 
 def targets(*prefixes: str) -> Targets:
-    return {"prefixes": list(prefixes), "fqdns": [], "uris": []}
+    return Targets.saved(prefixes=prefixes)
 
 
 def mitigation(

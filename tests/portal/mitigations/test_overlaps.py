@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.core.targets import IPNetwork
-from portal.mitigations.models import Targets
-from portal.mitigations.overlaps import Coverage, Loss, Traffic, losses, union
+from portal.core.targets import IPNetwork, PortRange, ReportedTargets, Targets
+from portal.mitigations.overlaps import Coverage, Loss, Traffic, losses
 
 NETWORKS = {4: ipaddress.ip_network("203.0.113.240/28"), 6: ipaddress.ip_network("2001:db8::/124")}
 NAMES = ["api.example", "shop.example", "https://shop.example/", "https://shop.example/pay"]
@@ -36,15 +35,15 @@ def prefixes(draw: st.DrawFn) -> str:
 @st.composite
 def scopes(draw: st.DrawFn, *, min_size: int = 0) -> Targets:
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=3))
-    return {
-        "prefixes": draw(st.lists(prefixes(), unique=True, min_size=min_size, max_size=4)),
-        "fqdns": [name for name in names if "://" not in name],
-        "uris": [name for name in names if "://" in name],
-    }
+    return Targets.saved(
+        prefixes=draw(st.lists(prefixes(), unique=True, min_size=min_size, max_size=4)),
+        fqdns=[name for name in names if "://" not in name],
+        uris=[name for name in names if "://" in name],
+    )
 
 
 port_ranges = st.tuples(st.sampled_from(PORTS), st.sampled_from(PORTS)).map(
-    lambda pair: (min(pair), max(pair))
+    lambda pair: PortRange(min(pair), max(pair))
 )
 traffics = st.builds(
     Traffic.of,
@@ -58,7 +57,7 @@ def coverages(draw: st.DrawFn) -> Coverage:
     ports = draw(st.lists(port_ranges, max_size=3))
     return Coverage.of(
         draw(scopes()),
-        [{"lower": lower, "upper": upper} for lower, upper in ports],
+        ports,
         draw(st.lists(st.sampled_from(PROTOCOLS), unique=True)),
     )
 
@@ -67,13 +66,17 @@ def flows(traffic: Traffic) -> set[tuple[int, int]]:
     return {
         (port, protocol)
         for port, protocol in product([*PORTS, ANY_OTHER[0]], [*PROTOCOLS, ANY_OTHER[1]])
-        if (not traffic.ports or any(low <= port <= high for low, high in traffic.ports))
+        if (not traffic.ports or any(one.lower <= port <= one.upper for one in traffic.ports))
         and (not traffic.protocols or protocol in traffic.protocols)
     }
 
 
 def addresses(network: IPNetwork) -> set[str]:
     return {str(one) for one in network}
+
+
+def places_of(target: IPNetwork | str) -> set[str]:
+    return {target} if isinstance(target, str) else addresses(target)
 
 
 def places(coverage: Coverage) -> set[str]:
@@ -86,21 +89,11 @@ def points(coverage: Coverage) -> set[Point]:
 
 def lost_points(loss: Loss, traffic: Traffic) -> set[Point]:
     """The points that a loss contains."""
-    network = loss.network
-    lost = {
-        (place, *flow)
-        for place in (addresses(network) if network is not None else {loss.target})
-        for flow in flows(traffic)
-    }
+    lost = {(place, *flow) for place in places_of(loss.target) for flow in flows(traffic)}
     for kept in loss.kept:
         lost -= {(place, *flow) for place in addresses(kept) for flow in flows(traffic)}
     for part in loss.narrowed:
-        inner = Loss(part.target).network
-        lost -= {
-            (place, *flow)
-            for place in (addresses(inner) if inner is not None else {part.target})
-            for flow in flows(part.traffic)
-        }
+        lost -= {(place, *flow) for place in places_of(part.target) for flow in flows(part.traffic)}
     return lost
 
 
@@ -138,8 +131,7 @@ def test_the_parts_that_keep_protection_are_disjoint_and_smaller(
     for loss in losses(old, [newer]):
         kept = [one for network in loss.kept for one in addresses(network)]
         assert len(kept) == len(set(kept))
-        if loss.network is not None:
-            assert set(kept) < addresses(loss.network)
+        assert set(kept) < places_of(loss.target)
 
 
 @given(traffics, traffics)
@@ -160,7 +152,7 @@ def test_the_union_of_traffic_covers_both_and_is_symmetric(one: Traffic, other: 
 
 @given(st.lists(scopes(), max_size=4))
 def test_the_union_of_scopes_holds_every_target_once_and_nothing_else(asked: list[Targets]) -> None:
-    both = union(asked)
+    both = Targets.union(asked)
 
     every = set().union(*(places(Coverage.of(one)) for one in asked))
     assert places(Coverage.of(both)) == every
@@ -182,15 +174,17 @@ def test_the_union_of_scopes_holds_every_target_once_and_nothing_else(asked: lis
 def test_ranges_that_touch_become_one_and_all_ports_are_any_port(
     ports: list[tuple[int, int]], merged: tuple[tuple[int, int], ...]
 ) -> None:
-    assert Traffic.of(ports, []).ports == merged
+    found = Traffic.of([PortRange(*one) for one in ports], [])
+
+    assert found.ports == tuple(PortRange(*one) for one in merged)
 
 
 def test_the_two_versions_of_ip_never_overlap() -> None:
-    v4 = Coverage.of({"prefixes": ["0.0.0.0/1"], "fqdns": [], "uris": []})
-    v6 = Coverage.of({"prefixes": ["::/1"], "fqdns": [], "uris": []})
+    v4 = Coverage.of(Targets.saved(prefixes=["0.0.0.0/1"]))
+    v6 = Coverage.of(Targets.saved(prefixes=["::/1"]))
 
     assert not v4.shares_target_with(v6)
-    assert [loss.target for loss in losses(v4, [v6])] == ["0.0.0.0/1"]
+    assert [loss.target for loss in losses(v4, [v6])] == list(v4.networks)
 
 
 @pytest.mark.parametrize(
@@ -204,10 +198,10 @@ def test_the_two_versions_of_ip_never_overlap() -> None:
     ],
 )
 def test_uris_are_compared_in_normal_form(kept: str) -> None:
-    new = Coverage.of({"prefixes": [], "fqdns": [], "uris": ["https://shop.example/"]})
-    pay = Coverage.of({"prefixes": [], "fqdns": [], "uris": ["https://shop.example/pay"]})
-    own = Coverage.of({"prefixes": [], "fqdns": [], "uris": [kept]})
-    held = Coverage.reported({"prefixes": [], "fqdns": [], "uris": [kept], "aliases": []}, [], [])
+    new = Coverage.of(Targets.saved(uris=["https://shop.example/"]))
+    pay = Coverage.of(Targets.saved(uris=["https://shop.example/pay"]))
+    own = Coverage.of(Targets.saved(uris=[kept]))
+    held = Coverage.reported(ReportedTargets(uris=(kept,)), [], [])
 
     for old in (own, held):
         assert old.shares_target_with(new)
@@ -219,7 +213,7 @@ def test_uris_are_compared_in_normal_form(kept: str) -> None:
 
 
 def test_a_uri_without_a_normal_form_is_compared_as_text() -> None:
-    odd = Coverage.of({"prefixes": [], "fqdns": [], "uris": ["https://[fe80::1%25eth0]/"]})
+    odd = Coverage.of(Targets.saved(uris=["https://[fe80::1%25eth0]/"]))
 
     assert odd.names == {"https://[fe80::1%25eth0]/"}
     assert odd.shares_target_with(odd)

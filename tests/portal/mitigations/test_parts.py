@@ -36,8 +36,8 @@ def test_each_provider_gets_only_the_targets_it_may_protect_and_all_are_asked_to
 ) -> None:
     first, second = mixed.mitigations.all()
 
-    assert first.scope["prefixes"] == [OLD]
-    assert second.scope["prefixes"] == [NEW]
+    assert list(first.scope.texts) == [OLD]
+    assert list(second.scope.texts) == [NEW]
     assert (first.cause, second.cause) == ("first", "first")
 
 

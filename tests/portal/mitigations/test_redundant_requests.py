@@ -12,6 +12,7 @@ import pytest
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
+from portal.core.targets import Targets
 from portal.events.models import Event
 from portal.mitigations import queries, services
 from portal.mitigations.consent import Consent
@@ -259,7 +260,7 @@ def test_pairs_that_stay_do_not_delay_other_tenants(
                 created_by=older.created_by,
                 name="theirs",
                 asked=older.asked,
-                scope=older.scope | {"prefixes": [prefix]},
+                scope=Targets.saved(prefixes=[prefix]),
                 lifetime_s=3600,
                 strategy=Strategy.FAILOVER,
                 status=state,

@@ -10,6 +10,7 @@ import pytest
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict, Invalid
+from portal.core.targets import PortRange
 from portal.mitigations import queries, services
 from portal.mitigations.consent import Consent, WouldReplace
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy
@@ -83,12 +84,12 @@ def test_a_smaller_request_is_refused_with_what_the_wider_one_would_lose(ask: Su
         ),
         (
             {"prefixes": HOST},
-            {"prefixes": HOST, "protocols": (6,), "ports": ((443, 443),)},
+            {"prefixes": HOST, "protocols": (6,), "ports": (PortRange(443, 443),)},
             ["2001:db8:10:a1::/64 except TCP, port 443"],
         ),
         (
-            {"prefixes": HOST, "ports": ((80, 80),)},
-            {"prefixes": ("2001:db8:10:a1::7/128",), "ports": ((443, 443),)},
+            {"prefixes": HOST, "ports": (PortRange(80, 80),)},
+            {"prefixes": ("2001:db8:10:a1::7/128",), "ports": (PortRange(443, 443),)},
             ["2001:db8:10:a1::/64 except any protocol, port 443 of 2001:db8:10:a1::7/128"],
         ),
         (
@@ -252,16 +253,16 @@ def test_one_request_for_both_covers_everything_of_both(ask: Submit, acme: Organ
     both = ask(
         prefixes=("2001:db8:10:a1::/64", "2001:db8:10:b1::/64"),
         protocols=(6,),
-        ports=((443, 443),),
+        ports=(PortRange(443, 443),),
         consent=Consent(is_joint=True),
     )
 
-    assert both.scope["prefixes"] == ["2001:db8:10:a0::/60", "2001:db8:10:b1::/64"]
-    assert (both.protocols, both.ports) == ([6, 17], [])
+    assert list(both.scope.texts) == ["2001:db8:10:a0::/60", "2001:db8:10:b1::/64"]
+    assert (both.protocols, both.ports) == ((6, 17), ())
     assert (both.strategy, both.lifetime_s, both.auto_renew) == ("parallel", 7200, True)
     assert (both.replaces, both.reason) == ((wide.pk,), "Flood")
     [one] = queries.replaceable(acme.pk)[:1]
-    assert one.scope["prefixes"] == ["2001:db8:10:a0::/60"]
+    assert list(one.scope.texts) == ["2001:db8:10:a0::/60"]
 
 
 def test_one_request_for_both_keeps_the_names_of_resources(
@@ -272,7 +273,7 @@ def test_one_request_for_both_keeps_the_names_of_resources(
     both = ask(prefixes=("203.0.113.7/32", *HOST), consent=Consent(is_joint=True))
 
     assert list(both.resources.all()) == [shop]
-    assert both.scope["prefixes"] == sorted(["203.0.113.0/26", "203.0.113.7/32", *HOST])
+    assert list(both.scope.texts) == sorted(["203.0.113.0/26", "203.0.113.7/32", *HOST])
     assert both.name == "Shop front-end and 2 more"
 
 
@@ -285,7 +286,7 @@ def test_one_request_for_both_includes_further_overlaps(
     both = ask(prefixes=HOST, consent=Consent(is_joint=True))
 
     assert len(both.replaces) == 2
-    assert set(_more(3)) < set(both.scope["prefixes"])
+    assert set(_more(3)) < set(both.scope.texts)
 
 
 def test_too_much_for_one_request_is_refused_and_nothing_is_sent(ask: Submit) -> None:
@@ -439,7 +440,11 @@ PROTECTED = [
     ({"prefixes": HOST}, {"prefixes": WIDE}, False),
     ({"prefixes": WIDE, "protocols": (6,)}, {"prefixes": HOST}, False),
     ({"prefixes": WIDE}, {"prefixes": HOST, "protocols": (6,)}, True),
-    ({"prefixes": WIDE, "ports": ((80, 443),)}, {"prefixes": HOST, "ports": ((443, 443),)}, True),
+    (
+        {"prefixes": WIDE, "ports": (PortRange(80, 443),)},
+        {"prefixes": HOST, "ports": (PortRange(443, 443),)},
+        True,
+    ),
     ({"prefixes": WIDE}, {"prefixes": HOST, "strategy": Strategy.PARALLEL}, False),
     (
         {"prefixes": WIDE, "strategy": Strategy.PARALLEL},

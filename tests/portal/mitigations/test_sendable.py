@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from dots_client.rules import encode_request, request_bytes, request_overhead_bytes
 from portal.core.errors import FieldError, Invalid
+from portal.core.targets import PortRange, Target
 from portal.mitigations.validation import (
     MESSAGE_LIMIT_BYTES,
     Checked,
@@ -30,7 +31,7 @@ from portal.mitigations.validation import (
 
 SUBSCRIPTION = uuid4()
 EVERYTHING = [
-    Resource(id=uuid4(), name=value, kind=kind, value=value)
+    Resource(id=uuid4(), name=value, target=Target.saved(kind, value))
     for kind, value in (("prefix", "0.0.0.0/0"), ("prefix", "::/0"), ("fqdn", "example"))
 ]
 """Resources as in rows: every typed target belongs to the organization."""
@@ -107,8 +108,8 @@ URIS = st.one_of(
     st.text(max_size=20).map(lambda host: f"https://{host}.example/"),
     st.integers(-1, 70_000).map(lambda port: f"https://a.example:{port}/"),
 )
-PORTS = st.tuples(st.integers(-1, 65_536), st.integers(-1, 65_536))
-NEAR_PORTS = st.tuples(st.integers(78, 82), st.integers(78, 92))
+PORTS = st.builds(PortRange, st.integers(-1, 65_536), st.integers(-1, 65_536))
+NEAR_PORTS = st.builds(PortRange, st.integers(78, 82), st.integers(78, 92))
 LIMITS = st.fixed_dictionaries({
     "max_lifetime_s": st.none() | st.integers(60, 2**32 - 1),
     "may_be_indefinite": st.booleans(),
@@ -128,8 +129,8 @@ LIMITS = st.fixed_dictionaries({
     ),
     LIMITS,
 )
-@example(Submission(prefixes=("203.0.113.9",), ports=((80, 90), (80, 100))), {})
-@example(Submission(prefixes=("203.0.113.9",), ports=((80, 80), (80, 90))), {})
+@example(Submission(prefixes=("203.0.113.9",), ports=(PortRange(80, 90), PortRange(80, 100))), {})
+@example(Submission(prefixes=("203.0.113.9",), ports=(PortRange(80, 80), PortRange(80, 90))), {})
 @example(Submission(prefixes=("::ffff:203.0.113.0/120",)), {})
 @example(Submission(prefixes=("0.0.0.0/1",)), {})
 @example(Submission(uris=("https://shop.example/a\tb",)), {})
@@ -158,12 +159,12 @@ def test_removing_every_reported_error_makes_a_sendable_request(
             assert size <= MESSAGE_LIMIT_BYTES
 
 
-@given(st.lists(st.tuples(st.just(80), st.integers(80, 100)) | NEAR_PORTS, max_size=6))
+@given(st.lists(st.builds(PortRange, st.just(80), st.integers(80, 100)) | NEAR_PORTS, max_size=6))
 def test_fixed_port_ranges_request_the_same_ports(
-    typed: list[tuple[int, int]],
+    typed: list[PortRange],
 ) -> None:
-    assume(all(lower <= upper for lower, upper in typed))
-    wanted = {port for lower, upper in typed for port in range(lower, upper + 1)}
+    assume(all(one.is_valid for one in typed))
+    wanted = {port for one in typed for port in range(one.lower, one.upper + 1)}
     ports = list(typed)
     for _ in range(20):
         checked, errors = outcome_of(Submission(prefixes=("203.0.113.9",), ports=tuple(ports)))
@@ -171,21 +172,20 @@ def test_fixed_port_ranges_request_the_same_ports(
             break
         place, fix = int(errors[0].field.removeprefix("ports.")), errors[0].fixes[0].value
         lower, _, upper = fix.partition("–")
-        ports[place : place + 1] = [(int(lower), int(upper or lower))] if fix else []
+        ports[place : place + 1] = [PortRange(int(lower), int(upper or lower))] if fix else []
 
     assert checked is not None
-    assert wanted == {
-        port for one in checked.ports for port in range(one["lower"], one["upper"] + 1)
-    }
+    assert wanted == {port for one in checked.ports for port in range(one.lower, one.upper + 1)}
 
 
 @pytest.mark.parametrize(
     ("wrong", "field", "code", "fixes"),
     [
-        ({"ports": ((80, 80), (80, 90))}, "ports.1", "repeated", ["81–90"]),
-        ({"ports": ((80, 100), (80, 90))}, "ports.1", "repeated", [""]),
-        ({"ports": ((80, 80), (443, 443), (80, 81))}, "ports.2", "repeated", ["81"]),
-        ({"ports": ((443, 80),)}, "ports.0", "upside-down", ["80–443"]),
+        ({"ports": (PortRange(80, 80), PortRange(80, 90))}, "ports.1", "repeated", ["81–90"]),
+        ({"ports": (PortRange(80, 100), PortRange(80, 90))}, "ports.1", "repeated", [""]),
+        ({"ports": (PortRange(80, 80), PortRange(443, 443), PortRange(80, 81))}, "ports.2",
+        "repeated", ["81"]),
+        ({"ports": (PortRange(443, 80),)}, "ports.0", "upside-down", ["80–443"]),
         ({"prefixes": ("::ffff:203.0.113.0/120",)}, "targets.prefixes.0", "not-protectable",
         ["203.0.113.0/24"]),
         ({"prefixes": ("::ffff:127.0.0.1",)}, "targets.prefixes.0", "not-protectable", []),
@@ -213,13 +213,17 @@ def test_an_error_that_prevents_sending_is_at_its_field_with_a_fix(
 
 
 def test_a_duplicate_range_counts_once() -> None:
-    checked = check_it(Submission(prefixes=("203.0.113.9",), ports=((80, 90), (80, 90))))
+    checked = check_it(
+        Submission(prefixes=("203.0.113.9",), ports=(PortRange(80, 90), PortRange(80, 90)))
+    )
 
-    assert checked.ports == [{"lower": 80, "upper": 90}]
+    assert checked.ports == (PortRange(80, 90),)
 
 
 def test_a_verified_resource_that_no_provider_can_take_is_named_with_the_reason() -> None:
-    old = Resource(id=uuid4(), name="Old office", kind="prefix", value="::ffff:cb00:7100/120")
+    old = Resource(
+        id=uuid4(), name="Old office", target=Target.saved("prefix", "::ffff:cb00:7100/120")
+    )
 
     [error] = errors_of(Submission(resources=(old.id,)), old)
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from portal.core.errors import FieldError, Invalid
+from portal.core.targets import PortRange, Target, Targets
 from portal.mitigations.validation import (
     MAX_REASON_LENGTH,
     MAX_TARGETS,
@@ -21,8 +22,8 @@ from portal.mitigations.validation import (
     within_limits,
 )
 
-SHOP = Resource(id=uuid4(), name="Shop front-end", kind="prefix", value="203.0.113.0/26")
-SITE = Resource(id=uuid4(), name="Shop", kind="fqdn", value="shop.acme.example")
+SHOP = Resource(id=uuid4(), name="Shop front-end", target=Target.saved("prefix", "203.0.113.0/26"))
+SITE = Resource(id=uuid4(), name="Shop", target=Target.saved("fqdn", "shop.acme.example"))
 NORTHGATE = EligibleProvider(subscription=uuid4(), name="Northgate")
 TIDEWALL = EligibleProvider(
     subscription=uuid4(), name="Tidewall", max_lifetime_s=86400, may_be_indefinite=False
@@ -68,7 +69,7 @@ def error(
 def test_a_prefix_is_enough() -> None:
     result = checked(ONE)
 
-    assert result.scope == {"prefixes": ["203.0.113.7/32"], "fqdns": [], "uris": []}
+    assert result.scope == Targets.saved(prefixes=["203.0.113.7/32"])
     assert result.lifetime_s == 3600
     assert result.subscriptions == (NORTHGATE.subscription, TIDEWALL.subscription)
     assert result.name == "203.0.113.7/32"
@@ -77,9 +78,10 @@ def test_a_prefix_is_enough() -> None:
 def test_ticked_resources_are_added_to_the_scope_and_name_the_request() -> None:
     result = checked(Submission(resources=(SHOP.id, SITE.id), prefixes=("203.0.113.7",)))
 
-    assert result.scope["prefixes"] == ["203.0.113.0/26", "203.0.113.7/32"]
-    assert result.scope["fqdns"] == ["shop.acme.example"]
-    assert result.asked == {"prefixes": ["203.0.113.7/32"], "fqdns": [], "uris": []}
+    assert result.scope == Targets.saved(
+        prefixes=["203.0.113.0/26", "203.0.113.7/32"], fqdns=["shop.acme.example"]
+    )
+    assert result.asked == Targets.saved(prefixes=["203.0.113.7/32"])
     assert result.name == "Shop front-end and 2 more"
 
 
@@ -163,15 +165,15 @@ def test_invalid_targets_are_refused_and_shortened(text: str, wrong: str) -> Non
 
 
 def test_a_reversed_port_range_is_swapped() -> None:
-    assert error(replace(ONE, ports=((443, 80),))) == (
+    assert error(replace(ONE, ports=(PortRange(443, 80),))) == (
         "ports.0",
         "upside-down",
         "The range 443–80 is reversed. Write 80–443.",
     )
 
 
-@pytest.mark.parametrize("ports", [(-1, 80), (80, 65536)])
-def test_a_port_outside_the_range_is_refused(ports: tuple[int, int]) -> None:
+@pytest.mark.parametrize("ports", [PortRange(-1, 80), PortRange(80, 65536)])
+def test_a_port_outside_the_range_is_refused(ports: PortRange) -> None:
     assert error(replace(ONE, ports=(ports,)))[:2] == ("ports.0", "out-of-range")
 
 
@@ -344,13 +346,13 @@ def test_a_limit_of_one_provider_leaves_that_one_out(
         ),
         (
             {"max_port_ranges": 1},
-            replace(ONE, ports=((80, 80), (443, 443))),
+            replace(ONE, ports=(PortRange(80, 80), PortRange(443, 443))),
             "ports",
             "Northgate accepts at most 1 port range. Leave some out.",
         ),
         (
             {"max_port_ranges": 0},
-            replace(ONE, ports=((80, 80),)),
+            replace(ONE, ports=(PortRange(80, 80),)),
             "ports",
             "Northgate accepts no ports. Leave some out.",
         ),

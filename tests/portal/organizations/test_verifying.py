@@ -17,6 +17,7 @@ from django.test import Client
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Invalid
+from portal.core.targets import Target
 from portal.mitigations import services as mitigations
 from portal.mitigations.validation import Submission
 from portal.organizations import services
@@ -73,12 +74,12 @@ APART = [
 
 @pytest.mark.parametrize("claim", TOO_BROAD)
 def test_a_shared_or_special_network_is_too_broad(claim: tuple[str, str]) -> None:
-    assert why_too_broad(*claim)
+    assert why_too_broad(Target.saved(*claim))
 
 
 @pytest.mark.parametrize("claim", NARROW_ENOUGH)
 def test_a_network_of_one_organization_is_not_too_broad(claim: tuple[str, str]) -> None:
-    assert why_too_broad(*claim) == ""
+    assert why_too_broad(Target.saved(*claim)) == ""
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,9 @@ def test_a_network_of_one_organization_is_not_too_broad(claim: tuple[str, str]) 
 def test_overlapping_is_symmetric(
     one: tuple[str, str], other: tuple[str, str], expected: bool
 ) -> None:
-    assert overlaps(one, other) is overlaps(other, one) is expected
+    first, second = Target.saved(*one), Target.saved(*other)
+
+    assert overlaps(first, second) is overlaps(second, first) is expected
 
 
 def test_a_too_broad_resource_is_neither_added_nor_verified(

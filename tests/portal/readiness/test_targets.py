@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from portal.mitigations.models import Targets
+from portal.core.targets import Targets
 from portal.mitigations.validation import MAX_TARGETS, AssignedScope, EligibleProvider, assign_scope
 from portal.readiness.checks import targets
 from portal.readiness.rows import Destination, Link, State
@@ -50,7 +50,7 @@ def assigned(
         max_targets=most,
         limited_to=(ip_network(limited_to),) if limited_to else (),
     )
-    scope: Targets = {"prefixes": list(prefixes), "fqdns": list(fqdns), "uris": []}
+    scope = Targets.saved(prefixes=prefixes, fqdns=fqdns)
     return assign_scope(eligible, scope, port_ranges=0)
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dots_client import MitigationReport, MitigationStatus, PortRange, Targets
+from portal.core import targets
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
 from portal.mitigations.states import TERMINAL, Status
 from portal.signaling.inventory_comparison import (
@@ -31,9 +32,9 @@ PAY = "https://shop.example.com/Pay"
 def row(mid: int = 4, **fields: Any) -> Mitigation:
     """Sent for the shop and not answered yet."""
     fields = {"status": Status.PENDING, "sent_at": NOW, "lifetime_s": 3600, **fields}
-    ports, kind = fields.pop("ports", []), fields.pop("kind", RequestKind.IMMEDIATE)
-    scope = {"prefixes": list(SHOP), "fqdns": [], "uris": [], **fields.pop("scope", {})}
-    request = MitigationRequest(kind=kind, ports=ports, protocols=[])
+    ports, kind = fields.pop("ports", ()), fields.pop("kind", RequestKind.IMMEDIATE)
+    scope = targets.Targets.saved(**{"prefixes": SHOP, **fields.pop("scope", {})})
+    request = MitigationRequest(kind=kind, ports=ports)
     return Mitigation(pk=uuid4(), mid=mid, request=request, scope=scope, **fields)
 
 
@@ -86,7 +87,7 @@ UNTOLD = MitigationReport(mid=4, status=MitigationStatus.MITIGATING)
         (report(targets={"alias_name": ("web",)}), row(), False),
         (
             report(targets={"target_port_range": (PortRange(lower=443, upper=443),)}),
-            row(ports=[{"lower": 443, "upper": 443}]),
+            row(ports=(targets.PortRange(443, 443),)),
             True,
         ),
         (report(targets={"target_port_range": (PortRange(lower=443),)}), row(), False),

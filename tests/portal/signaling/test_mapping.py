@@ -12,6 +12,7 @@ from dots_client import (
     PortRange,
     Targets,
 )
+from portal.core import targets
 from portal.core.json_value import write_json
 from portal.mitigations.models import Mitigation, MitigationRequest, ProviderConflict
 from portal.mitigations.states import KNOWN_REPORTS, Trigger
@@ -34,16 +35,14 @@ def test_every_status_of_the_protocol_has_its_trigger() -> None:
 @pytest.mark.rule("SC-062")
 def test_a_provider_is_sent_its_own_targets_as_they_were_committed() -> None:
     request = MitigationRequest(
-        scope={
-            "prefixes": ["198.51.100.0/24", "203.0.113.7/32"],
-            "fqdns": ["shop.example"],
-            "uris": [],
-        },
-        ports=[{"lower": 80, "upper": 80}, {"lower": 8000, "upper": 8080}],
-        protocols=[6],
+        scope=targets.Targets.saved(
+            prefixes=["198.51.100.0/24", "203.0.113.7/32"], fqdns=["shop.example"]
+        ),
+        ports=(targets.PortRange(80, 80), targets.PortRange(8000, 8080)),
+        protocols=(6,),
     )
 
-    own_part = {"prefixes": ["203.0.113.7/32"], "fqdns": ["shop.example"], "uris": []}
+    own_part = targets.Targets.saved(prefixes=["203.0.113.7/32"], fqdns=["shop.example"])
 
     scope = scope_of(Mitigation(request=request, scope=own_part), lifetime_s=600)
 
@@ -62,7 +61,7 @@ def test_a_provider_is_sent_its_own_targets_as_they_were_committed() -> None:
 def test_only_a_request_for_help_now_triggers_mitigation_now(kind: str, is_triggered: bool) -> None:
     mitigation = Mitigation(
         request=MitigationRequest(kind=kind),
-        scope={"prefixes": ["203.0.113.7/32"], "fqdns": [], "uris": []},
+        scope=targets.Targets.saved(prefixes=["203.0.113.7/32"]),
     )
 
     assert scope_of(mitigation, lifetime_s=600).trigger_mitigation is is_triggered

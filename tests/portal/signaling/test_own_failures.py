@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiocoap import Code
@@ -21,6 +21,7 @@ from dots_client.codec import encode_reports
 from portal import wording
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
+from portal.core.targets import Targets
 from portal.events.models import Event
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation, MitigationRequest
@@ -45,6 +46,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TWICE_80 = [{"lower": 80, "upper": 80}, {"lower": 80, "upper": 90}]
 """From before the portal checked requests by the rules of the client."""
 TOO_LONG = {"prefixes": [], "fqdns": [], "uris": [f"https://a.example/{'x' * 1200}"]}
+UNREADABLE = {"prefixes": ["203.0.113.7/24"]}
 OWNER = "me"
 in_database = database_sync_to_async
 
@@ -103,26 +105,30 @@ async def acting(
         yield actions, scene.client, scene.provider
 
 
-def spoil_ports(mitigation: Mitigation) -> None:
+def spoil_ports() -> Mitigation:
     MitigationRequest.objects.update(ports=TWICE_80)
+    return again()
 
 
-def spoil_size(mitigation: Mitigation) -> None:
+def spoil_size() -> Mitigation:
     MitigationRequest.objects.update(scope=TOO_LONG)
     Mitigation.objects.update(scope=TOO_LONG)
+    return again()
 
 
-def spoil_row(mitigation: Mitigation) -> None:
-    """A stand-in for an unforeseen defect: a KeyError."""
-    MitigationRequest.objects.update(ports=[{"lower": 80}])
+def spoil_row() -> Mitigation:
+    """A stand-in for an unforeseen defect: an AttributeError while the message is made."""
+    row = again()
+    row.scope = cast(Targets, None)
+    return row
 
 
 def repair(mitigation: Mitigation) -> None:
-    MitigationRequest.objects.update(ports=[], scope=mitigation.scope)
+    MitigationRequest.objects.update(ports=(), protocols=(), scope=mitigation.scope)
     Mitigation.objects.update(scope=mitigation.scope)
 
 
-SPOILT: dict[Callable[[Mitigation], None], str] = {
+SPOILT: dict[Callable[[], Mitigation], str] = {
     spoil_ports: "It cannot be put into a message: 80 occurs twice.",
     spoil_size: "It cannot be put into a message: the request has",
     spoil_row: "A defect in the portal prevents sending",
@@ -134,10 +140,9 @@ async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_a
     mitigation: Mitigation,
     threads: DatabaseThreads,
     caplog: pytest.LogCaptureFixture,
-    spoil: Callable[[Mitigation], None],
+    spoil: Callable[[], Mitigation],
 ) -> None:
-    await in_database(spoil)(mitigation)
-    row = await in_database(again)()
+    row = await in_database(spoil)()
     async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, row, Action.REQUEST)
         assert provider.requests == []
@@ -158,13 +163,13 @@ async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_a
 
 @pytest.mark.parametrize("spoil", [spoil_ports, spoil_row])
 async def test_a_refresh_that_cannot_be_sent_is_shown_and_ends_nothing(
-    mitigation: Mitigation, threads: DatabaseThreads, spoil: Callable[[Mitigation], None]
+    mitigation: Mitigation, threads: DatabaseThreads, spoil: Callable[[], Mitigation]
 ) -> None:
     async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, mitigation, Action.REQUEST)
-        await in_database(spoil)(mitigation)
+        row = await in_database(spoil)()
 
-        is_held = await actions.perform(client, await in_database(again)(), Action.REFRESH)
+        is_held = await actions.perform(client, row, Action.REFRESH)
 
         assert is_held
         assert len(provider.asked(Code.PUT)) == 1
@@ -183,7 +188,7 @@ async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
         await in_database(services.report_efficacy)(
             request_id=mitigation.request_id, actor=Actor.person(dana), attack_status="under-attack"
         )
-        await in_database(spoil_ports)(mitigation)
+        await in_database(spoil_ports)()
 
         await actions.perform(client, await in_database(again)(), Action.EFFICACY)
 
@@ -235,7 +240,7 @@ async def test_a_request_postponed_by_a_provider_is_not_called_unsendable(
     mitigation: Mitigation, threads: DatabaseThreads, dana: User
 ) -> None:
     """The earlier refusal does not stay on a row that is retried."""
-    await in_database(spoil_ports)(mitigation)
+    await in_database(spoil_ports)()
     async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, await in_database(again)(), Action.REQUEST)
         await in_database(repair)(mitigation)
@@ -255,7 +260,7 @@ async def test_a_request_postponed_by_a_provider_is_not_called_unsendable(
 async def test_a_broken_row_is_postponed_too(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
-    await in_database(Mitigation.objects.update)(scope={"prefixes": ["203.0.113.7/32"]})
+    await in_database(Mitigation.objects.update)(scope=UNREADABLE)
     async with acting(mitigation, threads) as (actions, client, provider):
         with pytest.raises(NotSaved):
             await actions.perform(client, await in_database(again)(), Action.REQUEST)
@@ -444,7 +449,7 @@ def test_a_row_that_breaks_a_sweep_does_not_stop_the_others(
     ResourceFactory.create(organization=globex, value="198.51.100.0/24")
     submission = Submission(prefixes=("198.51.100.7/32",))
     other = services.submit(organization=globex, actor=Actor.person(charlie), submission=submission)
-    Mitigation.objects.filter(pk=mitigation.pk).update(scope={"prefixes": ["203.0.113.7/32"]})
+    Mitigation.objects.filter(pk=mitigation.pk).update(scope=UNREADABLE)
 
     marked = services.mark_overdue(now=timezone.now() + timedelta(minutes=1))
 

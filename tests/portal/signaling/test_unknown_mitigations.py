@@ -23,6 +23,7 @@ from dots_client import (
     ServerUnavailable,
     SessionClosed,
 )
+from portal.core.targets import ReportedTargets
 from portal.inventory import queries, services
 from portal.inventory.models import UnknownMitigation
 from portal.mitigations.models import Mitigation
@@ -127,7 +128,7 @@ async def watching(server: Server, rows: Rows) -> AsyncIterator[UnknownMitigatio
 
 
 def recorded(mid: int, prefixes: Sequence[str] = OTHER, **fields: Any) -> UnknownMitigation:
-    targets = {"prefixes": list(prefixes), "fqdns": [], "uris": [], "aliases": []}
+    targets = ReportedTargets(prefixes=tuple(prefixes))
     return UnknownMitigation(
         pk=uuid4(), cuid=CUID, mid=mid, dots_status=2, targets=targets, **fields
     )
@@ -148,7 +149,7 @@ async def test_a_session_starts_by_asking_which_mitigations_the_server_holds() -
 
     assert server.asked == [None]
     assert [one.mid for one in told["unknown"]] == [4, 9]
-    assert told["unknown"][0].targets["prefixes"] == list(OTHER)
+    assert told["unknown"][0].targets.prefixes == OTHER
     assert (set(told["told"]), told["refusal"], told["cuid"]) == ({2, 4, 9}, "", CUID)
     [raised] = rows.calls(raise_next_mid)
     assert raised["to"] == 10
@@ -470,7 +471,7 @@ async def test_a_withdrawal_from_a_backup_does_not_end_another_mitigation_with_t
     told = await taken(server, rows)
 
     assert server.withdrawn == []
-    assert [one.targets["prefixes"] for one in told["unknown"]] == [list(OTHER)]
+    assert [one.targets.prefixes for one in told["unknown"]] == [OTHER]
 
 
 @virtual_time

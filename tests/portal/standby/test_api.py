@@ -5,6 +5,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from portal.accounts.models import User
+from portal.core.targets import PortRange
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import ProtectedResource
 from portal.providers.models import Subscription
@@ -97,7 +98,7 @@ def test_the_list_shows_who_holds_each_plan_with_constant_queries(
 def test_a_change_contains_only_the_changed_fields(
     dana: User, prepare: Prepare, api_of: ApiOf
 ) -> None:
-    plan = prepare(ports=((80, 80),))
+    plan = prepare(ports=(PortRange(80, 80),))
     api = api_of(dana)
 
     answer = api.patch(f"{PLANS}/{plan.pk}", {"protocols": [17], "name": "Shop"})

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
+from portal.core.targets import PortRange
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import Submission
@@ -142,7 +143,7 @@ def test_the_page_names_an_old_version_that_filters_while_a_newer_one_waits(
     services.change_plan(
         plan_id=held.pk,
         actor=Actor.person(alice),
-        submission=Submission(resources=(shop.pk,), ports=((80, 80),)),
+        submission=Submission(resources=(shop.pk,), ports=(PortRange(80, 80),)),
     )
     says(mitigations_of(held.request)[0], 2)
 
@@ -256,7 +257,7 @@ def test_the_form_to_change_a_plan_is_filled_from_it(
 
     assert answer.status_code == 302
     changed = again(held)
-    assert (changed.name, changed.request.protocols) == ("Shop", [17])
+    assert (changed.name, changed.request.protocols) == ("Shop", (17,))
     assert browser.post(f"{held.get_absolute_url()}/edit", {"name": ""}).status_code == 400
 
 

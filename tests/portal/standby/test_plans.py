@@ -8,6 +8,7 @@ from django.utils import timezone
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid, NotFound
+from portal.core.targets import PortRange
 from portal.events.models import Event
 from portal.mitigations import queries as mitigation_queries
 from portal.mitigations import services as mitigations
@@ -365,7 +366,7 @@ def test_a_removed_plan_is_released_and_its_name_is_free(prepare: Prepare, alice
 def test_activating_a_plan_asks_all_its_providers_and_it_stays_held(
     prepare: Prepare, alice: User
 ) -> None:
-    plan = prepare(ports=((80, 443),), protocols=(6,))
+    plan = prepare(ports=(PortRange(80, 443),), protocols=(6,))
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)
 

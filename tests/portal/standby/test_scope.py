@@ -7,31 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.mitigations.models import Targets
+from portal.core.targets import Target, Targets
 from portal.mitigations.validation import EligibleProvider, Resource
-from portal.standby.scope import DrillTarget, drill_target
+from portal.standby.scope import drill_target
 
 ANY = EligibleProvider(subscription=uuid4(), name="Northgate")
 
 
 def own(*values: str, kind: str = "prefix") -> list[Resource]:
-    return [Resource(id=uuid4(), name=value, kind=kind, value=value) for value in values]
+    return [Resource(id=uuid4(), name=value, target=Target.saved(kind, value)) for value in values]
 
 
 def held(*prefixes: str, fqdns: tuple[str, ...] = ()) -> Targets:
-    return {"prefixes": list(prefixes), "fqdns": list(fqdns), "uris": []}
+    return Targets.saved(prefixes=prefixes, fqdns=fqdns)
 
 
 def test_a_drill_uses_one_address_that_is_neither_network_nor_broadcast() -> None:
-    assert drill_target(ANY, own("203.0.113.0/24"), []) == DrillTarget("prefix", "203.0.113.1/32")
-    assert drill_target(ANY, own("2001:db8::/48"), []) == DrillTarget("prefix", "2001:db8::1/128")
-    assert drill_target(ANY, own("203.0.113.7/32"), []) == DrillTarget("prefix", "203.0.113.7/32")
+    assert drill_target(ANY, own("203.0.113.0/24"), []) == Target.saved("prefix", "203.0.113.1/32")
+    assert drill_target(ANY, own("2001:db8::/48"), []) == Target.saved("prefix", "2001:db8::1/128")
+    assert drill_target(ANY, own("203.0.113.7/32"), []) == Target.saved("prefix", "203.0.113.7/32")
 
 
 def test_a_drill_uses_no_address_held_by_a_plan() -> None:
     target = drill_target(ANY, own("203.0.113.0/24"), [held("203.0.113.0/25")])
 
-    assert target == DrillTarget("prefix", "203.0.113.129/32")
+    assert target == Target.saved("prefix", "203.0.113.129/32")
 
 
 @pytest.mark.parametrize("plan", ["203.0.113.0/24", "203.0.112.0/20"])
@@ -46,7 +46,7 @@ def test_a_plan_for_a_name_may_hold_any_address() -> None:
 def test_a_drill_uses_a_name_only_if_the_provider_holds_no_address() -> None:
     names = own("shop.example", kind="fqdn")
 
-    assert drill_target(ANY, names, []) == DrillTarget("fqdn", "shop.example")
+    assert drill_target(ANY, names, []) == Target.saved("fqdn", "shop.example")
     assert drill_target(ANY, names, [held("198.51.100.0/24")]) is None
     assert drill_target(ANY, [], []) is None
 
@@ -66,7 +66,8 @@ def test_a_drill_never_touches_a_plan(plans: list[ipaddress.IPv4Network]) -> Non
     if target is None:
         assert covered >= set(ipaddress.ip_network("203.0.113.0/24"))
     else:
-        assert ipaddress.ip_network(target.value)[0] not in covered
+        assert isinstance(target.value, ipaddress.IPv4Network)
+        assert target.value[0] not in covered
 
 
 def limited(*prefixes: str, **limits: object) -> EligibleProvider:
@@ -80,19 +81,19 @@ def test_a_provider_is_asked_only_for_what_it_may_protect() -> None:
     one = drill_target(limited("198.51.100.64/26"), resources, [])
     other = drill_target(limited("198.51.0.0/16"), resources, [held("198.51.100.0/25")])
 
-    assert one == DrillTarget("prefix", "198.51.100.65/32")
-    assert other == DrillTarget("prefix", "198.51.100.129/32")
+    assert one == Target.saved("prefix", "198.51.100.65/32")
+    assert other == Target.saved("prefix", "198.51.100.129/32")
     assert drill_target(limited("192.0.2.0/24"), resources, []) is None
 
 
 def test_a_drill_uses_the_longest_prefix_that_the_provider_accepts() -> None:
     provider = limited(longest_prefix_v4=26)
 
-    assert drill_target(provider, own("203.0.113.0/24"), []) == DrillTarget(
+    assert drill_target(provider, own("203.0.113.0/24"), []) == Target.saved(
         "prefix", "203.0.113.0/26"
     )
     beside = drill_target(provider, own("203.0.113.0/24"), [held("203.0.113.0/27")])
-    assert beside == DrillTarget("prefix", "203.0.113.128/26")
+    assert beside == Target.saved("prefix", "203.0.113.128/26")
     assert drill_target(provider, own("203.0.113.0/27"), []) is None
 
 

@@ -256,7 +256,7 @@ def test_a_plan_changed_in_between_is_held_only_in_its_new_version(
     assert len(mitigations_of(old)) == 2
     old.refresh_from_db()
     assert old.status == "terminated"
-    assert [one.scope["prefixes"] for one in newest(active)] == [["203.0.113.0/28"]] * 2
+    assert [one.scope.texts for one in newest(active)] == [("203.0.113.0/28",)] * 2
     assert again(active).request.status == "standby"
 
 

@@ -9,6 +9,7 @@ from django.http import QueryDict
 from django.test import Client
 
 from portal.accounts.models import User
+from portal.core.targets import PortRange, Targets
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Provider, Subscription
@@ -61,11 +62,11 @@ def test_typed_targets_are_sorted_by_kind(browser: Client, acme: Organization) -
     browser.post(FORM, typed(other="203.0.113.7, www.shop.example https://shop.example/pay"))
 
     scope = MitigationRequest.objects.get().scope
-    assert scope == {
-        "prefixes": ["203.0.113.7/32"],
-        "fqdns": ["www.shop.example"],
-        "uris": ["https://shop.example/pay"],
-    }
+    assert scope == Targets.saved(
+        prefixes=["203.0.113.7/32"],
+        fqdns=["www.shop.example"],
+        uris=["https://shop.example/pay"],
+    )
 
 
 def test_options_reach_the_request(
@@ -87,12 +88,8 @@ def test_options_reach_the_request(
     )
 
     request = MitigationRequest.objects.get()
-    assert request.ports == [
-        {"lower": 80, "upper": 80},
-        {"lower": 443, "upper": 444},
-        {"lower": 8000, "upper": 8080},
-    ]
-    assert (request.protocols, request.lifetime_s, request.auto_renew) == ([6, 17], 14400, False)
+    assert request.ports == (PortRange(80, 80), PortRange(443, 444), PortRange(8000, 8080))
+    assert (request.protocols, request.lifetime_s, request.auto_renew) == ((6, 17), 14400, False)
     assert request.subscriptions == (acme_tidewall.pk,)
     assert (request.strategy, request.reason) == ("parallel", "Flood")
 
@@ -288,7 +285,7 @@ def test_three_resources_are_shown_and_the_rest_collapsed(
 def test_request_again_fills_the_form_from_the_previous_request(browser: Client, ask: Ask) -> None:
     earlier = ask()
     MitigationRequest.objects.filter(pk=earlier.pk).update(
-        ports=[{"lower": 443, "upper": 443}], protocols=[6]
+        ports=(PortRange(443, 443),), protocols=(6,)
     )
 
     page = browser.get(FORM, {"again": str(earlier.pk)}).content.decode()
@@ -401,8 +398,8 @@ def test_each_provider_gets_its_own_targets(
     browser.post(FORM, typed(other=f"{OLD} {NEW}"))
 
     [north, tide] = MitigationRequest.objects.get().mitigations.order_by("position")
-    assert north.scope["prefixes"] == ["203.0.113.7/32"]
-    assert tide.scope["prefixes"] == ["203.0.113.40/32", "203.0.113.7/32"]
+    assert list(north.scope.texts) == ["203.0.113.7/32"]
+    assert list(tide.scope.texts) == ["203.0.113.40/32", "203.0.113.7/32"]
 
 
 PASTED = [
@@ -491,12 +488,10 @@ def test_pasted_decorated_targets_are_sent_in_normal_form(browser: Client) -> No
     )
 
     request = MitigationRequest.objects.get()
-    assert request.scope["prefixes"] == [
+    assert list(request.scope.texts) == [
         "203.0.113.32/29", "203.0.113.7/32", "203.0.113.8/32", "203.0.113.9/32",
     ]  # fmt: skip
-    assert [(one["lower"], one["upper"]) for one in request.ports] == [
-        (80, 80), (443, 443), (8000, 8100),
-    ]  # fmt: skip
+    assert request.ports == (PortRange(80, 80), PortRange(443, 443), PortRange(8000, 8100))
 
 
 def test_an_internationalized_name_is_shown_in_both_forms(

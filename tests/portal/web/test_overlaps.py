@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
+from portal.core.targets import PortRange
 from portal.mitigations import services
 from portal.mitigations.consent import Consent
 from portal.mitigations.models import MitigationRequest, Strategy
@@ -100,7 +101,7 @@ def test_sending_for_both_makes_one_request_despite_repeated_clicks(
     made = MitigationRequest.objects.exclude(pk=live.pk).get()
     assert first["Location"] == again["Location"] == f"{made.get_absolute_url()}#h"
     assert list(made.resources.all()) == [shop]
-    assert made.scope["prefixes"] == ["198.51.100.7/32", "203.0.113.0/26", "203.0.113.7/32"]
+    assert list(made.scope.texts) == ["198.51.100.7/32", "203.0.113.0/26", "203.0.113.7/32"]
     assert made.replaces == (live.pk,)
 
 
@@ -113,7 +114,7 @@ def test_sending_only_this_request_leaves_the_other_targets_out(
 
     made = MitigationRequest.objects.exclude(pk=live.pk).get()
     assert answer.status_code == 302
-    assert made.scope["prefixes"] == ["198.51.100.7/32", "203.0.113.7/32"]
+    assert list(made.scope.texts) == ["198.51.100.7/32", "203.0.113.7/32"]
     assert made.replaces == (live.pk,)
 
 
@@ -269,7 +270,9 @@ def test_requesting_several_again_fills_one_form(
     office = services.submit(
         organization=acme,
         actor=Actor.person(alice),
-        submission=Submission(prefixes=("198.51.100.0/25",), protocols=(17,), ports=((53, 53),)),
+        submission=Submission(
+            prefixes=("198.51.100.0/25",), protocols=(17,), ports=(PortRange(53, 53),)
+        ),
     )
 
     page = browser.get(FORM, {"again": [str(live.pk), str(office.pk)]}).content.decode()
@@ -341,7 +344,7 @@ def test_activating_a_plan_confirms_a_replacement(
     both = browser.post(url, {"key": "k", "both": "1", "replaces": hidden(page)})
     made = MitigationRequest.objects.filter(kind="immediate").latest("created_at")
     assert both.status_code == 302
-    assert made.scope["prefixes"] == ["203.0.113.0/26", "203.0.113.0/28"]
+    assert list(made.scope.texts) == ["203.0.113.0/26", "203.0.113.0/28"]
 
 
 def test_a_provider_skipped_by_fallback_says_why(

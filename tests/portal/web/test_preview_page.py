@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from portal.accounts.models import User
+from portal.core.targets import PortRange
 from portal.events.models import Event
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import Organization
@@ -115,8 +116,8 @@ def test_the_previewed_messages_are_sent(browser: Client) -> None:
 
     assert sent.status_code == 302
     request = MitigationRequest.objects.get()
-    assert request.scope["prefixes"] == ["203.0.113.7/32"]
-    assert request.ports == [{"lower": 443, "upper": 443}]
+    assert list(request.scope.texts) == ["203.0.113.7/32"]
+    assert request.ports == (PortRange(443, 443),)
     assert request.reason == "a\nb"
 
 

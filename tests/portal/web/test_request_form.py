@@ -3,12 +3,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.core.targets import PortRange
 from portal.mitigations.models import Strategy
 from portal.mitigations.validation import INDEFINITE, Submission
 from portal.web.requests.request_form import RequestForm
 
 PORTS = st.tuples(st.integers(0, 65535), st.integers(0, 65535)).map(
-    lambda pair: (min(pair), max(pair))
+    lambda pair: PortRange(min(pair), max(pair))
 )
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.mitigations.models import Targets
+from portal.core.targets import Targets
 from portal.wording.preview_text import effects, gets_this
 
 NAMES = ("Northgate", "Tidewall", "Highmoor")
@@ -40,7 +40,7 @@ def test_the_preview_says_when_each_provider_gets_its_message(
 def told(
     *prefixes: str, fqdns: tuple[str, ...] = (), narrowed: bool = True, strategy: str = "failover"
 ) -> str:
-    targets: Targets = {"prefixes": list(prefixes), "fqdns": list(fqdns), "uris": []}
+    targets = Targets.saved(prefixes=prefixes, fqdns=fqdns)
     return " ".join(effects(targets, is_narrowed=narrowed, names=NAMES[:2], strategy=strategy))
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from portal import wording
+from portal.core.targets import PortRange, Targets
 from portal.mitigations.models import Newer, ReplacedBy
 from portal.mitigations.overlaps import Coverage, losses
 from portal.mitigations.states import RequestStatus, Status
@@ -61,7 +62,7 @@ SAID = [
         "octagon",
     ),
     (
-        [replaced([newer(targets=(WIDE,), protocols=[6], ports=[{"lower": 443, "upper": 443}])],
+        [replaced([newer(targets=(WIDE,), protocols=(6,), ports=(PortRange(443, 443),))],
         [WIDE])],
         (
             f"Northgate stopped filtering {WIDE}: the newer request covers only TCP, port 443 of "
@@ -196,9 +197,8 @@ def test_the_card_names_the_targets_still_covered(
 def coverage(
     prefixes: tuple[str, ...] = (), fqdns: tuple[str, ...] = (), **traffic: Any
 ) -> Coverage:
-    ports = [{"lower": lower, "upper": upper} for lower, upper in traffic.get("ports", ())]
-    scope = {"prefixes": list(prefixes), "fqdns": list(fqdns), "uris": []}
-    return Coverage.of(scope, ports, traffic.get("protocols", ()))  # type: ignore[arg-type]  # as JSON
+    scope = Targets.saved(prefixes=prefixes, fqdns=fqdns)
+    return Coverage.of(scope, traffic.get("ports", ()), traffic.get("protocols", ()))
 
 
 LOST = [
@@ -229,7 +229,7 @@ LOST = [
     (coverage((PART,), protocols=(6, 17)), coverage((PART,), protocols=(6,)),
      f"{PART} except TCP",
      f"{PART} keeps its filter only for TCP."),
-    (coverage(("203.0.113.64/27",)), coverage(("203.0.113.66/32",), ports=((443, 443),)),
+    (coverage(("203.0.113.64/27",)), coverage(("203.0.113.66/32",), ports=(PortRange(443, 443),)),
      "203.0.113.64/27 except any protocol, port 443 of 203.0.113.66/32",
      (
          "31 of 32 addresses of 203.0.113.64/27 lose their filter; 203.0.113.66/32 keeps its "

@@ -1,0 +1,41 @@
+"""A prefix is parsed once, where it enters the portal, and is a value from there on."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PARSERS = {"ip_network", "ip_address", "ip_interface"}
+CLASSES = {f"IPv{version}{kind}" for version in (4, 6) for kind in ("Network", "Address")}
+DOORS = {
+    "portal/core/json_value.py": "a JSON column",
+    "portal/core/targets/addresses.py": "an address or prefix that somebody typed",
+    "portal/core/targets/model.py": "the text of a saved resource",
+    "portal/core/targets/names.py": "a host that somebody typed",
+    "portal/core/targets/reported.py": "a prefix as a provider wrote it",
+    "portal/core/targets/uris.py": "the host of a URI",
+    "portal/core/throttle.py": "the address of a client",
+}
+
+
+def parses(tree: ast.AST) -> bool:
+    """Whether the module calls a parser of addresses, or passes it on."""
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    called = {
+        node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute)
+    }
+    return bool(PARSERS & (names | attributes) or CLASSES & called)
+
+
+def test_only_doors_parse_addresses() -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "portal").rglob("*.py")
+        if parses(ast.parse(path.read_text()))
+    }
+
+    assert found == DOORS.keys()
