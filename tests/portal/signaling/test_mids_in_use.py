@@ -198,7 +198,7 @@ async def test_a_conflict_with_another_client_is_about_the_scope() -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "own", "is_another"),
+    ("server", "own", "is_different"),
     [
         (Holding([], [report(prefixes=OTHER)]), row(), True),
         (Holding([], [report()]), row(), False),
