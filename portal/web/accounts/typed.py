@@ -54,16 +54,16 @@ class Mark:
 
 
 class KeptForm(TypedDict):
-    """What a session keeps of it."""
+    """The part of a form that a session saves."""
 
     person: str
     page: str
     at: float
     "seconds since 1970"
     ran_out: bool
-    "the session had reached its end"
+    "the session had expired"
     fields: dict[str, list[str]] | None
-    "None: too long to keep"
+    "None: too long to save"
 
 
 def mark(request: HttpRequest, page: str) -> str:

@@ -38,7 +38,7 @@ class ReadinessPage(FramedPage):
     drill: DrillTable | None
     "the last one"
     running: str
-    "who started the drill that runs; empty: none runs"
+    "the person whose drill is running; empty if none is"
     drill_offer: str
 
 

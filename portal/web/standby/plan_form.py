@@ -1,4 +1,4 @@
-"""What a person typed into the form of a plan: a name, and the fields of a request."""
+"""The values typed into the form of a plan: a name, and the fields of a request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_TYPED_NAME = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanForm:
-    """The form as it stands: every typed value kept."""
+    """The current form: every typed value is kept."""
 
     name: str
     request_form: RequestForm
@@ -29,7 +29,7 @@ class PlanForm:
 
     @classmethod
     def of(cls, plan: StandbyPlan) -> PlanForm:
-        """Filled with what the plan asks for."""
+        """A form filled with what the plan asks for."""
         request = plan.request
         resources = {one.pk for one in request.resources.all()}
         request_form = RequestForm.filled(resubmission(request, resources=resources))
