@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from portal.accounts.models import User
 from portal.core.json_value import JSONValueField, UnreadableValueError, read_json, write_json
-from portal.core.targets import ReportedTargets, Targets
+from portal.core.targets import PortRange, ReportedTargets, Targets
 from portal.inventory.models import UnknownMitigation
 from portal.mitigations.models import (
     FilteringEnd,
@@ -247,6 +247,22 @@ BY_EARLIER_RELEASES: list[tuple[type[models.Model], str, Any, Any]] = [
     (MitigationRequest, "subscriptions", [str(UUID(int=7))], (UUID(int=7),)),
     (Mitigation, "withdrawn_for", [], ()),
     (UnknownMitigation, "filters", ["ntp"], ("ntp",)),
+    (
+        Mitigation,
+        "scope",
+        {"prefixes": ["203.0.113.0/26"], "fqdns": ["a.example"], "uris": ["https://a.example/"]},
+        Targets.saved(
+            prefixes=["203.0.113.0/26"], fqdns=["a.example"], uris=["https://a.example/"]
+        ),
+    ),
+    (MitigationRequest, "ports", [{"lower": 80, "upper": 90}], (PortRange(80, 90),)),
+    (MitigationRequest, "protocols", [6, 17], (6, 17)),
+    (
+        UnknownMitigation,
+        "targets",
+        {"prefixes": ["203.0.113.7/24", "x"], "fqdns": [], "uris": [], "aliases": ["shop"]},
+        ReportedTargets(prefixes=("203.0.113.7/24", "x"), aliases=("shop",)),
+    ),
 ]
 
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from dots_client.rules import fqdn_violation, prefix_violation, uri_violation
 from portal.core.targets import (
+    ReportedTargets,
     Target,
     TargetError,
+    Targets,
     Territory,
     classify,
     overlap,
@@ -241,3 +243,31 @@ def test_a_name_is_normalized_to_lower_case_ascii(typed: str, kept: str) -> None
 def test_an_invalid_web_address_is_refused(text: str) -> None:
     with pytest.raises(TargetError):
         parse_uri(text)
+
+
+@pytest.mark.parametrize(
+    ("held", "targets", "unknown"),
+    [
+        (
+            ReportedTargets(prefixes=("203.0.113.63/26", "2001:DB8:0::1", "203.0.113.0/26")),
+            Targets.saved(prefixes=["203.0.113.0/26", "2001:db8::1/128"]),
+            set(),
+        ),
+        (
+            ReportedTargets(fqdns=("Shop.Example.",), uris=("HTTPS://Shop.example", "x:y")),
+            Targets.saved(fqdns=["shop.example"], uris=["https://shop.example/", "x:y"]),
+            set(),
+        ),
+        (
+            ReportedTargets(prefixes=("nonsense", "203.0.113.0/33"), aliases=("shop",)),
+            Targets(),
+            {"nonsense", "203.0.113.0/33", "“shop”"},
+        ),
+    ],
+)
+def test_targets_of_a_provider_are_read_as_far_as_they_can_be(
+    held: ReportedTargets, targets: Targets, unknown: set[str]
+) -> None:
+    assert held.targets == targets
+    assert held.unknown == unknown
+    assert len(held.texts) == sum(map(len, (held.prefixes, held.fqdns, held.uris, held.aliases)))

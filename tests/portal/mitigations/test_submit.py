@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import IdempotencyKeyReused, Invalid
+from portal.core.targets import PortRange
 from portal.events.models import Event
 from portal.events.queries import events_after
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.validation import Submission
-from portal.organizations.models import Organization, ProtectedResource
+from portal.organizations.models import IdempotencyKey, Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit, to_replace_all
 
@@ -83,6 +87,20 @@ def test_the_same_key_returns_the_first_request(submit: Submit) -> None:
 
     assert submit(key="form-1") == first
     assert MitigationRequest.objects.count() == 1
+
+
+def test_the_digest_of_a_call_is_the_one_of_the_previous_release(
+    submit: Submit, shop: ProtectedResource
+) -> None:
+    submit(key="form-1", ports=(PortRange(80, 90),), protocols=(6,))
+
+    content = {
+        "prefixes": [], "fqdns": [], "uris": [], "resources": [str(shop.pk)],
+        "ports": [[80, 90]], "protocols": [6], "lifetime_s": None, "auto_renew": True,
+        "strategy": "failover", "subscriptions": [], "reason": "", "kind": "immediate", "name": "",
+    }  # fmt: skip
+    saved = IdempotencyKey.objects.get().digest
+    assert saved == hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def test_the_same_key_for_another_submission_is_refused(submit: Submit) -> None:
