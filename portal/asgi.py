@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 _http = get_asgi_application()
 
-# Below need the loaded apps.
+# The imports below need loaded apps.
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from portal.checks import refuse_to_start  # noqa: E402

@@ -27,13 +27,12 @@ from dots_client.transport.tls_engine import TlsEngine
 from dots_client.transport.wire import WireTap
 
 MIN_MESSAGE_BYTES: Final = 64
-"""Bytes; a heartbeat and the shortest withdrawal need so many."""
+"""Bytes; a heartbeat and the shortest withdrawal need this many."""
 MAX_UNSENT_BYTES: Final = 1 << 20
-"""Seconds; the connection to a peer that reads nothing for this long is aborted."""
+"""The connection to a peer for which more than this is waiting is aborted."""
 CLOSE_PATIENCE_S: Final = 1.0
-NO_ALPN: Final = (
-    "the server did not choose CoAP (ALPN); where it is known not to, turn that check off"
-)
+"""Seconds; a closing connection to a peer that reads nothing for this long is aborted."""
+NO_ALPN: Final = "the server did not choose CoAP (ALPN); if it never does, turn off the ALPN check"
 
 
 class ConnectionOwner(RemoteOwner, Protocol):

@@ -45,7 +45,7 @@ class EligibilityShown(serializers.Serializer[Any]):
     left_out = LeftOutShown(many=True, help_text="Providers that may protect none of this request.")
     replaces = ReplacedShown(many=True, help_text="What submitting this body would replace.")
     would_replace = serializers.BooleanField(
-        help_text="Submitting exactly this body returns 409 would-replace."
+        help_text="Submitting exactly this body returns 409 `would-replace`."
     )
 
 

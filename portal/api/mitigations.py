@@ -38,8 +38,8 @@ class AskView(APIView):
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Ask a provider now, out of turn. Providers already asked are not affected.
 
-        If the provider would drop other live requests for it, the call returns 409 would-replace
-        unless replaces lists them.
+        If the provider would drop other live requests in favour of this one, the call returns 409
+        `would-replace` unless `replaces` lists them.
 
         For a standby plan: retries a provider that should hold it but refused or was never reached.
         """
@@ -65,7 +65,7 @@ class WithdrawView(APIView):
         """Tell one provider to stop; the others continue. Repeating the call is harmless; it
         is never throttled.
 
-        The last one that may be filtering is not withdrawn: terminate the request instead.
+        The last provider that may be filtering cannot be withdrawn: terminate the request instead.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)

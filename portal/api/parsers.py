@@ -69,7 +69,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for name in found:
         # The answer, in UTF-8, repeats an unknown name to the caller. The fields check the values.
         if any("\ud800" <= char <= "\udfff" for char in name):
-            raise ValueError("a field name contains half of a character")
+            raise ValueError("a field name contains an unpaired surrogate")
     return found
 
 

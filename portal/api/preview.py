@@ -61,7 +61,7 @@ class PreviewShown(serializers.Serializer[Any]):
     overlaps = OverlapShown(many=True)
     replaces = ReplacedShown(many=True, help_text="What submitting this body would replace.")
     would_replace = serializers.BooleanField(
-        help_text="Submitting exactly this body returns 409 would-replace."
+        help_text="Submitting exactly this body returns 409 `would-replace`."
     )
     effects = serializers.ListField(
         child=serializers.CharField(), help_text="What a provider may do to legitimate traffic."

@@ -30,7 +30,7 @@ class Consenting(StrictSerializer):
         "unknown mitigations that this "
         "request may "
         "replace, as "
-        "listed by 409 would-replace.",
+        "listed by 409 `would-replace`.",
     )
 
     def consent(self) -> Consent:
@@ -68,7 +68,7 @@ class ReplacedShown(serializers.Serializer[Any]):
 
 
 WOULD_REPLACE: Final = OpenApiResponse(
-    description="would-replace: the request would replace live "
+    description="`would-replace`: the request would replace live "
     "requests or unknown mitigations "
     "that are not "
     "listed in "

@@ -155,7 +155,7 @@ class RequestsView(APIView):
 
         A provider holds only the newer of two requests for the same addresses (RFC 9132 section
         4.4.1). If a request overlaps live ones of the organization at a provider, the call returns
-        409 would-replace unless its body lists them in replaces.
+        409 `would-replace` unless its body lists them in `replaces`.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         form = NewRequest(data=request.data)

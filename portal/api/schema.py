@@ -122,7 +122,7 @@ _PROBLEM: Final[dict[str, Any]] = {
         "replaces": {
             "type": "array",
             "description": (
-                "With would-replace: all live requests and unknown "
+                "With `would-replace`: all live requests and unknown "
                 "mitigations that would be replaced."
             ),
             "items": {"$ref": "#/components/schemas/ReplacedShown"},

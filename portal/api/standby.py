@@ -250,7 +250,7 @@ class ActivateView(APIView):
         """Ask the plan's providers to filter now. Returns the mitigation request; providers keep
         holding the plan.
 
-        If it overlaps other live requests, the call returns 409 would-replace unless replaces
+        If it overlaps other live requests, the call returns 409 `would-replace` unless `replaces`
         lists them. The body may be empty.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)

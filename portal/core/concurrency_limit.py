@@ -33,7 +33,7 @@ _TOO_BUSY: Final = Problem(
     status=503,
     code="too-busy",
     title="The portal is very busy",
-    detail=f"Too many requests wait already. Try again in {RETRY_AFTER_S} seconds.",
+    detail=f"Too many requests are already waiting. Try again in {RETRY_AFTER_S} seconds.",
 )
 
 

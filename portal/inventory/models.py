@@ -85,7 +85,7 @@ class UnknownMitigation(models.Model):
     asked_once = models.ForeignKey(
         Mitigation, on_delete=models.SET_NULL, null=True, related_name="+"
     )
-    """The request that had asked for it and has ended in the portal."""
+    """The ended mitigation of this portal that asked for it."""
 
     withdrawal_asked_at = models.DateTimeField(null=True)
     withdrawn_by = models.ForeignKey(

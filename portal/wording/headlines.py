@@ -28,8 +28,8 @@ _CLAUSES: Final = {
     DisplayStatus.NOT_REACHED: ("was not reached", "were not reached"),
     DisplayStatus.NOT_SENDABLE: ("could not be asked", "could not be asked"),
     DisplayStatus.NOT_SAVED: (
-        "answered, and the portal could not save it",
-        "answered, and the portal could not save it",
+        "answered, but the portal could not save the answer",
+        "answered, but the portal could not save the answer",
     ),
     DisplayStatus.WITHDRAWN: ("stopped on its own", "stopped on their own"),
     DisplayStatus.EXCEEDED: ("is over capacity", "are over capacity"),
@@ -194,7 +194,7 @@ def _attack_stopped(request: RequestFacts, now: datetime) -> str:
     groups = display_statuses(request.mitigations, now)
     filtering = [mitigation for display in FILTERING for mitigation in groups.get(display, [])]
     is_known = any(not is_stale(mitigation, now) for mitigation in filtering)
-    still_on = "Filtering is still on." if is_known else "Filtering was still on then."
+    still_on = "Filtering is still on." if is_known else "Filtering was still on at that time."
     mitigations = groups.get(DisplayStatus.ATTACK_STOPPED, [])
     if len(groups) == 1 and len(_silent_last(mitigations, now)) == 1:
         who = "Providers" if len(mitigations) > 1 else mitigations[0].short
@@ -306,7 +306,7 @@ def _failing(request: RequestFacts, now: datetime) -> str:
         return f"No provider {what}. Still trying."
     return (
         f"No provider "
-        f"{what}.{f' The portal does not retry before {moment(at, now)}.' if at else ''}"
+        f"{what}.{f' The portal will not retry before {moment(at, now)}.' if at else ''}"
     )
 
 

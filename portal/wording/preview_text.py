@@ -30,13 +30,11 @@ def _cannot_help(before: Sequence[str], patience_s: int) -> str:
     if len(before) == 1:
         who = before[0]
         return (
-            f"{who} refuses, is over capacity, withdraws, or does not answer within "
-            f"{patience_s}{NBSP}s"
+            f"{who} refuses, is over capacity, stops, or does not answer within {patience_s}{NBSP}s"
         )
-    every = "both" if len(before) == 2 else "all"
     return (
-        f"{listed(before)} {every} refuse, are over capacity, withdraw, or do not answer within "
-        f"{patience_s}{NBSP}s each"
+        f"each of {listed(before)} refuses, is over capacity, stops, or does not answer within "
+        f"{patience_s}{NBSP}s"
     )
 
 

@@ -112,7 +112,7 @@ def _when_requested(
         return ""
     first = listed([other.short for other in before], conjunction="or")
     return (
-        f"The portal asks it if {first} refuses, is over capacity, withdraws,"
+        f"The portal asks it if {first} refuses, is over capacity, stops,"
         f" or does not answer within {patience_s}{NBSP}s."
     )
 

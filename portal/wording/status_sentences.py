@@ -128,7 +128,7 @@ def _sooner(mitigation: MitigationFacts, now: datetime) -> str:
     """What a person can do if the provider named a distant time."""
     if is_soon(mitigation.retry_at, now):
         return ""
-    return f"The portal does not retry before then. Call {mitigation.short} if you need it sooner."
+    return f"The portal will not retry before then. Call {mitigation.short} if you need it sooner."
 
 
 def _stop_pending(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:

@@ -174,5 +174,5 @@ def still_tries(event: EventFacts) -> bool:
 def _next_try(event: EventFacts) -> str:
     if event.data.get("next_try_at"):
         at = datetime.fromisoformat(str(event.data["next_try_at"]))
-        return f"The portal does not retry before {dated(at, event.at)}."
+        return f"The portal will not retry before {dated(at, event.at)}."
     return "The portal keeps trying." if still_tries(event) else ""

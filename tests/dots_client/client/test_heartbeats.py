@@ -176,7 +176,7 @@ async def test_a_heartbeat_can_be_sent_on_request(authority: Authority) -> None:
             await scene.client.heartbeat()
 
 
-async def test_the_wait_for_unanswered_heartbeats_is_limited(authority: Authority) -> None:
+async def test_the_number_of_unanswered_heartbeats_is_limited(authority: Authority) -> None:
     async with in_session(authority, FAST) as scene:
         scene.client.mitigating = True
         scene.provider.answers_heartbeats = False

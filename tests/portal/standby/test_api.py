@@ -64,7 +64,7 @@ def test_the_same_key_returns_the_same_plan(dana: User, api_of: ApiOf) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
 
 
-def test_a_key_used_for_a_request_is_free_for_a_plan(dana: User, api_of: ApiOf) -> None:
+def test_a_key_used_for_a_request_cannot_be_reused_for_a_plan(dana: User, api_of: ApiOf) -> None:
     api = api_of(dana)
     requests = "/api/v1/organizations/acme/mitigation-requests"
     api.post(requests, {"targets": NEW["targets"]}, headers={"Idempotency-Key": "k1"})

@@ -89,7 +89,7 @@ def test_an_expired_form_is_refused_with_a_page(alice: User) -> None:
     answer = browser.post("/sign-in", {"username": "alice", "password": PASSWORD})
 
     assert answer.status_code == 403
-    assert "Nothing was done: the page was too old." in answer.content.decode()
+    assert "Nothing was changed: this page is out of date." in answer.content.decode()
 
 
 def test_other_refusals_get_pages_too(db: None) -> None:

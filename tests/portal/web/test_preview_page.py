@@ -58,7 +58,7 @@ def test_each_provider_has_its_message_and_when_it_is_sent(
 
     assert "1. Northgate gets this now" in told
     assert (
-        "2. Tidewall gets this only if Northgate refuses, is over capacity, withdraws, "
+        "2. Tidewall gets this only if Northgate refuses, is over capacity, stops, "
         "or does not answer within 10 s" in told
     )
     assert "TCP, port 443" in told

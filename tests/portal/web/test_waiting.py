@@ -56,14 +56,14 @@ def test_a_long_wait_is_not_called_trying(
     now = words_of(browser.get("/organizations/acme/").content.decode())
 
     for shown in (page, now):
-        assert "No provider has confirmed help. The portal does not retry before" in shown
+        assert "No provider has confirmed help. The portal will not retry before" in shown
         assert "Still trying" not in shown
         assert "keeps asking" not in shown
     assert f"It asked the portal not to retry before {until}." in page
     # The person's next step: call the provider that must not be asked yet.
     assert "Call Northgate if you need it sooner." in page
     assert page.count("Reference for a call:") == 2
-    assert "The portal does not retry before" in page[page.index("What happened") :]
+    assert "The portal will not retry before" in page[page.index("What happened") :]
 
 
 def test_a_retry_within_minutes_is_called_trying(

@@ -14,20 +14,18 @@ NAMES = ("Northgate", "Tidewall", "Highmoor")
         ((), "Farport gets this now"),
         (
             NAMES[:1],
-            "Farport gets this only if Northgate refuses, is over capacity, withdraws, or does not "
+            "Farport gets this only if Northgate refuses, is over capacity, stops, or does not "
             "answer within 10\u00a0s",
         ),
         (
             NAMES[:2],
-            "Farport gets this only if Northgate and Tidewall both refuse, are over capacity, "
-            "withdraw, "
-            "or do not answer within 10\u00a0s each",
+            "Farport gets this only if each of Northgate and Tidewall refuses, is over capacity, "
+            "stops, or does not answer within 10\u00a0s",
         ),
         (
             NAMES,
-            "Farport gets this only if Northgate, Tidewall and Highmoor all refuse, are over "
-            "capacity, "
-            "withdraw, or do not answer within 10\u00a0s each",
+            "Farport gets this only if each of Northgate, Tidewall and Highmoor refuses, is over "
+            "capacity, stops, or does not answer within 10\u00a0s",
         ),
     ],
 )

@@ -270,7 +270,7 @@ CARDS = [
         ),
         "Asked the portal to retry later. Retrying on 5 January 2163.",
         (
-            "It is too busy (code 5.03). The portal does not retry before then. Call "
+            "It is too busy (code 5.03). The portal will not retry before then. Call "
             "Northgate if you need it sooner."
         ),
     ),
@@ -285,7 +285,7 @@ CARDS = [
         ),
         "Northgate refused at 03:12:06.",
         "It conflicts. It asked the portal not to retry before 03:27:41 tomorrow."
-        " The portal does not retry before then. Call Northgate if you need it sooner.",
+        " The portal will not retry before then. Call Northgate if you need it sooner.",
     ),
     (
         mitigation(
@@ -395,7 +395,7 @@ def test_the_card_of_a_provider_not_asked_yet_says_when_it_will_be() -> None:
     _, rest = wording.tell(mitigation("Tidewall", None), NOW, before=[first], patience_s=10)
 
     assert plain(rest) == (
-        "The portal asks it if Northgate refuses, is over capacity, withdraws, or does not answer "
+        "The portal asks it if Northgate refuses, is over capacity, stops, or does not answer "
         "within 10 s."
     )
 

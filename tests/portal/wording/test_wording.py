@@ -136,11 +136,11 @@ HEADLINES = [
     ),
     (
         asked(RequestStatus.FAILING, LOOPED, replace(REFUSED, retry_at=ago(-86400))),
-        "No provider has confirmed help. The portal does not retry before 03:27:41 tomorrow.",
+        "No provider has confirmed help. The portal will not retry before 03:27:41 tomorrow.",
     ),
     (
         asked(RequestStatus.FAILING, WAITED_FOR, LOOPED),
-        "No provider has confirmed help. The portal does not retry before 5 January 2163.",
+        "No provider has confirmed help. The portal will not retry before 5 January 2163.",
     ),
     (asked(RequestStatus.FAILING, LOOPED), "No provider has confirmed help."),
     (asked(RequestStatus.FAILING, LOOPED, is_plan=True), "No provider holds the plan."),

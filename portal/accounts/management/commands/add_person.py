@@ -17,13 +17,11 @@ from portal.accounts.models import User
 
 
 class Command(BaseCommand):
-    """Reads the password from standard input, because a list of processes would show an
-    argument.
-    """
+    """Reads the password from standard input, because `ps` would show an argument."""
 
     help = (
-        "Adds a person. Standard input is the password; the second factor is set up at the first "
-        "sign-in."
+        "Adds a person. The password is read from standard input; the second factor is set up at "
+        "the first sign-in."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
