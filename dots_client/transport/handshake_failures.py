@@ -23,14 +23,14 @@ _ALERTS: Final[Mapping[str, str]] = {
     "no application protocol": "the {peer} does not serve CoAP there (ALPN)",
     "protocol version": "the {peer} does not speak {protocol}",
 }
-_BROKEN_OFF: Final = "unexpected eof while reading"
+_UNEXPECTED_EOF: Final = "unexpected eof while reading"
 _LOCAL_REASONS: Final[Mapping[str, str]] = {
     "peer did not return a certificate": "the {peer} sent no certificate",
     "no shared cipher": "the {peer} shares no cipher suite with us",
     "unsupported protocol": "the {peer} does not speak {protocol}",
     "wrong version number": "the {peer} does not speak {protocol}",
     "http request": "the {peer} does not speak {protocol}",
-    _BROKEN_OFF: "the {peer} broke off",
+    _UNEXPECTED_EOF: "the {peer} closed the connection unexpectedly",
 }
 
 
@@ -51,7 +51,7 @@ def failure_in_words(
             return f"the {peer} ended the {what}: {alert}"
         # In a session, all other reasons have one cause: the data that arrived is not what the peer
         # sent.
-        if reason in _LOCAL_REASONS and (not is_in_session or reason == _BROKEN_OFF):
+        if reason in _LOCAL_REASONS and (not is_in_session or reason == _UNEXPECTED_EOF):
             return _LOCAL_REASONS[reason].format(peer=peer, protocol=protocol)
     if isinstance(error, SSL.ZeroReturnError):
         return f"the {peer} ended the {what}"

@@ -22,7 +22,7 @@ from dots_client.transport.tls_contexts import tls_client_context
 from dots_client.transport.tls_engine import TlsEngine
 from dots_client.transport.wire import WireTap
 
-BROKEN_OFF: Final = "{reason} before the session began: the server may not accept our certificate"
+CUT_EARLY: Final = "{reason} before the session began: the server may not accept our certificate"
 
 
 class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[misc]  # no types
@@ -85,13 +85,13 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
 
     # The owner of the connection
 
-    def session_failed(self, remote: TlsConnection, error: Exception | None) -> None:
+    def session_failed(self, remote: TlsConnection, *, was_cut: bool) -> None:
         if self.established.done() or self._is_closing:
             return
         reason = remote.reason
-        if error is not None or reason.endswith("broke off the connection"):
+        if was_cut:
             # A refusal is an alert, but a reset after it can arrive first.
-            reason = BROKEN_OFF.format(reason=reason)
+            reason = CUT_EARLY.format(reason=reason)
         self.established.set_exception(HandshakeFailed(reason))
 
     def socket_gone(self, remote: TlsConnection) -> None:

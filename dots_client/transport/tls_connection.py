@@ -38,10 +38,10 @@ NO_ALPN: Final = "the server did not choose CoAP (ALPN); if it never does, turn 
 class ConnectionOwner(RemoteOwner, Protocol):
     """The server or client that connections belong to."""
 
-    def session_failed(self, remote: TlsConnection, error: Exception | None) -> None:
+    def session_failed(self, remote: TlsConnection, *, was_cut: bool) -> None:
         """The session ended before it was established.
 
-        `error` is the network's, if there was one.
+        `was_cut`: the connection ended without an alert that says why.
         """
 
     def socket_gone(self, remote: TlsConnection) -> None:
@@ -131,18 +131,18 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         self._report_end(engine)
 
     def eof_received(self) -> None:
-        self._end("the {peer} broke off the connection")
+        self._end("the {peer} closed the connection unexpectedly", was_cut=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost.set()
         if isinstance(exc, ConnectionResetError):
-            self._end("the {peer} reset the connection", exc)
+            self._end("the {peer} reset the connection", was_cut=True)
         elif exc is None:
             self._end("the connection broke")
         else:
             # asyncio also reports an exception in `data_received` here. It has logged it already.
             why = exc if isinstance(exc, OSError) else client_failed(exc)
-            self._end(f"the connection broke: {why}", exc)
+            self._end(f"the connection broke: {why}", was_cut=True)
         self._owner.socket_gone(self)
 
     # Messages
@@ -288,13 +288,13 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             self._transport.abort()
 
-    def _end(self, reason: str, error: Exception | None = None) -> None:
+    def _end(self, reason: str, *, was_cut: bool = False) -> None:
         engine = self._engine
         if engine is not None:
             engine.close(reason.format(peer=engine.peer))
-            self._report_end(engine, error)
+            self._report_end(engine, was_cut=was_cut)
 
-    def _report_end(self, engine: TlsEngine, error: Exception | None = None) -> None:
+    def _report_end(self, engine: TlsEngine, *, was_cut: bool = False) -> None:
         if engine.state is not State.CLOSED or self._engine is None:
             return
         self.reason = engine.reason
@@ -302,6 +302,6 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         if self._transport is not None:
             self._transport.close()
         if self.established_at is None:
-            self._owner.session_failed(self, error)
+            self._owner.session_failed(self, was_cut=was_cut)
         else:
             self._owner.session_closed(self)

@@ -99,7 +99,7 @@ class TlsServer(CoapServer[TlsConnection], interfaces.TokenInterface):  # type: 
         self._begin(connection)
         return connection
 
-    def session_failed(self, remote: TlsConnection, error: Exception | None) -> None:
+    def session_failed(self, remote: TlsConnection, *, was_cut: bool) -> None:
         self.session_closed(remote)
 
     def session_closed(self, remote: Remote) -> None:

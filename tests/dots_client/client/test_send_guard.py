@@ -199,7 +199,7 @@ async def test_behind_a_closed_guard_a_blocked_stream_is_aborted(
         await until(lambda: there.tcp.sessions == ())
 
     assert session.reason in {
-        "the client broke off the connection",
+        "the client closed the connection unexpectedly",
         "the client reset the connection",
     }
 

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import aiocoap
 import pytest
 from aiocoap import resource
+from cryptography import x509
+from OpenSSL import SSL, crypto
 
+from dots_client.transport.certificate_verification import verify
 from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.dtls_server import DtlsServer, ServerSession
@@ -34,13 +37,11 @@ class RawClient:
         self.socket.settimeout(0)
         self.socket.connect(("127.0.0.1", server.port))
         self.sent: list[bytes] = []
-        self.credentials = authority.client()
+        self.context = client_context(authority.client())
         self.engine = self.new_engine()
 
     def new_engine(self) -> DtlsEngine:
-        return DtlsEngine.client(
-            client_context(self.credentials), peer_name="provider.example", mtu=1232
-        )
+        return DtlsEngine.client(self.context, peer_name="provider.example", mtu=1232)
 
     def flush(self) -> None:
         for datagram in self.engine.datagrams_to_send():
@@ -283,7 +284,7 @@ async def test_the_number_of_sessions_is_limited_and_the_longest_silent_is_close
             await link.close()
 
 
-async def test_a_server_may_do_without_client_certificates(authority: Authority) -> None:
+async def test_an_optional_client_certificate_is_still_read(authority: Authority) -> None:
     async with (
         serving(authority.server(), require_client_certificate=False) as server,
         linked(server, authority.client()),
@@ -291,6 +292,30 @@ async def test_a_server_may_do_without_client_certificates(authority: Authority)
         (session,) = server.sessions
 
         assert session.peer_common_name == "acme"
+
+
+async def test_a_server_may_do_without_client_certificates(
+    authority: Authority, raw_clients: list[RawClient]
+) -> None:
+    async with serving(authority.server(), require_client_certificate=False) as server:
+        raw_clients.append(client := RawClient(server, authority))
+        client.context = _without_certificate(authority)
+        await client.shake_hands()
+
+        assert await client.ask() == b""
+        (session,) = server.sessions
+        assert session.peer_certificate is None
+
+
+def _without_certificate(authority: Authority) -> SSL.Context:
+    context = SSL.Context(SSL.DTLS_METHOD)
+    context.set_options(SSL.OP_NO_QUERY_MTU)
+    context.set_verify(SSL.VERIFY_PEER, verify)
+    store = context.get_cert_store()
+    assert store is not None
+    for anchor in x509.load_pem_x509_certificates(authority.client().trust_anchors):
+        store.add_cert(crypto.X509.from_cryptography(anchor))
+    return context
 
 
 async def test_the_server_sends_requests_over_the_same_session(authority: Authority) -> None:

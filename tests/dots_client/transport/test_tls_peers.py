@@ -101,7 +101,7 @@ def _select_none(_connection: SSL.Connection, _offered: list[bytes]) -> SSL._NoO
     ("then", "words"),
     [
         ("close", "the server closed the session"),
-        ("break", "the server broke off the connection"),
+        ("break", "the server closed the connection unexpectedly"),
         ("reset", "the server reset the connection"),
     ],
 )

@@ -77,7 +77,10 @@ async def test_a_stopping_server_sends_a_close_notify_and_a_crashing_one_does_no
 ) -> None:
     for ends, words in (
         ("close", {"the server closed the session"}),
-        ("abort", {"the server broke off the connection", "the server reset the connection"}),
+        (
+            "abort",
+            {"the server closed the connection unexpectedly", "the server reset the connection"},
+        ),
     ):
         async with (
             serving_tls(authority.server()) as server,
