@@ -29,13 +29,7 @@ from portal.mitigations.states import (
 )
 
 FIRST_RETRY_S: Final = 30
-
-
 MAX_RETRY_S: Final = 600
-
-
-MAX_DOUBLINGS: Final = 10
-
 
 OF_ONE_ACTIVATION: Final = (
     "mitigating_at",
@@ -97,7 +91,7 @@ def apply(mitigation: Mitigation, transition: Transition, *, now: datetime) -> N
 
 def retry_at(setbacks: int, now: datetime) -> datetime:
     """When to retry after this many failures in a row."""
-    wait_s = min(FIRST_RETRY_S * 2 ** min(setbacks - 1, MAX_DOUBLINGS), MAX_RETRY_S)
+    wait_s = min(FIRST_RETRY_S * 2 ** (setbacks - 1), MAX_RETRY_S)
     return now + timedelta(seconds=wait_s)
 
 

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import product
 
 import pytest
 
+from portal.mitigations.services.transitions import MAX_RETRY_S
 from portal.mitigations.states import (
     ACTIVE,
     ATTACK_STATUSES,
     BY_DOTS_STATUS,
     CONFIRMED,
+    HEARTBEAT_INTERVAL,
+    IN_STANDBY,
     KNOWN_REPORTS,
     LIVE,
     REQUEST_TERMINAL,
     SET_BACK,
+    STALE_AFTER,
+    STILL_TRYING_WITHIN,
     TERMINAL,
+    WINDING_DOWN,
     IllegalTransition,
     MitigationState,
     RequestStatus,
@@ -126,6 +133,19 @@ def test_every_number_in_a_report_has_its_status(
 def test_other_numbers_mean_nothing(number: int | None) -> None:
     assert number not in KNOWN_REPORTS
     assert reported_status(number) is None
+
+
+def test_the_statuses_with_a_name_are_those_of_their_numbers() -> None:
+    assert BY_DOTS_STATUS[WINDING_DOWN] is Trigger.WINDING_DOWN
+    assert BY_DOTS_STATUS[IN_STANDBY] is Trigger.ARMED
+
+
+def test_how_long_a_provider_may_be_silent_and_a_retry_may_wait() -> None:
+    # RFC 9132 section 4.5.2
+    assert timedelta(seconds=30) == HEARTBEAT_INTERVAL
+    assert timedelta(seconds=90) == STALE_AFTER
+    # Each backoff of the portal is an attempt, not a wait.
+    assert timedelta(minutes=15) == STILL_TRYING_WITHIN > timedelta(seconds=MAX_RETRY_S)
 
 
 def test_the_numbers_of_an_attack_status_are_those_of_the_rfc() -> None:
