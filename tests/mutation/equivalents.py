@@ -24,6 +24,15 @@ NEVER_BEYOND_THE_LAST: Final = "after MAX_RELEASE_TRIES it is given up, so there
 EQUIVALENTS: Final = (
     *(
         Equivalent(
+            module="dots_client/codec/check.py",
+            before="decode_efficacy(data, lifetime=1)",
+            after=f"decode_efficacy(data, lifetime={after})",
+            why="only errors matter here, and the lifetime that a body omits is no error",
+        )
+        for after in (0, 2)
+    ),
+    *(
+        Equivalent(
             module=f"portal/mitigations/services/{module}.py",
             before="@transaction.atomic(savepoint=False)",
             after="@transaction.atomic(savepoint=True)",
