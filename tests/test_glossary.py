@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OFTEN = 50
 PLAIN_WORDS = """
 able act admin after again allow answer answered arg asyncio at atomic attempt back be because
-before body call caller can change changed checked chosen clock close code context database
+before body call caller can change changed checked chosen clock close cls code context database
 dataclass day direction down earlier end ended ending entry every failure final fix following free
 frozen fullmatch given host invalid ipaddress isnull iterable kept kind kw label left length limit
 line link listed lock log logger logging longest loop lost max may min moment more named network
@@ -30,6 +30,7 @@ still stopped subject take taken task tell thread timedelta token total traffic 
 transport unit until up uri username view wait waiting what who whole why within without word wrong
 """
 """Words of everyday English or of programming, which a reader knows."""
+IRREGULAR = {"cls": "cls", "uris": "uri"}
 PLAIN = frozenset(PLAIN_WORDS.split())
 KNOWN_ELSEWHERE = (*keyword.kwlist, *keyword.softkwlist, *dir(builtins))
 FRAMEWORK = (str, dict, list, set, models, models.QuerySet, models.Field, forms, http, serializers)
@@ -55,8 +56,10 @@ def words(name: str) -> list[str]:
 def singular(word: str) -> str:
     if word.endswith("ies"):
         return f"{word[:-3]}y"
-    if word.endswith("uses"):
+    if word.endswith(("uses", "xes")):
         return word[:-2]
+    if word in IRREGULAR:
+        return IRREGULAR[word]
     is_plural = word.endswith("s") and not word.endswith(("ss", "us", "is", "as"))
     return word[:-1] if is_plural else word
 
