@@ -1,4 +1,4 @@
-"""A prefix is parsed once, where it enters the portal, and is a value from there on."""
+"""A prefix is parsed once, where it enters the portal, and is typed from there on."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class LeftOutBody(EligibleBody):
 
 
 class EligibilityBody(ReplacementsBody):
-    """Who would be asked for what."""
+    """The provider of each target."""
 
     targets: list[TargetBody]
     left_out: list[LeftOutBody]

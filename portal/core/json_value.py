@@ -47,13 +47,15 @@ else:
 
 
 MAX_CACHED_NETWORKS: Final = 4096
-"""Rows are loaded again and again with the same networks, whose parse is most of the cost."""
+"""Rows are loaded repeatedly with the same networks, and parsing these is most of the cost."""
 
 _converter: Final = make_converter(detailed_validation=False)
 
 
 def _exactly(value: Any, wanted: type[ValueT]) -> ValueT:
-    """By itself cattrs converts: the number 3 to the text "3", a text to a tuple of letters."""
+    """Without this, cattrs converts the number 3 to the text "3", and a text to a tuple of
+    letters.
+    """
     if type(value) is not wanted:
         raise TypeError(f"{value!r} is no {wanted.__name__}")
     return value
@@ -110,13 +112,13 @@ class UnreadableValueError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Unreadable:
-    """What a row holds in place of a value that its JSON does not give."""
+    """Takes the place of a value in a row whose JSON does not give one."""
 
     reason: str
 
 
 class _Attribute(DeferredAttribute):
-    """The attribute of a column: its value, or the error that there is none."""
+    """The attribute of a column: its value, or the error that it has none."""
 
     field: JSONValueField[Any]
 
@@ -154,7 +156,7 @@ def write_json(value: Any) -> Any:
 class JSONValueField(_Column[StoredT], Generic[StoredT]):
     """A `JSONField` whose attribute has a Python type.
 
-    Outside of rows, as in `values_list`, JSON of another type is an object without a use.
+    Outside of rows, as in `values_list`, JSON of another type becomes an unusable object.
 
     Migrations see a `JSONField`: a change of the type changes what the rows mean, so it needs a
     data migration instead of a schema migration.

@@ -14,7 +14,7 @@ CONTENT_TYPE: Final = "application/problem+json"
 
 
 class FixTargets(TypedDict):
-    """Targets to put in place of the wrong ones, as a request has them."""
+    """Targets that replace the wrong ones, in the shape of a request."""
 
     prefixes: list[str]
     fqdns: list[str]
@@ -29,7 +29,7 @@ class FixPorts(TypedDict):
 
 
 class FixBody(TypedDict):
-    """A correction that a program can put in place."""
+    """A correction that a program can insert."""
 
     label: str
     value: str
@@ -39,7 +39,7 @@ class FixBody(TypedDict):
 
 
 class FieldErrorBody(TypedDict):
-    """What is wrong with one field."""
+    """The error of one field."""
 
     field: str
     code: str

@@ -1,9 +1,9 @@
-"""What two mitigations share, and what the older loses when the newer replaces it: pure set
+"""What two mitigations share, and what the older one loses if the newer one replaces it: pure set
 arithmetic.
 
 A provider deletes the older of two mitigations of one client that share an address, name or URI,
-whatever their ports and protocols (RFC 9132 section 4.4.1). What is lost does depend on those: a
-newer mitigation for TCP alone leaves UDP unfiltered.
+whatever their ports and protocols (RFC 9132 section 4.4.1). The loss does depend on those: a newer
+mitigation for TCP alone leaves UDP unfiltered.
 
 Names and URIs are compared as text, URIs in normal form, since the portal does not know to which
 addresses a provider resolves them.
@@ -47,7 +47,7 @@ class Traffic:
         return cls(() if merged == (EVERY_PORT,) else merged, frozenset(protocols))
 
     def __str__(self) -> str:
-        """Inside a sentence: "TCP, port 443", "any protocol, port 443"."""
+        """For use inside a sentence: "TCP, port 443", "any protocol, port 443"."""
         return traffic_part(self.ports, sorted(self.protocols))
 
     def covers(self, other: Traffic) -> bool:
@@ -109,20 +109,20 @@ class Coverage:
     def reported(
         cls, held: ReportedTargets, ports: Iterable[PortRange], protocols: Iterable[int]
     ) -> Coverage:
-        """Of a mitigation as a provider describes it, in its own spelling.
+        """The coverage of a mitigation as a provider describes it, in its spelling.
 
-        An alias, and a prefix that is none, stays text: no request can have it in common.
+        Aliases and invalid prefixes stay text, which no request can have in common.
         """
         read = held.targets
         names = frozenset((*read.fqdns, *read.uris)) | held.unknown
         return cls(read.prefixes, names, Traffic.of(ports, protocols))
 
     def __bool__(self) -> bool:
-        """False: nothing is named, so nothing is known."""
+        """False if it has no targets, so that nothing is known."""
         return bool(self.networks or self.names)
 
     def is_same(self, other: Coverage) -> bool:
-        """The same addresses, names and traffic, in whatever spelling and order."""
+        """The same addresses, names and traffic, in any spelling and order."""
         return (
             self.names == other.names
             and self.traffic == other.traffic
@@ -130,8 +130,8 @@ class Coverage:
         )
 
     def shares_target_with(self, other: Coverage) -> bool:
-        """Whether the two overlap as RFC 9132 section 4.4.1 defines it: a provider keeps only the
-        newer.
+        """Whether the two overlap as defined in RFC 9132 section 4.4.1: a provider keeps only the
+        newer one.
         """
         return not self.names.isdisjoint(other.names) or any(
             overlap(mine, theirs) for mine in self.networks for theirs in other.networks
@@ -160,8 +160,8 @@ class Loss:
     "the parts that keep some of their traffic"
 
     def __str__(self) -> str:
-        """The API's text: "203.0.113.64/27 except 203.0.113.66/32", or the target alone when all of
-        it is lost.
+        """The API's text: "203.0.113.64/27 except 203.0.113.66/32", or only the target if all of it
+        is lost.
         """
         parts = [str(one) for one in self.kept]
         for part in self.narrowed:
@@ -171,7 +171,7 @@ class Loss:
 
 
 def losses(old: Coverage, newer: Sequence[Coverage]) -> tuple[Loss, ...]:
-    """What `old` protects but none of `newer` does, in the order of the targets of `old`; empty:
+    """What `old` protects but none of `newer` does, in the order of the targets of `old`; empty if
     nothing is lost.
 
     Parts of the traffic to one address do not add up over several of `newer`: a provider never

@@ -30,7 +30,7 @@ def normalized(submission: Submission, checked: Checked) -> Submission:
 def resubmission(
     request: MitigationRequest, *, resources: Collection[UUID], subscriptions: Collection[UUID] = ()
 ) -> Submission:
-    """A new submission for what `request` asked for.
+    """A new submission for the targets and options of `request`.
 
     `resources` and `subscriptions`: those that can be chosen now.
     """
@@ -68,12 +68,12 @@ def resubmission_of_unknown(unknown: Unknown, *, subscriptions: Collection[UUID]
 
 
 def joined(first: Submission, *others: Submission) -> Submission:
-    """One submission for everything that all of them ask for.
+    """One submission that covers all of them.
 
     Each has a lifetime, and its targets in normal form.
 
-    It never asks for less than one of them: it asks all providers at once if one does, takes the
-    longest lifetime, and renews automatically if one does.
+    It never asks for less than one of them: it asks all providers in parallel if one does, takes
+    the longest lifetime, and renews automatically if one does.
     """
     every = (first, *others)
     targets = Targets.union(

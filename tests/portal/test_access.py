@@ -1,4 +1,4 @@
-"""A membership reaches the rows of its own organization, and no other ones."""
+"""A membership gives access only to rows of its own organization."""
 
 from __future__ import annotations
 

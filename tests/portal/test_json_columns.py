@@ -117,7 +117,7 @@ EMPTY: dict[str, Any] = {"asked": SCOPE, "scope": SCOPE}
 
 
 def set_json(column: Column, data: Any) -> None:
-    """Write what a hand or another release would."""
+    """Write what another release, or a person with a shell, would."""
     rows = column.model._default_manager.all()
     rows.update(**{column.name: Value(data, output_field=models.JSONField())})
 

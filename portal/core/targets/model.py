@@ -1,5 +1,5 @@
-"""What is to be protected, as values, and the results of parsing them: a target, or a code with
-parameters and suggestions.
+"""Targets as values, and the results of parsing them: a target, or a code with parameters and
+suggestions.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Target:
 
     @classmethod
     def saved(cls, kind: str, text: str) -> Target:
-        """From the text of a target that was read before."""
+        """From the text of a target that was checked before."""
         return cls(Kind(kind), ip_network(text) if kind == Kind.PREFIX else text)
 
     def __str__(self) -> str:
@@ -90,7 +90,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
-    """What is to be protected, each kind in order and without repetitions."""
+    """The targets of a request, each kind in order and without duplicates."""
 
     prefixes: tuple[IPNetwork, ...] = ()
     fqdns: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class Targets:
     def saved(
         cls, *, prefixes: Iterable[str] = (), fqdns: Iterable[str] = (), uris: Iterable[str] = ()
     ) -> Targets:
-        """From the texts of targets that were read before."""
+        """From the texts of targets that were checked before."""
         return cls(prefixes=tuple(map(ip_network, prefixes)), fqdns=tuple(fqdns), uris=tuple(uris))
 
     @classmethod
@@ -148,7 +148,7 @@ class Targets:
         return (*map(str, self.prefixes), *self.fqdns, *self.uris)
 
     def without(self, texts: Container[str]) -> Targets:
-        """The others than these, given as in `texts`."""
+        """The targets other than these, given as in `texts`."""
         return Targets.of(one for one in self if str(one) not in texts)
 
 
@@ -156,7 +156,7 @@ class Targets:
 class PortRange:
     """Ports from `lower` to `upper`, inclusive; equal for a single port.
 
-    0-65535 once they are checked: what was typed may be larger, or in the wrong order.
+    0-65535 once they are checked: typed ones may be larger, or reversed.
     """
 
     lower: int

@@ -1,4 +1,4 @@
-"""Targets as providers write them: any text, until it is read here."""
+"""Targets as providers write them: any text, until it is parsed here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portal.core.targets.reading import normal_uri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedTargets:
-    """The targets that a provider names, each as it wrote them."""
+    """The targets that a provider reports, each in its spelling."""
 
     prefixes: tuple[str, ...] = ()
     fqdns: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class ReportedTargets:
 
     @property
     def targets(self) -> Targets:
-        """Those that a request can name, in normal form."""
+        """The targets that a request can name, in normal form."""
         networks = map(_network, self.prefixes)
         return Targets(
             prefixes=tuple(dict.fromkeys(one for one in networks if one is not None)),
@@ -39,7 +39,7 @@ class ReportedTargets:
 
     @property
     def unknown(self) -> frozenset[str]:
-        """The others, as in `texts`: aliases, and prefixes that are none."""
+        """The others, as in `texts`: aliases, and invalid prefixes."""
         no_prefixes = (one for one in self.prefixes if _network(one) is None)
         return frozenset((*no_prefixes, *(f"“{one}”" for one in self.aliases)))
 

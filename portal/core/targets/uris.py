@@ -123,7 +123,7 @@ def uri_host(uri: str) -> str:
 
 
 def uri_network(uri: str) -> IPNetwork | None:
-    """The address that a URI has as its host; None if it has a name."""
+    """The host of a URI if it is an address; None if it is a name."""
     try:
         return ipaddress.ip_network(uri_host(uri))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What was asked, what is wanted, what was observed."""
+"""Requests of people, what the portal wants of each provider, and what it observed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The choices, and the JSON, that the columns of this app hold."""
+"""The choices and the JSON types of this app's columns."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from portal.core.targets import PortRange
 
 
 class Strategy(models.TextChoices):
-    """Who is asked: one after the other until one helps, or all at once."""
+    """Which providers are asked: one after the other until one helps, or all in parallel."""
 
     FAILOVER = "failover"
     PARALLEL = "parallel"
 
 
 class RequestKind(models.TextChoices):
-    """What a request is for: help now, help held in readiness, or a test of that."""
+    """The purpose of a request: immediate help, help held in standby, or a test of that."""
 
     IMMEDIATE = "immediate"
     STANDBY = "standby"
@@ -28,12 +28,12 @@ class RequestKind(models.TextChoices):
 
 
 class EndedBy(models.TextChoices):
-    """Why a request is over."""
+    """Why a request has ended."""
 
     PERSON = "person"
     """A person terminated it."""
     PORTAL = "portal"
-    """The portal withdrew it: a drill was over, a plan had a newer version, a newer request filters
+    """The portal withdrew it: a drill ended, a plan had a newer version, or a newer request filters
     all of it.
     """
     LIFETIME = "lifetime"
@@ -47,7 +47,7 @@ class EndedBy(models.TextChoices):
 
 
 BY_ITSELF = (EndedBy.LIFETIME, EndedBy.NEWER_REQUEST, EndedBy.PROVIDER)
-"""Ends that no person asked for and that a person has to acknowledge."""
+"""Ends that no person requested and that a person has to acknowledge."""
 
 
 @sparse(always=("cause",))
@@ -56,7 +56,7 @@ class ProviderConflict:
     """What a provider says that a mitigation conflicts with (RFC 9132 section 4.4.1.3)."""
 
     cause: int | None = None
-    """conflict-cause, a number of RFC 9132, RFC 9066 or RFC 9244; None: it gave none"""
+    """conflict-cause, a number of RFC 9132, RFC 9066 or RFC 9244; None if there is none"""
     status: str | None = None
     """conflict-status"""
     retry_after: int | None = None
@@ -92,13 +92,11 @@ class ReplacedBy:
     lost: tuple[str, ...]
     """the targets that lost all or part of their protection; empty: none did"""
     loses: tuple[str, ...]
-    """the same in the API's words, with the part of each that is still protected"""
+    """the same as the API's text, with the part of each that is still protected"""
 
 
 class FilteringEndedBy(models.TextChoices):
-    """Why a provider no longer filters for a plan it had activated, when nobody here had asked it
-    to stop.
-    """
+    """Why a provider no longer filters for a plan it had activated, without a request from here."""
 
     REARMED = "rearmed"
     """It reports that it holds the plan again."""
@@ -107,17 +105,17 @@ class FilteringEndedBy(models.TextChoices):
     PROVIDER = "provider"
     """It withdrew or ended it."""
     LIFETIME = "lifetime"
-    """The lifetime ran out without a word from the provider."""
+    """The lifetime ran out without a report of the provider."""
     NEWER_REQUEST = "newer_request"
-    """It took a newer request for help now instead, which protects less."""
+    """It accepted a newer immediate request instead, which protects less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilteringEnd:
-    """How a provider stopped filtering for a plan it had activated by itself."""
+    """How a provider stopped filtering for a plan that it had activated on its own."""
 
     at: datetime
-    """when the portal heard of it"""
+    """when the portal learned of it"""
     reported_at: datetime | None
     """when the provider last reported that it acted"""
     by: FilteringEndedBy

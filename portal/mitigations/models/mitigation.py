@@ -1,4 +1,4 @@
-"""What is wanted of one provider, and what was observed."""
+"""What the portal wants of one provider, and what it observed."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 
 REPORTS_MISSING_AFTER = timedelta(seconds=60)
-"""A provider that reports amounts and is not heard for longer was silent meanwhile."""
+"""A provider that reports amounts and is not heard for longer was silent in between."""
 MAX_COUNTER = 2**63 - 1
-"""DOTS counters are unsigned 64-bit integers; what a database's bigint cannot hold is shown as its
+"""DOTS counters are unsigned 64-bit integers; values beyond a database's bigint are saved as its
 maximum.
 """
 
 
 class Wanted(models.TextChoices):
-    """What the portal wants to be true at the provider."""
+    """The state that the portal wants at the provider."""
 
     ACTIVE = "active"
     WITHDRAWN = "withdrawn"
 
 
 class Mitigation(models.Model):
-    """One provider's part of a request: one (cuid, mid), what is wanted, what was observed."""
+    """One provider's part of a request: one (cuid, mid), the wanted state, the observed state."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
@@ -55,9 +55,7 @@ class Mitigation(models.Model):
     position = models.PositiveSmallIntegerField()
     mid = models.PositiveBigIntegerField()
     scope = JSONValueField(Targets)
-    """Those of the request that this provider may protect, as first sent,
-    never changed.
-    """
+    """Those of the request that this provider may protect, as first sent; never changed."""
     asked_at = models.DateTimeField()
     cause = models.CharField(
         max_length=16, choices=Cause.choices, default=Cause.FIRST, db_default=Cause.FIRST
@@ -70,13 +68,11 @@ class Mitigation(models.Model):
     cause_text = models.CharField(
         max_length=200, blank=True, default="", db_default="", db_column="because"
     )
-    """The reason as an earlier release saved it: shown where the code or the provider
-    is not known.
-    """
+    """The reason as an earlier release saved it; shown if the code or the provider is unknown."""
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    """Who had it asked by hand; null: the request's own order did.
+    """The person who asked it manually; null if failover did.
 
     Policy never withdraws what a person started.
     """
@@ -89,19 +85,17 @@ class Mitigation(models.Model):
     withdrawn_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    """Who withdrew this provider alone."""
+    """The person who withdrew this provider alone."""
     withdrawn_cause = models.CharField(
         max_length=16, choices=WithdrawnCause.choices, blank=True, default="", db_default=""
     )
-    """Why policy withdrew it; empty: it did not."""
+    """Why policy withdrew it; empty if it did not."""
     withdrawn_for = JSONValueField(tuple[uuid.UUID, ...], default=tuple, db_default=[])
     """The subscriptions whose providers filter instead."""
     withdrawn_cause_text = models.CharField(
         max_length=200, blank=True, default="", db_default="", db_column="withdrawn_because"
     )
-    """The reason as an earlier release saved it: shown where the code or a provider is
-    not known.
-    """
+    """The reason as an earlier release saved it; shown if the code or a provider is unknown."""
     release_tried_at = models.DateTimeField(null=True, db_column="let_go_at")
     """When the portal last tried, with a lifetime of 1, to end a withdrawn mitigation that the
     provider still held.
@@ -112,7 +106,7 @@ class Mitigation(models.Model):
     plan again.
     """
     efficacy = models.PositiveSmallIntegerField(null=True)
-    """attack-status a person reported last (1 under attack, 2 mitigated)."""
+    """The attack-status that a person reported last (1 under attack, 2 mitigated)."""
     efficacy_asked_at = models.DateTimeField(null=True)
     efficacy_answered_at = models.DateTimeField(null=True)
     """`efficacy_asked_at` of the report that has a final answer, or that the provider never
@@ -120,7 +114,7 @@ class Mitigation(models.Model):
     """
     efficacy_accepted = models.BooleanField(null=True)
     efficacy_code = models.CharField(max_length=16, blank=True)
-    """Why it is not accepted, or not yet; empty: there was no answer."""
+    """Why it is not accepted, or not yet; empty if there was no answer."""
     efficacy_reason = models.TextField(blank=True)
     efficacy_retry_at = models.DateTimeField(null=True)
     """When the portal repeats the report, because the provider asked it to wait."""
@@ -131,11 +125,11 @@ class Mitigation(models.Model):
     dots_status = models.PositiveSmallIntegerField(null=True)
     """The last reported number, known or not; `status` follows those in KNOWN_REPORTS."""
     reported_at = models.DateTimeField(null=True)
-    """When the provider last reported a status: a refresh that was accepted says none."""
+    """When the provider last reported a status; an accepted refresh reports none."""
     sent_at = models.DateTimeField(null=True)
     last_sent_at = models.DateTimeField(null=True)
     sends = models.PositiveIntegerField(default=0)
-    """Datagrams sent with the request since the portal last began to ask."""
+    """Datagrams sent with the request since the portal last started to ask."""
     overdue_at = models.DateTimeField(null=True)
     confirmed_at = models.DateTimeField(null=True)
     refreshed_at = models.DateTimeField(null=True)
@@ -144,13 +138,13 @@ class Mitigation(models.Model):
     ended_at = models.DateTimeField(null=True)
     last_heard_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
-    """When the granted lifetime ends; null while unknown or without end."""
+    """When the granted lifetime ends; null if unknown or indefinite."""
     retry_at = models.DateTimeField(null=True)
-    """Not to be asked again before: the provider said so (Max-Age, retry-timer), or our own
+    """The earliest time to ask again, set by the provider (Max-Age, retry-timer) or by the portal's
     backoff.
     """
     setbacks = models.PositiveSmallIntegerField(default=0)
-    """How often in a row it was refused or withdrawn: each time the next try waits longer."""
+    """How often in a row it was refused or withdrawn: each time the next attempt waits longer."""
     refusal_code = models.CharField(max_length=16, blank=True)
     """A response code such as 4.03, or the portal's own: see `states.NOT_SENDABLE`."""
     refusal_reason = models.TextField(blank=True)
@@ -162,7 +156,7 @@ class Mitigation(models.Model):
     replaced_by = JSONValueField(ReplacedBy, null=True)
     """The newer requests that the provider holds instead."""
     filtering_end = JSONValueField(FilteringEnd, null=True)
-    """Of a plan; null while the provider acts, and where a person had it stop."""
+    """For a plan; null while the provider acts, and if a person had it stop."""
     mitigation_start = models.DateTimeField(null=True)
     bytes_dropped = models.PositiveBigIntegerField(null=True)
     pkts_dropped = models.PositiveBigIntegerField(null=True)
@@ -172,13 +166,13 @@ class Mitigation(models.Model):
     counters_since = models.DateTimeField(null=True)
     """When these counters were first reported: the time of their event."""
     counters_at = models.DateTimeField(null=True)
-    """When they were last reported; equal ones are no event of their own."""
+    """When they were last reported; equal ones are no separate event."""
 
     class Meta:
         ordering = ["position"]
         constraints = [
             models.UniqueConstraint(fields=["subscription", "mid"], name="one_meaning_per_mid"),
-            # Who was withdrawn may be asked again, under another mid.
+            # A withdrawn provider may be asked again, under another mid.
             models.UniqueConstraint(
                 fields=["request", "subscription"],
                 condition=models.Q(wanted="active"),
@@ -186,13 +180,13 @@ class Mitigation(models.Model):
             ),
         ]
         indexes = [
-            # the agent's sweep: what a subscription still has to do
+            # for the agent's sweep: mitigations of a subscription with pending work
             models.Index(
                 fields=["subscription"],
                 condition=~models.Q(status__in=[str(status) for status in TERMINAL]),
                 name="mitigation_live",
             ),
-            # the sweep over what is to be held again: few rows, looked for often
+            # for the sweep of plans to be held again: few rows, queried often
             models.Index(
                 fields=["withdrawal_confirmed_at"],
                 condition=models.Q(hold_again=True),
@@ -220,15 +214,15 @@ class Mitigation(models.Model):
 
     @property
     def is_replaced(self) -> bool:
-        """The provider holds a newer request of ours instead; nobody asked for its end."""
+        """The provider holds a newer request of ours instead, and no person requested its end."""
         is_given_up = self.status == Status.WITHDRAWN and self.wanted == Wanted.WITHDRAWN
         return is_given_up and self.withdrawal_asked_at is None
 
     @property
     def is_fallback(self) -> bool:
-        """The request's order asked it in place of another provider, and no person did.
+        """Failover asked it instead of another provider, and no person did.
 
-        A process of the earlier release saves the text alone, beside the default cause.
+        A process of the earlier release saves only the text, with the default cause.
         """
         is_old_fallback = self.cause == Cause.FIRST and self.cause_text != ""
         return self.asked_by_id is None and (self.cause in FALLBACK or is_old_fallback)
@@ -242,28 +236,28 @@ class Mitigation(models.Model):
 
     @property
     def is_no_longer_requested(self) -> bool:
-        """Whatever time was named for the next message about it has no meaning any more."""
+        """A time named for the next message about it no longer matters."""
         is_given_up = self.status in SET_BACK and self.wanted == Wanted.WITHDRAWN
         return self.is_over or is_given_up or self.request.is_over
 
     @property
     def next_ask_at(self) -> datetime | None:
-        """The portal does not ask the provider before; None: it may ask at once, or never does
-        again.
+        """The portal does not ask the provider before this time; None if it may ask now, or never
+        does again.
         """
         return None if self.is_no_longer_requested else self.retry_at
 
     @property
     def next_efficacy_at(self) -> datetime | None:
-        """When the provider, which asked to wait, is told again how the attack looks; None: it is
-        not.
+        """When the portal repeats the attack status to a provider that asked to wait; None if it
+        does not.
         """
         return None if self.is_no_longer_requested else self.efficacy_retry_at
 
     @property
     def must_wait(self) -> bool:
-        """The provider itself named the time before which it must not be asked (SC-046), not our
-        own backoff.
+        """The provider itself named the time before which it must not be asked (SC-046); it is not
+        the portal's backoff.
         """
         if self.retry_at is None or self.is_not_sendable or self.unsaved_at is not None:
             return False
@@ -284,8 +278,8 @@ class Mitigation(models.Model):
 
     @property
     def attack_status(self) -> str:
-        """The last attack status a person reported, in the API's words; empty: none was
-        reported.
+        """The last attack status that a person reported, by the API's name; empty if there
+        is none.
         """
         return next(
             (word for word, number in ATTACK_STATUSES.items() if number == self.efficacy), ""
@@ -293,7 +287,7 @@ class Mitigation(models.Model):
 
     @property
     def efficacy_state(self) -> Efficacy | None:
-        """None: no person reported an attack status, or its outcome is unknown."""
+        """None if no person reported an attack status, or if its outcome is unknown."""
         if self.efficacy_asked_at is None:
             return None
         if self.efficacy_asked_at != self.efficacy_answered_at:

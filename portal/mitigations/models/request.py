@@ -1,4 +1,4 @@
-"""What people asked for."""
+"""The mitigation requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class MitigationRequest(models.Model):
-    """What a person asked for."""
+    """A mitigation request."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(
@@ -39,23 +39,25 @@ class MitigationRequest(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="requests"
     )
-    """Null: no person asked for it; see `origin`."""
+    """Null if no person requested it; see `origin`."""
     origin = models.CharField(
         max_length=16,
         choices=ActorKind.choices,
         default=ActorKind.PERSON,
         db_default=ActorKind.PERSON,
     )
-    """Who or what asked for it."""
+    """The kind of its source."""
     origin_name = models.CharField(max_length=200, blank=True, default="", db_default="")
-    """The name, at that time, of what asked if that was no person."""
+    """The name of the source at that time, unless a person."""
     name = models.CharField(max_length=200)
-    """What people call it: the names of its resources, else its first target."""
+    """Its name for people: the names of its resources, else its first target."""
     asked = JSONValueField(Targets)
-    """The targets that were typed in, beside the resources."""
+    """The typed targets, without the resources."""
     resources = models.ManyToManyField(ProtectedResource, related_name="requests", blank=True)
     scope = JSONValueField(Targets)
-    """All targets, as sent: resources included, sorted, never changed (a refresh repeats it)."""
+    """All targets, as sent: with those of the resources, sorted, never changed (a refresh repeats
+    it).
+    """
     ports = JSONValueField(tuple[PortRange, ...], default=tuple)
     protocols = JSONValueField(tuple[int, ...], default=tuple)
     lifetime_s = models.BigIntegerField()
@@ -70,8 +72,8 @@ class MitigationRequest(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     requested_until = models.DateTimeField(null=True)
-    """When the requested lifetime ends; null: it renews automatically, has no end, or no provider
-    has confirmed it yet.
+    """When the requested lifetime ends; null if it renews automatically, is indefinite, or no
+    provider has confirmed it yet.
     """
     ended_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
@@ -81,20 +83,18 @@ class MitigationRequest(models.Model):
     replaces = JSONValueField(tuple[uuid.UUID, ...], default=tuple)
     """The live requests that a person allowed it to replace."""
     ended_by = models.CharField(max_length=16, choices=EndedBy.choices, blank=True)
-    """Empty: it is not over, or it ended before the portal recorded this."""
+    """Empty if it has not ended, or ended before the portal recorded this."""
     filtering_ended_at = models.DateTimeField(null=True)
-    """Of a plan: when the last provider that filtered for it stopped by itself; null once a
+    """For a plan: when the last provider that filtered for it stopped on its own; null once a
     provider filters again.
 
-    A person has to acknowledge it. Each new end sets `acknowledged_at` back to null.
+    A person has to acknowledge it. Each new end resets `acknowledged_at` to null.
     """
     has_uncovered_targets = models.BooleanField(default=False, db_column="has_gap")
-    """Some target has no provider that holds it or may still take it: who said no is
-    asked again.
-    """
+    """No provider holds some target or may still accept it: providers that refused are retried."""
 
     locked: list[Mitigation] | None = None
-    """No column: its mitigations, where `services.locks` locked it."""
+    """Not a column: its mitigations, if `services.locks` locked it."""
 
     class Meta:
         constraints = [
@@ -110,8 +110,8 @@ class MitigationRequest(models.Model):
             models.Index(
                 fields=["organization", "kind", "-created_at", "-id"], name="request_newest_first"
             ),
-            # the dashboard: requests that ended by themselves and are not acknowledged; few rows,
-            # queried often
+            # the dashboard: requests with an unacknowledged, unrequested end; few rows, queried
+            # often
             models.Index(
                 fields=["organization", "-ended_at"],
                 condition=models.Q(
@@ -134,7 +134,7 @@ class MitigationRequest(models.Model):
 
     @property
     def requester(self) -> Actor:
-        """Who or what asked for it."""
+        """The source that requested it."""
         if self.created_by is not None:
             return Actor.person(self.created_by)
         return Actor(ActorKind(self.origin), name=self.origin_name)
@@ -144,12 +144,12 @@ class MitigationRequest(models.Model):
         return self.status in REQUEST_TERMINAL
 
     def is_past_its_time(self, now: datetime) -> bool:
-        """The requested lifetime is over, so no provider is asked any more."""
+        """The requested lifetime has ended, so no provider is asked any more."""
         return self.requested_until is not None and self.requested_until <= now
 
     @property
     def is_to_acknowledge(self) -> bool:
-        """It ended by itself, or what providers filtered for it did, and no person acknowledged
+        """It ended, or filtering for it did, without a person's request, and no person acknowledged
         that.
         """
         if self.acknowledged_at is not None:
@@ -166,11 +166,11 @@ class MitigationRequest(models.Model):
 
     @property
     def is_immediate(self) -> bool:
-        """Providers act on it at once; the others they hold until contact is lost (status 8)."""
+        """Providers act on it immediately; others are held until contact is lost (status 8)."""
         return self.kind == RequestKind.IMMEDIATE
 
     @property
     def number(self) -> str:
-        """The short form people read out on the phone."""
+        """The short reference for people."""
         text = self.pk.hex
         return f"{text[:4]}-{text[4:8]}"

@@ -97,7 +97,7 @@ def _call(
     name: str,
     consent: Consent,
 ) -> idempotency.Call:
-    # The digests of the previous release are made of this JSON, with ports in pairs.
+    # The digests of the previous release were computed from this JSON, with ports in pairs.
     ports = [(one.lower, one.upper) for one in submission.ports]
     content = {**asdict(submission), "ports": ports, "kind": kind.value, "name": name}
     if consent.named or consent.is_joint:

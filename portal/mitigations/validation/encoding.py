@@ -42,7 +42,7 @@ def wire_scope(
     lifetime_s: int = 1,
     is_immediate: bool = True,
 ) -> Scope:
-    """What one provider is asked for."""
+    """The scope that one provider is asked for."""
     return Scope(
         targets=WireTargets(
             target_prefix=tuple(map(str, targets.prefixes)),
@@ -64,10 +64,10 @@ def _port_range(ports: PortRange) -> WirePortRange:
 def message_bytes(
     targets: Targets, *, ports: Iterable[PortRange] = (), protocols: Iterable[int] = ()
 ) -> int:
-    """The largest CoAP message, in bytes, of a request for these, its refreshes or an efficacy
-    update.
+    """The size in bytes of the largest CoAP message for these: the request, its refreshes or an
+    efficacy update.
 
-    Raises EncodeError when the request must not be sent.
+    Raises EncodeError if the request must not be sent.
     """
     scope = wire_scope(targets, ports=ports, protocols=protocols, is_immediate=False)
     return request_overhead_bytes(LONGEST_CUID) + request_bytes(scope)

@@ -79,9 +79,7 @@ def _why_no_network(provider: EligibleProvider, network: IPNetwork) -> str:
 
 
 def _why_no_name(provider: EligibleProvider) -> str:
-    """A name has no address here: whoever may protect certain prefixes alone cannot be
-    given one.
-    """
+    """A name has no address here, so a provider limited to certain prefixes cannot protect it."""
     if not provider.takes_names:
         return f"{provider.name} accepts addresses, not names"
     return _may_only(provider) if provider.limited_to else ""
@@ -141,8 +139,8 @@ def check_any_provider_may(
     paths: Mapping[str, str],
     errors: Errors,
 ) -> None:
-    """An error at each target that nobody chosen may protect, or at what no provider takes that
-    much of.
+    """An error at each target that none of the chosen providers may protect, or of which there are
+    too many for every provider.
     """
     if not assigned_scopes:
         return

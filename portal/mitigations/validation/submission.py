@@ -1,4 +1,4 @@
-"""What is checked and what comes of it: plain values."""
+"""The input and the result of the check: plain values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_NAMED_ERRORS: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What a person asked for, as typed: nothing of it is checked yet."""
+    """The request of a person, as typed and unchecked."""
 
     prefixes: tuple[str, ...] = ()
     fqdns: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class EligibleProvider:
     max_targets: int | None = None
     may_be_indefinite: bool = True
     limited_to: tuple[IPNetwork, ...] = ()
-    "empty: whatever the organization may"
+    "empty: everything the organization may"
     max_port_ranges: int | None = None
     longest_prefix_v4: int | None = None
     longest_prefix_v6: int | None = None
@@ -69,7 +69,7 @@ class EligibleProvider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignedScope:
-    """What one provider may protect of a request, and why not the rest of it."""
+    """The targets of a request that one provider may protect, and why not the others."""
 
     provider: EligibleProvider
     scope: Targets
@@ -88,7 +88,7 @@ class AssignedScope:
         return bool(self.targets)
 
     def why_not(self) -> str:
-        """One clause about a provider that is left out, or empty."""
+        """One clause about an excluded provider, or empty."""
         if self.problem or self.is_able:
             return self.problem
         return "; ".join(dict.fromkeys(self.excluded.values()))
@@ -107,9 +107,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A submission that may be sent: normal forms, everything inside the organization's
-    resources.
-    """
+    """A submission that may be sent: in normal form, inside the organization's resources."""
 
     name: str
     asked: Targets
@@ -121,8 +119,8 @@ class Checked:
     auto_renew: bool
     strategy: Strategy
     assigned_scopes: Mapping[UUID, AssignedScope]
-    """what each provider may protect, in the order in which they are asked; who may protect
-    nothing is left out
+    """what each provider may protect, in the order in which they are asked; without those that may
+    protect nothing
     """
     reason: str
 

@@ -1,4 +1,4 @@
-"""The whole of a submission, checked in one go."""
+"""The complete check of a submission."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check(
     eligible_providers: Sequence[EligibleProvider],
     policy: Policy,
 ) -> Checked:
-    """`submission` in normal form; Invalid with every field that is wrong."""
+    """`submission` in normal form; Invalid with every invalid field."""
     errors = Errors()
     by_id = {resource.id: resource for resource in resources}
     territory = Territory.of(resource.target for resource in resources)

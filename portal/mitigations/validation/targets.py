@@ -1,6 +1,4 @@
-"""What shall be protected: inside the organization's verified resources, and small enough for one
-message.
-"""
+"""The targets: inside the organization's verified resources, and small enough for one message."""
 
 from __future__ import annotations
 
@@ -43,7 +41,7 @@ def typed_targets(
     errors: Errors,
     paths: dict[str, str],
 ) -> Targets:
-    """What was typed, in normal form; `paths` learns where each was typed."""
+    """The typed targets in normal form; `paths` records where each was typed."""
     typed = (
         (Kind.PREFIX, "targets.prefixes", submission.prefixes),
         (Kind.FQDN, "targets.fqdns", submission.fqdns),
@@ -98,7 +96,7 @@ def _not_own(target: Target, policy: Policy) -> str:
 
 
 def _former(text: str, target: Target, territory: Territory) -> str:
-    """A resource that was added when the portal still took one domain for another."""
+    """A resource that was added when the portal confused two domains."""
     former = former_name(text) if target.kind == Kind.FQDN else ""
     if not former or not territory.has_name(former):
         return ""
@@ -176,7 +174,7 @@ def count_targets(
 def request_name(
     targets: Targets, ticked: Sequence[Resource], resources: Sequence[Resource]
 ) -> str:
-    """The names of its resources, whether they were ticked or typed; what equals none keeps its
+    """The names of its resources, whether ticked or typed; a target that equals none keeps its
     address.
     """
     names = {str(one.target): one.name for one in reversed(resources)}

@@ -1,4 +1,4 @@
-"""What narrows the traffic to the targets: ports and protocols."""
+"""What limits the traffic to the targets: ports and protocols."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def checked_ports(submission: Submission, errors: Errors) -> tuple[PortRange, ..
 
 
 def _same_start(asked: PortRange, *, before: PortRange) -> tuple[str, Fix]:
-    """No request can have two ranges that begin at the same port: what to write instead of the
+    """A request cannot have two ranges that start at the same port: what to write instead of the
     second.
     """
     first, second = port_text(before), port_text(asked)

@@ -28,7 +28,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadinessPage(FramedPage):
-    """Would it work now?"""
+    """The checks, the drills and the headline."""
 
     template: ClassVar = "readiness/readiness.html"
     parts: ClassVar = {"readiness": "readiness/_readiness.html"}

@@ -1,4 +1,4 @@
-"""What was asked, in words: targets, traffic, lifetime, who."""
+"""The description of a request: targets, traffic, lifetime, requester."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portal.mitigations.states import RequestStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """The lifetime as words and as a bar."""
+    """The lifetime as text and as a bar."""
 
     words: str
     then: str = ""
@@ -29,7 +29,7 @@ class Life:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestDescription:
-    """What was asked, in words."""
+    """The description of a request as text."""
 
     heading: str = "What was asked"
     is_plan: bool = False
@@ -48,7 +48,7 @@ WARN_BEFORE_END = timedelta(minutes=10)
 
 
 def targets_of(request: MitigationRequest) -> tuple[str, ...]:
-    """As they are sent; a name of another script also as people read it."""
+    """As they are sent; an internationalized name also in its readable form."""
     return tuple(map(both_forms, request.scope.texts))
 
 
@@ -91,7 +91,7 @@ def describe_request(
 
 
 def life(request: MitigationRequest, facts: wording.RequestFacts, now: datetime) -> Life:
-    """ "Ends at 04:12 UTC, in 44 min" while it runs; what was agreed otherwise."""
+    """ "Ends at 04:12 UTC, in 44 min" while it runs, else the agreed lifetime."""
     is_plan = request.kind == RequestKind.STANDBY
     length = lifetime(request.lifetime_s)
     agreed = f"{length[:1].upper()}{length[1:]}" + (" at a time" if request.auto_renew else "")
@@ -131,7 +131,7 @@ def short_life(request: MitigationRequest, facts: wording.RequestFacts, now: dat
     if facts.ends_at is None or request.terminate_asked_at:
         return life(request, facts, now).words
     ends = f"Ends {moment(facts.ends_at, now, seconds=False)}"
-    # A plan that a provider started is renewed only at the last moment, and some providers then
+    # A plan that a provider activated is renewed only at the last moment, and some providers then
     # stop filtering.
     is_renewed = request.auto_renew and (
         request.is_immediate or request.status == RequestStatus.STANDBY

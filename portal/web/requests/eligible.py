@@ -1,4 +1,4 @@
-"""Who will be asked for which target, told while the form is filled in."""
+"""Which provider will be asked for which target, shown while the form is filled in."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from portal.mitigations.validation import AssignedScope, EligibleProvider, assig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eligible:
-    """Provider names: who is asked at once, who only if those cannot help, and what some may not
-    protect.
+    """The names of the providers asked immediately, of those asked only if these do not help, and
+    what some may not protect.
     """
 
     at_once: tuple[str, ...]
     later: tuple[str, ...]
     notes: tuple[str, ...]
     is_split: bool = False
-    "those asked at once are asked for different targets"
+    "providers asked immediately get different targets"
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ class Eligible:
 def readable_scopes(
     eligible_providers: Sequence[EligibleProvider], texts: Iterable[str], *, port_ranges: int
 ) -> dict[UUID, Targets]:
-    """Which of the readable targets each provider may protect."""
+    """The readable targets that each provider may protect."""
     scope = Targets.of(_readable(texts))
     assigned_scopes = (
         assign_scope(provider, scope, port_ranges=port_ranges) for provider in eligible_providers
@@ -87,14 +87,14 @@ def _names(able: dict[UUID, AssignedScope], chosen: set[UUID]) -> tuple[str, ...
 
 def _readable(texts: Iterable[str]) -> Iterator[Target]:
     for text in texts:
-        # The field where it was typed shows what is wrong with the others.
+        # Errors of other targets are shown at the field where they were typed.
         with suppress(TargetError):
             yield read(text)
 
 
 def _per_target(assigned_scopes: Sequence[AssignedScope], scope: Targets) -> list[str]:
-    """ "Only Tidewall may protect 2001:db8:10::/48."; what nobody may protect is an error at its
-    place.
+    """ "Only Tidewall may protect 2001:db8:10::/48."; a target that no provider may protect is an
+    error at its place.
     """
     targets_by_names: dict[tuple[str, ...], list[str]] = {}
     for target in scope.texts:

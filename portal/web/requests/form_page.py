@@ -1,4 +1,4 @@
-"""The form of a new request: what shall be protected, and what will happen."""
+"""The form of a new request: what it protects, and what will happen."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FILTER_FROM: Final = 10
 MAX_AGAIN: Final = 20
 """Earlier requests that may fill one form."""
 MAX_TYPED_LOOKED_AT: Final = 20
-"""Typed targets whose providers are named while the form is filled in; the check looks at all."""
+"""Typed targets whose providers are named while the form is filled in; the check reads all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +64,14 @@ class Choices:
     """What the form of a request, or of a plan, lets a person choose."""
 
     resources: list[Pick]
-    "those shown at once: the last used ones, and every ticked one"
+    "resources shown without expanding: the most recently used ones, and every ticked one"
     more_resources: list[Pick]
     protocols: list[tuple[str, str, bool]]
     "value, name, ticked"
     lifetimes: list[tuple[str, str]]
-    "value, words"
+    "value, label"
     limits: str
-    "the shortest lifetime limit of a provider, in words"
+    "the shortest lifetime limit of a provider, as text"
     providers: list[ProviderChoice]
 
     @property
@@ -93,20 +93,20 @@ class FormPage(FramedPage):
     "there is no provider to ask"
     patience_s: int
     options: str
-    "the options as they are set, in words"
+    "the current options as text"
     will_protect: str
     overlaps: Overlaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormCheck(FormPage):
-    """What changes on the page while the form is filled in."""
+    """The part of the page that changes while the form is filled in."""
 
     template: ClassVar = "requests/new_checked.html"
 
 
 def fresh_form(organization: Organization, choice: QueryDict) -> RequestForm:
-    """An empty form; ticked as a tile asked, or filled like an earlier request."""
+    """An empty form, ticked as requested by a tile, or filled like an earlier request."""
     found = (_earlier(organization, text) for text in choice.getlist("again")[:MAX_AGAIN])
     earlier = [one for one in found if one is not None]
     if not earlier:
@@ -140,8 +140,8 @@ def with_all_errors(organization: Organization, form: RequestForm) -> RequestFor
 
 
 def used_again(form: RequestForm, key: str) -> RequestForm:
-    """The form was sent before with other values (a page from the browser's history): ask once
-    more.
+    """The form was sent before with other values (a page from the browser's history): ask for
+    confirmation.
     """
     message = "This form was already sent with other values. Send it again to make another request."
     return replace(form, key=key).with_errors([FieldError("form", "sent-before", message)])
@@ -256,7 +256,7 @@ def _targets_of(form: RequestForm, picks: Sequence[Pick]) -> list[str]:
 
 
 def _normal(text: str) -> str:
-    """What is protected when this is typed; what cannot be read as it was typed."""
+    """The normal form of a typed target; an unreadable one is returned as typed."""
     try:
         return str(read(text))
     except TargetError:

@@ -1,4 +1,4 @@
-"""What the preview shows, and what takes it back to the form or on to the providers."""
+"""The contents of the preview, and the fields that lead back to the form or on to sending."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Message:
 
     @property
     def excluded(self) -> str:
-        """Why some of the request is not in this message, in words; empty when all of it is."""
+        """Why some of the request is not in this message, as text; empty if all of it is."""
         reasons = dict.fromkeys(self.planned.assigned.excluded.values())
         return "; ".join(reasons)
 
@@ -53,7 +53,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewPage(FramedPage):
-    """What will be sent, to whom, and what it may do."""
+    """What will be sent to which provider, and what it may do."""
 
     template: ClassVar = "requests/preview.html"
 
@@ -108,7 +108,7 @@ def preview_page(
 
 
 def typed(form: RequestForm) -> list[tuple[str, str]]:
-    """The fields of the form as they were sent: nothing typed is lost between the two pages."""
+    """The fields of the form as they were sent, so that nothing is lost between the two pages."""
     pairs = [
         ("key", form.key),
         *(("resources", one) for one in form.resources),

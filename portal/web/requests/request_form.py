@@ -1,6 +1,4 @@
-"""What a person typed into the request form: kept as typed, turned into a submission, told what is
-wrong.
-"""
+"""The values typed into the request form: unchanged, as a submission, and with their errors."""
 
 from __future__ import annotations
 
@@ -46,7 +44,7 @@ MAX_TICKED: Final = 100
 MAX_LIFETIME_DIGITS: Final = 11
 MAX_PROTOCOL_LENGTH: Final = 20
 MAX_ERRORS: Final = 60
-"""Errors that a page shows: those of a check, and of ports and protocols that cannot be read."""
+"""Errors that a page shows: those of a check, and of unreadable ports and protocols."""
 TYPED_FIELDS: Final = {"prefixes": "prefix", "fqdns": "fqdn", "uris": "uri"}
 _FIELD_OF: Final = {kind: name for name, kind in TYPED_FIELDS.items()}
 _INPUTS: Final = (
@@ -79,7 +77,7 @@ class InputError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestForm:
-    """The form as it stands: every typed value kept."""
+    """The current form: every typed value is kept."""
 
     key: str
     resources: tuple[str, ...] = ()
@@ -90,7 +88,7 @@ class RequestForm:
     renew: bool = True
     strategy: str = Strategy.FAILOVER.value
     subscriptions: tuple[str, ...] | None = None
-    "None: the providers were not a choice"
+    "None if the providers were not a choice"
     reason: str = ""
     errors: tuple[InputError, ...] = field(default=())
 
@@ -135,7 +133,7 @@ class RequestForm:
 
     @property
     def tokens(self) -> list[str]:
-        """What was typed under "Something else", one by one."""
+        """The targets typed under "Something else"."""
         return [piece.text for piece in split(self.other)]
 
     @property
@@ -146,7 +144,7 @@ class RequestForm:
         return kinds
 
     def submission(self) -> tuple[Submission, list[FieldError]]:
-        """What the service is asked to check, and what cannot even be read."""
+        """The submission for the service to check, and the errors of unreadable values."""
         unread: list[FieldError] = []
         kinds = self.by_kind
         submission = Submission(
@@ -171,7 +169,7 @@ class RequestForm:
         """The form after a fix button: it replaces one typed target or range, adds ports and
         protocols, and keeps the rest.
 
-        A form without the text to replace stays as it is.
+        A form without the text to replace is returned unchanged.
         """
         fields = fix_fields(fix)
         wrong, by = fields.get("wrong", ""), fields.get("by", "")
@@ -201,7 +199,7 @@ class RequestForm:
         return replace(error, field=f"ports.{read[int(index)]}")
 
     def with_errors(self, errors: Sequence[FieldError]) -> RequestForm:
-        """In the order of the page and of what was typed, whoever found them."""
+        """In the order of the page and of the typed text, whatever check found them."""
         typed = self.by_kind | {"ports": [piece.text for piece in split_ports(self.ports)]}
         found = sorted(
             (self._placed(error, typed) for error in errors[:MAX_ERRORS]), key=lambda one: one[0]
@@ -211,7 +209,7 @@ class RequestForm:
     def _placed(
         self, error: FieldError, typed: Mapping[str, Sequence[str]]
     ) -> tuple[tuple[int, int], InputError]:
-        """The API's field path as the input of the page that holds it, and its place there."""
+        """The input on the page for the API's field path, and the place in it."""
         parts = error.field.split(".")
         if parts[0] == "targets":
             name = "other" if len(parts) > 1 and parts[1] in TYPED_FIELDS else "resources"
@@ -239,7 +237,7 @@ class RequestForm:
         return any(error.input in OPTION_INPUTS for error in self.errors)
 
     def options_in_words(self, who: str) -> str:
-        """The fold's summary: what is inside, in words."""
+        """The summary of the collapsed section, as text."""
         submission, _ = self.submission()
         traffic = traffic_words(submission.ports, submission.protocols)
         if not (submission.ports or submission.protocols):
@@ -263,7 +261,7 @@ def who_in_words(providers: Sequence[str], strategy: str) -> str:
 
 
 def lifetime_choices(policy: Policy, chosen: str) -> list[tuple[str, str]]:
-    """What may be chosen, the organization's default included."""
+    """The lifetimes to choose from, including the organization's default."""
     values = {*LIFETIMES_S, policy.default_lifetime_s}
     if chosen.isdecimal() and len(chosen) < 12 and int(chosen) > 0:
         values.add(int(chosen))
@@ -277,13 +275,13 @@ def lifetime_choices(policy: Policy, chosen: str) -> list[tuple[str, str]]:
 
 
 def typed_lifetime(text: str) -> int:
-    """Seconds; what is no number is 0, which no check lets through."""
+    """Seconds; 0 for text other than a number, which every check refuses."""
     is_number = text.removeprefix("-").isdecimal() and len(text) <= MAX_LIFETIME_DIGITS
     return int(text) if is_number else 0
 
 
 def typed_id(text: str) -> UUID | None:
-    """None for nothing; an id that is none belongs to nobody."""
+    """None for empty text; an invalid id matches no row."""
     if not text:
         return None
     try:
@@ -293,14 +291,14 @@ def typed_id(text: str) -> UUID | None:
 
 
 def protocol_choices(form: RequestForm) -> list[tuple[str, str, bool]]:
-    """Value, name, ticked; what was ticked by other means stays."""
+    """Value, name, ticked; protocols that were added by other means stay."""
     offered = [str(one) for one in OFFERED_PROTOCOLS]
     offered += [one for one in form.protocols if one not in offered and one.isdecimal()]
     return [(one, PROTOCOLS.get(int(one), one), one in form.protocols) for one in offered]
 
 
 def _ids(texts: Sequence[str]) -> tuple[UUID, ...]:
-    """Ticked boxes carry ids of ours; anything else cannot be found and is told so."""
+    """Ticked boxes carry ids of the page; any other value is reported as not found."""
     return tuple(typed_id(text) or UUID(int=0) for text in texts)
 
 
@@ -333,7 +331,7 @@ def _is_read(piece: Piece) -> bool:
 
 
 def _by_number(text: str) -> str:
-    """A protocol as its box has it; one that cannot be read as it was sent."""
+    """A protocol as its checkbox has it; an unreadable one as it was sent."""
     try:
         return str(protocol_number(text))
     except TargetError:

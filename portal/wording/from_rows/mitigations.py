@@ -151,7 +151,7 @@ def withdrawn_because(mitigation: Mitigation) -> str:
 
 
 def _refusal(mitigation: Mitigation) -> str:
-    """In a sentence; empty: the provider did not refuse it."""
+    """As a sentence; empty if the provider did not refuse it."""
     if not (mitigation.refusal_code or mitigation.conflict):
         return ""
     provider = mitigation.subscription.provider

@@ -120,7 +120,9 @@ def locking_services() -> Iterator[tuple[str, str]]:
 def test_every_function_that_locks_a_request_is_one_transaction(
     name: str, transaction_of: str
 ) -> None:
-    """Without one a lock ends with its statement, and a failure leaves half of a change."""
+    """Without a transaction a lock ends with its statement, and a failure leaves half of
+    a change.
+    """
     assert transaction_of.startswith("transaction.atomic"), name
 
 

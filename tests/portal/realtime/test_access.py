@@ -1,4 +1,4 @@
-"""What counts as a credential of a handshake, and whose page sent it."""
+"""Which credentials a handshake may use, and which page sent them."""
 
 from __future__ import annotations
 
