@@ -24,7 +24,7 @@ def _hosts(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("presented", ["Bearer t0ken", "bearer t0ken", "BEARER  t0ken "])
-def test_a_token_is_the_credential_whoever_sends_it(presented: str) -> None:
+def test_a_token_is_the_credential_from_any_origin(presented: str) -> None:
     headers = {**COOKIE, "origin": "https://evil.example", "authorization": presented}
 
     assert credential_of(scope(headers)) == Credential(token="t0ken")

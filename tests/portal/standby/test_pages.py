@@ -306,7 +306,7 @@ def test_a_plan_is_turned_off_turned_on_and_removed(
 @pytest.mark.parametrize(
     ("lifetime_s", "agreed"), [(3600, "1\u00a0hour at a time"), (-1, "Until you turn it off")]
 )
-def test_what_is_prepared_says_that_a_plan_was_turned_off_and_stays_current(
+def test_the_side_of_a_plan_says_that_it_was_turned_off_and_stays_current(
     alice: User, prepare: Prepare, client_of: ClientOf, lifetime_s: int, agreed: str
 ) -> None:
     plan = prepare(lifetime_s=lifetime_s)
