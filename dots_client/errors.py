@@ -1,7 +1,7 @@
 """Everything `dots_client` raises, as one tree.
 
 DotsError
-├── EncodeError(path, reason)          the model contains something that RFC 9132 forbids to send
+├── EncodeError(path, reason)          the model contains something that RFC 9132 forbids sending
 ├── DecodeError(path, reason)          received bytes are not a DOTS message
 ├── CredentialsError(part, code)       a certificate, key or authority cannot work
 ├── LocalProtocolError                 the caller requested something that RFC 9132 forbids

@@ -183,11 +183,11 @@ class SignalEndpoint(ABC):
         self.heard(number, now=now)
         operation = request.path[2] if len(request.path) > 2 else ""
         if request.path[:2] != PREFIX or operation not in METHODS:
-            return text("4.04", f"/{'/'.join(request.path)} is not here")
+            return text("4.04", f"no resource /{'/'.join(request.path)}")
         if request.method not in METHODS[operation]:
-            return text("4.05", f"{request.method} is not for {operation}")
+            return text("4.05", f"{request.method} is not allowed on {operation}")
         if request.hop_limit == 0:
-            return text("4.00", "a Hop-Limit of 0 is not for the wire")
+            return text("4.00", "a request with Hop-Limit 0 must not be sent")
         if request.method == "PUT" and request.content_format != DOTS_CBOR:
             return text("4.15", f"the Content-Format must be {DOTS_CBOR}")
         try:
@@ -196,7 +196,7 @@ class SignalEndpoint(ABC):
             return text("4.00", str(error))
         if isinstance(path, HeartbeatPath):
             return self._receive_heartbeat(session, request, now=now)
-        return self._authorized(session, request, path, now=now)
+        return self._answer_if_authorized(session, request, path, now=now)
 
     def _receive_heartbeat(
         self, session: Session, request: Request, *, now: float
@@ -216,7 +216,7 @@ class SignalEndpoint(ABC):
         self.heard(session.number, now=now)
         return Response(code="2.04")
 
-    def _authorized(
+    def _answer_if_authorized(
         self, session: Session, request: Request, path: MitigatePath | ConfigPath, *, now: float
     ) -> Response | None:
         if self._policy.entitlement(session.client) is None:

@@ -22,7 +22,7 @@ class Terms:
     notify: bool = True
     "whether GET requests with Observe start an observation"
     notify_interval_s: float = 2.0
-    "between notifications with newer counters only"
+    "seconds between notifications whose only news is counters"
     heartbeats: bool = True
     "whether the server sends and answers them"
     max_requests_per_s: float | None = None

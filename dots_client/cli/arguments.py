@@ -134,7 +134,8 @@ def _add_mitigate(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME[=TYPE]",
-        help="switch a filter the server knows, during an attack and with a new --mid (RFC 9133); "
+        help="turn a filter (ACL) that the server knows on or off; only during an attack, with a "
+        "new --mid (RFC 9133); "
         f"TYPE is {', '.join(_ACTIVATION_TYPES)}; may be repeated",
     )
     parser.add_argument(
@@ -154,7 +155,10 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 def _add_efficacy(parser: argparse.ArgumentParser) -> None:
     _add_mid(parser)
     parser.add_argument(
-        "--attack", required=True, choices=("ongoing", "mitigated"), help="how the attack looks"
+        "--attack",
+        required=True,
+        choices=("ongoing", "mitigated"),
+        help="whether the attack continues",
     )
     _add_scope(parser)
     parser.set_defaults(acl=[])
@@ -193,7 +197,7 @@ def _common(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     _add(parser, "cert", environment, "file with the client certificate and its chain, PEM")
     parser.add_argument("--json", action="store_true", help="write JSON, one value per line")
-    parser.add_argument("--verbose", action="store_true", help="write the wire to stderr")
+    parser.add_argument("--verbose", action="store_true", help="print every message to stderr")
     return parser
 
 

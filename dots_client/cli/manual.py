@@ -31,7 +31,7 @@ output:
   Results go to stdout, errors to stderr. With --json, each result and each
   error is one line of JSON on stdout, with the names of the RFC.
 
---verbose writes the wire to stderr:
+--verbose prints every message to stderr:
   > sent   < received   = session   % repeated   ! error
 """
 
@@ -40,11 +40,11 @@ PAGES: Final[Mapping[str, Page]] = {
         summary="request a mitigation, or refresh it",
         description="""\
 Request protection for targets (PUT), repeated until the server answers or
---patience is over. Prints what the server granted: the lifetime may be
+--patience runs out. Prints what the server granted: the lifetime may be
 shorter than requested.
 
---mid identifies the mitigation: choose a number that is higher than all you
-used with this server before. A request that overlaps an older one replaces
+--mid identifies the mitigation: choose a number that is higher than any you
+have used with this server. A request that overlaps an older one replaces
 it. To refresh a mitigation, repeat the command with the same --mid and the
 same targets; only the lifetime may differ. To change its targets, use a
 higher --mid.

@@ -21,7 +21,7 @@ from dots_client.errors import NoAnswer, Refused, RequestTooLarge, ServerUnavail
 from dots_client.transport.coap import message_bytes
 
 COPIES_PER_CHECK: Final = 8
-"""On a path that loses half of all datagrams, the chance that none of so many copies arrives is 1
+"""On a path that loses half of all datagrams, the chance that none of this many copies arrives is 1
 in 256."""
 CHECKS_TO_BE_SURE: Final = 2
 CHECK_DEADLINE_S: Final = 3.0

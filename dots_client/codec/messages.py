@@ -1,6 +1,6 @@
 """Between the model and bodies of application/dots+cbor.
 
-`encode_*` raises EncodeError for everything that RFC 9132 forbids to send. `decode_request`,
+`encode_*` raises EncodeError for everything that RFC 9132 forbids sending. `decode_request`,
 `decode_efficacy` and `decode_config_request` are for servers, and strict. The other `decode_*` are
 for clients, and tolerant: they leave out what they cannot read, and raise DecodeError only if the
 body is not the expected message. Decoding raises nothing but DecodeError, whatever the bytes.

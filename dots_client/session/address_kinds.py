@@ -12,7 +12,9 @@ from typing import Final
 
 
 class AddressKind(StrEnum):
-    """A server that names a kind of address that it does not have may attack through us."""
+    """A server that redirects us to a kind of address it does not itself have may be using us to
+    attack someone.
+    """
 
     PUBLIC = "public"
     PRIVATE = "private"

@@ -13,8 +13,8 @@ ROLL_OVER_AT: Final = 3221225471
 """3/4 of 2^32 - 1: above it, start again at 0 while no attack is active (RFC 9132 section
 4.4.1.1)."""
 FOLLOWED_UP_TO: Final = 2**31 - 1
-"""The highest mid of a server that moves the counter. Whatever a server reports, about a billion
-mids are left before the roll-over."""
+"""The highest server-reported mid that advances the counter. Whatever a server reports, about a
+billion mids are left before the roll-over."""
 
 
 class MidAllocator:

@@ -29,7 +29,7 @@ class Closable(Protocol):
 
 ConnectionT = TypeVar("ConnectionT", bound=Closable)
 Open = Callable[[Candidate, float], Awaitable[ConnectionT]]
-"""Opens a session with a candidate within so many seconds, or raises TransportError."""
+"""Opens a session with a candidate within this many seconds, or raises TransportError."""
 
 
 async def first_to_connect(

@@ -96,7 +96,7 @@ class WholeNumber(serializers.Field[int, int, int, Any]):
     """A JSON number without a fraction.
 
     `at_least` and `at_most` are for the document of the API: the service refuses values beyond
-    them, with a sentence at the field.
+    them, with a sentence on the field.
     """
 
     default_error_messages = {

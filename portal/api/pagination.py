@@ -42,7 +42,7 @@ class Pages(CursorPagination):
         try:
             return super().paginate_queryset(queryset, request, view)
         except (NotFound, ValidationError, ValueError, OverflowError):
-            # Also of a date: in the first and the last year it may not exist in UTC.
+            # A date in year 1 or 9999 may not exist in UTC.
             raise _unknown_cursor() from None
 
     def get_page_size(self, request: Request) -> int:
@@ -67,11 +67,11 @@ class NewestFirst(Pages):
     ordering = ("-created_at", "-id")
 
 
-class NewestDrill(Pages):
+class NewestDrillFirst(Pages):
     ordering = ("-started_at", "-id")
 
 
-class LatestFound(Pages):
+class LatestFoundFirst(Pages):
     ordering = ("-found_at", "-id")
 
 

@@ -15,7 +15,7 @@ from portal.core.asgi import MAX_BODY_BYTES
 MAX_NAMES: Final = 50
 """In one object; no call has half as many."""
 MAX_ENTRIES: Final = 1000
-"""In one list. The limits of the fields are lower and are reported at the field."""
+"""In one list. The limits of the fields are lower and are reported on the field."""
 MAX_COMMAS: Final = 5000
 """In a body, counted before it is parsed, also inside strings: 85,000 empty lists fit into
 256 KiB.

@@ -26,7 +26,7 @@ from portal.api.fields import (
     WholeNumber,
     YesNo,
 )
-from portal.api.pagination import ByName, NewestDrill, page_of
+from portal.api.pagination import ByName, NewestDrillFirst, page_of
 from portal.api.replacement import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
 from portal.api.requests import NewPorts, NewTargets, port_ranges
@@ -294,7 +294,7 @@ class DrillsView(APIView):
         """Newest first, with what each provider did and when."""
         membership = membership_for(caller(request), slug)
         found = queries.drills(membership.organization)
-        return page_of(found, DrillShown, NewestDrill(), request, self)
+        return page_of(found, DrillShown, NewestDrillFirst(), request, self)
 
     @extend_schema(operation_id="start_drill", request=None, responses={202: DrillShown})
     def post(self, request: Request, slug: str) -> Response:

@@ -17,7 +17,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from portal.api.authentication import actor_of, caller
-from portal.api.pagination import LatestFound, page_of
+from portal.api.pagination import LatestFoundFirst, page_of
 from portal.api.request_shown import PortsShown, RequestShown, ScopeShown, StillHeldShown
 from portal.api.requests import reread, shown_request
 from portal.api.schema import CURSOR, LIMIT, page_schema
@@ -121,7 +121,7 @@ class UnknownMitigationsView(APIView):
         """
         membership = membership_for(caller(request), slug)
         present = queries.present(membership.organization)
-        return page_of(present, UnknownShown, LatestFound(), request, self)
+        return page_of(present, UnknownShown, LatestFoundFirst(), request, self)
 
 
 class UnknownMitigationView(APIView):

@@ -18,7 +18,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_BODY_BYTES: Final = 256 * 1024
 """More than twice what any form or call needs.
 
-Within it, fields that are too long get an error at the field.
+Within it, fields that are too long get an error on the field.
 """
 MAX_SIGN_IN_BODY_BYTES: Final = 64 * 1024
 """For the paths that need no sign-in (portal.core.sign_in_paths)."""

@@ -121,7 +121,7 @@ class _Sender:
     def send(self, group: str, message: Message) -> None:
         if self._waiting >= MAX_WAITING:
             logger.warning(
-                "no broadcast to %s: %s messages are already waiting", group, MAX_WAITING
+                "broadcast to %s dropped: %s messages are already waiting", group, MAX_WAITING
             )
             return
         self._waiting += 1
@@ -154,11 +154,11 @@ async def _send_bounded(group: str, message: Message) -> None:
                     await layer.group_send(group, dict(message))
                 except (RedisError, OSError) as error:
                     if attempt == SEND_ATTEMPTS:
-                        logger.warning("no broadcast to %s: %s", group, error)
+                        logger.warning("broadcast to %s failed: %s", group, error)
                 else:
                     return
     except TimeoutError:
-        logger.warning("no broadcast to %s within %s s", group, SEND_TIMEOUT_S)
+        logger.warning("broadcast to %s timed out after %s s", group, SEND_TIMEOUT_S)
         layer_cooldown.start()
     except ChannelFull:
-        logger.warning("no broadcast to %s: its channel is full", group)
+        logger.warning("broadcast to %s dropped: its channel is full", group)

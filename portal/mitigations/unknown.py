@@ -49,7 +49,7 @@ class Unknown:
 
     @property
     def status(self) -> Status | None:
-        """status: None if the provider reports none, or one the portal does not know."""
+        """None if the provider reports no status, or one that the portal does not know."""
         return reported_status(self.dots_status)
 
     @property

@@ -1,4 +1,7 @@
-"""How long a provider may wind down after its withdrawal (RFC 9132 section 4.4.4)."""
+"""How long a provider may wind down after the portal withdraws its mitigation.
+
+RFC 9132 section 4.4.4.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from portal.mitigations.states import (
 )
 
 WIND_DOWN_AT_MOST: Final = timedelta(seconds=300)
-"""The longest time a provider may still filter after its withdrawal (RFC 9132 section 4.4.4)."""
+"""The longest time a provider may still filter after that."""
 
 
 def has_stopped(mitigation: Mitigation, *, now: datetime) -> bool:

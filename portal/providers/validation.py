@@ -1,4 +1,4 @@
-"""Check what staff enter about providers and subscriptions; each error is a sentence at its field.
+"""Check what staff enter about providers and subscriptions; each error is a sentence on its field.
 
 These checks refuse only settings that could never lead to a session. The client that will use the
 credentials checks them (docs/adr/0021).

@@ -16,7 +16,7 @@ from portal.mitigations.overlaps import Coverage
 from portal.signaling.mapping import reported_mitigation
 
 ENDING: Final = (MitigationStatus.TERMINATING, MitigationStatus.TERMINATED)
-ENDED_LATELY: Final = timedelta(seconds=300)
+ENDED_RECENTLY: Final = timedelta(seconds=300)
 """A server may continue a mitigation this long after its end (RFC 9132 section 4.4.4)."""
 
 
@@ -53,7 +53,7 @@ def is_ours(report: MitigationReport, row: Mitigation | None, now: datetime) -> 
         return False
     if row.is_over:
         was_sent = row.sent_at is not None or row.confirmed_at is not None
-        is_fresh = row.ended_at is None or now - row.ended_at < ENDED_LATELY
+        is_fresh = row.ended_at is None or now - row.ended_at < ENDED_RECENTLY
         return was_sent and (is_fresh or report.status in ENDING)
     if row.confirmed_at is not None:
         return True

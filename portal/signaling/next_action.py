@@ -27,7 +27,7 @@ from portal.mitigations.states import (
 )
 
 POLL_AFTER: Final = timedelta(seconds=15)
-"""Poll a live mitigation that was not heard of for this long (RFC 9132 section 4.4.2.2)."""
+"""Poll a live mitigation about which nothing was heard for this long (RFC 9132 section 4.4.2.2)."""
 POLL_ENDING_AFTER: Final = timedelta(seconds=5)
 """The same for one that is terminating: its end may come without a notification."""
 CLOCKS_APART: Final = timedelta(seconds=60)
@@ -111,16 +111,16 @@ def _due(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> S
     """All actions to do, the most urgent first."""
     status = Status(mitigation.status)
     if mitigation.wanted == Wanted.WITHDRAWN:
-        return _end(mitigation, status, session, now)
+        return _due_to_end(mitigation, status, session, now)
     if status == Status.PENDING:
-        return _request(mitigation, session, now)
+        return _due_to_request(mitigation, session, now)
     if status == Status.WITHDRAWN:
         return [_poll(mitigation, POLL_AFTER, now)]
     if status not in CONFIRMED:
         return [_poll(mitigation, POLL_ENDING_AFTER, now)]
     if mitigation.request.is_immediate:
-        return _keep(mitigation, session, now)
-    return _due_while_wanted(mitigation, session, now)
+        return _due_for_immediate(mitigation, session, now)
+    return _due_for_plan(mitigation, session, now)
 
 
 _URGENCY: Final = {
@@ -164,21 +164,23 @@ def _may_act(plan: Mitigation, *, is_known: Callable[[UUID], bool]) -> bool:
     return plan.status in ACTIVE or (plan.status == Status.STANDBY and not is_known(plan.pk))
 
 
-def _end(
+def _due_to_end(
     mitigation: Mitigation, status: Status, session: MitigationHistory, now: datetime
 ) -> Sequence[Due]:
     if status != Status.TERMINATING:
         return []
     if mitigation.withdrawal_confirmed_at is not None:
         if mitigation.is_still_held:
-            return _release(mitigation, session, now)
+            return _due_to_release(mitigation, session, now)
         return [_poll(mitigation, POLL_ENDING_AFTER, now)]
     if mitigation.refusal_code in (LOOP, NOT_SENDABLE):
         return [(Action.WITHDRAW, mitigation.retry_at or now)]
     return [(Action.WITHDRAW, now), _poll(mitigation, POLL_AFTER, now)]
 
 
-def _release(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> Sequence[Due]:
+def _due_to_release(
+    mitigation: Mitigation, session: MitigationHistory, now: datetime
+) -> Sequence[Due]:
     """Some servers confirm the DELETE of a standby mitigation and keep it: a later loss would start
     it (go-dots).
     """
@@ -191,7 +193,9 @@ def _release(mitigation: Mitigation, session: MitigationHistory, now: datetime) 
     return found
 
 
-def _request(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> Sequence[Due]:
+def _due_to_request(
+    mitigation: Mitigation, session: MitigationHistory, now: datetime
+) -> Sequence[Due]:
     due_at = mitigation.retry_at or now
     if mitigation.request.is_immediate:
         return [(Action.REQUEST, due_at)]
@@ -215,8 +219,10 @@ def _may_have_been_activated(
     return lifetime_s < 0 or now < max(puts) + timedelta(seconds=lifetime_s)
 
 
-def _keep(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> Sequence[Due]:
-    """A confirmed mitigation of a request for help now."""
+def _due_for_immediate(
+    mitigation: Mitigation, session: MitigationHistory, now: datetime
+) -> Sequence[Due]:
+    """A confirmed mitigation of an immediate request."""
     found: list[Due] = []
     if not session.is_introduced or mitigation.is_extended:
         found.append((Action.REFRESH, mitigation.retry_at or now))
@@ -226,7 +232,7 @@ def _keep(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> 
     return [*found, _poll(mitigation, POLL_AFTER, now)]
 
 
-def _due_while_wanted(
+def _due_for_plan(
     mitigation: Mitigation, session: MitigationHistory, now: datetime
 ) -> Sequence[Due]:
     """A confirmed mitigation of a plan, which the provider holds or has activated.

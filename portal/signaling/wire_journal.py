@@ -39,7 +39,7 @@ LAST_FLUSH_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class NotKept:
-    """`count` messages, the last of them at `at`, found no room."""
+    """`count` messages, the last of them at `at`, were dropped for lack of room."""
 
     count: int
     at: float

@@ -215,8 +215,8 @@ def _terminating(request: RequestFacts, now: datetime) -> str:
         what = "release" if is_released else "stop"
         return f"{_names(unreachable)} {has} not confirmed the {what} request yet."
     if kept := groups.get(DisplayStatus.STILL_HELD, []):
-        verb, them = ("holds", "it") if len(kept) == 1 else ("hold", "they")
-        return f"{_names(kept)} still {verb} the plan, though {them} confirmed the withdrawal."
+        verb, they = ("holds", "it") if len(kept) == 1 else ("hold", "they")
+        return f"{_names(kept)} still {verb} the plan, though {they} confirmed the withdrawal."
     if is_stopping(request):
         return _clauses(request, now)
     what = "release the plan" if request.is_plan else "stop"

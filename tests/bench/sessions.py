@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench sessions", description=__doc__)
     parser.add_argument("--sessions", type=int, default=1000, help="at most 1024 (1000)")
     parser.add_argument(
-        "--watch", type=float, default=90.0, help="seconds of peace to measure (90)"
+        "--watch", type=float, default=90.0, help="seconds of peacetime to measure (90)"
     )
     parser.add_argument("--at-once", type=int, default=20, help="handshakes at first (20)")
     options = parser.parse_args(arguments)

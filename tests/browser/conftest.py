@@ -114,7 +114,7 @@ _used_codes: set[tuple[str, str]] = set()
 
 
 def unused_code(secret: str) -> str:
-    """A code counts only once; the next one is valid already."""
+    """A code works only once; the next one is valid already."""
     now = time.time()
     codes = [one_time_code(secret, at)[0] for at in (now, now + CODE_LIFETIME_S)]
     code = next(code for code in codes if (secret, code) not in _used_codes)

@@ -204,7 +204,7 @@ HOSTILE = {
 @pytest.mark.rule("SC-040")
 @pytest.mark.rule("SC-041")
 @pytest.mark.parametrize("changes", list(HOSTILE.values()), ids=list(HOSTILE))
-def test_invalid_input_is_reported_at_its_field_and_changes_nothing(
+def test_invalid_input_is_reported_on_its_field_and_changes_nothing(
     stack: Stack, api_as: ApiAs, calm: None, changes: dict[str, Any]
 ) -> None:
     alice = api_as("alice")

@@ -55,8 +55,8 @@ def remember(*, user: User, secret: str, is_program: bool = False) -> str:
         defaults={**changed, "last_used_at": now, "is_program": is_program},
     )
     own = KnownDevice.objects.filter(user=user, is_program=is_program).order_by("-last_used_at")
-    crowded = [device.pk for device in own[MAX_KNOWN_DEVICES_PER_USER:]]
-    KnownDevice.objects.filter(pk__in=crowded).delete()
+    excess = [device.pk for device in own[MAX_KNOWN_DEVICES_PER_USER:]]
+    KnownDevice.objects.filter(pk__in=excess).delete()
     return renewed
 
 

@@ -37,8 +37,8 @@ def issue_token(
     """A token for a device. Beyond the limit, the oldest one is deleted."""
     # The lock keeps two simultaneous sign-ins from both taking the last free place.
     lock_unchanged(user)
-    crowded = ApiToken.objects.filter(user=user).order_by("-created")[MAX_DEVICES_PER_USER - 1 :]
-    if ApiToken.objects.filter(pk__in=[token.pk for token in crowded]).delete()[0]:
+    excess = ApiToken.objects.filter(user=user).order_by("-created")[MAX_DEVICES_PER_USER - 1 :]
+    if ApiToken.objects.filter(pk__in=[token.pk for token in excess]).delete()[0]:
         access_changed_on_commit(user.pk)
     token, plain = ApiToken.objects.create(user=user, device_name=device_name)
     renewed = known_devices.remember(user=user, secret=device_token, is_program=True)

@@ -41,11 +41,11 @@ def mark_overdue(*, now: datetime) -> int:
         for pk, asked_at, patience_s in pending
         if asked_at + timedelta(seconds=patience_s) <= now
     ]
-    return count_done(partial(_still_pending, now=now), overdue)
+    return count_done(partial(_mark_if_overdue, now=now), overdue)
 
 
 @transaction.atomic(savepoint=False)
-def _still_pending(mitigation_id: UUID, now: datetime) -> bool:
+def _mark_if_overdue(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.status != Status.PENDING or mitigation.overdue_at is not None:
         return False
@@ -55,8 +55,8 @@ def _still_pending(mitigation_id: UUID, now: datetime) -> bool:
 
 
 def mark_due_again(*, now: datetime) -> int:
-    """Retry providers that refused, when due: if no other provider helps, or to hold a plan. Return
-    how many.
+    """Retry refused mitigations whose time has come, if no other provider helps or a plan must be
+    held; return how many.
     """
     due = Mitigation.objects.filter(
         Q(request__has_uncovered_targets=True) | Q(request__kind=RequestKind.STANDBY),
@@ -65,7 +65,7 @@ def mark_due_again(*, now: datetime) -> int:
         wanted=Wanted.ACTIVE,
     ).exclude(Q(request__kind=RequestKind.DRILL) | Q(request__requested_until__lte=now))
     return count_done(
-        partial(_due_again, now=now), list(due.values_list("pk", flat=True)[:MAX_SWEPT])
+        partial(_retry_if_due, now=now), list(due.values_list("pk", flat=True)[:MAX_SWEPT])
     )
 
 
@@ -80,7 +80,7 @@ def _may_be_asked(now: datetime) -> Q:
 
 
 @transaction.atomic(savepoint=False)
-def _due_again(mitigation_id: UUID, now: datetime) -> bool:
+def _retry_if_due(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
     is_due = Mitigation.objects.filter(_may_be_asked(now), pk=mitigation_id).exists()
     is_wanted = mitigation.wanted == Wanted.ACTIVE and mitigation.status in SET_BACK

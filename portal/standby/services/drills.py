@@ -167,11 +167,12 @@ def follow_drills(*, now: datetime) -> int:
     """
     running = Drill.objects.filter(ended_at__isnull=True).order_by("started_at")
     followed = list(running.values_list("pk", flat=True)[:MAX_FOLLOWED])
-    return count_done(partial(_runs_on, now=now), followed)
+    return count_done(partial(_advance, now=now), followed)
 
 
 @transaction.atomic
-def _runs_on(drill_id: UUID, now: datetime) -> bool:
+def _advance(drill_id: UUID, now: datetime) -> bool:
+    """Whether the drill is still running afterwards."""
     drill = Drill.objects.select_for_update(of=("self",)).get(pk=drill_id)
     if drill.ended_at is not None:
         return False

@@ -22,7 +22,13 @@ from portal.web.now.readiness_summary import ReadinessSummary, readiness_summary
 from portal.web.rendering import FramedPage
 from portal.web.requests.ended import Ends, ends
 from portal.web.requests.provider_cards import Chip
-from portal.web.requests.shared import Past, past, pickable, replaceable_beside, subscriptions
+from portal.web.requests.shared import (
+    PastRequest,
+    past,
+    pickable,
+    replaceable_beside,
+    subscriptions,
+)
 from portal.web.unknown.page import UnknownSection, found
 from portal.wording.from_rows.mitigations import request_facts, session_of
 
@@ -52,7 +58,7 @@ class Calm:
     has_resources: bool
     is_set_up: bool
     "there are a resource and a provider, which a request needs"
-    recent: list[Past]
+    recent: list[PastRequest]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

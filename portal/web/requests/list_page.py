@@ -24,7 +24,7 @@ from portal.web.frame import frame
 from portal.web.options import Option, options
 from portal.web.rendering import FramedPage
 from portal.web.requests.ended import end_value
-from portal.web.requests.shared import Past, past, subscriptions
+from portal.web.requests.shared import PastRequest, past, subscriptions
 from portal.wording.from_rows.mitigations import request_facts
 
 PAGE_ROWS: Final = 50
@@ -111,7 +111,7 @@ class ListPage(FramedPage):
 
     template: ClassVar = "requests/requests.html"
 
-    rows: list[Past]
+    rows: list[PastRequest]
     find: str
     statuses: list[Option]
     whens: list[Option]

@@ -29,7 +29,7 @@ def subscriptions(organization: Organization) -> dict[str, Subscription]:
 def replaceable_beside(
     organization: Organization, requests: Iterable[MitigationRequest]
 ) -> list[Mitigation | Unknown]:
-    """Mitigations at providers, to find those that failover skips; not read if every request has
+    """The mitigations that tell which providers failover skips; none are read if each request has
     asked all its providers.
     """
     has_some_left = any(
@@ -45,8 +45,9 @@ def replaceable_beside(
 def facts_of(
     organization: Organization, request: MitigationRequest, events: Sequence[Event]
 ) -> wording.RequestFacts:
-    """Facts with the moments of `events`, all of the request, and with the providers it has not
-    asked.
+    """The facts of a request with the times of its statuses, and with the providers not asked yet.
+
+    `events`: all events of the request.
     """
     return request_facts(
         request,
@@ -59,7 +60,7 @@ def facts_of(
 
 
 def operators(organization: Organization) -> list[str]:
-    """The members who may request and terminate."""
+    """Up to five members who may request and terminate."""
     able = Membership.objects.filter(
         organization=organization, role__in=[Role.OPERATOR, Role.ADMIN], user__is_active=True
     )
@@ -76,7 +77,7 @@ def pickable(organization: Organization) -> QuerySet[ProtectedResource]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class PastRequest:
     """A request in a list of past ones."""
 
     request: MitigationRequest
@@ -90,14 +91,14 @@ def past(
     by_id: Mapping[str, Subscription],
     organization: Organization,
     now: datetime,
-) -> Past:
+) -> PastRequest:
     facts = request_facts(request, by_id, organization)
     totals = [
         mitigation.bytes_dropped
         for mitigation in facts.started
         if mitigation.bytes_dropped is not None
     ]
-    return Past(
+    return PastRequest(
         request=request,
         chip=end_chip(facts, now) if request.is_to_acknowledge else request_chip(facts, now),
         providers=listed([mitigation.short for mitigation in facts.started]),

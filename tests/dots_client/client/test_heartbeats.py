@@ -129,7 +129,9 @@ async def test_a_killed_server_is_detected_by_heartbeats(authority: Authority) -
 
 @pytest.mark.rule("SC-092")
 @pytest.mark.rule("SC-093")
-async def test_heartbeats_continue_under_attack_and_end_nothing(authority: Authority) -> None:
+async def test_heartbeats_continue_under_attack_and_the_session_stays_up(
+    authority: Authority,
+) -> None:
     async with in_session(authority, FAST) as scene:
         scene.client.mitigating = True
         scene.provider.answers_heartbeats = False
@@ -188,7 +190,9 @@ async def test_the_number_of_unanswered_heartbeats_is_limited(authority: Authori
         assert len(endpoint.tokens.outgoing_requests) == MAX_OUTSTANDING_HEARTBEATS
 
 
-async def test_a_refused_heartbeat_is_reported_and_ends_nothing(authority: Authority) -> None:
+async def test_a_refused_heartbeat_is_reported_and_the_session_stays_up(
+    authority: Authority,
+) -> None:
     async with in_session(authority) as scene:
         assert scene.client.heartbeat_refusal is None
         scene.provider.heartbeat_answer = answer(Code.UNAUTHORIZED, b"who are you?")

@@ -49,7 +49,7 @@ async def test_the_pace_follows_the_round_trip(authority: Authority) -> None:
 
 @pytest.mark.rule("SC-018")
 @pytest.mark.rule("SC-020")
-async def test_many_requests_together_keep_the_pace_of_one(authority: Authority) -> None:
+async def test_many_requests_together_send_no_faster_than_one(authority: Authority) -> None:
     async with in_session(authority, VERY_EAGER) as scene:
         loop = asyncio.get_running_loop()
         rtt_s, copies = 0.05, 20

@@ -39,7 +39,7 @@ BODY = bytes.fromhex(
 FAILED = bytes.fromhex("a101a10281a205187c183581a2176e616e2d6163636570742d6c697374183403")
 
 
-def test_a_request_that_switches_a_filter_is_59_bytes_of_rfc_9133() -> None:
+def test_a_request_that_switches_a_filter_is_the_59_byte_example_of_rfc_9133() -> None:
     assert encode_request(SCOPE) == BODY
     assert decode_request(BODY) == SCOPE
 

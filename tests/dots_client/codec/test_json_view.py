@@ -84,7 +84,7 @@ def test_json_that_describes_no_body_is_refused(value: Any) -> None:
         from_json(value)
 
 
-def test_protocol_rules_do_not_hold_so_that_malformed_bodies_can_be_made() -> None:
+def test_protocol_rules_are_not_enforced_so_that_malformed_bodies_can_be_made() -> None:
     body = from_json({SCOPE: {"scope": [{"lifetime": 0, "mitigation-start": "soon", "scope": 7}]}})
 
     assert to_json(body) == {

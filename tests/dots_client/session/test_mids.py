@@ -27,7 +27,7 @@ def test_after_losing_the_counter_mids_continue_above_those_of_the_server() -> N
 
 @pytest.mark.rule("SC-034")
 @pytest.mark.parametrize("odd", [FOLLOWED_UP_TO + 1, ROLL_OVER_AT, 2**32 - 1])
-def test_an_odd_mid_at_the_server_does_not_bring_the_roll_over_near(odd: int) -> None:
+def test_an_implausible_mid_does_not_bring_the_roll_over_closer(odd: int) -> None:
     mids = MidAllocator(next_mid=5)
 
     mids.found_in_use([odd, 7])

@@ -35,7 +35,7 @@ def test_many_requests_together_send_one_datagram_per_round_trip(askers: int) ->
 
 
 @pytest.mark.rule("SC-020")
-def test_a_first_copy_never_waits_and_a_lone_repeat_neither() -> None:
+def test_a_first_copy_never_waits_and_neither_does_a_lone_repeat() -> None:
     pacer = Pacer(now=0.0)
     for _ in range(BURST - 1):
         pacer.sent(now=0.0, rtt_s=None)

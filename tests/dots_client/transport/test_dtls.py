@@ -132,7 +132,7 @@ async def test_an_abandoned_handshake_that_completes_is_ended_with_a_close_notif
     assert ended == ["the client closed the session"]
 
 
-async def test_an_overtaken_handshake_that_the_server_hardly_knows_ends_at_once(
+async def test_a_cancelled_handshake_still_pending_at_the_server_ends_at_once(
     authority: Authority,
 ) -> None:
     async with serving(authority.server()) as server:
@@ -146,7 +146,7 @@ async def test_an_overtaken_handshake_that_the_server_hardly_knows_ends_at_once(
         assert len(asyncio.all_tasks()) == 1
 
 
-async def test_the_wait_for_an_overtaken_handshake_is_limited(
+async def test_the_wait_for_a_cancelled_handshake_is_limited(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dots_client.transport.dtls.LINGER_S", 0.1)

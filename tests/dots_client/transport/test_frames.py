@@ -44,7 +44,7 @@ def test_junk_is_refused_in_one_way_only(junk: bytes) -> None:
         list(Frames().receive(junk))
 
 
-def test_an_announced_size_is_judged_before_it_is_waited_for() -> None:
+def test_an_announced_size_is_checked_before_the_body_is_awaited() -> None:
     announced = b"\xe0" + (MAX_MESSAGE_BYTES - 269 + 1).to_bytes(2, "big")
 
     with pytest.raises(MalformedMessage, match="are allowed"):

@@ -58,7 +58,7 @@ def test_a_session_grows_no_older_than_a_day_however_often_it_is_resumed(
 
 
 @pytest.mark.rule("SC-120")
-def test_a_full_handshake_makes_a_session_young_again(
+def test_a_full_handshake_resets_the_age_of_a_session(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resumption, key = ResumptionCache(), _key(authority.client())

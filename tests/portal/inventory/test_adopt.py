@@ -208,8 +208,8 @@ def test_an_adopted_mitigation_can_only_be_ended_through_its_request(
 
 
 REFUSED = [
-    pytest.param({"prefix": "198.51.100.0/24"}, "not-verified", id="of somebody else"),
-    pytest.param({"prefix": "203.0.113.9/26"}, "host-bits-set", id="no network"),
+    pytest.param({"prefix": "198.51.100.0/24"}, "not-verified", id="an address of someone else"),
+    pytest.param({"prefix": "203.0.113.9/26"}, "host-bits-set", id="not a network"),
     pytest.param({"prefix": "nonsense"}, "not-a-prefix", id="nonsense"),
     pytest.param({"dots_status": 5}, "ending", id="winds down"),
     pytest.param({"dots_status": 8, "is_preconfigured": True}, "preconfigured", id="standby"),
@@ -224,7 +224,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("fields", "code"), REFUSED)
-def test_a_mitigation_no_request_could_contain_can_only_be_withdrawn(
+def test_a_mitigation_that_no_request_could_express_can_only_be_withdrawn(
     record: Record, dana: User, fields: dict[str, Any], code: str
 ) -> None:
     record(reported(4, **fields))

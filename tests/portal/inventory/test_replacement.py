@@ -193,7 +193,11 @@ NOTHING_IS_LOST = [
     pytest.param({"prefix": "203.0.113.64/26"}, None, id="other addresses"),
     pytest.param({"dots_status": 5}, None, id="winds down"),
     pytest.param({"dots_status": 7}, None, id="the provider withdrew it"),
-    pytest.param({"dots_status": 7, "is_preconfigured": True}, None, id="a plan, put aside"),
+    pytest.param(
+        {"dots_status": 7, "is_preconfigured": True},
+        None,
+        id="a plan it stopped holding",
+    ),
     pytest.param({"dots_status": 8, "is_preconfigured": True}, None, id="a plan, only held"),
     pytest.param({"lifetime_s": 0}, None, id="its lifetime is over"),
     pytest.param({"more": {"prefixes": []}}, None, id="not described"),

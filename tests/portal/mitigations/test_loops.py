@@ -139,7 +139,7 @@ def test_a_request_waiting_for_a_person_is_logged(looped: Mitigation) -> None:
     assert event.data == {"status": "failing", "previous": "requesting", "waits": True}
 
 
-def test_a_looping_refresh_ends_nothing(looped: Mitigation) -> None:
+def test_a_looping_refresh_does_not_end_the_mitigation(looped: Mitigation) -> None:
     now = timezone.now()
     services.record_confirmed(mitigation_id=looped.pk, lifetime_s=3600, asked_at=now, now=now)
 

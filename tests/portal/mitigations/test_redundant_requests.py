@@ -132,7 +132,7 @@ def test_a_request_continues_if_the_newer_one_filters_only_part_of_it(
     assert status_of(first) == "mitigating"
 
 
-def test_a_newer_request_that_is_silent_stopped_or_not_allowed_to_replace_it_ends_nothing(
+def test_a_newer_request_that_is_silent_stopped_or_not_allowed_to_replace_it_does_not_end_it(
     ask: Submit, older: MitigationRequest, acme_northgate: Subscription
 ) -> None:
     both = ask(*WIDE, consent=BOTH)

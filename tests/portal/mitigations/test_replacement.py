@@ -468,7 +468,7 @@ def test_a_live_request_that_already_asks_for_everything_is_named(
     assert replaced["protects_all"] is protects_all
 
 
-def test_a_live_request_of_fewer_providers_does_not_ask_for_all(
+def test_a_live_request_at_fewer_providers_does_not_protect_at_all_of_them(
     ask: Submit, acme_northgate: Subscription
 ) -> None:
     ask(prefixes=WIDE, subscriptions=(acme_northgate.pk,))

@@ -15,7 +15,7 @@ from portal.core import targets
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
 from portal.mitigations.states import TERMINAL, Status
 from portal.signaling.inventory_comparison import (
-    ENDED_LATELY,
+    ENDED_RECENTLY,
     InventoryAnswer,
     is_in_use,
     is_ours,
@@ -104,7 +104,7 @@ def test_scopes_compare_equal_however_they_are_written(
 
 
 ENDED: dict[str, Any] = {"status": Status.TERMINATED, "confirmed_at": NOW - timedelta(hours=2)}
-LONG_AGO = NOW - ENDED_LATELY
+LONG_AGO = NOW - ENDED_RECENTLY
 JUST_NOW = NOW - timedelta(seconds=20)
 
 
@@ -113,8 +113,8 @@ JUST_NOW = NOW - timedelta(seconds=20)
     [
         pytest.param(report(), None, False, id="no row has the mid"),
         pytest.param(report(), row(), True, id="asked, not answered, and held as asked"),
-        pytest.param(report(prefixes=OTHER), row(), False, id="asked, but held is another"),
-        pytest.param(UNTOLD, row(), True, id="asked, and not told what is held"),
+        pytest.param(report(prefixes=OTHER), row(), False, id="the server holds another"),
+        pytest.param(UNTOLD, row(), True, id="no scope reported"),
         pytest.param(UNTOLD, row(sent_at=None), False, id="never asked"),
         pytest.param(report(), row(sent_at=None), True, id="asked before the backup was restored"),
         pytest.param(
@@ -153,12 +153,12 @@ def told(
     ("what", "expected"),
     [
         pytest.param(told(report(prefixes=OTHER)), True, id="another scope"),
-        pytest.param(told(UNTOLD), True, id="held, refused, and not told what it is"),
+        pytest.param(told(UNTOLD), True, id="held, refused, no scope reported"),
         pytest.param(told(report()), False, id="ours"),
         pytest.param(told(absent=(4,)), False, id="not held"),
         pytest.param(told(report(9, OTHER), absent=(4,)), False, id="something else is held"),
-        pytest.param(told(refusal="4.05"), None, id="not told"),
-        pytest.param(told(absent=(4,), refusal="4.05"), False, id="no list, but the one"),
+        pytest.param(told(refusal="4.05"), None, id="list refused"),
+        pytest.param(told(absent=(4,), refusal="4.05"), False, id="only the single GET answered"),
     ],
 )
 def test_a_mid_is_in_use_if_another_mitigation_is_held_under_it(
@@ -173,18 +173,14 @@ LIVE = row(9, status=Status.MITIGATING, confirmed_at=NOW)
 @pytest.mark.parametrize(
     ("winner", "winner_row", "what", "expected"),
     [
-        pytest.param(9, None, told(report(9)), True, id="higher, and nobody here knows it"),
-        pytest.param(
-            9, None, told(refusal="4.05"), True, id="the same, told by the conflict alone"
-        ),
+        pytest.param(9, None, told(report(9)), True, id="higher, and unknown here"),
+        pytest.param(9, None, told(refusal="4.05"), True, id="known only from the conflict"),
         pytest.param(9, LIVE, told(report(9)), False, id="our own newer request"),
         pytest.param(9, LIVE, told(refusal="4.05"), False, id="the same, without a list"),
         pytest.param(
             9, row(9, **ENDED, ended_at=LONG_AGO), told(report(9)), True, id="ended here long ago"
         ),
-        pytest.param(
-            9, row(9, sent_at=None), told(report(9, OTHER)), True, id="its mid was given again"
-        ),
+        pytest.param(9, row(9, sent_at=None), told(report(9, OTHER)), True, id="mid reassigned"),
         pytest.param(3, None, told(report(3)), False, id="lower: a higher mid would not help"),
         pytest.param(2**32 - 1, None, told(), False, id="beyond what the counter follows"),
     ],

@@ -162,7 +162,7 @@ async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_a
 
 
 @pytest.mark.parametrize("spoil", [spoil_ports, spoil_row])
-async def test_a_refresh_that_cannot_be_sent_is_shown_and_ends_nothing(
+async def test_a_refresh_that_cannot_be_sent_is_shown_and_the_mitigation_continues(
     mitigation: Mitigation, threads: DatabaseThreads, spoil: Callable[[], Mitigation]
 ) -> None:
     async with acting(mitigation, threads) as (actions, client, provider):

@@ -545,7 +545,7 @@ NO_PUT = [
 
 @pytest.mark.parametrize("fields", NO_PUT)
 @virtual_time
-async def test_a_lifetime_of_one_is_sent_neither_too_soon_nor_forever(
+async def test_a_release_is_not_retried_too_soon_or_forever(
     fields: dict[str, Any],
 ) -> None:
     server = Server(report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS))
