@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from portal.core.targets import Targets
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.states import CONFIRMED, IN_STANDBY, TERMINAL, Status
 from portal.signaling.live_session import is_under_attack
@@ -277,10 +278,6 @@ def test_only_a_more_urgent_action_interrupts_the_one_under_way(
     assert gives_way(running, to=due) is (running in MORE_URGENT[due])
 
 
-def scope_of(prefix: str) -> dict[str, list[str]]:
-    return {"prefixes": [prefix], "fqdns": [], "uris": []}
-
-
 OTHERS = [
     pytest.param({"status": Status.STANDBY}, False, True, id="it may have been started"),
     pytest.param({"status": Status.STANDBY}, True, False, id="it is known to be in standby"),
@@ -293,7 +290,7 @@ OTHERS = [
         {"status": Status.MITIGATING, "wanted": Wanted.WITHDRAWN}, True, False, id="withdrawn"
     ),
     pytest.param(
-        {"status": Status.MITIGATING, "scope": scope_of("198.51.100.0/24")},
+        {"status": Status.MITIGATING, "scope": Targets.saved(prefixes=["198.51.100.0/24"])},
         True,
         False,
         id="other targets",
@@ -305,7 +302,7 @@ OTHERS = [
 def test_a_new_version_of_a_plan_waits_while_an_older_one_may_filter(
     columns: dict[str, Any], is_known: bool, waits: bool
 ) -> None:
-    scope = scope_of("203.0.113.0/24")
+    scope = Targets.saved(prefixes=["203.0.113.0/24"])
     new = mitigation(Status.PENDING, kind="standby", mid=8, scope=scope)
     older = mitigation(**{"kind": "standby", "mid": 7, "scope": scope, **columns})
 
