@@ -17,15 +17,15 @@ CODES: Final = frozenset({"by hand"})
 """Values in stored events that look like words."""
 Phrases = dict[str, str]
 """What to write instead, by pattern. A pattern that begins with (?: may match inside a word."""
-A_NOUN: Final = "a noun: relative clauses are no subject"
+A_NOUN: Final = "a noun: do not use a relative clause as the subject"
 EVERYWHERE: Final[Phrases] = {
-    r"([Nn]o|[Ss]ome|[Aa]ny)body": "name who: no provider, no one, another person",
+    r"([Nn]o|[Ss]ome|[Aa]ny)body": "say who: no provider, no one, another person",
     r"(by|of) (itself|themselves)": "automatically, or on its own",
     r"by hand": "manually",
     r"mend(s|ed|ing)?": "fix",
     r"anew": "again, or: restart",
     r"let(s|ting)? go": "release",
-    r"in words": "nothing; or: as text",
+    r"in words": "leave it out, or: as text",
     r"(is|are|was) from then": "this is the last known status",
     r"put \S+ \S+ aside": "stopped holding",
     r"[Ww]hoever": A_NOUN,
@@ -35,12 +35,12 @@ EVERYWHERE: Final[Phrases] = {
     r"com(e|es|ing) about": "starts",
     r"so far as": "as; or: if",
     r"says? of (it|them|the|a)": "says that it …",
-    r", for (it|they|there|nothing) [a-z]+": "because",
+    r", for (it|they|there|nothing) [a-z]+": "a clause with because",
     r"for so long": "this long",
 }
 SHOWN: Final[Phrases] = EVERYWHERE | {
-    r"(is|are|be) kept": "saved; or state the limit",
-    r"[Nn]ext try (at|in|within)": "one phrase: Retrying at …; for people: Try again in …",
+    r"(is|are|be) kept": "saved, or state the limit",
+    r"[Nn]ext try (at|in|within)": "for the portal: Retrying at …; for people: Try again in …",
     r"[Nn]ot told( yet)?": "Stop request not confirmed",
     r"[Tt]ake(s)? a detour": "is diverted",
     r"not because you asked": "this portal did not ask it to",
@@ -78,7 +78,7 @@ def phrases_in(text: str, phrases: Phrases) -> Iterator[str]:
         before = "" if phrase.startswith("(?:") else r"(?<![\w-])"
         for found in re.finditer(rf"{before}{phrase}(?![\w-])", text):
             around = text[max(0, found.start() - 40) : found.end() + 40]
-            yield f"“{found[0]}” in “{around}”: write {instead}"
+            yield f"“{found[0]}” in “{around}”: instead: {instead}"
 
 
 def sources(packages: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -99,7 +99,7 @@ def _docstrings(tree: ast.AST) -> Iterator[ast.Constant]:
 
 
 def literals(source: str) -> Iterator[str]:
-    """The texts in a module without docstrings, each with {} for what is filled in."""
+    """The texts in a module, except docstrings; {} stands for each value that is filled in."""
     tree = ast.parse(source)
     apart = {id(docstring) for docstring in _docstrings(tree)}
     for node in ast.walk(tree):
