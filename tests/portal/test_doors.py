@@ -4,6 +4,7 @@ resources.
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ API_DOORS = [
     ("standby-plans", {"name": "Plan"}),
 ]
 PAGE_DOORS = ["requests/new", "requests/preview", "standby/new"]
-MAPPED = "::ffff:203.0.113.0/120"
+MAPPED = str(ip_network("::ffff:203.0.113.0/120"))
 TYPED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "ports": ({"ports": [{"lower": 80, "upper": 80}, {"lower": 80, "upper": 90}]},
     {"ports": "80,80-90"}),
