@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from django.db import transaction
@@ -11,6 +11,7 @@ from django.db import transaction
 from portal.accounts.actors import Actor
 from portal.core.broadcast import broadcast_on_commit
 from portal.core.increment_returning import increment_returning
+from portal.events.data import EventData
 from portal.events.models import Event, EventCounter, EventType
 
 
@@ -36,7 +37,7 @@ def append_event(
     mitigation: _Mitigation | None = None,
     actor: Actor | None = None,
     is_by_staff: bool = False,
-    data: dict[str, Any] | None = None,
+    data: EventData | None = None,
 ) -> Event:
     """Append one event; an event of a mitigation also belongs to its request. The counter's row is
     locked until the commit, which orders commits by `seq`.
@@ -44,7 +45,8 @@ def append_event(
     Members can read `data`. It has the name of `actor`, or only that the portal's staff acted:
     which of them is in the row alone.
     """
-    who = {"by": "staff"} if is_by_staff else _actor_data(actor)
+    who: EventData = {"by": "staff"} if is_by_staff else _actor_data(actor)
+    written: EventData = {**who, **(data or EventData())}
     event = Event.objects.create(
         organization_id=organization_id,
         seq=_next_seq(organization_id),
@@ -53,17 +55,19 @@ def append_event(
         request_id=mitigation.request_id if mitigation else request.pk if request else None,
         mitigation_id=mitigation.pk if mitigation else None,
         actor=actor.user if actor else None,
-        data={**who, **(data or {})},
+        data=written,
     )
     broadcast_on_commit(organization_id, event.as_message())
     return event
 
 
-def _actor_data(actor: Actor | None) -> dict[str, str]:
+def _actor_data(actor: Actor | None) -> EventData:
     if actor is None:
         return {}
-    name = {"actor": actor.name} if actor.name else {}
-    return {**name, "actor_kind": actor.kind.value}
+    data = EventData(actor_kind=actor.kind.value)
+    if actor.name:
+        data["actor"] = actor.name
+    return data
 
 
 def lock_log(organization_id: UUID) -> None:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from portal.core.broadcast import EventFrame
+from portal.events.data import EventData
 
 
 class EventType(models.TextChoices):
@@ -56,7 +57,7 @@ class Event(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    data = models.JSONField(default=dict)
+    data: models.JSONField[EventData, EventData] = models.JSONField(default=dict)
     thinned = models.PositiveIntegerField(default=0)
     """How many counter reports directly before it were removed."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence, Set
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
 
+from portal.events.data import EventData
 from portal.events.models import Event
 
 AT_ONCE: Final = 500
@@ -37,6 +38,6 @@ def remove_events(organization_id: UUID, events: Sequence[Event], gone: Set[int]
         own.filter(seq=seq).update(thinned=F("thinned") + count)
 
 
-def replace_data(event: Event, data: dict[str, Any]) -> None:
+def replace_data(event: Event, data: EventData) -> None:
     """For an event whose data refers to one that was removed."""
     Event.objects.filter(pk=event.pk).update(data=data)

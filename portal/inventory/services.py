@@ -18,6 +18,7 @@ from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.core.wake import wake_on_commit
+from portal.events.data import EventData
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
 from portal.inventory.adoptable import NotAdoptable, adoptable
@@ -168,7 +169,7 @@ def _update(row: UnknownMitigation, reported: ReportedMitigation, now: datetime)
 def _end(row: UnknownMitigation, ending: Ending, now: datetime) -> None:
     row.ended_at, row.ending = now, ending
     row.save(update_fields=["ended_at", "ending"])
-    _tell(row, EventType.UNKNOWN_ENDED, now, why=ending.value)
+    _tell(row, EventType.UNKNOWN_ENDED, now, more={"why": ending.value})
 
 
 @transaction.atomic
@@ -239,7 +240,7 @@ def adopt(*, unknown_id: UUID, actor: Actor) -> MitigationRequest:
     )
     row.request, row.adopted_by, row.ended_at, row.ending = request, person, now, Ending.ADOPTED
     row.save(update_fields=["request", "adopted_by", "ended_at", "ending"])
-    _tell(row, EventType.UNKNOWN_ADOPTED, now, actor=actor, request=str(request.pk))
+    _tell(row, EventType.UNKNOWN_ADOPTED, now, actor=actor, more={"request": str(request.pk)})
     return request
 
 
@@ -257,7 +258,7 @@ def record_withdrawal_confirmed(*, unknown_id: UUID, now: datetime) -> None:
     row.told_at, row.refusal_code = now, ""
     row.save(update_fields=["withdrawal_confirmed_at", "told_at", "refusal_code"])
     if is_news:
-        _tell(row, EventType.UNKNOWN_CHANGED, now, told=True)
+        _tell(row, EventType.UNKNOWN_CHANGED, now, more={"told": True})
 
 
 @transaction.atomic(savepoint=False)
@@ -274,7 +275,12 @@ def record_release(*, unknown_id: UUID, now: datetime) -> bool:
     row.release_tried_at, row.release_tries = now, row.release_tries + 1
     row.save(update_fields=["release_tried_at", "release_tries"])
     if row.release_tries == 1 or row.is_release_given_up:
-        _tell(row, EventType.UNKNOWN_CHANGED, now, why="still_held", tries=row.release_tries)
+        _tell(
+            row,
+            EventType.UNKNOWN_CHANGED,
+            now,
+            more={"why": "still_held", "tries": row.release_tries},
+        )
     return True
 
 
@@ -286,7 +292,7 @@ def record_withdrawal_refused(*, unknown_id: UUID, code: str, now: datetime) -> 
         return
     row.refusal_code = code
     row.save(update_fields=["refusal_code"])
-    _tell(row, EventType.UNKNOWN_CHANGED, now, code=code)
+    _tell(row, EventType.UNKNOWN_CHANGED, now, more={"code": code})
 
 
 def _lock(unknown_id: UUID) -> UnknownMitigation:
@@ -305,7 +311,7 @@ def _tell(
     now: datetime,
     *,
     actor: Actor | None = None,
-    **more: object,
+    more: EventData | None = None,
 ) -> None:
     append_event(
         organization_id=row.organization_id,
@@ -317,7 +323,7 @@ def _tell(
             "subscription": str(row.subscription_id),
             "mid": row.mid,
             "dots_status": row.dots_status,
-            **more,
+            **(more or {}),
         },
     )
 

@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
+from portal.events.data import Changed, EventData
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.organizations.models import Membership
 
 
 def record_change(
-    organization_id: UUID, type: EventType, *, actor: User | None, **data: Any
+    organization_id: UUID, type: EventType, *, actor: User | None, data: EventData
 ) -> None:
     """Append one event. Members see only the names of members; all other people who act are the
     portal's staff.
@@ -43,11 +44,11 @@ def record_factor_reset(*, user: User, actor: User, **_: Any) -> None:
             organization_id,
             EventType.MEMBER_SECOND_FACTOR_RESET,
             actor=actor,
-            user=user.username,
+            data={"user": user.username},
         )
 
 
-def changes(before: object, after: object, fields: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def changes(before: object, after: object, fields: tuple[str, ...]) -> dict[str, Changed]:
     """The fields that differ: `{"patience_s": {"from": 60, "to": 90}}`."""
     pairs = {name: (getattr(before, name), getattr(after, name)) for name in fields}
     return {name: {"from": old, "to": new} for name, (old, new) in pairs.items() if old != new}

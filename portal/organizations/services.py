@@ -16,6 +16,7 @@ from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.security_log import SecurityEvent, record
 from portal.core.targets import Target, TargetError, read, shown
 from portal.core.wording.targets import field_error
+from portal.events.data import EventData
 from portal.events.log import lock_log
 from portal.events.models import EventType
 from portal.organizations import claims, idempotency, queries
@@ -81,10 +82,12 @@ def _record_resource(type: EventType, resource: ProtectedResource, actor: User) 
         resource.organization_id,
         type,
         actor=actor,
-        resource=str(resource.pk),
-        name=resource.name,
-        kind=resource.kind,
-        value=resource.value,
+        data={
+            "resource": str(resource.pk),
+            "name": resource.name,
+            "kind": resource.kind,
+            "value": resource.value,
+        },
     )
 
 
@@ -220,12 +223,12 @@ def set_role(
     membership, is_new = Membership.objects.update_or_create(
         organization=organization, user=user, defaults={"role": role}
     )
-    about = {"user": user.username, "role": Role(role).value}
+    about = EventData(user=user.username, role=Role(role).value)
     if is_new:
-        record_change(organization.pk, EventType.MEMBER_ADDED, actor=actor, **about)
+        record_change(organization.pk, EventType.MEMBER_ADDED, actor=actor, data=about)
     elif previous != role:
         about["previous"] = str(previous)
-        record_change(organization.pk, EventType.MEMBER_ROLE_CHANGED, actor=actor, **about)
+        record_change(organization.pk, EventType.MEMBER_ROLE_CHANGED, actor=actor, data=about)
     access_changed_on_commit(user.pk)
     return membership
 
@@ -238,8 +241,8 @@ def remove_member(*, organization: Organization, user: User, actor: User | None 
     if membership is None:
         return
     # Before deleting the row: record the name of the member who leaves.
-    about = {"user": user.username, "role": membership.role}
-    record_change(organization.pk, EventType.MEMBER_REMOVED, actor=actor, **about)
+    about = EventData(user=user.username, role=membership.role)
+    record_change(organization.pk, EventType.MEMBER_REMOVED, actor=actor, data=about)
     membership.delete()
     access_changed_on_commit(user.pk)
 
@@ -260,8 +263,9 @@ def change_settings(*, organization: Organization, actor: User | None = None) ->
     organization.save()
     changed = changes(before, organization, SETTINGS)
     if changed:
-        about = {"changed": changed}
-        record_change(organization.pk, EventType.ORGANIZATION_CHANGED, actor=actor, **about)
+        record_change(
+            organization.pk, EventType.ORGANIZATION_CHANGED, actor=actor, data={"changed": changed}
+        )
     if "is_active" in changed:
         for user_id in Membership.objects.filter(organization=organization).values_list(
             "user_id", flat=True

@@ -18,6 +18,7 @@ from portal.core.json_value import write_json
 from portal.core.targets import IPNetwork, TargetError, parse_prefix
 from portal.core.wake import wake_on_commit
 from portal.core.wording.targets import field_error
+from portal.events.data import Changed, EventData
 from portal.events.log import lock_log
 from portal.events.models import EventType
 from portal.organizations.models import Organization
@@ -112,20 +113,27 @@ def limit(
 def _change(subscription: Subscription, actor: User | None, **values: Any) -> None:
     lock_log(subscription.organization_id)
     before = Subscription.objects.select_for_update(no_key=True).get(pk=subscription.pk)
-    changed = {
+    changed: dict[str, Changed] = {
         name: {"from": write_json(getattr(before, name)), "to": write_json(value)}
         for name, value in values.items()
         if getattr(before, name) != value
     }
     if changed:
-        _record(EventType.SUBSCRIPTION_CHANGED, subscription, actor, changed=changed)
+        _record(EventType.SUBSCRIPTION_CHANGED, subscription, actor, changed)
     Subscription.objects.filter(pk=subscription.pk).update(**values, changed_at=timezone.now())
 
 
-def _record(type: EventType, subscription: Subscription, actor: User | None, **data: Any) -> None:
+def _record(
+    type: EventType,
+    subscription: Subscription,
+    actor: User | None,
+    changed: dict[str, Changed] | None = None,
+) -> None:
     """Record a change. Locks the log, so it must come before the lock of the subscription's row."""
-    about = {"subscription": str(subscription.pk), "provider": subscription.provider.short_name}
-    record_change(subscription.organization_id, type, actor=actor, **about, **data)
+    data = EventData(subscription=str(subscription.pk), provider=subscription.provider.short_name)
+    if changed:
+        data["changed"] = changed
+    record_change(subscription.organization_id, type, actor=actor, data=data)
 
 
 def limits_of(texts: Sequence[str]) -> tuple[IPNetwork, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from portal.core.formatting import listed
 from portal.core.targets import shown
+from portal.events.data import EventData
 from portal.events.models import EventType
 
 ROLES: Final = {"viewer": "a viewer", "operator": "an operator", "admin": "an admin"}
@@ -33,25 +34,22 @@ class Change:
     detail: str = ""
 
 
-Facts = Mapping[str, Any]
-
-
-def change_of(type: EventType, data: Facts, *, who: str, provider: str = "") -> Change | None:
+def change_of(type: EventType, data: EventData, *, who: str, provider: str = "") -> Change | None:
     """A change that `who` made, as a sentence; None for events of other kinds."""
     words = _CHANGES.get(type)
     return words(who, provider, data) if words else None
 
 
-def _resource(data: Facts) -> str:
+def _resource(data: EventData) -> str:
     return f"{shown(data['name'])} ({shown(data['value'])})"
 
 
-def _changed(data: Facts) -> str:
+def _changed(data: EventData) -> str:
     names = [SETTINGS[name] for name in data["changed"]]
     return f"Changed: {listed(names)}."
 
 
-_CHANGES: Final[dict[EventType, Callable[[str, str, Facts], Change]]] = {
+_CHANGES: Final[dict[EventType, Callable[[str, str, EventData], Change]]] = {
     EventType.MEMBER_ADDED: lambda who, _, data: Change(
         f"{who} added {data['user']} as {ROLES[data['role']]}."
     ),

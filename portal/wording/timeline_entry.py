@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+from portal.events.data import EventData
 from portal.events.models import EventType
 from portal.mitigations.models import RequestKind
 from portal.wording.facts import Badge
@@ -26,7 +26,7 @@ class EventFacts:
 
     at: datetime
     type: EventType
-    data: Mapping[str, Any]
+    data: EventData
     provider: str = ""
     "short name"
     actor: str = ""

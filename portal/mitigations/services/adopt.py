@@ -70,7 +70,7 @@ def adopt_mitigation(
         strategy=Strategy.FAILOVER,
     )
     request = create_request(organization=organization, actor=actor, checked=as_held, now=now)
-    append_submitted(request, actor, now, adopted=True)
+    append_submitted(request, actor, now, is_adopted=True)
     is_filtering = running.trigger == Trigger.FILTERING
     mitigation = request.mitigations.create(
         organization=organization,

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from portal.core.targets import Targets
+from portal.events.data import EventData
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
 from portal.mitigations import queries
@@ -168,7 +168,7 @@ def _clear_ends(mitigations: Sequence[Mitigation]) -> None:
             mitigation.save(update_fields=["filtering_end"])
 
 
-def _next_try(mitigations: Sequence[Mitigation], now: datetime) -> dict[str, Any]:
+def _next_try(mitigations: Sequence[Mitigation], now: datetime) -> EventData:
     """For the event of a failing request: that it waits for a person, or when the next attempt is,
     unless that is soon.
 

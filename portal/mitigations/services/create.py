@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from portal.accounts.actors import Actor
+from portal.events.data import EventData
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import MitigationRequest, RequestKind
@@ -51,12 +52,17 @@ def create_request(
     )
 
 
-def append_submitted(request: MitigationRequest, actor: Actor, now: datetime, **more: bool) -> None:
+def append_submitted(
+    request: MitigationRequest, actor: Actor, now: datetime, *, is_adopted: bool = False
+) -> None:
+    data = EventData(status=request.status, name=request.name, kind=request.kind)
+    if is_adopted:
+        data["adopted"] = True
     append_event(
         organization_id=request.organization_id,
         type=EventType.REQUEST_SUBMITTED,
         at=now,
         request=request,
         actor=actor,
-        data={"status": request.status, "name": request.name, "kind": request.kind, **more},
+        data=data,
     )

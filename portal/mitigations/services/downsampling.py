@@ -50,8 +50,8 @@ def _downsample(events: Sequence[Event]) -> int:
         remove_events(events[0].organization_id, events, found.gone)
     for event in events:
         if event.seq in found.loose:
-            data = {name: value for name, value in event.data.items() if name != "held_until"}
-            replace_data(event, data)
+            del event.data["held_until"]
+            replace_data(event, event.data)
     return len(found.gone)
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from portal.accounts.actors import Actor
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.wake import wake_on_commit
+from portal.events.data import EventData
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
@@ -100,7 +101,7 @@ def record_efficacy_answered(
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return None
-    event_data: dict[str, Any] = {"answered": True, "accepted": is_accepted}
+    event_data = EventData(answered=True, accepted=is_accepted)
     if code:
         event_data |= {"code": code, "reason": reason[:MAX_REASON_IN_EVENT]}
     columns: dict[str, Any] = {}

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django.db import transaction
 
+from portal.events.data import Counters, EventData
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import (
@@ -64,16 +65,21 @@ class ProviderReport:
     conflict: ProviderConflict | None = None
 
     @property
-    def counters(self) -> dict[str, int]:
+    def counters(self) -> Counters:
         counters = {
             "bytes_dropped": self.bytes_dropped,
             "pkts_dropped": self.pkts_dropped,
             "bps_dropped": self.bps_dropped,
             "pps_dropped": self.pps_dropped,
         }
-        return {
-            name: min(value, MAX_COUNTER) for name, value in counters.items() if value is not None
-        }
+        return cast(
+            Counters,
+            {
+                name: min(value, MAX_COUNTER)
+                for name, value in counters.items()
+                if value is not None
+            },
+        )
 
 
 @transaction.atomic(savepoint=False)
@@ -100,14 +106,16 @@ def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime)
         # The 2.01 was lost, but the report arrived and means the same.
         columns |= {"confirmed_at": now, "overdue_at": None}
     is_unknown_news = _is_unknown_news(mitigation, report)
-    unknown = {"unknown": report.dots_status} if is_unknown_news else {}
+    event_data = _began(mitigation, report)
+    if is_unknown_news:
+        event_data["unknown"] = report.dots_status
     apply(
         mitigation,
         Transition(
             mitigation_id=mitigation_id,
             trigger=report.trigger or _confirms(mitigation),
             columns=columns,
-            event_data=_began(mitigation, report) | unknown,
+            event_data=event_data,
             event=EventType.MITIGATION_STATUS if is_unknown_news else None,
         ),
         now=now,
@@ -234,7 +242,7 @@ def lifetime_end(lifetime_s: int, now: datetime) -> datetime | None:
     return None if lifetime_s == INDEFINITE else now + timedelta(seconds=lifetime_s)
 
 
-def _counted(mitigation: Mitigation, report: ProviderReport, now: datetime) -> dict[str, Any]:
+def _counted(mitigation: Mitigation, report: ProviderReport, now: datetime) -> EventData:
     """The data of a report's event, if it gets one. Equal numbers are news only after a silence,
     which would otherwise look like reports.
     """
@@ -248,7 +256,7 @@ def _counted(mitigation: Mitigation, report: ProviderReport, now: datetime) -> d
     return {**report.counters, **_held_until(mitigation)}
 
 
-def _append_numbers(mitigation: Mitigation, counted: dict[str, Any], now: datetime) -> None:
+def _append_numbers(mitigation: Mitigation, counted: EventData, now: datetime) -> None:
     append_event(
         organization_id=mitigation.organization_id,
         type=EventType.MITIGATION_COUNTERS,
@@ -258,7 +266,7 @@ def _append_numbers(mitigation: Mitigation, counted: dict[str, Any], now: dateti
     )
 
 
-def _began(mitigation: Mitigation, report: ProviderReport) -> dict[str, str]:
+def _began(mitigation: Mitigation, report: ProviderReport) -> EventData:
     """When a provider activated a plan, possibly long before the portal learns of it."""
     start = report.mitigation_start
     if mitigation.request.is_immediate or start is None:
@@ -266,7 +274,7 @@ def _began(mitigation: Mitigation, report: ProviderReport) -> dict[str, str]:
     return {"mitigation_start": start.isoformat().replace("+00:00", "Z")}
 
 
-def _held_until(mitigation: Mitigation) -> dict[str, str]:
+def _held_until(mitigation: Mitigation) -> EventData:
     """Until when the counters of the previous event were reported again, if they were."""
     since, last = mitigation.counters_since, mitigation.counters_at
     if since is None or last is None or last <= since:

@@ -9,6 +9,7 @@ from uuid import UUID
 from portal.accounts.actors import Actor
 from portal.core.increment_returning import increment_returning
 from portal.core.wake import wake_on_commit
+from portal.events.data import EventData
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
 from portal.mitigations.causes import WithdrawnCause
@@ -63,11 +64,13 @@ def end_mitigation(
     )
     apply(mitigation, transition, now=now)
     if actor or cause:
-        why = {
-            "cause": cause,
-            "subscriptions": [str(one) for one in withdrawn_for],
-            "hold_again": hold_again,
-        }
+        data = EventData()
+        if cause:
+            data["cause"] = cause.value
+        if withdrawn_for:
+            data["subscriptions"] = [str(one) for one in withdrawn_for]
+        if hold_again:
+            data["hold_again"] = True
         append_event(
             organization_id=mitigation.organization_id,
             type=EventType.MITIGATION_WITHDRAW_REQUESTED,
@@ -75,7 +78,7 @@ def end_mitigation(
             request=mitigation.request,
             mitigation=mitigation,
             actor=actor,
-            data={name: value for name, value in why.items() if value},
+            data=data,
         )
     wake_on_commit(mitigation.subscription_id)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from portal.accounts.actors import Actor
+from portal.events.data import EventData
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations import queries
@@ -51,7 +52,7 @@ class Transition:
     trigger: Trigger | None = None
     "None: columns change, but not the status"
     columns: Mapping[str, Any] = field(default_factory=dict)
-    event_data: Mapping[str, Any] = field(default_factory=dict)
+    event_data: EventData = field(default_factory=EventData)
     "in the event, besides status and previous"
     event: EventType | None = None
     "None: write an event only if the status changes"

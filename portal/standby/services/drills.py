@@ -17,6 +17,7 @@ from portal.core.errors import Conflict
 from portal.core.formatting import when
 from portal.core.sweeping import count_done
 from portal.core.targets import Kind, Target
+from portal.events.data import EventData
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations import queries as mitigation_queries
@@ -185,19 +186,29 @@ def _advance(drill_id: UUID, now: datetime) -> bool:
         return True
     drill.ended_at = now
     drill.save(update_fields=["ended_at"])
-    _tell(drill, EventType.DRILL_ENDED, now, passed=all(not check.failure for check in checks))
+    _tell(
+        drill,
+        EventType.DRILL_ENDED,
+        now,
+        data={"passed": all(not check.failure for check in checks)},
+    )
     return False
 
 
 def _tell(
-    drill: Drill, type: EventType, at: datetime, *, actor: Actor | None = None, **data: bool
+    drill: Drill,
+    type: EventType,
+    at: datetime,
+    *,
+    actor: Actor | None = None,
+    data: EventData | None = None,
 ) -> None:
     append_event(
         organization_id=drill.organization_id,
         type=type,
         at=at,
         actor=actor,
-        data={"drill": str(drill.pk), **data},
+        data={"drill": str(drill.pk), **(data or {})},
     )
 
 

@@ -8,17 +8,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from portal.events.models import Event
 from portal.mitigations.models import Mitigation
 from portal.web.requests.chart import Sample
 
+Rate = Literal["bps_dropped", "pps_dropped"]
+"""The columns and keys of what providers report per second."""
 Samples = dict[UUID, list[Sample]]
 
 
 def samples_of(
-    mitigations: Iterable[Mitigation], reports: Sequence[Event], counter: str
+    mitigations: Iterable[Mitigation], reports: Sequence[Event], counter: Rate
 ) -> Samples:
     """What each mitigation's provider reported of `counter`; `reports` oldest first."""
     found: Samples = defaultdict(list)

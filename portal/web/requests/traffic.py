@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,14 +16,14 @@ from portal.mitigations.models import MitigationRequest
 from portal.web.options import Option, options
 from portal.web.requests import chart
 from portal.web.requests.chart import Chart, Series
-from portal.web.requests.samples import samples_of, within
+from portal.web.requests.samples import Rate, samples_of, within
 
 SPANS: Final = {
     "15m": ("15 min", timedelta(minutes=15)),
     "1h": ("1 hour", timedelta(hours=1)),
     "all": ("All", None),
 }
-REPORTED_AS: Final = {"bit": "bps_dropped", "packet": "pps_dropped"}
+REPORTED_AS: Final[Mapping[str, Rate]] = {"bit": "bps_dropped", "packet": "pps_dropped"}
 """Units, and the names of their numbers in reports."""
 
 

@@ -330,7 +330,7 @@ STATUS_DATA: Final[tuple[dict[str, Any], ...]] = (
     ),
     {"why": "still_held", "tries": 3},
 )  # fmt: skip
-EVENT_DATA: Final[dict[EventType, list[dict[str, Any]]]] = {
+EVENT_DATA: Final[dict[EventType, list[Any]]] = {
     EventType.MITIGATION_STATUS: [
         {"status": status.value, "previous": "accepted", **more}
         for status in Status
