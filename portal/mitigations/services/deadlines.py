@@ -20,6 +20,7 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.locks import lock_mitigation, mitigations_of
+from portal.mitigations.services.mitigation_columns import MitigationColumns
 from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import LIVE, LOOP, SET_BACK, WINDING_DOWN, Status, Trigger
 from portal.mitigations.wind_down import WIND_DOWN_AT_MOST, winds_down_until
@@ -146,7 +147,9 @@ def _end_or_ask_again(mitigation_id: UUID, now: datetime) -> bool:
     if until is not None and until > now:
         return False
     renews = mitigation.request.auto_renew and mitigation.wanted == Wanted.ACTIVE
-    columns = {"expires_at": None, "asked_at": now, "overdue_at": None} if renews else {}
+    columns: MitigationColumns = (
+        {"expires_at": None, "asked_at": now, "overdue_at": None} if renews else {}
+    )
     transition = Transition(
         mitigation_id=mitigation_id,
         trigger=Trigger.RENEWAL_MISSED if renews else Trigger.LIFETIME_OVER,

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -19,6 +19,7 @@ from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.locks import lock_mitigation, lock_request, mitigations_of
+from portal.mitigations.services.mitigation_columns import MitigationColumns
 from portal.mitigations.services.outcomes import MAX_REASON_IN_EVENT, MAX_REASON_SAVED
 from portal.mitigations.services.terminate import refuse_if_ending
 from portal.mitigations.services.transitions import Transition, apply
@@ -57,7 +58,7 @@ def report_efficacy(*, request_id: UUID, actor: Actor, attack_status: str) -> Mi
             "No provider has confirmed yet, so there is no provider to tell.", code="nobody-to-tell"
         )
     now = timezone.now()
-    columns = {
+    columns: MitigationColumns = {
         "efficacy": ATTACK_STATUSES[attack_status],
         "efficacy_asked_at": now,
         "efficacy_accepted": None,
@@ -104,7 +105,7 @@ def record_efficacy_answered(
     event_data = EventData(answered=True, accepted=is_accepted)
     if code:
         event_data |= {"code": code, "reason": reason[:MAX_REASON_IN_EVENT]}
-    columns: dict[str, Any] = {}
+    columns = MitigationColumns()
     # An answer to a report that a newer one has replaced becomes an event and changes nothing else.
     if mitigation.efficacy_asked_at == asked_at:
         columns = {"efficacy_code": code, "efficacy_reason": reason[:MAX_REASON_SAVED]}
@@ -129,7 +130,7 @@ def record_efficacy_answered(
     return mitigation
 
 
-def _set(mitigation: Mitigation, columns: dict[str, Any]) -> None:
+def _set(mitigation: Mitigation, columns: MitigationColumns) -> None:
     for name, value in columns.items():
         setattr(mitigation, name, value)
     mitigation.save(update_fields=list(columns))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -15,6 +14,7 @@ from portal.events.models import EventType
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.services.advance import advance, settle
 from portal.mitigations.services.locks import lock_mitigation, lock_requests
+from portal.mitigations.services.mitigation_columns import MitigationColumns
 from portal.mitigations.services.outcomes import (
     END_AGAIN_AFTER,
     MAX_REASON_IN_EVENT,
@@ -46,7 +46,7 @@ def record_not_sendable(
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return None
-    columns: dict[str, Any] = {
+    columns: MitigationColumns = {
         "refusal_code": NOT_SENDABLE,
         "refusal_reason": reason[:MAX_REASON_SAVED],
         "conflict": None,
@@ -99,7 +99,7 @@ def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> No
     # it while waiting for the row.
     lock_requests(Mitigation.objects.filter(pk=mitigation_id).values_list("request_id", flat=True))
     mitigation = Mitigation.objects.get(pk=mitigation_id)
-    columns: dict[str, Any] = {"unsaved_at": now, "last_heard_at": now}
+    columns: MitigationColumns = {"unsaved_at": now, "last_heard_at": now}
     if not is_answered:
         columns = {"refusal_code": NOT_SENDABLE, "refusal_reason": ""}
     if mitigation.status == Status.PENDING and mitigation.wanted == Wanted.ACTIVE:
@@ -118,7 +118,7 @@ def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> No
         logger.exception("mitigation %s: its failure has no event", mitigation_id)
 
 
-def _put_off(mitigation: Mitigation, now: datetime) -> dict[str, Any]:
+def _put_off(mitigation: Mitigation, now: datetime) -> MitigationColumns:
     """The columns for a retry after a growing pause."""
     setbacks = mitigation.setbacks + 1
     return {"setbacks": setbacks, "retry_at": retry_at(setbacks, now)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -19,6 +19,7 @@ from portal.mitigations.release import MAX_RELEASE_TRIES
 from portal.mitigations.replacement import replacement
 from portal.mitigations.services.advance import advance, settle
 from portal.mitigations.services.locks import lock_mitigation
+from portal.mitigations.services.mitigation_columns import MitigationColumns
 from portal.mitigations.services.reports import lifetime_end
 from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import LIVE, LOOP, Status, Trigger
@@ -81,7 +82,7 @@ def record_confirmed(
     `asked_at`: when the worker started that PUT. `extended_at`: the last extension that the PUT
     includes.
     """
-    columns: dict[str, Any] = {
+    columns: MitigationColumns = {
         "last_heard_at": now,
         "overdue_at": None,
         "retry_at": None,
@@ -140,7 +141,7 @@ def record_refused(
 
     Or 5.08: a retry is pointless until a person acts or the settings change (SC-107).
     """
-    own_time: dict[str, Any] = {"retry_at": None} if code == LOOP else {}
+    own_time: MitigationColumns = {"retry_at": None} if code == LOOP else {}
     if retry_after_s is not None:
         own_time = {"retry_at": now + timedelta(seconds=retry_after_s)}
     mitigation = lock_mitigation(mitigation_id)
@@ -207,7 +208,7 @@ def record_forgotten(*, mitigation_id: UUID, now: datetime) -> Mitigation | None
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return None
-    columns: dict[str, Any] = {"last_heard_at": now}
+    columns: MitigationColumns = {"last_heard_at": now}
     if mitigation.status != Status.PENDING:
         # A request that is being sent keeps its deadline even if the provider never received it.
         columns |= {"expires_at": None, "asked_at": now, "overdue_at": None}

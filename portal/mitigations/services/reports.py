@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Final, cast
 from uuid import UUID
 
 from django.db import transaction
@@ -24,6 +24,7 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.locks import lock_mitigation
+from portal.mitigations.services.mitigation_columns import MitigationColumns
 from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import (
     CONFIRMED,
@@ -223,9 +224,10 @@ def _changes_numbers_only(mitigation: Mitigation, report: ProviderReport, now: d
     )
 
 
-def _columns(report: ProviderReport, now: datetime, *, has_news: bool) -> dict[str, Any]:
+def _columns(report: ProviderReport, now: datetime, *, has_news: bool) -> MitigationColumns:
     """The columns that every report writes."""
-    columns: dict[str, Any] = {"last_heard_at": now, "unsaved_at": None, **report.counters}
+    columns = cast(MitigationColumns, report.counters)
+    columns |= {"last_heard_at": now, "unsaved_at": None}
     if report.dots_status is not None:
         columns |= {"dots_status": report.dots_status, "reported_at": now}
     if report.lifetime_s is not None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from portal.accounts.actors import Actor
@@ -19,6 +18,7 @@ from portal.mitigations.models import (
     RequestKind,
 )
 from portal.mitigations.plan_ends import filtering_end
+from portal.mitigations.services.mitigation_columns import MitigationColumns
 from portal.mitigations.states import (
     ACTIVE,
     CONFIRMED,
@@ -32,16 +32,16 @@ from portal.mitigations.states import (
 FIRST_RETRY_S: Final = 30
 MAX_RETRY_S: Final = 600
 
-OF_ONE_ACTIVATION: Final = (
-    "mitigating_at",
-    "mitigation_start",
-    "bytes_dropped",
-    "pkts_dropped",
-    "bps_dropped",
-    "pps_dropped",
-    "counters_at",
-    "counters_since",
-)
+OF_ONE_ACTIVATION: Final[MitigationColumns] = {
+    "mitigating_at": None,
+    "mitigation_start": None,
+    "bytes_dropped": None,
+    "pkts_dropped": None,
+    "bps_dropped": None,
+    "pps_dropped": None,
+    "counters_at": None,
+    "counters_since": None,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Transition:
     mitigation_id: UUID
     trigger: Trigger | None = None
     "None: columns change, but not the status"
-    columns: Mapping[str, Any] = field(default_factory=dict)
+    columns: MitigationColumns = field(default_factory=MitigationColumns)
     event_data: EventData = field(default_factory=EventData)
     "in the event, besides status and previous"
     event: EventType | None = None
@@ -63,7 +63,7 @@ def apply(mitigation: Mitigation, transition: Transition, *, now: datetime) -> N
     """Write one transition of a locked mitigation, with its event. `settle` must follow."""
     previous = Status(mitigation.status)
     status = next_status(previous, transition.trigger) if transition.trigger else previous
-    columns: dict[str, Any] = {}
+    columns = MitigationColumns()
     if status != previous:
         # The transition's own columns win, such as a retry time named by the provider.
         columns = {"status": status, **_end_or_setback(mitigation, previous, status, now)}
@@ -98,26 +98,30 @@ def retry_at(setbacks: int, now: datetime) -> datetime:
 
 def _end_or_setback(
     mitigation: Mitigation, previous: Status, status: Status, now: datetime
-) -> dict[str, Any]:
+) -> MitigationColumns:
     """The columns for an end, or for a setback and its retry."""
     if status in SET_BACK:
         setbacks = mitigation.setbacks + 1
         return {"ended_at": now, "setbacks": setbacks, "retry_at": retry_at(setbacks, now)}
     if status in TERMINAL:
         return {"ended_at": now}
-    columns: dict[str, Any] = {"ended_at": None} if previous in SET_BACK else {}
+    columns = MitigationColumns()
+    if previous in SET_BACK:
+        columns["ended_at"] = None
     if status == Status.PENDING:
         # Copies are counted since the last request.
         columns["sends"] = 0
     if status == Status.STANDBY:
         # Rearmed: what it did while active is in the log.
-        columns |= dict.fromkeys(OF_ONE_ACTIVATION)
-    return columns | ({"setbacks": 0} if status in CONFIRMED else {})
+        columns |= OF_ONE_ACTIVATION
+    if status in CONFIRMED:
+        columns["setbacks"] = 0
+    return columns
 
 
 def _filtering(
     mitigation: Mitigation, transition: Transition, status: Status, now: datetime
-) -> dict[str, Any]:
+) -> MitigationColumns:
     """What a change to `status` means for the filtering of a plan: it ended on its own, or started
     again.
     """
