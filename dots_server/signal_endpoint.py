@@ -232,9 +232,9 @@ class SignalEndpoint(ABC):
             response = self.answer_mitigate(session, request, path, now=now)
         if response is None or request.method != "GET" or request.observe is None:
             return response
-        return self._observed(session, request, path, response, now=now)
+        return self._begin_or_end_observation(session, request, path, response, now=now)
 
-    def _observed(
+    def _begin_or_end_observation(
         self,
         session: Session,
         request: Request,

@@ -38,7 +38,7 @@ _CHAIN_PROBLEMS: Final[Mapping[int, str]] = {
     SSL.X509VerificationCodes.ERR_CERT_SIGNATURE_FAILURE: _UNTRUSTED,
     SSL.X509VerificationCodes.ERR_CERT_REVOKED: "was revoked",
     SSL.X509VerificationCodes.ERR_UNABLE_TO_GET_CRL: "cannot be checked: its authority's "
-    "revocation list is not here",
+    "revocation list is missing",
     SSL.X509VerificationCodes.ERR_CRL_HAS_EXPIRED: "cannot be checked: its authority's "
     "revocation list is out of date",
     SSL.X509VerificationCodes.ERR_INVALID_PURPOSE: "was issued for another purpose",

@@ -87,7 +87,7 @@ def _names(able: dict[UUID, AssignedScope], chosen: set[UUID]) -> tuple[str, ...
 
 def _readable(texts: Iterable[str]) -> Iterator[Target]:
     for text in texts:
-        # Errors of other targets are shown at the field where they were typed.
+        # Errors of other targets are shown on the field where they were typed.
         with suppress(TargetError):
             yield read(text)
 
