@@ -5,7 +5,7 @@ the changes that no test noticed, as diffs. It works in a copy of the tree, so t
 not change. `scripts/mutate` prepares all of it.
 
 The exit code is 0 if every mutant was killed or is explained in `equivalents.py`, 1 if some
-survived, 2 if the tests fail without any mutation.
+survived, 2 if the tests fail without any mutation, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -40,20 +40,23 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--python", default=sys.executable, help="the Python that runs the tests")
     given = parser.parse_args(arguments)
     os.nice(19)
-    counts = []
-    for target in TARGETS:
-        if not given.target or target.name in given.target:
-            try:
-                counts.append(test(target, given.sample, given.seed, given.python))
-            except TestsFailed as failed:
-                print(f"{target.name}: the tests fail without any mutation.\n{failed}")
-                return 2
-    print(table(counts))
-    return 1 if any(one.survived for one in counts) else 0
+    done: list[Counts] = []
+    try:
+        for target in TARGETS:
+            if not given.target or target.name in given.target:
+                test(target, given.sample, given.seed, given.python, done)
+    except TestsFailed as failed:
+        print(failed)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nStopped.\n{table(done)}")
+        return 130
+    print(table(done))
+    return 1 if any(one.survived for one in done) else 0
 
 
-def test(target: Target, size: int, seed: int, python: str) -> Counts:
-    """Test a sample of the target's mutants; print each survivor."""
+def test(target: Target, size: int, seed: int, python: str, done: list[Counts]) -> None:
+    """Test a sample of the target's mutants; print each survivor, and count them in `done`."""
     started = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="portal-mutation-") as folder,
@@ -65,7 +68,8 @@ def test(target: Target, size: int, seed: int, python: str) -> Counts:
             for mutant in sample(mutants, size, seed, place=lambda one: (one.path, one.start))
             if mutant.is_valid
         ]
-        counts = Counts(target=target.name, mutants=len(mutants), tested=len(chosen))
+        counts = Counts(target=target.name, mutants=len(mutants), sampled=len(chosen))
+        done.append(counts)
         # Outside of functions a mutant costs a new process: those come last.
         for mutant in sorted(chosen, key=lambda one: one.function is None):
             if explanation(mutant.diff):
@@ -78,7 +82,6 @@ def test(target: Target, size: int, seed: int, python: str) -> Counts:
             if sys.stderr.isatty():
                 print(f"\r{counts.progress()} ", end="", file=sys.stderr, flush=True)
     print(f"{counts.progress()}, in {time.monotonic() - started:.0f} s", flush=True)
-    return counts
 
 
 if __name__ == "__main__":

@@ -10,16 +10,19 @@ from dataclasses import dataclass
 class Counts:
     target: str
     mutants: int
-    """All of the target's mutants; `tested` of them were run."""
-    tested: int
+    """All of the target's mutants; `sampled` of them are tested."""
+    sampled: int
     killed: int = 0
     explained: int = 0
     "no test can notice them; equivalents.py says why"
     survived: int = 0
 
+    @property
+    def tested(self) -> int:
+        return self.killed + self.explained + self.survived
+
     def progress(self) -> str:
-        done = self.killed + self.explained + self.survived
-        return f"{self.target}: {done} of {self.tested} tested, {self.survived} survived"
+        return f"{self.target}: {self.tested} of {self.sampled} tested, {self.survived} survived"
 
 
 def table(counts: Sequence[Counts]) -> str:

@@ -49,7 +49,9 @@ class Workshop:
         if failed := self._read()["failed"]:
             self._end()
             output = (self._folder / "output.txt").read_text()
-            raise TestsFailed(f"{failed}\n{output[-5000:]}")
+            raise TestsFailed(
+                f"{self._target.name}: {failed} fails without a mutation\n{output[-5000:]}"
+            )
         # Python recognizes bytecode by the second of the change, and a mutant may live shorter.
         self._environment["PYTHONDONTWRITEBYTECODE"] = "1"
         for module in self.modules():
