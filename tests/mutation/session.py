@@ -116,7 +116,10 @@ class Session:
 
     def _test(self, tests: Sequence[pytest.Item], question: Mapping[str, Any]) -> dict[str, Any]:
         exchange = exchange_constants if question["line"] is None else exchange_functions
-        exchange(question["path"], question["before"], question["after"])
+        try:
+            exchange(question["path"], question["before"], question["after"])
+        except ImportError as error:
+            return {"failed": str(error)}
         for index in range(len(tests)):
             self._run(tests, index)
             if self._failed:
@@ -210,6 +213,8 @@ def exchange_constants(path: str, before: str, after: str) -> None:
     """Give the constants of a module the values that they have in another text of it, there and
     where they were imported under their name.
 
+    ImportError if the other text cannot be imported.
+
     Does not reach a default of a parameter, nor a constant that another module derived from it.
     """
     changed = [one for one in sys.modules.values() if getattr(one, "__file__", None) == path]
@@ -223,7 +228,10 @@ def exchange_constants(path: str, before: str, after: str) -> None:
                 flags=__future__.annotations.compiler_flag,
                 dont_inherit=True,
             )
-            exec(code, names)
+            try:
+                exec(code, names)
+            except Exception as error:
+                raise ImportError(f"{path} cannot be imported: {error!r}") from error
     for name, was in list(vars(changed[0]).items()):
         if name.startswith("__") or names[name] is was:
             continue

@@ -68,6 +68,7 @@ TARGETS: Final = (
             f"{PORTAL}mitigations/test_locks.py",
             f"{PORTAL}mitigations/test_outcomes.py",
             f"{PORTAL}mitigations/test_loops.py",
+            f"{PORTAL}mitigations/test_ends.py",
             f"{PORTAL}standby/test_still_held.py",
         ),
     ),

@@ -77,6 +77,11 @@ def test_changed_constants_are_seen_by_functions_importers_and_later_constants(
     assert (limits.TWICE, vars(importer)["TWICE"]) == (8, 8)
 
 
+def test_constants_that_cannot_be_made_are_an_error_of_the_import(limits: ModuleType) -> None:
+    with pytest.raises(ImportError):
+        exchange_constants(str(limits.__file__), SOURCE, SOURCE.replace("* 2", "@ 2"))
+
+
 def test_a_fork_that_takes_too_much_time_has_no_answer() -> None:
     def forever() -> dict[str, object]:
         while True:
