@@ -14,7 +14,7 @@ _http = get_asgi_application()
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from portal.checks import refuse_to_start  # noqa: E402
-from portal.core.asgi import BoundedBodies, Utf8Bodies  # noqa: E402
+from portal.core.body_limits import BoundedBodies, Utf8Bodies  # noqa: E402
 from portal.core.concurrency_limit import with_concurrency_limits  # noqa: E402
 from portal.core.gil import shorten_switch_interval  # noqa: E402
 from portal.routing import websocket  # noqa: E402

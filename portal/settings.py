@@ -11,7 +11,7 @@ from csp.constants import NONE, SELF
 from kombu import Queue
 
 from portal import env
-from portal.core.asgi import MAX_BODY_BYTES
+from portal.core.body_limits import MAX_BODY_BYTES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

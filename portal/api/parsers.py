@@ -10,7 +10,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from portal.api.errors import BodyTooLarge
-from portal.core.asgi import MAX_BODY_BYTES
+from portal.core.body_limits import MAX_BODY_BYTES
 
 MAX_NAMES: Final = 50
 """In one object; no call has half as many."""

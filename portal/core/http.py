@@ -12,7 +12,7 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from portal.core.asgi import MAX_BODY_BYTES
+from portal.core.body_limits import MAX_BODY_BYTES
 
 MAX_HEAD_BYTES: Final = 32 * 1024
 """Limit on the URL and all header names and values of one request."""

@@ -27,7 +27,7 @@ from portal.core.targets import (
     normal_uri,
     overlap,
 )
-from portal.core.wording.traffic import traffic_part
+from portal.core.wording.ports_and_protocols import traffic_part
 
 EVERY_PORT: Final = PortRange(0, MAX_PORT)
 

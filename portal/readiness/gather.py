@@ -23,8 +23,8 @@ from portal.organizations.models import (
     Role,
 )
 from portal.providers.models import Subscription
-from portal.readiness.certificates import validities
-from portal.readiness.checks import people, prepared, providers, targets
+from portal.readiness.certificate_validity import validities
+from portal.readiness.checks import certificates, people, prepared, providers, targets
 from portal.readiness.drills import drills_of
 from portal.readiness.rows import Answer, Destination, Link, Row, answer
 from portal.signaling.models import SignalWorker
@@ -81,8 +81,8 @@ def _provider_rows(
         *(providers.session(one, now) for one in found),
         *(row for one in found if (row := providers.loop(one, now)) is not None),
         *(row for one in found if (row := providers.inventory(one)) is not None),
-        *(providers.certificate(one, now) for one in found),
-        *(providers.trust(one, now) for one in found),
+        *(certificates.certificate(one, now) for one in found),
+        *(certificates.trust(one, now) for one in found),
         providers.phone(found),
     ]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from portal.core.formatting import listed
-from portal.core.wording.traffic import traffic_part
+from portal.core.wording.ports_and_protocols import traffic_part
 from portal.mitigations.models import Newer, ReplacedBy
 from portal.wording.facts import Badge, MitigationFacts, TakenOver
 

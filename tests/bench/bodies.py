@@ -17,7 +17,7 @@ import httpx
 import psutil
 
 from local_stack.stack import Stack
-from portal.core.asgi import MAX_BODY_BYTES, MAX_SIGN_IN_BODY_BYTES
+from portal.core.body_limits import MAX_BODY_BYTES, MAX_SIGN_IN_BODY_BYTES
 from tests.bench.report import machine, say, table
 from tests.integration.stack import Api
 

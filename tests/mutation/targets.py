@@ -30,9 +30,9 @@ TARGETS: Final = (
         (
             f"{PORTAL}mitigations/test_failover.py",
             f"{PORTAL}mitigations/test_ended_by.py",
-            f"{PORTAL}mitigations/test_parts.py",
+            f"{PORTAL}mitigations/test_assigned_scope.py",
             f"{PORTAL}mitigations/test_late_acceptance.py",
-            f"{PORTAL}mitigations/test_remaining.py",
+            f"{PORTAL}mitigations/test_remaining_lifetime.py",
         ),
     ),
     Target(
@@ -54,8 +54,8 @@ TARGETS: Final = (
             f"{PORTAL}mitigations/test_higher_mids.py",
             f"{PORTAL}mitigations/test_outcomes.py",
             f"{PORTAL}mitigations/test_late_acceptance.py",
-            f"{PORTAL}mitigations/test_parts.py",
-            f"{PORTAL}mitigations/test_remaining.py",
+            f"{PORTAL}mitigations/test_assigned_scope.py",
+            f"{PORTAL}mitigations/test_remaining_lifetime.py",
             f"{PORTAL}mitigations/test_withdraw.py",
             f"{PORTAL}standby/test_filtering_ended.py",
             f"{PORTAL}standby/test_stop_filtering.py",

@@ -33,7 +33,7 @@ def pem(days: float, name: str = "acme") -> str:
     )
 
 
-def in_order() -> None:
+def make_everything_ready() -> None:
     """A worker manages every subscription, and all certificates are valid for long."""
     Provider.objects.update(trust_anchors=pem(900, "Root"))
     Subscription.objects.update(

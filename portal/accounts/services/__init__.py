@@ -17,12 +17,11 @@ from portal.accounts.services.sessions import (
     open_session,
     sign_out,
 )
+from portal.accounts.services.sign_in_limits import MAX_USERNAME_LENGTH, count_try
 from portal.accounts.services.sign_in_steps import (
     MAX_PASSWORD_LENGTH,
-    MAX_USERNAME_LENGTH,
     check_password,
     check_second_factor,
-    count_try,
     sign_in,
 )
 from portal.accounts.services.tokens import (

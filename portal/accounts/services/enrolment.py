@@ -16,7 +16,7 @@ from django.db import transaction
 
 from portal.accounts.models import Authenticator, RecoveryCode, RecoveryKit, User
 from portal.accounts.services.end_access import lock_unchanged
-from portal.accounts.services.sign_in_steps import count_try
+from portal.accounts.services.sign_in_limits import count_try
 from portal.core import secrets as sealed
 from portal.core import throttle
 from portal.core.errors import Conflict, FieldError, Invalid

@@ -22,13 +22,7 @@ from portal.core.targets.model import (
 )
 from portal.core.targets.names import both_forms, former_name, normal_host
 from portal.core.targets.networks import IPNetwork, contains, overlap
-from portal.core.targets.ports_and_protocols import (
-    PROTOCOL_NAMES,
-    protocol_number,
-    read_ports,
-    split_ports,
-)
-from portal.core.targets.reading import (
+from portal.core.targets.one_target import (
     as_text,
     classify,
     normal_uri,
@@ -39,8 +33,14 @@ from portal.core.targets.reading import (
     read,
     why_not,
 )
+from portal.core.targets.pasted_list import Piece, split
+from portal.core.targets.ports_and_protocols import (
+    PROTOCOL_NAMES,
+    protocol_number,
+    read_ports,
+    split_ports,
+)
 from portal.core.targets.reported import ReportedTargets
-from portal.core.targets.splitting import Piece, split
 from portal.core.targets.territory import Territory
 from portal.core.targets.text import MAX_TYPED_LENGTH, shown, visible
 from portal.core.targets.uris import uri_host, uri_network

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from portal.core.targets.model import MAX_PORT, Code, PortRange, Suggestion, TargetError
-from portal.core.targets.splitting import Piece
+from portal.core.targets.pasted_list import Piece
 from portal.core.targets.text import DASHES, PUNCTUATION, visible
 
 SERVICES: Final[Mapping[str, int]] = {

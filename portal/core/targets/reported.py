@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 from portal.core.targets.model import Targets
 from portal.core.targets.networks import IPNetwork
-from portal.core.targets.reading import normal_uri
+from portal.core.targets.one_target import normal_uri
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from portal.core.targets.model import Kind, Target, Targets
 from portal.core.targets.networks import IPNetwork, contains
-from portal.core.targets.reading import normal_uri
+from portal.core.targets.one_target import normal_uri
 from portal.core.targets.uris import uri_host, uri_network
 
 

@@ -14,6 +14,7 @@ from portal.mitigations.validation.lifetimes import (
     lifetime_problem,
     within_limits,
 )
+from portal.mitigations.validation.ports_and_protocols import MAX_PORT_RANGES, MAX_PROTOCOLS
 from portal.mitigations.validation.providers import assign_scope, assign_scopes, limits_in_words
 from portal.mitigations.validation.submission import (
     MAX_NAMED_ERRORS,
@@ -27,7 +28,6 @@ from portal.mitigations.validation.submission import (
 )
 from portal.mitigations.validation.submission_check import MAX_REASON_LENGTH, check
 from portal.mitigations.validation.targets import MESSAGE_LIMIT_BYTES
-from portal.mitigations.validation.traffic import MAX_PORT_RANGES, MAX_PROTOCOLS
 
 __all__ = [
     "INDEFINITE",

@@ -10,6 +10,7 @@ from portal.core.targets import Territory
 from portal.mitigations.models import Strategy
 from portal.mitigations.validation.encoding import check_encodes
 from portal.mitigations.validation.lifetimes import checked_lifetime
+from portal.mitigations.validation.ports_and_protocols import checked_ports, checked_protocols
 from portal.mitigations.validation.providers import (
     assign_scopes,
     check_any_provider_may,
@@ -30,7 +31,6 @@ from portal.mitigations.validation.targets import (
     typed_targets,
     whole_scope,
 )
-from portal.mitigations.validation.traffic import checked_ports, checked_protocols
 
 MAX_REASON_LENGTH: Final = 2000
 

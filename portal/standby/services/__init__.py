@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from portal.standby.services.activation import activate
+from portal.standby.services.activate import activate
 from portal.standby.services.drills import follow_drills, start_drill
 from portal.standby.services.plan_content import problems, proposal_of, submission_of
 from portal.standby.services.plan_versions import finish_changes, versions

@@ -9,7 +9,7 @@ from portal import wording
 from portal.accounts.wording import who as requester_name
 from portal.core.formatting import ahead, day, lifetime, listed, moment, when
 from portal.core.targets import both_forms
-from portal.core.wording.traffic import traffic_words
+from portal.core.wording.ports_and_protocols import traffic_words
 from portal.mitigations.models import MitigationRequest, RequestKind, Strategy
 from portal.mitigations.states import RequestStatus
 

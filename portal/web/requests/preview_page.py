@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from portal.core.formatting import lifetime
-from portal.core.wording.traffic import traffic_words
+from portal.core.wording.ports_and_protocols import traffic_words
 from portal.mitigations.replacement import Proposal
 from portal.organizations.models import Membership
 from portal.providers.models import SessionState

@@ -15,12 +15,12 @@ from portal.events.queries import counter_reports, timeline
 from portal.mitigations.models import MitigationRequest
 from portal.web.frame import Frame
 from portal.web.rendering import FramedPage
+from portal.web.requests.chart_traffic import ReportedTraffic, traffic_of
 from portal.web.requests.described import RequestDescription, describe_request
 from portal.web.requests.numbers import Number, numbers_of
 from portal.web.requests.provider_cards import ProviderCard, is_ordered, provider_cards_of
 from portal.web.requests.shared import facts_of
 from portal.web.requests.timeline import TimelineLine, timeline_of
-from portal.web.requests.traffic import ReportedTraffic, traffic_of
 
 EVERYTHING: Final = QueryDict("span=all")
 

@@ -25,8 +25,8 @@ from portal.core.targets import (
     split,
     split_ports,
 )
+from portal.core.wording.ports_and_protocols import PROTOCOLS, traffic_words
 from portal.core.wording.targets import field_error, ports_text
-from portal.core.wording.traffic import PROTOCOLS, traffic_words
 from portal.mitigations.models import Strategy
 from portal.mitigations.validation import (
     INDEFINITE,

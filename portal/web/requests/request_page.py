@@ -16,6 +16,7 @@ from portal.mitigations.models import MitigationRequest
 from portal.mitigations.states import RequestStatus
 from portal.web.frame import Frame
 from portal.web.rendering import FramedPage
+from portal.web.requests.chart_traffic import ReportedTraffic, traffic_of
 from portal.web.requests.described import RequestDescription, describe_request, targets_of
 from portal.web.requests.ended import Ended, Ends, ended
 from portal.web.requests.numbers import Number, numbers_of
@@ -35,7 +36,6 @@ from portal.web.requests.questions import (
 from portal.web.requests.request_form import lifetime_choices
 from portal.web.requests.shared import facts_of, operators
 from portal.web.requests.timeline import TimelineLine, by_day, timeline_of
-from portal.web.requests.traffic import ReportedTraffic, traffic_of
 
 SHOWN_ENTRIES: Final = 30
 

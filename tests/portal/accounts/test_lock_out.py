@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 
 from portal.accounts import services
 from portal.accounts.models import Authenticator, KnownDevice, User
-from portal.accounts.services import sign_in_steps
+from portal.accounts.services import sign_in_limits
 from portal.accounts.services.known_devices import KNOWN_FOR, MAX_KNOWN_DEVICES_PER_USER
 from portal.api import throttling
 from portal.core import throttle
@@ -52,7 +52,7 @@ def stranger(number: int) -> Client:
 
 def attack_the_name(name: str) -> None:
     """Wrong passwords from everywhere, until even a right one is refused."""
-    for number in range(sign_in_steps.TRIES_PER_USER.tries + 1):
+    for number in range(sign_in_limits.TRIES_PER_USER.tries + 1):
         stranger(number).post("/sign-in", {"username": name, "password": "wrong"})
     refused = stranger(9999).post("/sign-in", {"username": name, "password": PASSWORD})
     assert refused.status_code == 429
@@ -60,7 +60,7 @@ def attack_the_name(name: str) -> None:
 
 
 def exhaust_the_address(address: str) -> None:
-    for number in range(sign_in_steps.TRIES_PER_ADDRESS.tries + 1):
+    for number in range(sign_in_limits.TRIES_PER_ADDRESS.tries + 1):
         answer = Client(REMOTE_ADDR=address).post(
             "/sign-in", {"username": f"nobody{number}", "password": "wrong"}
         )
@@ -141,10 +141,10 @@ def test_a_known_device_has_a_budget_too(alice: User) -> None:
 
     tries = [
         known.post("/sign-in", {"username": "alice", "password": "wrong"}).status_code
-        for _ in range(sign_in_steps.TRIES_PER_DEVICE.tries + 1)
+        for _ in range(sign_in_limits.TRIES_PER_DEVICE.tries + 1)
     ]
 
-    assert tries == [401] * sign_in_steps.TRIES_PER_DEVICE.tries + [429]
+    assert tries == [401] * sign_in_limits.TRIES_PER_DEVICE.tries + [429]
     assert sign_in_by_page(Client(REMOTE_ADDR="203.0.113.5"), step=1) == 200
 
 
@@ -158,10 +158,10 @@ def test_a_right_password_costs_a_bounded_number_of_hashes(
     flooding, owner = (services.remember(user=alice, secret="") for _ in range(2))
     right = {"username": "alice", "password": PASSWORD, "address": "2001:db8::1"}
     secret = flooding if is_known else ""
-    for _ in range(sign_in_steps.HASHES.tries):
+    for _ in range(sign_in_limits.HASHES.tries):
         services.check_password(**right, device_secret=secret)
 
-    for _ in range(2 * sign_in_steps.TRIES_PER_USER.tries):
+    for _ in range(2 * sign_in_limits.TRIES_PER_USER.tries):
         with pytest.raises(Throttled):
             services.check_password(**right, device_secret=secret)
 
@@ -263,10 +263,10 @@ def test_the_cookie_is_http_only_and_holds_nothing_saved_in_the_database(
 def test_unknown_and_known_names_are_slowed_alike(alice: User, name: str) -> None:
     answers = [
         stranger(number).post("/sign-in", {"username": name, "password": "wrong"}).status_code
-        for number in range(sign_in_steps.TRIES_PER_USER.tries + 1)
+        for number in range(sign_in_limits.TRIES_PER_USER.tries + 1)
     ]
 
-    assert answers == [401] * sign_in_steps.TRIES_PER_USER.tries + [429]
+    assert answers == [401] * sign_in_limits.TRIES_PER_USER.tries + [429]
 
 
 def test_unknown_names_leave_only_counters_that_expire(

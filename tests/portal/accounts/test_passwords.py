@@ -12,7 +12,7 @@ from portal.accounts import services
 from portal.accounts.models import (
     User,
 )
-from portal.accounts.services import sign_in_steps
+from portal.accounts.services import sign_in_limits
 from portal.core.errors import InvalidCredentials, PortalError, Throttled
 from portal.core.throttle import Limit
 from tests.factories import PASSWORD, UserFactory
@@ -66,8 +66,8 @@ def test_an_unknown_name_takes_as_many_queries_as_a_known_one(
     names = ["erin", "nobody", "left", "no-password"]
     slowed = Limit(name="x", tries=0, window_s=60, message="Too many.")
     asked: list[set[int]] = []
-    for limit in (sign_in_steps.TRIES_PER_USER, slowed):
-        monkeypatch.setattr(sign_in_steps, "TRIES_PER_USER", limit)
+    for limit in (sign_in_limits.TRIES_PER_USER, slowed):
+        monkeypatch.setattr(sign_in_limits, "TRIES_PER_USER", limit)
         counts = set()
         for name in names:
             with CaptureQueriesContext(connection) as queries, suppress(PortalError):
@@ -90,7 +90,7 @@ def test_attempts_are_limited_per_address_and_per_name(
     erin: User, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     monkeypatch.setattr(
-        sign_in_steps, limit, Limit(name="x", tries=2, window_s=60, message="Too many.")
+        sign_in_limits, limit, Limit(name="x", tries=2, window_s=60, message="Too many.")
     )
     for _ in range(2):
         with pytest.raises(InvalidCredentials):
@@ -104,7 +104,7 @@ def test_successful_sign_ins_do_not_count_as_attempts(
     erin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = Limit(name="x", tries=1, window_s=60, message="Too many.")
-    monkeypatch.setattr(sign_in_steps, "TRIES_PER_ADDRESS", limit)
+    monkeypatch.setattr(sign_in_limits, "TRIES_PER_ADDRESS", limit)
 
     for _ in range(3):
         services.check_password(username="erin", password=PASSWORD, address=ADDRESS)

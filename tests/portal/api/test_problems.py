@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from portal.accounts.models import User
 from portal.api import throttling, urls
 from portal.api.parsers import MAX_COMMAS, MAX_DEPTH, MAX_ENTRIES, MAX_NAMES
-from portal.core.asgi import MAX_BODY_BYTES
+from portal.core.body_limits import MAX_BODY_BYTES
 from portal.core.throttle import Limit
 from tests.conftest import ApiOf
 

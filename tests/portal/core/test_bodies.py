@@ -6,7 +6,7 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 
 from portal.asgi import application
-from portal.core.asgi import MAX_BODY_BYTES, MAX_SIGN_IN_BODY_BYTES
+from portal.core.body_limits import MAX_BODY_BYTES, MAX_SIGN_IN_BODY_BYTES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

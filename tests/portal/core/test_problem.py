@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from portal.core.asgi import Application, BoundedBodies, Receive, Scope, Send, Utf8Bodies
+from portal.core.body_limits import Application, BoundedBodies, Receive, Scope, Send, Utf8Bodies
 from portal.core.concurrency_limit import ConcurrencyLimit
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from portal.accounts.models import User
-from portal.accounts.services import enrolment, sign_in_steps
+from portal.accounts.services import enrolment, sign_in_limits
 from portal.api import sign_in
 from portal.core.logs import REFUSALS_PER_MINUTE, BoundedRefusals
 from portal.core.security_log import MAX_FACT_LENGTH, UNBOUNDED_BY_OTHERS, SecurityEvent, record
@@ -149,7 +149,7 @@ def test_throttled_sign_ins_are_logged(
     new.post("/sign-in", {"username": "eve", "password": PASSWORD})
     key = shown_key(new)
     none = Limit(name="none", tries=0, window_s=60, message="Too many.")
-    monkeypatch.setattr(sign_in_steps, "TRIES_PER_ADDRESS", none)
+    monkeypatch.setattr(sign_in_limits, "TRIES_PER_ADDRESS", none)
     monkeypatch.setattr(enrolment, "TRIES_PER_ADDRESS", none)
     monkeypatch.setattr(sign_in, "CALLS_PER_ADDRESS", none)
     body = {"username": "alice", "password": PASSWORD, "otp": app_code(), "device_name": "phone"}

@@ -14,7 +14,7 @@ from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import ProtectedResource
 from portal.providers.models import SessionState, Subscription
 from tests.conftest import ClientOf
-from tests.portal.identities import in_order
+from tests.portal.identities import make_everything_ready
 from tests.portal.inventory.conftest import Record, one, reported
 from tests.portal.mitigations.conftest import Submit
 
@@ -24,7 +24,7 @@ READINESS = "/organizations/acme/readiness"
 
 @pytest.fixture(autouse=True)
 def _all_well(shop: ProtectedResource, acme_northgate: Subscription) -> None:
-    in_order()
+    make_everything_ready()
 
 
 def page(person: User, client_of: ClientOf, path: str = NOW_PAGE) -> str:

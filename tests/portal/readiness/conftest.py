@@ -7,11 +7,11 @@ import pytest
 from portal.accounts.models import User
 from portal.organizations.models import Organization, Role
 from portal.providers.models import Provider, Subscription
-from portal.readiness.certificates import Validity
+from portal.readiness.certificate_validity import Validity
 from portal.readiness.checks import providers
 from portal.wording import Session
 from tests.factories import ResourceFactory, member
-from tests.portal.identities import in_order as orderly
+from tests.portal.identities import make_everything_ready
 from tests.portal.readiness.drilled import passed
 
 NOW = datetime(2026, 10, 6, 3, 27, 41, tzinfo=UTC)
@@ -49,7 +49,7 @@ def up(heard_s: float = 8) -> Session:
 
 
 @pytest.fixture
-def in_order(
+def everything_ready(
     acme: Organization,
     northgate: Provider,
     tidewall: Provider,
@@ -57,7 +57,7 @@ def in_order(
     acme_tidewall: Subscription,
 ) -> None:
     """Both providers connected and managed, certificates valid for long, one verified resource."""
-    orderly()
+    make_everything_ready()
     ResourceFactory.create(organization=acme, name="Shop front-end", value="203.0.113.0/26")
 
 
@@ -67,5 +67,7 @@ def erin(acme: Organization) -> User:
 
 
 @pytest.fixture
-def all_well(in_order: None, acme: Organization, alice: User, dana: User, erin: User) -> None:
+def all_well(
+    everything_ready: None, acme: Organization, alice: User, dana: User, erin: User
+) -> None:
     passed(acme, dana, ago=timedelta(days=3))

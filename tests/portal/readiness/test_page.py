@@ -118,7 +118,7 @@ def test_only_members_resources_and_drills_of_the_organization_count(
 
 
 def test_a_drill_starts_with_one_click_and_the_page_shows_it_running(
-    dana: User, in_order: None, client_of: ClientOf
+    dana: User, everything_ready: None, client_of: ClientOf
 ) -> None:
     browser = client_of(dana)
 
@@ -135,7 +135,7 @@ def test_a_drill_starts_with_one_click_and_the_page_shows_it_running(
 
 
 def test_the_page_says_why_a_drill_cannot_start(
-    dana: User, in_order: None, client_of: ClientOf
+    dana: User, everything_ready: None, client_of: ClientOf
 ) -> None:
     browser = client_of(dana)
     browser.post(DRILLS)
@@ -172,7 +172,7 @@ def test_a_drill_that_ends_between_two_queries_is_not_shown_as_running(
 
 
 def test_all_drills_are_listed_in_pages(
-    alice: User, acme: Organization, in_order: None, client_of: ClientOf
+    alice: User, acme: Organization, everything_ready: None, client_of: ClientOf
 ) -> None:
     begin = timezone.now()
     Drill.objects.bulk_create(

@@ -6,8 +6,8 @@ import pytest
 
 from portal.providers.models import PendingChange
 from portal.providers.wording import PARTS, still_connected
-from portal.readiness.certificates import validities
-from portal.readiness.checks import providers
+from portal.readiness.certificate_validity import validities
+from portal.readiness.checks import certificates, providers
 from portal.readiness.rows import State
 from portal.web.templatetags.readiness import href
 from portal.wording import Session
@@ -147,7 +147,7 @@ def test_the_signal_worker_check_names_unmanaged_connections() -> None:
 def test_a_certificate_warns_thirty_days_before_it_expires(
     days: float, state: State, said: str
 ) -> None:
-    row = providers.certificate(provider(chain=[valid(days)]), NOW)
+    row = certificates.certificate(provider(chain=[valid(days)]), NOW)
 
     assert row.state == state
     assert said in row.evidence
@@ -155,22 +155,22 @@ def test_a_certificate_warns_thirty_days_before_it_expires(
 
 
 def test_an_issuer_may_expire_before_the_certificate() -> None:
-    row = providers.certificate(provider(chain=[valid(400), valid(10, "Sub CA")]), NOW)
+    row = certificates.certificate(provider(chain=[valid(400), valid(10, "Sub CA")]), NOW)
 
     assert row.state == WARN
     assert row.evidence.startswith("Its issuer’s certificate (Sub CA): Expires in 10\u00a0days")
 
 
 def test_a_certificate_not_yet_valid_does_not_count() -> None:
-    row = providers.certificate(provider(chain=[valid(400, begins=2)]), NOW)
+    row = certificates.certificate(provider(chain=[valid(400, begins=2)]), NOW)
 
     assert row.state == FAIL
     assert row.evidence == "It is not valid until 8\u00a0October\u00a02026."
 
 
 def test_an_unreadable_certificate_is_no_certificate() -> None:
-    assert providers.certificate(provider(chain=()), NOW).state == FAIL
-    assert providers.trust(provider(anchors=()), NOW).state == FAIL
+    assert certificates.certificate(provider(chain=()), NOW).state == FAIL
+    assert certificates.trust(provider(anchors=()), NOW).state == FAIL
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_an_unreadable_certificate_is_no_certificate() -> None:
     [((900,), PASS), ((30,), WARN), ((900, 29), WARN), ((900, -1), WARN), ((-1, -2), FAIL)],
 )
 def test_one_valid_trust_anchor_is_enough(days: tuple[int, ...], state: State) -> None:
-    row = providers.trust(provider(anchors=[valid(one, f"Root {one}") for one in days]), NOW)
+    row = certificates.trust(provider(anchors=[valid(one, f"Root {one}") for one in days]), NOW)
 
     assert row.state == state
     assert bool(row.clause) == (state != PASS)

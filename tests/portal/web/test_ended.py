@@ -26,7 +26,7 @@ from portal.providers.models import Subscription
 from portal.web.requests.ended import SHOWN
 from tests.conftest import ClientOf
 from tests.portal.ends import end_of, posted_end
-from tests.portal.identities import in_order
+from tests.portal.identities import make_everything_ready
 from tests.portal.web.conftest import ended, filtering, mitigations_of, one_line, text_of
 
 NOW_PAGE = "/organizations/acme/"
@@ -56,7 +56,7 @@ def ask(
 
 @pytest.fixture
 def browser(alice: User, ask: AskFor, client_of: ClientOf) -> Client:
-    in_order()
+    make_everything_ready()
     return client_of(alice)
 
 

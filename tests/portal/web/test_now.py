@@ -12,7 +12,7 @@ from portal.mitigations.states import Trigger
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import SessionState, Subscription
 from tests.conftest import ClientOf
-from tests.portal.identities import in_order
+from tests.portal.identities import make_everything_ready
 from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of, reports, sent
 
 pytestmark = pytest.mark.sqlite
@@ -23,7 +23,7 @@ NOW_PAGE = "/organizations/acme/"
 @pytest.fixture
 def both(acme_northgate: Subscription, acme_tidewall: Subscription) -> None:
     """Two providers, connected and healthy."""
-    in_order()
+    make_everything_ready()
 
 
 def test_a_calm_page_shows_its_evidence_and_tiles_open_a_ticked_form(
@@ -140,7 +140,7 @@ def test_a_terminated_request_is_recent_and_needs_no_acknowledgement(
     request = ask()
     filtering(mitigations_of(request)[0])
     ended(request, alice)
-    in_order()
+    make_everything_ready()
 
     page = client_of(alice).get(NOW_PAGE).content.decode()
 

@@ -19,8 +19,8 @@ from portal.core.targets.model import (
 )
 from portal.core.targets.names import normal_name
 from portal.core.targets.networks import IPNetwork
+from portal.core.targets.pasted_list import split
 from portal.core.targets.ports_and_protocols import protocol_number, read_ports
-from portal.core.targets.splitting import split
 from portal.core.targets.text import JOINERS, plain, without_joiners
 from portal.core.targets.uris import read_uri
 
