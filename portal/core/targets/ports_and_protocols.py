@@ -31,14 +31,17 @@ SERVICES: Final[Mapping[str, int]] = {
 use.
 """
 
-PROTOCOL_NAMES: Final[Mapping[str, int]] = {
-    "icmp": 1, "igmp": 2, "ipip": 4, "tcp": 6, "udp": 17, "dccp": 33, "ipv6": 41, "gre": 47,
-    "esp": 50,
-    "ah": 51, "icmpv6": 58, "ipv6-icmp": 58, "icmp6": 58, "ospf": 89, "pim": 103, "vrrp": 112,
-    "l2tp": 115,
-    "sctp": 132, "udplite": 136,
+PROTOCOL_NAMES: Final[Mapping[int, str]] = {
+    1: "ICMP", 2: "IGMP", 4: "IPIP", 6: "TCP", 17: "UDP", 33: "DCCP", 41: "IPv6", 47: "GRE",
+    50: "ESP", 51: "AH", 58: "ICMPv6", 89: "OSPF", 103: "PIM", 112: "VRRP", 115: "L2TP",
+    132: "SCTP", 136: "UDPLITE",
 }  # fmt: skip
 """IANA's protocol numbers."""
+PROTOCOL_NUMBERS: Final[Mapping[str, int]] = {
+    **{name.lower(): number for number, name in PROTOCOL_NAMES.items()},
+    "ipv6-icmp": 58,
+    "icmp6": 58,
+}
 
 ANY: Final = frozenset({"any", "all", "*"})
 MAX_WORD_LENGTH: Final = 64
@@ -93,8 +96,8 @@ def read_ports(text: str) -> PortsRead:
 def protocol_number(text: str) -> int:
     """The number of a protocol from its name or number; TargetError if it is neither."""
     word = _plain(text)
-    if word in PROTOCOL_NAMES:
-        return PROTOCOL_NAMES[word]
+    if word in PROTOCOL_NUMBERS:
+        return PROTOCOL_NUMBERS[word]
     if word.isascii() and word.isdigit() and len(word) <= 3:
         return int(word)
     raise TargetError(Code.NOT_A_PROTOCOL, text)
@@ -113,16 +116,16 @@ def _plain(text: str) -> str:
 
 
 def _no_port(word: str, text: str) -> TargetError:
-    if word in PROTOCOL_NAMES:
-        suggestion = Suggestion(protocols=(PROTOCOL_NAMES[word],))
+    if word in PROTOCOL_NUMBERS:
+        suggestion = Suggestion(protocols=(PROTOCOL_NUMBERS[word],))
         return TargetError(Code.HAS_A_PROTOCOL, text, (suggestion,), protocol=word)
     match = _BEFORE_PROTOCOL.fullmatch(word) or _WITH_PROTOCOL.fullmatch(word)
-    if match and match["protocol"] in PROTOCOL_NAMES:
+    if match and match["protocol"] in PROTOCOL_NUMBERS:
         try:
             read = read_ports(match["ports"])
         except TargetError:
             return TargetError(Code.NOT_A_PORT, text)
-        number = PROTOCOL_NAMES[match["protocol"]]
+        number = PROTOCOL_NUMBERS[match["protocol"]]
         suggestion = Suggestion(ports=read.ports, protocols=(number,))
         if all(one.is_valid for one in read.ports):
             return TargetError(Code.HAS_A_PROTOCOL, text, (suggestion,), protocol=match["protocol"])

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from portal.core.targets import PortRange
-from portal.core.wording.targets import PROTOCOLS, port_text
-
-__all__ = ["PROTOCOLS", "traffic_part", "traffic_words"]
+from portal.core.targets import PROTOCOL_NAMES, PortRange
+from portal.core.wording.targets import port_text
 
 
 def traffic_words(ports: Sequence[PortRange], protocols: Sequence[int]) -> str:
     """ "TCP and UDP, ports 80 and 443–8080"; "Any" without a limit."""
-    names = " and ".join(PROTOCOLS.get(one, f"protocol {one}") for one in protocols)
+    names = " and ".join(PROTOCOL_NAMES.get(one, f"protocol {one}") for one in protocols)
     spans = list(map(port_text, ports))
     if not spans:
         return names or "Any"

@@ -38,11 +38,6 @@ _KINDS: Final[Mapping[str, str]] = {
     "fqdn": "a name",
     "uri": "a web address",
 }
-PROTOCOLS: Final[Mapping[int, str]] = {
-    number: name.upper().replace("V6", "v6")
-    for name, number in reversed(list(PROTOCOL_NAMES.items()))
-}
-"""Names of protocols by their numbers."""
 
 
 def sentence(error: TargetError) -> str:
@@ -90,7 +85,7 @@ def _label(error: TargetError, suggestion: Suggestion) -> str:
     if suggestion.ports:
         ports = ports_text(suggestion.ports)
         values.append(f"port{'s' if '–' in ports or ',' in ports else ''} {ports}")
-    values += [PROTOCOLS[one] for one in suggestion.protocols]
+    values += [PROTOCOL_NAMES[one] for one in suggestion.protocols]
     return f"Use {_listed([shown(one) for one in values])}"
 
 

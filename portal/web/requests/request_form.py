@@ -13,6 +13,7 @@ from django.http import QueryDict
 from portal.core.errors import FieldError, Fix
 from portal.core.formatting import lifetime
 from portal.core.targets import (
+    PROTOCOL_NAMES,
     Code,
     Piece,
     PortRange,
@@ -25,7 +26,7 @@ from portal.core.targets import (
     split,
     split_ports,
 )
-from portal.core.wording.ports_and_protocols import PROTOCOLS, traffic_words
+from portal.core.wording.ports_and_protocols import traffic_words
 from portal.core.wording.targets import field_error, ports_text
 from portal.mitigations.models import Strategy
 from portal.mitigations.validation import (
@@ -294,7 +295,7 @@ def protocol_choices(form: RequestForm) -> list[tuple[str, str, bool]]:
     """Value, name, ticked; protocols that were added by other means stay."""
     offered = [str(one) for one in OFFERED_PROTOCOLS]
     offered += [one for one in form.protocols if one not in offered and one.isdecimal()]
-    return [(one, PROTOCOLS.get(int(one), one), one in form.protocols) for one in offered]
+    return [(one, PROTOCOL_NAMES.get(int(one), one), one in form.protocols) for one in offered]
 
 
 def _ids(texts: Sequence[str]) -> tuple[UUID, ...]:
