@@ -212,16 +212,17 @@ class LiveSession:
         return RECHECK_S
 
     def _next(self, row: Mitigation, now: datetime) -> NextAction:
-        waits = waits_for_older(row, self._rows.values(), is_known=self._history.is_known)
         running = self.runner.of(row.pk)
-        history = self._history.of(
-            row.pk,
-            now=now,
-            time=loop_time(),
-            running=running.action if running else None,
-            waits_for_older=waits,
-        )
         try:
+            # Reads the targets of other rows, any of which may be unreadable.
+            waits = waits_for_older(row, self._rows.values(), is_known=self._history.is_known)
+            history = self._history.of(
+                row.pk,
+                now=now,
+                time=loop_time(),
+                running=running.action if running else None,
+                waits_for_older=waits,
+            )
             return next_action(row, history, now)
         except Exception:
             # The others continue. Log it once per session: this code runs many times a minute.

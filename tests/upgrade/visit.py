@@ -8,11 +8,13 @@ import django
 
 django.setup()
 
+from django.apps import apps  # noqa: E402
 from django.test import Client  # noqa: E402 - needs the loaded apps
 from django_otp import DEVICE_ID_SESSION_KEY  # noqa: E402
 
 from portal.accounts.models import Authenticator, User  # noqa: E402
 from portal.core import secrets  # noqa: E402
+from portal.core.json_value import JSONValueField  # noqa: E402
 from portal.providers.models import Subscription  # noqa: E402
 
 ORGANIZATION = "/organizations/acme"
@@ -32,6 +34,11 @@ def main() -> None:
     session.save()
     for path in (*PAGES, *(f"{API}/{call}" for call in CALLS)):
         visit(browser, path)
+    for model in apps.get_models():
+        columns = [one for one in model._meta.concrete_fields if isinstance(one, JSONValueField)]
+        for row in model._default_manager.all() if columns else ():
+            for column in columns:
+                getattr(row, column.name)  # raises if its JSON is not of the column's type
     requests = browser.get(f"{API}/mitigation-requests").json()["results"]
     for one in requests:
         for page in ("", "/report", "/wire"):
