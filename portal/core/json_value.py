@@ -1,6 +1,6 @@
 """Columns that hold a typed value as JSON: one reader and one writer for all of them.
 
-scope = JSONValueField(Scope)
+    scope = JSONValueField(Scope)
 
 The attribute is a `Scope`; the column holds its JSON, made by cattrs. A type may be a frozen
 dataclass, an enumeration, an IP network, a UUID, a date and time, and a tuple or an optional of
@@ -14,6 +14,7 @@ unaffected, and the log says what to repair.
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
@@ -111,22 +112,27 @@ class UnreadableValueError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Unreadable:
-    """Takes the place of a value in a row whose JSON does not give one."""
+class _Stored:
+    """JSON text as the database returned it. Most readers of a row never need the value."""
 
-    reason: str
+    text: str
 
 
 class _Attribute(DeferredAttribute):
-    """The attribute of a column: its value, or the error that it has none."""
+    """The attribute of a column: reads the stored JSON when it is first needed."""
 
     field: JSONValueField[Any]
 
     def __get__(self, instance: models.Model | None, owner: Any = None) -> Any:
         value = super().__get__(instance, owner)
-        if instance is not None and isinstance(value, _Unreadable):
+        if instance is None or not isinstance(value, _Stored):
+            return value
+        try:
+            value = self.field.read(value.text)
+        except UnreadableValueError as error:
             column = f"{instance._meta.label} {instance.pk}, {self.field.column}"
-            raise UnreadableValueError(f"{column}: {value.reason}")
+            raise UnreadableValueError(f"{column}: {error}") from error
+        instance.__dict__[self.field.attname] = value
         return value
 
     def __set__(self, instance: models.Model, value: Any) -> None:
@@ -194,15 +200,14 @@ class JSONValueField(_Column[StoredT], Generic[StoredT]):
     def from_db_value(
         self, value: str | None, expression: Expression, connection: BaseDatabaseWrapper
     ) -> Any:
-        if value is None:
-            return None
-        data = super().from_db_value(value, expression, connection)
-        if isinstance(expression, KeyTransform) or (data is None and self.null):
-            return data
-        try:
-            return read_json(data, self.value_type)
-        except UnreadableValueError as error:
-            return _Unreadable(str(error))
+        if value is None or isinstance(expression, KeyTransform):
+            return super().from_db_value(value, expression, connection)
+        return _Stored(value)
+
+    def read(self, text: str) -> Any:
+        """The value of stored JSON text. Raises UnreadableValueError."""
+        data = json.loads(text)
+        return None if data is None and self.null else read_json(data, self.value_type)
 
     def to_python(self, value: Any) -> Any:
         """Read the JSON of forms and fixtures."""
