@@ -263,3 +263,25 @@ def test_the_user_name_and_password_of_a_uri_are_dropped_on_input(api: APIClient
     assert asked.scope.uris == ("https://203.0.113.9/",)
     kept = [*MitigationRequest.objects.values(), *Event.objects.values()]
     assert "secret" not in f"{kept}{answer.content!r}"
+
+
+@pytest.mark.parametrize("is_verified", [True, False])
+def test_a_resource_that_can_no_longer_be_read_breaks_no_page_and_no_call(
+    browser: Client, api: APIClient, acme: Organization, is_verified: bool
+) -> None:
+    old = ResourceFactory.create(organization=acme, name="Old office", value="203.0.113.7/24")
+    if not is_verified:
+        ProtectedResource.objects.filter(pk=old.pk).update(verified_at=None)
+
+    pages = [
+        browser.get(f"{PAGES}/{page}") for page in ("", "readiness", "requests/new", "standby")
+    ]
+    calls = [api.get(f"{API}/{call}") for call in ("resources", "readiness", "subscriptions")]
+    asked = api.post(
+        f"{API}/mitigation-requests", {"targets": {"resources": [str(old.pk)]}}, format="json"
+    )
+
+    assert {answer.status_code for answer in (*pages, *calls)} == {200}
+    shown = {one["name"]: one["problem"] for one in calls[0].json()["results"]}
+    assert "203.0.113.7/24 is not a network address" in shown["Old office"]
+    assert asked.status_code == 400

@@ -5,6 +5,7 @@ suggestions.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -78,12 +79,21 @@ class Target:
 
     kind: Kind
     value: IPNetwork | str
-    """a network, an A-label name in lower case without a final dot, or an absolute ASCII URI"""
+    """a network, an A-label name in lower case without a final dot, or an absolute ASCII URI; the
+    text of a prefix that could not be read
+    """
 
     @classmethod
     def saved(cls, kind: str, text: str) -> Target:
-        """From the text of a target that was checked before."""
-        return cls(Kind(kind), ip_network(text) if kind == Kind.PREFIX else text)
+        """From the text of a target that was checked before.
+
+        A prefix that today's rules cannot read stays text: `why_not` says why.
+        """
+        value: IPNetwork | str = text
+        if kind == Kind.PREFIX:
+            with suppress(ValueError):
+                value = ip_network(text)
+        return cls(Kind(kind), value)
 
     def __str__(self) -> str:
         return str(self.value)
@@ -99,13 +109,14 @@ class Targets:
 
     @classmethod
     def of(cls, targets: Iterable[Target]) -> Targets:
+        """Those that can be protected: without prefixes that could not be read."""
         prefixes: dict[IPNetwork, None] = {}
         names: dict[Kind, dict[str, None]] = {Kind.FQDN: {}, Kind.URI: {}}
         for target in targets:
-            if isinstance(target.value, str):
-                names[target.kind][target.value] = None
-            else:
+            if not isinstance(target.value, str):
                 prefixes[target.value] = None
+            elif target.kind != Kind.PREFIX:
+                names[target.kind][target.value] = None
         return cls(
             prefixes=tuple(prefixes),
             fqdns=tuple(names[Kind.FQDN]),

@@ -31,9 +31,12 @@ class Territory:
     def has(self, target: Target) -> bool:
         if not isinstance(target.value, str):
             return self.has_network(target.value)
-        return (
-            self.has_name(target.value) if target.kind == Kind.FQDN else self.has_uri(target.value)
-        )
+        match target.kind:
+            case Kind.FQDN:
+                return self.has_name(target.value)
+            case Kind.URI:
+                return self.has_uri(target.value)
+        return False
 
     def has_network(self, network: IPNetwork) -> bool:
         return any(contains(own, network) for own in self.networks)
