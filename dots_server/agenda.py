@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 K = TypeVar("K", str, int)
 
-AT_ONCE: Final = float("-inf")
+IMMEDIATELY: Final = float("-inf")
 MAX_OUTDATED: Final = 64
 """Entries of the heap beyond twice the number of keys, before it is rebuilt."""
 
@@ -36,7 +36,7 @@ class Agenda(Generic[K]):
 
     def hurry(self, key: K) -> None:
         """`key` is due at once."""
-        self.set(key, AT_ONCE)
+        self.set(key, IMMEDIATELY)
 
     def bring_forward(self, key: K, at: float) -> None:
         """`key` is due at `at`, or earlier if it was."""

@@ -311,7 +311,7 @@ SPECTACULAR_SETTINGS = {
         "RequestStatus": "portal.mitigations.states.RequestStatus",
         "Strategy": "portal.mitigations.models.Strategy",
         "DrillFailure": "portal.standby.models.Failure",
-        "DrillWay": "portal.standby.models.DrillWay",
+        "DrillWay": "portal.standby.models.DrillMethod",
         "ResourceKind": "portal.organizations.models.ResourceKind",
         "Role": "portal.organizations.models.Role",
         "SessionState": "portal.providers.models.SessionState",

@@ -133,12 +133,12 @@ class Connector:
                 repeat_s=eager_repeat_s(
                     settings.attack_handshake_repeat_s, rtt_s=history.rtt_s(now=_time())
                 ),
-                max_at_once=settings.attack_max_handshakes,
+                max_concurrent=settings.attack_max_handshakes,
             )
         return HappyEyeballsSettings(
             attempt_delay_s=settings.attempt_delay_s,
             repeat_s=settings.handshake_repeat_s,
-            max_at_once=settings.max_handshakes,
+            max_concurrent=settings.max_handshakes,
         )
 
     async def _addresses(self, timeout_s: float) -> tuple[str, ...]:

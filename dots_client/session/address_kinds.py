@@ -71,8 +71,8 @@ def address_kind(address: str) -> AddressKind:
     own = _kind(parsed)
     if own is not AddressKind.PUBLIC or isinstance(parsed, IPv4Address):
         return own
-    carried = _carried(parsed)
-    return AddressKind.PUBLIC if carried is None else _kind(carried)
+    embedded = _embedded(parsed)
+    return AddressKind.PUBLIC if embedded is None else _kind(embedded)
 
 
 def allowed_alternates(
@@ -91,7 +91,7 @@ def _kind(address: IPv4Address | IPv6Address) -> AddressKind:
     return AddressKind.PUBLIC
 
 
-def _carried(address: IPv6Address) -> IPv4Address | None:
+def _embedded(address: IPv6Address) -> IPv4Address | None:
     bits = int(address)
     for network, shift in _EMBEDDING:
         if address in network:

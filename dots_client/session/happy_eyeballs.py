@@ -56,7 +56,7 @@ class HappyEyeballsSettings:
     "between two candidates (RFC 8305 section 5)"
     repeat_s: float = 3.0
     "seconds until a new DTLS handshake begins beside one without an answer"
-    max_at_once: int = 10
+    max_concurrent: int = 10
     "attempts under way"
 
 
@@ -88,14 +88,14 @@ class HappyEyeballs:
 
     def __init__(
         self,
-        entrants: Sequence[Candidate],
+        candidates: Sequence[Candidate],
         *,
         now: float,
         settings: HappyEyeballsSettings,
         first: Candidate | None = None,
     ) -> None:
         self._settings = settings
-        ordered = sorted(entrants, key=lambda candidate: candidate != first)
+        ordered = sorted(candidates, key=lambda candidate: candidate != first)
         self._waiting = deque(ordered)
         self._attempts: dict[Candidate, _Attempts] = {}
         self._next_start_at = now
@@ -109,7 +109,7 @@ class HappyEyeballs:
 
     def next_timer(self) -> float | None:
         """When `due` has a candidate; None if no attempt may start before another ends."""
-        if self._running >= self._settings.max_at_once:
+        if self._running >= self._settings.max_concurrent:
             return None
         times = [
             attempts.due_at for attempts in self._attempts.values() if self._may_repeat(attempts)
@@ -120,7 +120,7 @@ class HappyEyeballs:
 
     def due(self, *, now: float) -> Candidate | None:
         """The candidate to try now. Call it until it returns None."""
-        if self._running >= self._settings.max_at_once:
+        if self._running >= self._settings.max_concurrent:
             return None
         if self._waiting and now >= self._next_start_at:
             candidate = self._waiting.popleft()

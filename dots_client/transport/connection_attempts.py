@@ -33,7 +33,7 @@ Open = Callable[[Candidate, float], Awaitable[ConnectionT]]
 
 
 async def first_to_connect(
-    entrants: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     opens: Open[ConnectionT],
     *,
     timeout_s: float,
@@ -42,7 +42,7 @@ async def first_to_connect(
 ) -> tuple[Candidate, ConnectionT]:
     """The first session and its candidate; TransportError if there is none within `timeout_s`."""
     return await _Run(
-        opens, HappyEyeballs(entrants, now=_time(), settings=settings, first=first)
+        opens, HappyEyeballs(candidates, now=_time(), settings=settings, first=first)
     ).first_to_connect(_time() + timeout_s)
 
 

@@ -43,7 +43,14 @@ from portal.organizations.access import membership_for
 from portal.organizations.models import Organization, Role
 from portal.standby import queries, services
 from portal.standby.access import plan_for
-from portal.standby.models import MAX_NAME_LENGTH, Drill, DrillCheck, DrillWay, Failure, StandbyPlan
+from portal.standby.models import (
+    MAX_NAME_LENGTH,
+    Drill,
+    DrillCheck,
+    DrillMethod,
+    Failure,
+    StandbyPlan,
+)
 from portal.wording.from_rows.drills import refused_because
 
 
@@ -135,7 +142,7 @@ class PlanShown(serializers.Serializer[StandbyPlan]):
 class DrillCheckShown(serializers.Serializer[DrillCheck]):
     subscription = serializers.UUIDField(source="subscription_id")
     provider = serializers.CharField(source="subscription.provider.name")
-    way = serializers.ChoiceField(choices=DrillWay.choices)
+    way = serializers.ChoiceField(choices=DrillMethod.choices)
     sent_at = serializers.DateTimeField(allow_null=True)
     confirmed_at = serializers.DateTimeField(allow_null=True)
     withdrawn_at = serializers.DateTimeField(allow_null=True)

@@ -15,12 +15,12 @@ from portal.core.problem import Problem
 from portal.core.sign_in_paths import hashes_password
 from portal.core.throttle import subject_of
 
-AT_ONCE: Final = 6
+MAX_CONCURRENT: Final = 6
 """Fewer than the connection pool holds (portal.env); the other connections are for sockets."""
 MAX_WAITING: Final = 1000
 """Further requests get 503 immediately, since no one would wait that long."""
-PASSWORDS_AT_ONCE: Final = 2
-"""Part of AT_ONCE, so that a flood of sign-ins leaves the other slots to people who are
+MAX_CONCURRENT_PASSWORDS: Final = 2
+"""Part of MAX_CONCURRENT, so that a flood of sign-ins leaves the other slots to people who are
 signed in.
 """
 MAX_PASSWORDS_WAITING: Final = 100
@@ -46,7 +46,7 @@ class ConcurrencyLimit:
         self,
         application: Application,
         *,
-        at_once: int = AT_ONCE,
+        max_concurrent: int = MAX_CONCURRENT,
         max_waiting: int = MAX_WAITING,
         max_waiting_per_network: int | None = None,
         applies_to: Callable[[Scope], bool] = lambda _: True,
@@ -55,7 +55,7 @@ class ConcurrencyLimit:
         self.max_waiting = max_waiting
         self.max_waiting_per_network = max_waiting_per_network or max_waiting
         self._applies_to = applies_to
-        self._slots = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(max_concurrent)
         self._waiting: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,7 +117,7 @@ def with_concurrency_limits(application: Application) -> Application:
     """
     return ConcurrencyLimit(
         ConcurrencyLimit(application),
-        at_once=PASSWORDS_AT_ONCE,
+        max_concurrent=MAX_CONCURRENT_PASSWORDS,
         max_waiting=MAX_PASSWORDS_WAITING,
         max_waiting_per_network=MAX_PASSWORDS_WAITING_PER_NETWORK,
         applies_to=lambda scope: hashes_password(scope["method"], scope["path"]),

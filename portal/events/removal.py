@@ -14,7 +14,7 @@ from django.db.models import F
 from portal.events.data import EventData
 from portal.events.models import Event
 
-AT_ONCE: Final = 500
+DELETE_BATCH_SIZE: Final = 500
 """Rows that one statement names."""
 
 
@@ -32,8 +32,8 @@ def remove_events(organization_id: UUID, events: Sequence[Event], gone: Set[int]
             missing[kept[bisect_right(kept, event.seq)]] += 1 + event.thinned
     own = Event.objects.filter(organization_id=organization_id)
     numbers = sorted(gone)
-    for start in range(0, len(numbers), AT_ONCE):
-        own.filter(seq__in=numbers[start : start + AT_ONCE]).delete()
+    for start in range(0, len(numbers), DELETE_BATCH_SIZE):
+        own.filter(seq__in=numbers[start : start + DELETE_BATCH_SIZE]).delete()
     for seq, count in missing.items():
         own.filter(seq=seq).update(thinned=F("thinned") + count)
 

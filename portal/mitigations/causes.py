@@ -27,7 +27,7 @@ class Cause(models.TextChoices):
     """The previous provider did not answer in time."""
     TOLD_TO_WAIT = "told_to_wait"
     """The previous provider, or a gateway on the path, asked the portal to wait."""
-    NOT_REACHED = "not_reached"
+    LOOPED = "not_reached", "Not Reached"
     """The request to the previous provider looped between gateways."""
     NOT_SENDABLE = "not_sendable"
     """The portal could not send the request to the previous provider."""

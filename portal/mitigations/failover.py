@@ -113,7 +113,7 @@ def why_no_help(mitigation: Mitigation) -> Cause | None:
         return None
     status = Status(mitigation.status)
     if _is_in_loop(mitigation):
-        return Cause.NOT_REACHED
+        return Cause.LOOPED
     if mitigation.is_not_sendable:
         return Cause.NOT_SENDABLE
     if status == Status.PENDING and mitigation.unsaved_at is not None:

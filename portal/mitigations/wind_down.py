@@ -24,8 +24,10 @@ def has_stopped(mitigation: Mitigation, *, now: datetime) -> bool:
     """Whether it ended, or the longest time a provider may wind down is over (RFC 9132 section
     4.4.4).
     """
-    told_at = mitigation.withdrawal_confirmed_at
-    return mitigation.is_over or (told_at is not None and told_at + WIND_DOWN_AT_MOST <= now)
+    confirmed_at = mitigation.withdrawal_confirmed_at
+    return mitigation.is_over or (
+        confirmed_at is not None and confirmed_at + WIND_DOWN_AT_MOST <= now
+    )
 
 
 def winds_down_until(mitigation: Mitigation) -> datetime | None:

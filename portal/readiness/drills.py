@@ -57,7 +57,7 @@ def drill_of(row: models.Drill) -> prepared.DrillFacts:
 def _part(check: models.DrillCheck) -> prepared.DrillPart:
     provider = check.subscription.provider
     by_plan = (
-        f", plan “{check.mitigation.request.name}”" if check.way == models.DrillWay.PLAN else ""
+        f", plan “{check.mitigation.request.name}”" if check.way == models.DrillMethod.PLAN else ""
     )
     failure = ""
     if check.failure:

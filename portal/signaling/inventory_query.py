@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 HOLDS_NOTHING: Final = "4.04"
 UNREADABLE: Final = "unreadable"
 SILENCE: Final = "silence"
-MAX_AT_ONCE: Final = 8
+MAX_CONCURRENT: Final = 8
 """Ask for at most this many mids one by one at the same time."""
 
 
@@ -53,7 +53,7 @@ async def query_inventory(
     pause = _Pause()
     held, refusal = await _listed(client, within_s, pause)
     left_out = sorted(set(also) - held.keys())
-    places = asyncio.Semaphore(MAX_AT_ONCE)
+    places = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def one(mid: int) -> MitigationReport | bool:
         async with places:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from portal.signaling.next_action import Action, MitigationHistory
 
-COOLDOWN_S: Final = 3.0
+MIN_ACTION_INTERVAL_S: Final = 3.0
 """The shortest time between two starts of the same action of one mitigation, whatever
 the rows say.
 """
@@ -22,7 +22,7 @@ FAILED_POLL_S: Final = 15.0
 """The pause after a poll that gave no status: first the usual one, then doubled each time."""
 MAX_FAILED_POLL_S: Final = 120.0
 MAX_FAILED_S: Final = 30.0
-"""Any other failed action pauses for COOLDOWN_S, doubled each time up to this."""
+"""Any other failed action pauses for MIN_ACTION_INTERVAL_S, doubled each time up to this."""
 MAX_DOUBLINGS: Final = 5
 RUNNING_ACTION_S: Final = 3600.0
 """A running action must not start again, so `next_action` treats it as paused for this long."""
@@ -84,7 +84,7 @@ class SessionHistory:
         return entry.is_absent or entry.dots_status is not None
 
     def begun(self, mitigation_id: UUID, action: Action, *, time: float) -> None:
-        self._entries[mitigation_id].not_before[action] = time + COOLDOWN_S
+        self._entries[mitigation_id].not_before[action] = time + MIN_ACTION_INTERVAL_S
 
     def failed(
         self,
@@ -102,7 +102,7 @@ class SessionHistory:
         entry = self._entries[mitigation_id]
         if action == Action.POLL:
             entry.tells_no_status = is_answered
-        first_s, most_s = COOLDOWN_S, MAX_FAILED_S
+        first_s, most_s = MIN_ACTION_INTERVAL_S, MAX_FAILED_S
         if action == Action.POLL:
             first_s, most_s = FAILED_POLL_S, MAX_FAILED_POLL_S
         doublings = min(entry.failures[action], MAX_DOUBLINGS)

@@ -24,7 +24,7 @@ LIST_TIMEOUT_S: Final = 10.0
 """After this, poll each mitigation alone: a list is long, and one mitigation may be the reason that
 it fails.
 """
-MAX_POLLS_AT_ONCE: Final = 8
+MAX_CONCURRENT_POLLS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class StatusReports:
 
     def __init__(self, store: FencedStore) -> None:
         self.store = store
-        self._polls = asyncio.Semaphore(MAX_POLLS_AT_ONCE)
+        self._polls = asyncio.Semaphore(MAX_CONCURRENT_POLLS)
         self._unsaved: Counter[UUID] = Counter()
 
     async def poll_all(self, client: Client, rows: Sequence[Mitigation]) -> PollResult:

@@ -109,7 +109,7 @@ class Drill(models.Model):
         return self.is_over and bool(checks) and all(not check.failure for check in checks)
 
 
-class DrillWay(models.TextChoices):
+class DrillMethod(models.TextChoices):
     """How a provider is tested."""
 
     REQUEST = "request"
@@ -137,7 +137,7 @@ class DrillCheck(models.Model):
 
     drill = models.ForeignKey(Drill, on_delete=models.CASCADE, related_name="checks")
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="+")
-    way = models.CharField(max_length=8, choices=DrillWay.choices)
+    way = models.CharField(max_length=8, choices=DrillMethod.choices)
     mitigation = models.ForeignKey(
         Mitigation, on_delete=models.PROTECT, related_name="drill_checks"
     )

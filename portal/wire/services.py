@@ -27,7 +27,7 @@ MAX_BODY_SAVED: Final = 32_768
 """Characters of one decoded body; a longer one is dropped, but its bytes are saved."""
 MAX_TEXT_SAVED: Final = 400
 MAX_NOT_READ_SAVED: Final = 4000
-PRUNED_AT_ONCE: Final = 500
+DELETE_BATCH_SIZE: Final = 500
 """Rows that one statement deletes: short locks, on SQLite too."""
 MAX_PRUNED: Final = 200_000
 """Rows that one run deletes; the rest waits for the next one."""
@@ -158,7 +158,7 @@ def _delete_oldest(rows: QuerySet[WireMessage], most: int) -> int:
     deleted = 0
     while deleted < most:
         portion = rows.order_by("at", "id").values_list("pk", flat=True)
-        ids = list(portion[: min(PRUNED_AT_ONCE, most - deleted)])
+        ids = list(portion[: min(DELETE_BATCH_SIZE, most - deleted)])
         if not ids:
             break
         deleted += WireMessage.objects.filter(pk__in=ids).delete()[0]

@@ -42,7 +42,7 @@ class DisplayStatus(Enum):
     TERMINATED = "terminated"
     WITHDRAWN = "withdrawn"
     REFUSED = "refused"
-    NOT_REACHED = "not_reached"
+    LOOPED = "not_reached"
     EXPIRED = "expired"
 
 
@@ -65,7 +65,7 @@ BADGES: Final = {
     DisplayStatus.TERMINATED: Badge("Terminated", "square-tick", "idle"),
     DisplayStatus.WITHDRAWN: Badge("Withdrawn", "octagon", "bad"),
     DisplayStatus.REFUSED: Badge("Refused", "octagon", "bad"),
-    DisplayStatus.NOT_REACHED: Badge("Not reached", "octagon", "bad"),
+    DisplayStatus.LOOPED: Badge("Not reached", "octagon", "bad"),
     DisplayStatus.EXPIRED: Badge("Expired", "clock", "warn"),
 }
 
@@ -138,7 +138,7 @@ MAY_FILTER: Final = (
 
 
 _BAD_FIRST: Final = (
-    DisplayStatus.REFUSED, DisplayStatus.NOT_REACHED, DisplayStatus.NOT_SENDABLE,
+    DisplayStatus.REFUSED, DisplayStatus.LOOPED, DisplayStatus.NOT_SENDABLE,
     DisplayStatus.WITHDRAWN, DisplayStatus.EXCEEDED, DisplayStatus.NO_ANSWER,
     DisplayStatus.NOT_SAVED, DisplayStatus.EXPIRED, DisplayStatus.STOP_PENDING,
     DisplayStatus.STILL_HELD,
@@ -175,7 +175,7 @@ def display_status(mitigation: MitigationFacts, now: datetime) -> DisplayStatus:
         )
         return DisplayStatus.WINDING_DOWN if is_stop_confirmed else DisplayStatus.STOP_PENDING
     if mitigation.status == Status.REFUSED and mitigation.refusal_code == LOOP:
-        return DisplayStatus.NOT_REACHED
+        return DisplayStatus.LOOPED
     if mitigation.status == Status.REFUSED and mitigation.refusal_code == NOT_SENDABLE:
         return DisplayStatus.NOT_SENDABLE
     return DISPLAY_BY_STATUS[mitigation.status]

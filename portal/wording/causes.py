@@ -16,7 +16,7 @@ _CLAUSES: Final = {
     Cause.WITHDREW: "{provider} stopped on its own",
     Cause.SILENT: "{provider} did not answer",
     Cause.TOLD_TO_WAIT: "{asker} asked the portal to retry later",
-    Cause.NOT_REACHED: "the request did not reach {provider}",
+    Cause.LOOPED: "the request did not reach {provider}",
     Cause.NOT_SENDABLE: "the portal could not send it to {provider}",
     Cause.NOT_SAVED: "the portal could not save what {provider} answered",
 }

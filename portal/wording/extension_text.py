@@ -14,7 +14,7 @@ from portal.wording.facts import MitigationFacts
 _MAY_BE_ASKED: Final = (
     DisplayStatus.NOT_ASKED,
     DisplayStatus.REFUSED,
-    DisplayStatus.NOT_REACHED,
+    DisplayStatus.LOOPED,
     DisplayStatus.NOT_SENDABLE,
     DisplayStatus.WITHDRAWN,
 )

@@ -25,7 +25,7 @@ from portal.wording.facts import MitigationFacts, RequestFacts
 _CLAUSES: Final = {
     # what one provider does, what several do
     DisplayStatus.REFUSED: ("refused", "refused"),
-    DisplayStatus.NOT_REACHED: ("was not reached", "were not reached"),
+    DisplayStatus.LOOPED: ("was not reached", "were not reached"),
     DisplayStatus.NOT_SENDABLE: ("could not be asked", "could not be asked"),
     DisplayStatus.NOT_SAVED: (
         "answered, but the portal could not save the answer",

@@ -247,7 +247,7 @@ def _withdrawn(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     )
 
 
-def _not_reached(mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
+def _looped(mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
     again = (
         f"The portal does not retry {mitigation.short} automatically. Ask it again when "
         f"they have fixed it."
@@ -278,7 +278,7 @@ TELL: Final[dict[DisplayStatus, Callable[[MitigationFacts, datetime], tuple[str,
     DisplayStatus.STILL_HELD: tell_still_held,
     DisplayStatus.TERMINATED: _terminated,
     DisplayStatus.WITHDRAWN: _withdrawn,
-    DisplayStatus.NOT_REACHED: _not_reached,
+    DisplayStatus.LOOPED: _looped,
     DisplayStatus.EXPIRED: _expired,
 }
 

@@ -35,7 +35,7 @@ _ODD_ENDS: Final = (
     DisplayStatus.EXCEEDED,
     DisplayStatus.WITHDRAWN,
     DisplayStatus.REFUSED,
-    DisplayStatus.NOT_REACHED,
+    DisplayStatus.LOOPED,
     DisplayStatus.NOT_SENDABLE,
     DisplayStatus.EXPIRED,
     DisplayStatus.STANDBY,

@@ -187,7 +187,7 @@ def _refused(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     return f"{mitigation.short} refused{at}.", _again(mitigation, mitigation.refusal, now)
 
 
-def _not_reached(mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
+def _looped(mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
     """Only a person can tell when it would be reachable (SC-107)."""
     asks = (
         f"The portal does not retry {mitigation.short} automatically. Ask it again when "
@@ -290,7 +290,7 @@ STATUS_SENTENCES: Final[
     DisplayStatus.TERMINATED: _terminated,
     DisplayStatus.WITHDRAWN: _withdrawn,
     DisplayStatus.REFUSED: _refused,
-    DisplayStatus.NOT_REACHED: _not_reached,
+    DisplayStatus.LOOPED: _looped,
     DisplayStatus.NOT_SENDABLE: _not_sendable,
     DisplayStatus.NOT_SAVED: _not_saved,
     DisplayStatus.EXPIRED: lambda mitigation, now: (

@@ -134,7 +134,7 @@ def _waiting(mitigation: MitigationFacts, now: datetime) -> str:
                 )
                 if part
             )
-        case DisplayStatus.NOT_REACHED:
+        case DisplayStatus.LOOPED:
             return f"The request did not reach {mitigation.short}. {mitigation.refusal}".rstrip()
         case DisplayStatus.NOT_SENDABLE:
             return f"The portal could not send this to {mitigation.short}. {mitigation.refusal}"

@@ -100,7 +100,7 @@ def _refused(event: EventFacts) -> Entry:
     if code == LOOP:
         what, badge = (
             f"The request did not reach {event.provider}.",
-            BADGES[DisplayStatus.NOT_REACHED],
+            BADGES[DisplayStatus.LOOPED],
         )
     if code == NOT_SENDABLE:
         what, badge = (

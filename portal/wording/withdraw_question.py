@@ -20,7 +20,7 @@ from portal.wording.terminate_question import Question
 
 _SAID_NO: Final = (
     DisplayStatus.REFUSED,
-    DisplayStatus.NOT_REACHED,
+    DisplayStatus.LOOPED,
     DisplayStatus.NOT_SENDABLE,
     DisplayStatus.WITHDRAWN,
 )

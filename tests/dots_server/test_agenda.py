@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dots_server.agenda import AT_ONCE, MAX_OUTDATED, Agenda
+from dots_server.agenda import IMMEDIATELY, MAX_OUTDATED, Agenda
 
 KEYS = st.integers(0, 3)
 TIMES = st.integers(0, 9).map(float)
@@ -13,7 +13,7 @@ TIMES = st.integers(0, 9).map(float)
     st.lists(
         st.one_of(
             st.tuples(st.just("set"), KEYS, st.none() | TIMES),
-            st.tuples(st.just("hurry"), KEYS, st.just(AT_ONCE)),
+            st.tuples(st.just("hurry"), KEYS, st.just(IMMEDIATELY)),
             st.tuples(st.just("bring_forward"), KEYS, TIMES),
             st.tuples(st.just("take_due"), KEYS, TIMES),
         )
@@ -37,7 +37,7 @@ def test_each_key_is_due_at_its_time_and_at_no_other(
             expected.pop(key, None)
         elif operation == "hurry":
             agenda.hurry(key)
-            expected[key] = AT_ONCE
+            expected[key] = IMMEDIATELY
         else:
             assert at is not None
             if operation == "set":

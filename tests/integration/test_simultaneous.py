@@ -21,7 +21,7 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.portal.mitigations.rows import NOW, confirm, mitigations_of, names, refuse, report
 
-AT_ONCE = 8
+CONCURRENT = 8
 ROUNDS = 6
 
 
@@ -57,11 +57,11 @@ def test_only_one_of_several_simultaneous_overlapping_requests_is_sent(
             organization=acme, actor=Actor.person(alice), submission=submission
         )
 
-    results = together(*(submit(32 - index % 4) for index in range(AT_ONCE)))
+    results = together(*(submit(32 - index % 4) for index in range(CONCURRENT)))
 
     sent = [one for one in results if isinstance(one, MitigationRequest)]
     refused = [one for one in results if isinstance(one, WouldReplace)]
-    assert (len(sent), len(refused)) == (1, AT_ONCE - 1)
+    assert (len(sent), len(refused)) == (1, CONCURRENT - 1)
     assert Mitigation.objects.count() == 1
 
 

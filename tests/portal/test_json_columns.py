@@ -35,7 +35,7 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.states import RequestStatus
 from portal.providers.models import PendingChange, Provider, Subscription, Transport
-from portal.standby.models import Drill, DrillCheck, DrillWay
+from portal.standby.models import Drill, DrillCheck, DrillMethod
 from tests.conftest import ClientOf
 
 Column = JSONValueField[Any]
@@ -96,7 +96,7 @@ def row_of(alice: User, acme_northgate: Subscription) -> RowOf:
     DrillCheck.objects.create(
         drill=drill,
         subscription=acme_northgate,
-        way=DrillWay.REQUEST,
+        way=DrillMethod.REQUEST,
         mitigation=mitigation,
         asked_at=now,
     )

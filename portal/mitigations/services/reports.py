@@ -285,8 +285,8 @@ def _held_until(mitigation: Mitigation) -> EventData:
 
 
 def _goes_on_after_all(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
-    told_at = mitigation.withdrawal_confirmed_at
-    if told_at is None or now - told_at < WIND_DOWN_PATIENCE:
+    confirmed_at = mitigation.withdrawal_confirmed_at
+    if confirmed_at is None or now - confirmed_at < WIND_DOWN_PATIENCE:
         return False
     # A withdrawn mitigation that is back in standby is ended with a short lifetime.
     return report.trigger not in (None, Trigger.WINDING_DOWN, Trigger.ENDED, Trigger.ARMED)

@@ -30,7 +30,7 @@ from portal.organizations.models import Organization
 from portal.standby.models import (
     Drill,
     DrillCheck,
-    DrillWay,
+    DrillMethod,
     Failure,
 )
 from portal.standby.queries import IN_STANDBY, to_hold_in_standby
@@ -125,7 +125,7 @@ def _confirm_plan(drill: Drill, plan: Mitigation, now: datetime) -> None:
     DrillCheck.objects.create(
         drill=drill,
         subscription_id=plan.subscription_id,
-        way=DrillWay.PLAN,
+        way=DrillMethod.PLAN,
         mitigation=plan,
         asked_at=asked_at or now,
         failure="" if asked_at else Failure.NOT_HELD,
@@ -154,7 +154,7 @@ def _send_request(
         DrillCheck(
             drill=drill,
             subscription_id=mitigation.subscription_id,
-            way=DrillWay.REQUEST,
+            way=DrillMethod.REQUEST,
             mitigation=mitigation,
             asked_at=now,
         )
@@ -214,14 +214,14 @@ def _tell(
 
 def _look_at(check: DrillCheck, started_at: datetime, now: datetime) -> None:
     mitigation = check.mitigation
-    if check.way == DrillWay.PLAN:
+    if check.way == DrillMethod.PLAN:
         _look_at_plan(check, mitigation)
     else:
         _look_at_request(check, mitigation)
     if not check.is_over:
         check.failure = _overdue(check, now - started_at)
     is_done = check.confirmed_at is not None or check.failure
-    if check.way == DrillWay.REQUEST and is_done and check.withdrawn_at is None:
+    if check.way == DrillMethod.REQUEST and is_done and check.withdrawn_at is None:
         mitigations.withdraw_mitigation(mitigation_id=mitigation.pk)
         check.withdrawn_at = now
     check.save()
@@ -269,7 +269,7 @@ def _overdue(check: DrillCheck, age: timedelta) -> str:
     if check.confirmed_at is None:
         if age < CONFIRM_WITHIN:
             return ""
-        is_unsent = check.way == DrillWay.REQUEST and check.sent_at is None
+        is_unsent = check.way == DrillMethod.REQUEST and check.sent_at is None
         return Failure.NOT_SENT if is_unsent else Failure.NO_ANSWER
     if age < END_WITHIN:
         return ""

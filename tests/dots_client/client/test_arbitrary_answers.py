@@ -22,9 +22,9 @@ from tests.dots_client.transport.loopback import until
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "rfc9132.json"
 MESSAGES = 3000
-AT_ONCE = 20
+BATCH = 20
 TOKEN_AT = 4
-REQUESTS_AT_ONCE = 4
+CONCURRENT_REQUESTS = 4
 
 
 class Bytes(aiocoap.Message):  # type: ignore[misc]  # aiocoap has no types
@@ -118,7 +118,7 @@ async def talk_nonsense(scene: Scene, *, seed: int) -> int:
         tokens = [token for token, _ in waiting]
         scene.session.send_message(Bytes(strange(rng, sound, tokens)))
         most = max(most, len(tokens))
-        if number % AT_ONCE == 0:
+        if number % BATCH == 0:
             await backlog.gone()
     await backlog.gone()
     return most
@@ -148,5 +148,5 @@ async def test_no_input_of_a_server_breaks_a_client_or_fills_its_memory(
         assert all(running), ended
         assert await client.heartbeat() is True
         assert (await client.request(2, SCOPE)).mid == 2
-    assert 1 <= most <= REQUESTS_AT_ONCE * MAX_OUTSTANDING_REPEATS + MAX_OUTSTANDING_HEARTBEATS
+    assert 1 <= most <= CONCURRENT_REQUESTS * MAX_OUTSTANDING_REPEATS + MAX_OUTSTANDING_HEARTBEATS
     assert complaints == []

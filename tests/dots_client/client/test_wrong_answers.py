@@ -65,7 +65,7 @@ async def test_a_success_code_that_does_not_fit_is_not_a_success(
 ) -> None:
     async with replaying(authority) as server:
         with pytest.raises(UnexpectedAnswer, match=f"with code {words}") as raised:
-            await server.told(ask, NON, code, b"")
+            await server.result_of(ask, NON, code, b"")
 
     assert raised.value.code == words
 
@@ -77,7 +77,7 @@ async def test_other_success_codes_of_deployed_servers_are_accepted(
     authority: Authority, ask: Callable[[Client], Awaitable[object]], code: int
 ) -> None:
     async with replaying(authority) as server:
-        await server.told(ask, NON, code, b"")
+        await server.result_of(ask, NON, code, b"")
 
 
 async def test_a_max_age_of_any_length_does_not_end_the_session(
@@ -106,7 +106,7 @@ async def test_a_redirection_with_an_invalid_max_age_has_an_outcome(
 ) -> None:
     async with replaying(authority) as server:
         with pytest.raises(ServerUnavailable) as raised:
-            await server.told(put, NON, 0xA3, LONG_MAX_AGE + BODY + REDIRECT)
+            await server.result_of(put, NON, 0xA3, LONG_MAX_AGE + BODY + REDIRECT)
 
     assert raised.value.retry_after_s == 60
 
@@ -169,7 +169,7 @@ NUL = "a\0b\n\u202ec"
 async def test_a_servers_text_is_printable_in_every_error(authority: Authority, code: int) -> None:
     async with replaying(authority) as server:
         with pytest.raises(DotsError) as raised:
-            await server.told(put, NON, code, BODY + NUL.encode())
+            await server.result_of(put, NON, code, BODY + NUL.encode())
 
     assert str(raised.value).isprintable()
     assert ("a, b, c" if code == 0xA8 else "a b c") in str(raised.value)

@@ -84,7 +84,7 @@ def _entry(data: bytes) -> dict[int, Any]:
     return entry
 
 
-def told(data: bytes) -> tuple[int, int]:
+def mid_and_status(data: bytes) -> tuple[int, int]:
     """The mid and the status of a valid report."""
     entry = _entry(data)
     return entry[MID], entry[STATUS]

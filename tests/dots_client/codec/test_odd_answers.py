@@ -15,21 +15,21 @@ from dots_client.codec import (
 from dots_client.codec.check import check_body
 from dots_client.codec.keys import Sender
 from dots_client.errors import DecodeError
-from tests.dots_client.codec.odd import odd_reports, reports, told
+from tests.dots_client.codec.odd import mid_and_status, odd_reports, reports
 
 REPORTS = reports()
 
 
 def test_there_are_reports_of_every_kind() -> None:
     assert len(REPORTS) >= 13
-    assert {status for _, status in map(told, REPORTS.values())} == {1, 2, 3, 4, 6, 7, 8}
+    assert {status for _, status in map(mid_and_status, REPORTS.values())} == {1, 2, 3, 4, 6, 7, 8}
 
 
 @pytest.mark.parametrize("name", sorted(REPORTS))
 @given(drawn=st.data())
 @settings(max_examples=150)
 def test_the_status_is_read_despite_any_odd_attribute(name: str, drawn: st.DataObject) -> None:
-    mid, status = told(REPORTS[name])
+    mid, status = mid_and_status(REPORTS[name])
 
     said = decode_mitigations(drawn.draw(odd_reports(REPORTS[name])))
 

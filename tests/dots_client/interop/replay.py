@@ -70,7 +70,7 @@ class Replay:
         await until(lambda: len(self.requests) >= count)
         return self.requests[count - 1]
 
-    async def told(
+    async def result_of(
         self, ask: Callable[[Client], Awaitable[T]], kind: int, code: int, rest: bytes
     ) -> T:
         """The result of the client's next request, which gets this answer."""

@@ -93,8 +93,8 @@ async def test_a_response_of_any_type_is_accepted_by_its_token(
     authority: Authority, kind: int
 ) -> None:
     async with replaying(authority) as server:
-        granted = await server.told(put, kind, CREATED, DOTS + BODY + GRANTED)
-        known = await server.told(config, kind, CONTENT, DOTS + BODY + CONFIG_90)
+        granted = await server.result_of(put, kind, CREATED, DOTS + BODY + GRANTED)
+        known = await server.result_of(config, kind, CONTENT, DOTS + BODY + CONFIG_90)
 
         assert granted.lifetime == 3600
         assert known.idle is not None
@@ -123,7 +123,7 @@ async def test_options_of_the_request_are_ignored_in_responses_and_notifications
     authority: Authority, repeated: bytes, repeated_after_observe: bytes
 ) -> None:
     async with replaying(authority) as server:
-        answered = await server.told(get, NON, CONTENT, repeated + BODY + STATUS_1)
+        answered = await server.result_of(get, NON, CONTENT, repeated + BODY + STATUS_1)
         async with server.client.observe(1) as reports:
             request = await server.received(2)
             options = b"\x61\x02" + repeated_after_observe
@@ -209,19 +209,19 @@ async def test_an_acceptance_without_content_is_an_acceptance(
 ) -> None:
     async with replaying(authority) as server:
         for code in (CREATED, CHANGED):
-            assert await server.told(put, NON, code, rest) == MitigationReport(mid=1)
+            assert await server.result_of(put, NON, code, rest) == MitigationReport(mid=1)
 
 
 async def test_a_deletion_may_carry_a_text(authority: Authority) -> None:
     async with replaying(authority) as server:
-        await server.told(delete, NON, DELETED, b"\xc2\0\0" + BODY + b"Deleted")
+        await server.result_of(delete, NON, DELETED, b"\xc2\0\0" + BODY + b"Deleted")
 
 
 @pytest.mark.parametrize("label", [b"\xc0", b"\xc2\0\0", b"", DOTS])
 async def test_a_redirection_is_read_whatever_its_label(authority: Authority, label: bytes) -> None:
     async with replaying(authority) as server:
         with pytest.raises(Redirected) as redirected:
-            await server.told(put, NON, UNAVAILABLE, label + BODY + REDIRECT)
+            await server.result_of(put, NON, UNAVAILABLE, label + BODY + REDIRECT)
 
         assert redirected.value.redirect.alt_server == "alt.example"
 
@@ -235,7 +235,7 @@ async def test_the_text_of_an_error_reaches_the_person(
 ) -> None:
     async with replaying(authority) as server:
         with pytest.raises(error, match="mid is too low"):
-            await server.told(put, NON, code, b"\xc0" + BODY + b"mid is too low")
+            await server.result_of(put, NON, code, b"\xc0" + BODY + b"mid is too low")
 
 
 async def test_a_mitigation_ends_when_the_server_reports_it_and_not_with_the_acknowledgement(
@@ -246,7 +246,7 @@ async def test_a_mitigation_ends_when_the_server_reports_it_and_not_with_the_ack
         reply(observation, NON, CONTENT, b"\x61\x01\x62\x01\x0f" + BODY + STATUS_2)
         assert await following(reports) is Status.MITIGATING
 
-        await server.told(delete, NON, DELETED, b"")
+        await server.result_of(delete, NON, DELETED, b"")
         reply(
             observation,
             NON,
@@ -266,7 +266,7 @@ async def test_a_mitigation_ends_when_the_server_reports_it_and_not_with_the_ack
 
 async def test_a_deletion_always_names_its_mid(authority: Authority) -> None:
     async with replaying(authority) as server:
-        await server.told(delete, NON, DELETED, b"")
+        await server.result_of(delete, NON, DELETED, b"")
 
         assert server.requests[0].opt.uri_path[-2:] == (f"cuid={CUID}", "mid=1")
 
@@ -323,7 +323,7 @@ async def test_a_refresh_repeats_the_lists_in_the_order_first_sent(authority: Au
     async with replaying(authority) as server:
         for scope in (mixed, replace(mixed, lifetime=7200)):
             ask = partial(Client.request, mid=1, scope=scope)
-            await server.told(ask, NON, CHANGED, DOTS + BODY + GRANTED)
+            await server.result_of(ask, NON, CHANGED, DOTS + BODY + GRANTED)
 
         first, refresh = (request.payload.hex() for request in server.requests)
         assert first.removesuffix("0e190e10") == refresh.removesuffix("0e191c20")

@@ -102,7 +102,7 @@ def rest(request: Message, body: bytes, label: bytes = DOTS, **also: Any) -> byt
     return encoded + (b"\xff" + body if body else b"")
 
 
-async def told(
+async def result_of(
     server: Replay,
     ask: Any,
     code: int,
@@ -132,13 +132,15 @@ async def test_a_request_and_its_refresh(authority: Authority) -> None:
         granted = bytes.fromhex("a101a10281a2050a0e190258")
         refreshed = bytes.fromhex("a101a10281a2050a0e1904b0")
 
-        assert await told(server, put(), CREATED, granted) == MitigationReport(mid=10, lifetime=600)
-        assert (await told(server, put(), CHANGED, refreshed)).lifetime == 1200
+        assert await result_of(server, put(), CREATED, granted) == MitigationReport(
+            mid=10, lifetime=600
+        )
+        assert (await result_of(server, put(), CHANGED, refreshed)).lifetime == 1200
 
 
 async def test_a_status_has_keys_of_other_rfcs_and_empty_arrays(authority: Authority) -> None:
     async with replaying(authority) as server:
-        report = await told(server, get(10), CONTENT, STATUS)
+        report = await result_of(server, get(10), CONTENT, STATUS)
 
     assert report == MitigationReport(
         mid=10,
@@ -160,7 +162,7 @@ async def test_a_status_has_keys_of_other_rfcs_and_empty_arrays(authority: Autho
 
 async def test_a_null_lifetime_is_absent_and_the_status_counts(authority: Authority) -> None:
     async with replaying(authority) as server:
-        report = await told(server, get(60), CONTENT, NULL_LIFETIME)
+        report = await result_of(server, get(60), CONTENT, NULL_LIFETIME)
 
     assert (report.status, report.lifetime, report.not_read) == (2, None, ())
 
@@ -168,7 +170,7 @@ async def test_a_null_lifetime_is_absent_and_the_status_counts(authority: Author
 async def test_an_efficacy_update(authority: Authority) -> None:
     async with replaying(authority) as server:
         ask = partial(Client.efficacy, mid=10, scope=SCOPE, attack_status=AttackStatus.UNDER_ATTACK)
-        report = await told(server, ask, CHANGED, bytes.fromhex("a101a10281a2050a0e190e10"))
+        report = await result_of(server, ask, CHANGED, bytes.fromhex("a101a10281a2050a0e190e10"))
 
     assert report.lifetime == 3600
 
@@ -186,7 +188,7 @@ async def test_a_refusal_has_its_diagnostic(
 ) -> None:
     async with replaying(authority) as server:
         with pytest.raises(error) as raised:
-            await told(server, put(), code, words, TEXT)
+            await result_of(server, put(), code, words, TEXT)
 
     assert isinstance(raised.value, Refused | ServerUnavailable)
     assert raised.value.diagnostic == words.decode()
@@ -197,7 +199,7 @@ async def test_an_overlap_names_its_winner_and_a_prefix_with_host_bits(
 ) -> None:
     async with replaying(authority) as server:
         with pytest.raises(Conflicted) as raised:
-            await told(server, put(3), CONFLICT, OVERLAP)
+            await result_of(server, put(3), CONFLICT, OVERLAP)
 
     conflict = raised.value.conflict
     assert (conflict.status, conflict.cause, conflict.retry_timer_s) == (None, 1, 120)
@@ -209,18 +211,18 @@ async def test_a_cuid_of_another_client(authority: Authority) -> None:
     async with replaying(authority) as server:
         body = bytes.fromhex("a101a10281a305181e0e190e1011a11303")
         with pytest.raises(Conflicted) as raised:
-            await told(server, put(30), CONFLICT, body)
+            await result_of(server, put(30), CONFLICT, body)
 
     assert raised.value.conflict.cause is ConflictCause.CUID_COLLISION
 
 
 async def test_reports_after_a_deletion_are_read(authority: Authority) -> None:
     async with replaying(authority) as server:
-        await told(server, partial(Client.withdraw, mid=16), DELETED, b"Deleted", TEXT)
-        ending = await told(server, get(16), CONTENT, ENDING)
+        await result_of(server, partial(Client.withdraw, mid=16), DELETED, b"Deleted", TEXT)
+        ending = await result_of(server, get(16), CONTENT, ENDING)
         words = b"Not found any mitigation with cuid: CUID, mid: 16"
         with pytest.raises(Refused) as gone:
-            await told(server, get(16), NOT_FOUND, words, TEXT)
+            await result_of(server, get(16), NOT_FOUND, words, TEXT)
 
     assert (ending.status, ending.lifetime) == (MitigationStatus.TERMINATING, 29)
     assert (gone.value.code, gone.value.diagnostic) == ("4.04", words.decode())
@@ -228,7 +230,7 @@ async def test_reports_after_a_deletion_are_read(authority: Authority) -> None:
 
 async def test_a_waiting_plan_reports_a_start_of_0(authority: Authority) -> None:
     async with replaying(authority) as server:
-        report = await told(server, get(70), CONTENT, WAITING)
+        report = await result_of(server, get(70), CONTENT, WAITING)
 
     assert (report.status, report.lifetime) == (MitigationStatus.SIGNAL_LOSS, -1)
     assert (report.mitigation_start, report.trigger_mitigation) == (0, False)
@@ -252,7 +254,7 @@ async def test_a_configuration_with_unknown_parameters_and_an_empty_probing_rate
     authority: Authority,
 ) -> None:
     async with replaying(authority) as server:
-        known = await told(server, Client.configuration, CONTENT, CONFIG, kind=ACK)
+        known = await result_of(server, Client.configuration, CONTENT, CONFIG, kind=ACK)
 
     assert (
         known.idle
@@ -278,8 +280,8 @@ async def test_a_configuration_is_accepted_with_a_body_of_null_and_lasts_45_seco
     wanted = SignalConfig(idle=ConfigurationSet(heartbeat_interval=Parameter(current=15)))
     async with replaying(authority) as server:
         ask = partial(Client.configure, config=wanted, sid=1)
-        await told(server, ask, CREATED, b"\xf6", kind=ACK)
-        await told(server, Client.configuration, CONTENT, CONFIG, kind=ACK, max_age=45)
+        await result_of(server, ask, CREATED, b"\xf6", kind=ACK)
+        await result_of(server, Client.configuration, CONTENT, CONFIG, kind=ACK, max_age=45)
         refresh_at = server.client._configuration.known.next_refresh(is_mitigating=False)
 
     assert refresh_at is not None
@@ -316,6 +318,6 @@ async def test_a_404_for_an_unknown_resource_may_have_a_null_body(
 ) -> None:
     async with replaying(authority) as server:
         with pytest.raises(Refused) as raised:
-            await told(server, get(1), NOT_FOUND, body, TEXT)
+            await result_of(server, get(1), NOT_FOUND, body, TEXT)
 
     assert (raised.value.code, raised.value.diagnostic) == ("4.04", body.decode("ascii", "ignore"))

@@ -14,7 +14,7 @@ V6, V4 = "2001:db8::1", "192.0.2.1"
 UDP6, UDP4 = Candidate("dtls", V6), Candidate("dtls", V4)
 TCP6, TCP4 = Candidate("tls", V6), Candidate("tls", V4)
 ALL = (UDP6, UDP4, TCP6, TCP4)
-SETTINGS = HappyEyeballsSettings(attempt_delay_s=0.25, repeat_s=3, max_at_once=10)
+SETTINGS = HappyEyeballsSettings(attempt_delay_s=0.25, repeat_s=3, max_concurrent=10)
 
 
 def run(race: HappyEyeballs, *, until: float) -> list[tuple[float, Candidate]]:
@@ -84,7 +84,7 @@ def test_a_dtls_handshake_that_takes_long_is_overtaken_by_a_new_one() -> None:
 
 
 def test_the_number_of_parallel_attempts_is_limited() -> None:
-    race = HappyEyeballs((UDP4,), now=0.0, settings=HappyEyeballsSettings(max_at_once=3))
+    race = HappyEyeballs((UDP4,), now=0.0, settings=HappyEyeballsSettings(max_concurrent=3))
 
     begun = run(race, until=1000)
 

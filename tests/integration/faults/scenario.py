@@ -51,7 +51,7 @@ FAULTS: Final = {
 }
 """The faults of each victim: kill = SIGKILL, then restarted; stop = SIGSTOP, then SIGCONT."""
 
-AT_ONCE: Final = frozenset({"crash", "forget", "restart"})
+INSTANTANEOUS: Final = frozenset({"crash", "forget", "restart"})
 SHORT_S: Final = (0.0, 3.0)
 LONG_PAUSE_S: Final = 16.0
 """Longer than a lease, so that another worker takes over."""
@@ -98,7 +98,7 @@ def single_faults() -> list[Scenario]:
     found = []
     for kind, victims in FAULTS.items():
         for victim in victims:
-            fault = f"fault {kind} {victim} for {0 if kind in AT_ONCE else 2}"
+            fault = f"fault {kind} {victim} for {0 if kind in INSTANTANEOUS else 2}"
             life = ("submit a acme failover", "wait a", "extend a", "terminate a")
             for at, moment in enumerate(("ask", "live", "extend", "end")):
                 lines = [*life[:at], fault, *life[at:]]
@@ -148,7 +148,7 @@ def _life_of_a_plan(rng: Random) -> list[str]:
 def _fault(rng: Random) -> str:
     kind = rng.choice(list(FAULTS))
     victim = rng.choice(FAULTS[kind])
-    seconds = 0.0 if kind in AT_ONCE else rng.uniform(*SHORT_S)
+    seconds = 0.0 if kind in INSTANTANEOUS else rng.uniform(*SHORT_S)
     if kind == "stop" and victim.startswith("signal") and rng.random() < LONG_PAUSES:
         seconds = LONG_PAUSE_S
     return f"fault {kind} {victim} for {seconds:.1f}"

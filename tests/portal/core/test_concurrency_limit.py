@@ -71,7 +71,7 @@ async def settle() -> None:
 
 
 async def test_running_requests_never_exceed_the_limit_and_the_others_wait(views: Views) -> None:
-    application = ConcurrencyLimit(views, at_once=2)
+    application = ConcurrencyLimit(views, max_concurrent=2)
     calls = [Call(application) for _ in range(10)]
     await settle()
     assert views.at_work == 2
@@ -84,7 +84,7 @@ async def test_running_requests_never_exceed_the_limit_and_the_others_wait(views
 
 
 async def test_a_slow_body_occupies_no_slot(views: Views) -> None:
-    application = ConcurrencyLimit(views, at_once=1)
+    application = ConcurrencyLimit(views, max_concurrent=1)
     slow = Call(application, {"type": "http.request", "body": b"x", "more_body": True})
     await settle()
     quick = Call(application)
@@ -97,7 +97,7 @@ async def test_a_slow_body_occupies_no_slot(views: Views) -> None:
 
 
 async def test_a_cancelled_call_frees_its_slot(views: Views) -> None:
-    application = ConcurrencyLimit(views, at_once=1)
+    application = ConcurrencyLimit(views, max_concurrent=1)
     gone = [Call(application) for _ in range(3)]
     await settle()
     for call in gone:
@@ -111,7 +111,7 @@ async def test_a_cancelled_call_frees_its_slot(views: Views) -> None:
 
 
 async def test_a_request_beyond_the_queue_is_refused_immediately(views: Views) -> None:
-    application = ConcurrencyLimit(views, at_once=1, max_waiting=2)
+    application = ConcurrencyLimit(views, max_concurrent=1, max_waiting=2)
     waiting = [Call(application) for _ in range(3)]
     await settle()
 
@@ -131,15 +131,15 @@ async def test_a_flood_of_sign_ins_leaves_slots_for_signed_in_users(
     application = with_concurrency_limits(views)
     flood = [
         Call(application, method="POST", path=path, address=f"192.0.2.{number}")
-        for number in range(concurrency_limit.AT_ONCE * 3)
+        for number in range(concurrency_limit.MAX_CONCURRENT * 3)
     ]
     await settle()
-    assert views.at_work == concurrency_limit.PASSWORDS_AT_ONCE
+    assert views.at_work == concurrency_limit.MAX_CONCURRENT_PASSWORDS
 
-    pages = [Call(application) for _ in range(concurrency_limit.AT_ONCE)]
+    pages = [Call(application) for _ in range(concurrency_limit.MAX_CONCURRENT)]
     await settle()
 
-    assert views.at_work == concurrency_limit.AT_ONCE
+    assert views.at_work == concurrency_limit.MAX_CONCURRENT
     views.go_on.set()
     await asyncio.gather(*(call.task for call in (*flood, *pages)))
     assert {call.status for call in (*flood, *pages)} == {200}
@@ -147,7 +147,7 @@ async def test_a_flood_of_sign_ins_leaves_slots_for_signed_in_users(
 
 async def test_waiting_sign_ins_have_their_own_bound(views: Views) -> None:
     application = with_concurrency_limits(views)
-    first = concurrency_limit.PASSWORDS_AT_ONCE + concurrency_limit.MAX_PASSWORDS_WAITING
+    first = concurrency_limit.MAX_CONCURRENT_PASSWORDS + concurrency_limit.MAX_PASSWORDS_WAITING
     flood = [
         Call(application, method="POST", path="/sign-in", address=f"192.0.2.{number}")
         for number in range(first)
@@ -181,7 +181,8 @@ async def test_sign_ins_from_one_network_leave_slots_for_other_networks(
 
     refused = [call for call in flood if call.task.done()]
     taken = (
-        concurrency_limit.PASSWORDS_AT_ONCE + concurrency_limit.MAX_PASSWORDS_WAITING_PER_NETWORK
+        concurrency_limit.MAX_CONCURRENT_PASSWORDS
+        + concurrency_limit.MAX_PASSWORDS_WAITING_PER_NETWORK
     )
     assert len(refused) == len(flood) - taken
     assert {call.status for call in refused} == {503}
@@ -197,4 +198,4 @@ async def test_sign_ins_from_one_network_leave_slots_for_other_networks(
 def test_database_connections_remain_for_sockets(tmp_path: Path) -> None:
     database = env.database("postgresql://db.example/portal", default_path=tmp_path)
 
-    assert database["OPTIONS"]["pool"]["max_size"] > concurrency_limit.AT_ONCE
+    assert database["OPTIONS"]["pool"]["max_size"] > concurrency_limit.MAX_CONCURRENT

@@ -26,7 +26,7 @@ async def reads(scope: Scope, receive: Receive, send: Send) -> None:
             415,
             "unsupported-media-type",
         ),
-        (ConcurrencyLimit(reads, max_waiting=0, at_once=0), [], 503, "too-busy"),
+        (ConcurrencyLimit(reads, max_waiting=0, max_concurrent=0), [], 503, "too-busy"),
     ],
     ids=["too large", "not UTF-8", "too busy"],
 )

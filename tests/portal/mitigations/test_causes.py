@@ -24,7 +24,7 @@ SAVED = {
     Cause.WITHDREW: "Northgate stopped by itself",
     Cause.SILENT: "Northgate did not answer",
     Cause.TOLD_TO_WAIT: "Northgate asked the portal to wait",
-    Cause.NOT_REACHED: "the request did not reach Northgate",
+    Cause.LOOPED: "the request did not reach Northgate",
     Cause.NOT_SENDABLE: "the portal could not send it to Northgate",
     Cause.NOT_SAVED: "the portal could not save what Northgate answered",
 }

@@ -212,7 +212,7 @@ def test_a_log_is_downsampled_in_batches(
     aged(request_)
     counters(request_, 120, at=old())
     monkeypatch.setattr(downsampling, "PORTION", 25)
-    monkeypatch.setattr("portal.events.removal.AT_ONCE", 7)
+    monkeypatch.setattr("portal.events.removal.DELETE_BATCH_SIZE", 7)
     monkeypatch.setattr(downsampling, "MAX_PORTIONS", 2)
 
     first = services.downsample_counters(now=timezone.now())

@@ -75,7 +75,7 @@ def test_only_the_first_provider_in_order_is_asked_first() -> None:
         ({"retry_at": NOW}, Cause.TOLD_TO_WAIT),
         ({"unsaved_at": NOW}, Cause.NOT_SAVED),
         ({"retry_at": NOW, "refusal_code": NOT_SENDABLE}, Cause.NOT_SENDABLE),
-        ({"status": Status.REFUSED, "refusal_code": LOOP}, Cause.NOT_REACHED),
+        ({"status": Status.REFUSED, "refusal_code": LOOP}, Cause.LOOPED),
     ],
 )
 def test_the_next_provider_is_asked_with_the_reason(columns: dict[str, Any], cause: Cause) -> None:

@@ -9,7 +9,7 @@ from portal.accounts.models import User
 from portal.mitigations import services as mitigations
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization
-from portal.standby.models import Drill, DrillCheck, DrillWay
+from portal.standby.models import Drill, DrillCheck, DrillMethod
 
 PAGE = "/organizations/acme/readiness"
 NOW_PAGE = "/organizations/acme/"
@@ -37,7 +37,7 @@ def passed(organization: Organization, person: User, *, ago: timedelta, failure:
         DrillCheck.objects.create(
             drill=drill,
             subscription_id=mitigation.subscription_id,
-            way=DrillWay.REQUEST,
+            way=DrillMethod.REQUEST,
             mitigation=mitigation,
             asked_at=begin,
             sent_at=begin + timedelta(seconds=0.1),

@@ -35,7 +35,7 @@ from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.live_session import DATABASE_PAUSE_S, RECHECK_S, REREAD_S, LiveSession
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import POLL_AFTER, Action
-from portal.signaling.session_history import COOLDOWN_S
+from portal.signaling.session_history import MIN_ACTION_INTERVAL_S
 from portal.signaling.status_reports import PollResult, StatusReports
 from portal.signaling.unknown_mitigations import UnknownMitigationWatch
 from portal.signaling.wire_recorder import WireRecorder
@@ -383,7 +383,7 @@ async def test_a_defect_in_an_action_is_logged_and_retried_with_growing_pauses(
     actions = DefectiveActions()
     async with running(session_of(Session(), actions, mitigating())):
         # With pauses of 3 s, 6 s, 12 s and 24 s the fifth is not due yet.
-        await pass_time(COOLDOWN_S * (1 + 2 + 4 + 8) - 1)
+        await pass_time(MIN_ACTION_INTERVAL_S * (1 + 2 + 4 + 8) - 1)
         assert actions.performed == 4
 
     crashes = [one for one in caplog.records if "crashed" in one.message]

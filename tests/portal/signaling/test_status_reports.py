@@ -19,7 +19,7 @@ from dots_client import (
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.signaling import database_clock as signaling_clock
-from portal.signaling.status_reports import MAX_POLLS_AT_ONCE, StatusReports
+from portal.signaling.status_reports import MAX_CONCURRENT_POLLS, StatusReports
 from tests.dots_client.transport.loopback import until
 from tests.portal.signaling.recording_store import RecordingStore
 from tests.portal.signaling.virtual_time import virtual_time
@@ -106,11 +106,11 @@ async def test_the_number_of_single_polls_at_once_is_limited() -> None:
             return MitigationReport(mid=mid)
 
     reports = StatusReports(RecordingStore())
-    rows = [Mitigation(pk=uuid4(), mid=mid) for mid in range(MAX_POLLS_AT_ONCE + 5)]
+    rows = [Mitigation(pk=uuid4(), mid=mid) for mid in range(MAX_CONCURRENT_POLLS + 5)]
     polls = [asyncio.create_task(reports.poll(cast(Client, Slow()), row)) for row in rows]
-    await until(lambda: asked == MAX_POLLS_AT_ONCE)
+    await until(lambda: asked == MAX_CONCURRENT_POLLS)
     await asyncio.sleep(0)
-    assert asked == MAX_POLLS_AT_ONCE
+    assert asked == MAX_CONCURRENT_POLLS
 
     may_answer.set()
 

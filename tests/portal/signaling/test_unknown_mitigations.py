@@ -33,7 +33,7 @@ from portal.mitigations.services import raise_next_mid
 from portal.mitigations.states import Status
 from portal.signaling import database_clock
 from portal.signaling.fenced_store import FencedStore
-from portal.signaling.inventory_query import MAX_AT_ONCE
+from portal.signaling.inventory_query import MAX_CONCURRENT
 from portal.signaling.unknown_mitigations import (
     AGAIN_AFTER_S,
     EVERY_S,
@@ -322,11 +322,11 @@ async def test_a_429_stops_further_questions() -> None:
             raise THROTTLED
 
     server, rows = Throttling(), Rows()
-    mids = list(range(4, 4 + 2 * MAX_AT_ONCE))
+    mids = list(range(4, 4 + 2 * MAX_CONCURRENT))
     rows.unknown = [recorded(mid) for mid in mids]
     async with watching(server, rows) as watch:
         await pause(watch)
-    assert server.asked == [None, *mids[:MAX_AT_ONCE]]
+    assert server.asked == [None, *mids[:MAX_CONCURRENT]]
 
 
 @pytest.mark.parametrize(("refusal", "saved"), [(THROTTLED, []), (BUSY, ["5.03"])], ids=str)

@@ -50,10 +50,10 @@ def kept(prepare: Prepare, alice: User) -> StandbyPlan:
         holds(mitigation)
     services.turn_off(plan_id=plan.pk, actor=Actor.person(alice))
     northgate, tidewall = mitigations_of(plan.request)
-    told_at = timezone.now() - timedelta(seconds=10)
+    confirmed_at = timezone.now() - timedelta(seconds=10)
     for mitigation in (northgate, tidewall):
-        mitigations.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=told_at)
-    says(northgate, 8, told_at + timedelta(seconds=5))
+        mitigations.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=confirmed_at)
+    says(northgate, 8, confirmed_at + timedelta(seconds=5))
     says(tidewall, 6)
     return again(plan)
 

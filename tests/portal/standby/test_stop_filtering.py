@@ -44,7 +44,7 @@ def newest(plan: StandbyPlan) -> list[Mitigation]:
     return [one.mitigation for one in queries.holders(again(plan))]
 
 
-def told(mitigation: Mitigation, ago: timedelta = timedelta()) -> None:
+def confirm_withdrawal(mitigation: Mitigation, ago: timedelta = timedelta()) -> None:
     """The provider confirmed the withdrawal."""
     mitigations.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=timezone.now() - ago)
 
@@ -83,7 +83,7 @@ def _outlives_its_lifetime(mitigation: Mitigation) -> None:
 
 
 def _is_silent_for_longer_than_it_may_wind_down(mitigation: Mitigation) -> None:
-    told(mitigation, wind_down.WIND_DOWN_AT_MOST)
+    confirm_withdrawal(mitigation, wind_down.WIND_DOWN_AT_MOST)
     tasks.follow()
 
 
@@ -128,7 +128,7 @@ def test_no_new_request_is_sent_before_the_provider_stopped(
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     mitigation = newest(active)[0]
     tasks.follow()
-    told(mitigation, wind_down.WIND_DOWN_AT_MOST - timedelta(seconds=2))
+    confirm_withdrawal(mitigation, wind_down.WIND_DOWN_AT_MOST - timedelta(seconds=2))
     says(mitigation, 5)
     tasks.follow()
 
@@ -147,7 +147,7 @@ def test_a_plan_stays_on_while_its_only_provider_stops(
     says(mitigation, 2)
 
     services.stop_filtering(plan_id=plan.pk, actor=Actor.person(dana))
-    told(mitigation)
+    confirm_withdrawal(mitigation)
     says(mitigation, 6)
 
     new = newest(plan)[0]
@@ -223,7 +223,7 @@ def test_a_plan_turned_off_in_between_is_not_held_again(
 
     act(plan_id=active.pk, actor=Actor.person(dana))
     for mitigation in (northgate, tidewall):
-        told(mitigation, wind_down.WIND_DOWN_AT_MOST)
+        confirm_withdrawal(mitigation, wind_down.WIND_DOWN_AT_MOST)
         tasks.follow()
         says(mitigation, 6)
     tasks.follow()

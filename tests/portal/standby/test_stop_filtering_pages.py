@@ -19,7 +19,7 @@ from tests.portal.api.answers import lasting
 from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of, says, takes
 from tests.portal.standby.test_pages import lose
 from tests.portal.standby.test_stop_filtering import active as active
-from tests.portal.standby.test_stop_filtering import newest, told
+from tests.portal.standby.test_stop_filtering import confirm_withdrawal, newest
 
 STANDBY = "/organizations/acme/standby"
 PLANS = "/api/v1/organizations/acme/standby-plans"
@@ -77,7 +77,7 @@ def test_the_pages_show_the_progress_of_a_stop(
     browser: Client, active: StandbyPlan, dana: User
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
-    told(newest(active)[0])
+    confirm_withdrawal(newest(active)[0])
 
     for path in (active.get_absolute_url(), active.request.get_absolute_url(), STANDBY):
         page = words(browser, path)

@@ -49,7 +49,7 @@ def test_one_run_deletes_in_batches_up_to_its_limit(
     mitigation: Mitigation, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.PORTAL_WIRE_DAYS = 30
-    monkeypatch.setattr(services, "PRUNED_AT_ONCE", 2)
+    monkeypatch.setattr(services, "DELETE_BATCH_SIZE", 2)
     monkeypatch.setattr(services, "MAX_PRUNED", 5)
     old = timezone.now() - timedelta(days=31)
     keep(mitigation.subscription_id, *(put(mitigation.mid, old) for _ in range(7)))

@@ -61,7 +61,7 @@ NORTHGATE = mitigation("Northgate", Status.MITIGATING, **MITIGATING)
 SILENT = mitigation("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7))
 
 
-def told(type: EventType, data: Any, **facts: Any) -> wording.EventFacts:
+def event_facts(type: EventType, data: Any, **facts: Any) -> wording.EventFacts:
     return wording.EventFacts(
         at=NOW, type=type, data=data, provider="Northgate", actor="alice", **facts
     )

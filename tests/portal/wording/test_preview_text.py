@@ -35,7 +35,7 @@ def test_the_preview_says_when_each_provider_gets_its_message(
     assert gets_this("Farport", after=after, patience_s=10) == sentence
 
 
-def told(
+def effects_text(
     *prefixes: str, fqdns: tuple[str, ...] = (), narrowed: bool = True, strategy: str = "failover"
 ) -> str:
     targets = Targets.saved(prefixes=prefixes, fqdns=fqdns)
@@ -43,7 +43,7 @@ def told(
 
 
 def test_diverted_traffic_is_always_mentioned() -> None:
-    assert told("203.0.113.7/32").startswith(
+    assert effects_text("203.0.113.7/32").startswith(
         "Traffic to 203.0.113.7/32 is diverted through the provider."
     )
 
@@ -51,17 +51,29 @@ def test_diverted_traffic_is_always_mentioned() -> None:
 @pytest.mark.parametrize(
     ("with_it", "without_it", "sentence"),
     [
-        (told("192.0.2.0/32", narrowed=False), told("192.0.2.0/32"), "No port and no protocol"),
-        (told("192.0.2.0/24"), told("192.0.2.0/25"), "192.0.2.0/24 holds many addresses"),
         (
-            told("192.0.2.0/24", "2001:db8::/48"),
-            told("2001:db8::/121"),
+            effects_text("192.0.2.0/32", narrowed=False),
+            effects_text("192.0.2.0/32"),
+            "No port and no protocol",
+        ),
+        (
+            effects_text("192.0.2.0/24"),
+            effects_text("192.0.2.0/25"),
+            "192.0.2.0/24 holds many addresses",
+        ),
+        (
+            effects_text("192.0.2.0/24", "2001:db8::/48"),
+            effects_text("2001:db8::/121"),
             "192.0.2.0/24 and 2001:db8::/48 hold many addresses",
         ),
-        (told(fqdns=("shop.example",)), told("192.0.2.0/32"), "The provider resolves names"),
         (
-            told("192.0.2.0/32", strategy="parallel"),
-            told("192.0.2.0/32"),
+            effects_text(fqdns=("shop.example",)),
+            effects_text("192.0.2.0/32"),
+            "The provider resolves names",
+        ),
+        (
+            effects_text("192.0.2.0/32", strategy="parallel"),
+            effects_text("192.0.2.0/32"),
             "Northgate and Tidewall filter at the same time",
         ),
     ],
@@ -72,7 +84,7 @@ def test_only_applicable_facts_are_mentioned(with_it: str, without_it: str, sent
 
 
 def test_long_lists_of_targets_are_shortened() -> None:
-    many = told(*(f"192.0.2.{n}/32" for n in range(5)))
+    many = effects_text(*(f"192.0.2.{n}/32" for n in range(5)))
 
     assert "192.0.2.2/32 and others" in many
     assert "192.0.2.3/32" not in many

@@ -9,9 +9,8 @@ from portal.events.models import EventType
 from portal.mitigations.models import RequestKind
 from portal.mitigations.states import RequestStatus, Status
 from portal.wording import MitigationFacts, RequestFacts
-from tests.portal.wording.facts import DOWN, NOW, ago, plain
+from tests.portal.wording.facts import DOWN, NOW, ago, event_facts, plain
 from tests.portal.wording.facts import mitigation as mitigation_facts
-from tests.portal.wording.facts import told as event_facts
 
 TARGETS = ["203.0.113.0/26"]
 
@@ -36,7 +35,7 @@ def stopping(short: str, *session: wording.Session, **facts: Any) -> MitigationF
     )
 
 
-def told(short: str) -> MitigationFacts:
+def stop_confirmed(short: str) -> MitigationFacts:
     return stopping(short, withdrawal_confirmed_at=ago(50))
 
 
@@ -74,7 +73,7 @@ CARDS = [
         ("It looped through edge-1. Northgate may still be filtering. The portal keeps trying."),
     ),
     (
-        told("Northgate"),
+        stop_confirmed("Northgate"),
         "Received the stop request at 03:26:51 and is winding down.",
         "It may filter a little longer.",
     ),
@@ -92,7 +91,7 @@ def test_a_card_says_that_the_provider_stops_and_holds_the_plan_again(
 
 SAID = [
     (
-        (told("Northgate"),),
+        (stop_confirmed("Northgate"),),
         "Northgate is stopping.",
         (
             "It will hold the plan again after that. Providers may filter a little longer, to "
@@ -100,13 +99,13 @@ SAID = [
         ),
     ),
     (
-        (told("Northgate"), holding("Tidewall")),
+        (stop_confirmed("Northgate"), holding("Tidewall")),
         "Northgate is stopping; Tidewall holds the plan.",
         "Northgate will hold the plan again after that."
         " Providers may filter a little longer, to avoid a second wave.",
     ),
     (
-        (told("Northgate"), told("Tidewall")),
+        (stop_confirmed("Northgate"), stop_confirmed("Tidewall")),
         "Both providers are stopping.",
         "They will hold the plan again after that."
         " Providers may filter a little longer, to avoid a second wave.",
@@ -203,7 +202,9 @@ def test_providers_that_filter_cannot_start_automatically_during_a_stop() -> Non
     )
 
 
-@pytest.mark.parametrize("mitigations", [(holding("Northgate"),), (told("Northgate"),), ()])
+@pytest.mark.parametrize(
+    "mitigations", [(holding("Northgate"),), (stop_confirmed("Northgate"),), ()]
+)
 def test_no_question_is_asked_if_no_provider_filters(
     mitigations: tuple[MitigationFacts, ...],
 ) -> None:
@@ -212,7 +213,10 @@ def test_no_question_is_asked_if_no_provider_filters(
 
 def test_turning_a_plan_off_first_lists_the_effect_at_each_provider() -> None:
     one = plan(
-        RequestStatus.MITIGATING, filtering("Northgate"), told("Tidewall"), holding("Eastwind")
+        RequestStatus.MITIGATING,
+        filtering("Northgate"),
+        stop_confirmed("Tidewall"),
+        holding("Eastwind"),
     )
 
     question = wording.terminate_question(one, TARGETS, NOW)

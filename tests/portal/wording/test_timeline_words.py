@@ -4,17 +4,17 @@ import pytest
 
 from portal import wording
 from portal.events.models import EventType
-from tests.portal.wording.facts import NOW, PROTOCOL_WORDS, ago, plain, told
+from tests.portal.wording.facts import NOW, PROTOCOL_WORDS, ago, event_facts, plain
 
 ENTRIES = [
     (
-        told(EventType.REQUEST_SUBMITTED, {}, request="Shop front-end", reason="UDP flood"),
+        event_facts(EventType.REQUEST_SUBMITTED, {}, request="Shop front-end", reason="UDP flood"),
         "alice requested mitigation for Shop front-end.",
         "UDP flood",
     ),
-    (told(EventType.MITIGATION_SENT, {}), "Sent to Northgate.", ""),
+    (event_facts(EventType.MITIGATION_SENT, {}), "Sent to Northgate.", ""),
     (
-        told(
+        event_facts(
             EventType.MITIGATION_STATUS,
             {"status": "in_progress", "previous": "pending", "lifetime": 3600},
         ),
@@ -22,7 +22,7 @@ ENTRIES = [
         "Granted 1 hour.",
     ),
     (
-        told(
+        event_facts(
             EventType.MITIGATION_STATUS,
             {"status": "mitigating", "previous": "in_progress"},
             asked_at=ago(17),
@@ -31,14 +31,14 @@ ENTRIES = [
         "17 s after the request.",
     ),
     (
-        told(
+        event_facts(
             EventType.MITIGATION_STATUS, {"status": "pending", "previous": "refused", "why": "turn"}
         ),
         "The portal is retrying Northgate.",
         "No provider helps yet.",
     ),
     (
-        told(
+        event_facts(
             EventType.MITIGATION_STATUS,
             {"status": "pending", "previous": "pending", "why": "identity"},
         ),
@@ -46,7 +46,7 @@ ENTRIES = [
         "The portal created a new one and is sending again.",
     ),
     (
-        told(
+        event_facts(
             EventType.MITIGATION_STATUS,
             {"status": "mitigating", "previous": "mitigating", "unknown": 9},
         ),
@@ -54,7 +54,7 @@ ENTRIES = [
         "",
     ),
     (
-        told(
+        event_facts(
             EventType.MITIGATION_REFUSED,
             {
                 "status": "refused",
@@ -67,37 +67,39 @@ ENTRIES = [
         "It would block addresses on your accept list.",
     ),
     (
-        told(EventType.MITIGATION_STATUS, {"status": "pending", "why": "lifetime over"}),
+        event_facts(EventType.MITIGATION_STATUS, {"status": "pending", "why": "lifetime over"}),
         "The lifetime at Northgate ran out.",
         "The portal is sending it again.",
     ),
     (
-        told(EventType.MITIGATION_STATUS, {"status": "withdrawn", "why": "superseded"}),
+        event_facts(EventType.MITIGATION_STATUS, {"status": "withdrawn", "why": "superseded"}),
         "Northgate replaced this by your newer request.",
         "It holds only the newer of two requests that have addresses in common.",
     ),
     (
-        told(EventType.MITIGATION_STATUS, {"status": "pending", "previous": "mitigating"}),
+        event_facts(EventType.MITIGATION_STATUS, {"status": "pending", "previous": "mitigating"}),
         "Northgate no longer has this request.",
         "The portal is sending it again.",
     ),
     (
-        told(EventType.MITIGATION_STATUS, {"status": "terminating", "told": True}),
+        event_facts(EventType.MITIGATION_STATUS, {"status": "terminating", "told": True}),
         "Northgate received the stop request and is winding down.",
         "It may filter a little longer, to avoid a second wave.",
     ),
     (
-        told(EventType.MITIGATION_REFUSED, {"code": "4.99", "reason": ""}),
+        event_facts(EventType.MITIGATION_REFUSED, {"code": "4.99", "reason": ""}),
         "Northgate refused.",
         "Northgate gave no reason (code 4.99).",
     ),
     (
-        told(EventType.MITIGATION_EFFICACY, {"attack_status": "under-attack", "answered": False}),
+        event_facts(
+            EventType.MITIGATION_EFFICACY, {"attack_status": "under-attack", "answered": False}
+        ),
         "alice told Northgate: still under attack.",
         "",
     ),
     (
-        told(EventType.REQUEST_EXTENDED, {"lifetime": 14400}),
+        event_facts(EventType.REQUEST_EXTENDED, {"lifetime": 14400}),
         "alice extended the request for 4 hours from then.",
         "",
     ),
@@ -131,20 +133,24 @@ def test_equal_simultaneous_events_of_two_providers_are_one_entry() -> None:
 def test_a_provider_waiting_for_a_person_is_not_called_retrying(
     waits: dict[str, bool], detail: str
 ) -> None:
-    entry = wording.entry(told(EventType.REQUEST_STATUS, {"status": "failing", **waits}))
+    entry = wording.entry(event_facts(EventType.REQUEST_STATUS, {"status": "failing", **waits}))
 
     assert entry is not None
     assert (entry.what, entry.detail) == ("No provider has confirmed help.", detail)
 
 
 def test_only_failing_and_withdrawn_interrupt_a_reader() -> None:
-    failing = told(EventType.REQUEST_STATUS, {"status": "failing"}, request="VPN")
-    withdrawn = told(EventType.MITIGATION_STATUS, {"status": "withdrawn", "previous": "mitigating"})
-    filtering = told(
+    failing = event_facts(EventType.REQUEST_STATUS, {"status": "failing"}, request="VPN")
+    withdrawn = event_facts(
+        EventType.MITIGATION_STATUS, {"status": "withdrawn", "previous": "mitigating"}
+    )
+    filtering = event_facts(
         EventType.MITIGATION_STATUS, {"status": "mitigating", "previous": "in_progress"}
     )
-    counters = told(EventType.MITIGATION_COUNTERS, {"bps_dropped": 1})
-    stuck = told(EventType.REQUEST_STATUS, {"status": "failing", "waits": True}, request="VPN")
+    counters = event_facts(EventType.MITIGATION_COUNTERS, {"bps_dropped": 1})
+    stuck = event_facts(
+        EventType.REQUEST_STATUS, {"status": "failing", "waits": True}, request="VPN"
+    )
 
     heard = [wording.announcement(one) for one in (failing, stuck, withdrawn, filtering, counters)]
 
