@@ -159,6 +159,12 @@ def write_json(value: Any) -> Any:
     return _converter.unstructure(value)
 
 
+def stored_json(row: models.Model, name: str) -> Any:
+    """The JSON of a typed column, also if it does not match the type: for those who repair it."""
+    value = row.__dict__[name]
+    return json.loads(value.text) if isinstance(value, _Stored) else write_json(value)
+
+
 class JSONValueField(_Column[StoredT], Generic[StoredT]):
     """A `JSONField` whose attribute has a Python type.
 
@@ -226,5 +232,8 @@ class JSONValueField(_Column[StoredT], Generic[StoredT]):
         return value if isinstance(value, BaseExpression) else write_json(value)
 
     def value_from_object(self, obj: models.Model) -> Any:
-        """JSON, for forms and fixtures."""
-        return write_json(super().value_from_object(obj))
+        """JSON, for forms and fixtures, also of a value that cannot be read."""
+        try:
+            return write_json(super().value_from_object(obj))
+        except UnreadableValueError:
+            return stored_json(obj, self.attname)

@@ -9,9 +9,13 @@ import logging
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
+from portal.core.cooldown import Cooldown
 from portal.core.errors import SecretUnreadable
 
 logger = logging.getLogger(__name__)
+
+log_pause = Cooldown(pause_s=60.0)
+"""Every sign-in and every session tries again: one line a minute says it."""
 
 
 def encrypt(plain: bytes) -> bytes:
@@ -20,15 +24,25 @@ def encrypt(plain: bytes) -> bytes:
 
 def decrypt(sealed: bytes | memoryview) -> bytes:
     """Raises SecretUnreadable if no key fits, and logs which setting is wrong."""
+    plain = try_decrypt(sealed)
+    if plain is None:
+        if not log_pause.is_active:
+            log_pause.start()
+            logger.error(
+                "PORTAL_ENCRYPTION_KEYS lacks the key that a secret in the database was encrypted "
+                "with: add that key (manage.py rotate_secrets --check counts these secrets)"
+            )
+        raise SecretUnreadable
+    return plain
+
+
+def try_decrypt(sealed: bytes | memoryview) -> bytes | None:
+    """None if no key fits, where that is normal after a change of the keys."""
     try:
         # psycopg returns binary columns as memoryviews.
         return _fernet().decrypt(bytes(sealed))
-    except InvalidToken as error:
-        logger.error(
-            "PORTAL_ENCRYPTION_KEYS lacks the key that a secret in the database was encrypted "
-            "with: add that key (manage.py rotate_secrets --check counts these secrets)"
-        )
-        raise SecretUnreadable from error
+    except InvalidToken:
+        return None
 
 
 def rotate(sealed: bytes | memoryview) -> bytes:

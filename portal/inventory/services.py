@@ -17,6 +17,7 @@ from django.utils import timezone
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
+from portal.core.json_value import UnreadableValueError
 from portal.core.wake import wake_on_commit
 from portal.events.data import EventData
 from portal.events.log import append_event, lock_log
@@ -150,14 +151,20 @@ def _keep(
     _tell(row, EventType.UNKNOWN_FOUND, now)
 
 
+NEWS: Final = ("dots_status", "targets", "ports", "protocols", "filters")
+"""The columns whose change is an event."""
+
+
 def _update(row: UnknownMitigation, reported: ReportedMitigation, now: datetime) -> None:
     columns = reported.columns(now)
-    is_news = any(
-        getattr(row, name) != columns[name]
-        for name in ("dots_status", "targets", "ports", "protocols", "filters")
-    )
     before = row.asked_once
-    if before is not None and is_different(row, reported) and not was_asked_by(before, reported):
+    try:
+        is_news = any(getattr(row, name) != columns[name] for name in NEWS)
+        is_other = is_different(row, reported)
+    except UnreadableValueError:
+        # What the provider reports now replaces it.
+        is_news = is_other = True
+    if before is not None and is_other and not was_asked_by(before, reported):
         row.asked_once = None
     for name, value in columns.items():
         setattr(row, name, value)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 from django import forms
@@ -10,6 +11,7 @@ from django.utils import timezone
 from portal.accounts.access import person_of
 from portal.core.admin import StaffAdmin, site
 from portal.core.errors import FieldError, Invalid
+from portal.core.json_value import UnreadableValueError, stored_json
 from portal.core.targets import IPNetwork, split
 from portal.providers import services
 from portal.providers.models import (
@@ -130,7 +132,11 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial["limited_to"] = "\n".join(map(str, self.instance.limited_to))
+        limits = stored_json(self.instance, "limited_to")
+        # What cannot be read is shown as it is, and refused until it is corrected.
+        self.initial["limited_to"] = (
+            "\n".join(map(str, limits)) if isinstance(limits, list) else json.dumps(limits)
+        )
 
     def clean_limited_to(self) -> tuple[IPNetwork, ...]:
         try:
@@ -201,7 +207,10 @@ class SubscriptionAdmin(StaffAdmin):
         """Whether the current connection uses the saved settings."""
         if subscription.session_state != SessionState.UP:
             return "There is no connection."
-        change = subscription.pending_change
+        try:
+            change = subscription.pending_change
+        except UnreadableValueError:
+            return "Unknown: what is saved about it cannot be read."
         return still_connected(change, timezone.now()) if change else "The saved settings."
 
     def get_readonly_fields(

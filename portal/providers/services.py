@@ -14,7 +14,7 @@ from dots_client.credentials import cuid_from_certificate
 from portal.accounts.models import User
 from portal.core import secrets
 from portal.core.errors import Conflict, FieldError, Invalid
-from portal.core.json_value import write_json
+from portal.core.json_value import stored_json, write_json
 from portal.core.targets import IPNetwork, TargetError, parse_prefix
 from portal.core.wake import wake_on_commit
 from portal.core.wording.targets import field_error
@@ -114,9 +114,9 @@ def _change(subscription: Subscription, actor: User | None, **values: Any) -> No
     lock_log(subscription.organization_id)
     before = Subscription.objects.select_for_update(no_key=True).get(pk=subscription.pk)
     changed: dict[str, Changed] = {
-        name: {"from": write_json(getattr(before, name)), "to": write_json(value)}
+        name: {"from": stored, "to": wanted}
         for name, value in values.items()
-        if getattr(before, name) != value
+        if (stored := stored_json(before, name)) != (wanted := write_json(value))
     }
     if changed:
         _record(EventType.SUBSCRIPTION_CHANGED, subscription, actor, changed)

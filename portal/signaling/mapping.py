@@ -64,7 +64,7 @@ def provider_report(report: MitigationReport) -> ProviderReport:
 
 
 def reported_mitigation(mid: int, report: MitigationReport) -> ReportedMitigation:
-    """A provider's report on a mitigation that no request here asked for, with MAX_HELD scope
+    """A provider's report on a mitigation that no request here asked for, with MAX_REPORTED scope
     entries of each kind.
     """
     targets = report.targets or Targets()

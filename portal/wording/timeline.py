@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
 from portal.core.formatting import dated, duration, lifetime, listed, plural, when_dated
-from portal.core.json_value import read_json
+from portal.core.json_value import UnreadableValueError, read_json
 from portal.events.models import EventType
 from portal.mitigations.models import ProviderConflict, RequestKind
 from portal.mitigations.states import LOOP, NOT_SENDABLE
@@ -91,8 +92,7 @@ def stop_words(event: EventFacts) -> str:
 
 def _refused(event: EventFacts) -> Entry:
     code, reason = str(event.data.get("code", "")), str(event.data.get("reason", ""))
-    known = event.data.get("conflict")
-    conflict = None if known is None else read_json(known, ProviderConflict)
+    conflict = _conflict(event.data.get("conflict"))
     if event.data.get("is_conflict"):
         conflict = ProviderConflict(reason=reason)  # of an earlier release
     words = refusal_sentence(event.provider, code=code, reason=reason, conflict=conflict)
@@ -108,6 +108,13 @@ def _refused(event: EventFacts) -> Entry:
             BADGES[DisplayStatus.NOT_SENDABLE],
         )
     return Entry(at=event.at, badge=badge, what=what, detail=words)
+
+
+def _conflict(data: object) -> ProviderConflict | None:
+    """None also for what no release wrote: an entry without a reason is better than no timeline."""
+    with suppress(UnreadableValueError):
+        return None if data is None else read_json(data, ProviderConflict)
+    return None
 
 
 def _efficacy(event: EventFacts) -> Entry:

@@ -18,7 +18,7 @@ WINDS_DOWN_FOR: Final = timedelta(seconds=300)
 4.4.4).
 """
 MAX_NAMED: Final = 3
-STOP_PENDING: Final = Badge("Status unknown", "dashed-ring", "idle")
+STATUS_UNKNOWN: Final = Badge("Status unknown", "dashed-ring", "idle")
 
 _DOES: Final = {
     1: "is setting up a filter for {what}",
@@ -103,7 +103,7 @@ def badge(unknown: UnknownFacts) -> Badge:
             else DisplayStatus.WINDING_DOWN
         ]
     status = reported_status(unknown.dots_status)
-    return STOP_PENDING if status is None else BADGES[DISPLAY_BY_STATUS[status]]
+    return STATUS_UNKNOWN if status is None else BADGES[DISPLAY_BY_STATUS[status]]
 
 
 def tell(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:

@@ -17,7 +17,6 @@ from django.utils import timezone
 from portal.accounts.models import SecondFactor, User
 from portal.core import secrets
 from portal.core.broadcast import access_changed_on_commit
-from portal.core.errors import SecretUnreadable
 
 PASSWORD_ONLY_SESSION: Final = timedelta(minutes=10)
 """How long the session stays open after the password, until the code."""
@@ -73,7 +72,4 @@ def enrolment_key(session: SessionBase) -> bytes | None:
     kept = session.get(_ENROLMENT_KEY)
     if not kept:
         return None
-    try:
-        return secrets.decrypt(b64decode(kept))
-    except SecretUnreadable:
-        return None
+    return secrets.try_decrypt(b64decode(kept))

@@ -30,7 +30,7 @@ def without_message(
     lifetime_s: int,
     now: datetime,
 ) -> list[WithoutMessage]:
-    """Every provider that the request names except those in `told`, in the order of asking."""
+    """Every provider that the request names except those `with_message`, in the order of asking."""
     silent: list[WithoutMessage] = []
     for at, mitigation in enumerate(facts.mitigations):
         subscription = subscriptions[mitigation.subscription]

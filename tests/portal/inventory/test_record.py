@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import JSONField, Value
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -46,6 +47,18 @@ def test_an_unknown_mitigation_is_saved_and_reported_once(
     [event] = told()
     assert (event["type"], event["unknown_mitigation"], event["mid"]) == ("found", str(row.pk), 4)
     assert event["subscription"] == str(acme_northgate.pk)
+
+
+@pytest.mark.parametrize("column", ["targets", "ports", "protocols", "filters"])
+def test_a_report_replaces_a_value_that_cannot_be_read(record: Record, column: str) -> None:
+    record(reported(4))
+    UnknownMitigation.objects.update(**{column: Value("unreadable", JSONField())})
+
+    record(reported(4))
+
+    assert one().targets.prefixes == ("203.0.113.0/26",)
+    assert getattr(one(), column) is not None
+    assert [event["type"] for event in told()] == ["found", "changed"]
 
 
 def test_a_new_status_or_scope_makes_an_event_but_a_lifetime_does_not(record: Record) -> None:

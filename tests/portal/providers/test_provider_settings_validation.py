@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from django.db.models import JSONField, Value
 from django.test import Client
 from django.utils import timezone
 from hypothesis import given
@@ -216,6 +217,25 @@ def subscribe(staff: Client, acme: Organization, northgate: Provider) -> Any:
         return answer.content.decode()
 
     return subscribe
+
+
+def test_limits_that_cannot_be_read_are_shown_and_can_be_corrected(
+    subscribe: Any, staff: Client
+) -> None:
+    subscribe(OWN, SECRET)
+    subscription = Subscription.objects.get()
+    Subscription.objects.update(limited_to=Value(["203.0.113.7/24"], JSONField()))
+    page = f"/admin/providers/subscription/{subscription.pk}/change/"
+    typed = {"priority": "1", "enabled": "on"}
+
+    shown = staff.get(page).content.decode()
+    refused = staff.post(page, typed | {"limited_to": "203.0.113.7/24"}).content.decode()
+    corrected = staff.post(page, typed | {"limited_to": "203.0.113.0/24"})
+
+    assert "203.0.113.7/24" in shown
+    assert "is not a network address" in refused
+    assert corrected.status_code == 302
+    assert Subscription.objects.get().limited_to == (ip_network("203.0.113.0/24"),)
 
 
 def test_pasted_limits_are_read_or_refused_with_a_suggestion(subscribe: Any) -> None:
