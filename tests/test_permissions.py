@@ -173,7 +173,7 @@ def asked(
     )
     inventory.record_inventory(
         subscription_id=acme_northgate.pk, cuid="ours", unknown=[reported(41, "203.0.113.24/29")],
-        told=[], refusal="",
+        answered_mids=[], refusal="",
         now=timezone.now(),
     )  # fmt: skip
     return services.submit(

@@ -46,7 +46,7 @@ def record(event: SecurityEvent, **facts: str) -> None:
     Values are JSON strings in ASCII, so that a value cannot start a new line or look like another
     fact.
     """
-    told = " ".join(
+    text = " ".join(
         f"{name}={json.dumps(value[:MAX_FACT_LENGTH])}" for name, value in facts.items()
     )
-    logger.info("%s %s", event, told, extra={"security_event": event})
+    logger.info("%s %s", event, text, extra={"security_event": event})

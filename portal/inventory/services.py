@@ -44,21 +44,21 @@ def record_inventory(
     subscription_id: UUID,
     cuid: str,
     unknown: Sequence[ReportedMitigation],
-    told: Collection[int],
+    answered_mids: Collection[int],
     refusal: str,
     now: datetime,
 ) -> None:
     """Save the mitigations that a provider holds and that have no row here, and end those that it
     no longer holds.
 
-    `told`: the mids that the provider just reported, held or not; other rows do not change.
+    `answered_mids`: what the provider just answered about, held or not; other rows do not change.
     `refusal`: why it returned no list; empty if it returned one. The call is idempotent.
     """
     subscription = Subscription.objects.only("organization_id").get(pk=subscription_id)
     not_kept = 0
     if unknown or UnknownMitigation.objects.filter(subscription=subscription, ended_at=None):
         lock_log(subscription.organization_id)
-        not_kept = _compare(subscription, cuid, unknown, told, now)
+        not_kept = _compare(subscription, cuid, unknown, answered_mids, now)
     Inventory.objects.update_or_create(
         subscription=subscription,
         defaults={
@@ -74,7 +74,7 @@ def _compare(
     subscription: Subscription,
     cuid: str,
     unknown: Sequence[ReportedMitigation],
-    told: Collection[int],
+    answered_mids: Collection[int],
     now: datetime,
 ) -> int:
     """Returns how many of `unknown` exceed the limit."""
@@ -89,7 +89,7 @@ def _compare(
             _end(row, Ending.GONE, now)
         elif row.mid in seen:
             _update(row, seen[row.mid], now)
-        elif row.mid in told:
+        elif row.mid in answered_mids:
             _end(row, _why_ended(row), now)
     still = {mid for mid, row in kept.items() if not row.is_over}
     new = [

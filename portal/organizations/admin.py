@@ -272,14 +272,14 @@ class ResourceAdmin(StaffAdmin):
 
 
 def _warnings(resource: ProtectedResource, found: list[ProtectedResource]) -> list[str]:
-    told = [
+    warnings = [
         f"Overlaps with {shown(one.value)} ({shown(one.name)}), verified for {one.organization}."
         for one in found[:MAX_OVERLAPS_SHOWN]
     ]
     if len(found) > MAX_OVERLAPS_SHOWN:
-        told.append(f"It overlaps with {len(found) - MAX_OVERLAPS_SHOWN} more.")
+        warnings.append(f"It overlaps with {len(found) - MAX_OVERLAPS_SHOWN} more.")
     problem = resource.problem or claims.why_too_broad(resource.target)
-    return [*told, f"It cannot be verified. {problem}"] if problem else told
+    return [*warnings, f"It cannot be verified. {problem}"] if problem else warnings
 
 
 def _person(membership: Membership) -> User:

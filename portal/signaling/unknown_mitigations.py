@@ -262,7 +262,7 @@ class UnknownMitigationWatch:
             subscription_id=self._subscription_id,
             cuid=self._client.cuid,
             unknown=unknown,
-            told=answer.held.keys() | answer.absent,
+            answered_mids=answer.held.keys() | answer.absent,
             refusal=answer.refusal,
             now=now,
         )

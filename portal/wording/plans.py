@@ -94,8 +94,8 @@ def activation(mitigation: MitigationFacts, now: datetime) -> str:
     began = mitigation.mitigation_start or mitigation.status_at
     if display_status(mitigation, now) not in ACTED or began is None:
         return ""
-    back, told = mitigation.session.since, mitigation.status_at
-    was_unseen = back is not None and began < back and (told is None or back <= told)
+    back, reported = mitigation.session.since, mitigation.status_at
+    was_unseen = back is not None and began < back and (reported is None or back <= reported)
     if mitigation.session.state == "up" and back is not None and was_unseen:
         return (
             f"Contact again {when(back, now, seconds=False)}. "

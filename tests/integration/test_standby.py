@@ -91,8 +91,8 @@ def test_an_activation_during_lost_contact_is_reported_after_the_reconnect(
     (acting,) = [one for one in request["mitigations"] if one["status"] == "mitigating"]
     session = next(one for one in _subscriptions(alice) if one["id"] == acting["subscription"])
     assert acting["mitigation_start"] < session["session"]["since"]
-    told = alice.get("organizations/acme/events", after=0, limit=1000)["results"]
-    assert [one for one in told if one["data"].get("mitigation_start")]
+    events = alice.get("organizations/acme/events", after=0, limit=1000)["results"]
+    assert [one for one in events if one["data"].get("mitigation_start")]
 
     # The attack ends: this is reported, and the plan is automatically held again.
     ((mid, _triggered, _status),) = held(stack, "northgate")

@@ -49,12 +49,16 @@ def at_once(*acts: Callable[[], T]) -> list[T | Conflict]:
 
 
 def record(
-    subscription: Subscription, *unknown: ReportedMitigation, told: Sequence[int] = ()
+    subscription: Subscription, *unknown: ReportedMitigation, answered_mids: Sequence[int] = ()
 ) -> None:
     services.record_inventory(
-        subscription_id=subscription.pk, cuid="ours", unknown=unknown, told=told, refusal="",
+        subscription_id=subscription.pk,
+        cuid="ours",
+        unknown=unknown,
+        answered_mids=answered_mids,
+        refusal="",
         now=timezone.now(),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.django_db

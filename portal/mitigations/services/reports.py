@@ -170,10 +170,10 @@ def record_repeated(*, mitigation_ids: Collection[UUID], now: datetime) -> None:
 def _ends_as_known(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
     if report.lifetime_s is None:
         return True
-    told, known = lifetime_end(report.lifetime_s, now), mitigation.expires_at
-    if told is None or known is None:
-        return told is known
-    return abs(told - known) <= LIFETIME_TOLERANCE
+    reported, known = lifetime_end(report.lifetime_s, now), mitigation.expires_at
+    if reported is None or known is None:
+        return reported is known
+    return abs(reported - known) <= LIFETIME_TOLERANCE
 
 
 def _record_numbers(mitigation_id: UUID, report: ProviderReport, now: datetime) -> bool:

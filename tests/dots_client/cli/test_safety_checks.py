@@ -92,8 +92,8 @@ async def test_a_mitigation_that_a_lost_session_started_is_not_refreshed(
 @pytest.mark.parametrize("status", [None, 5, 6, 7, 8])
 async def test_a_held_or_unknown_mitigation_is_sent(at: Shell, status: int | None) -> None:
     if status is not None:
-        told = MitigationStatus(status)
-        at.provider.held = {1: MitigationReport(mid=1, lifetime=60, status=told)}
+        reported = MitigationStatus(status)
+        at.provider.held = {1: MitigationReport(mid=1, lifetime=60, status=reported)}
 
     assert await at.run(*PRECONFIGURED) == Exit.DONE
 

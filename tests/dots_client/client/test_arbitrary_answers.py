@@ -46,7 +46,7 @@ def vectors() -> list[bytes]:
     ]
 
 
-def strange(rng: Random, sound: list[bytes], tokens: list[bytes]) -> bytes:
+def arbitrary_message(rng: Random, sound: list[bytes], tokens: list[bytes]) -> bytes:
     """A message of the RFC with another type, code, ID or a token that we wait for,
     often damaged.
     """
@@ -116,7 +116,7 @@ async def talk_nonsense(scene: Scene, *, seed: int) -> int:
     most = 0
     for number in range(MESSAGES):
         tokens = [token for token, _ in waiting]
-        scene.session.send_message(Bytes(strange(rng, sound, tokens)))
+        scene.session.send_message(Bytes(arbitrary_message(rng, sound, tokens)))
         most = max(most, len(tokens))
         if number % BATCH == 0:
             await backlog.gone()

@@ -49,7 +49,7 @@ HOSTS = st.from_regex(r"[a-z0-9.\-@%\\\[\]:ßé]{1,12}(\.[a-z0-9]{1,4}){0,2}\.?"
 _Read = TypeVar("_Read")
 
 
-def told(read: Callable[[], _Read]) -> _Read | TargetError:
+def value_or_error(read: Callable[[], _Read]) -> _Read | TargetError:
     """Any other exception is a defect."""
     try:
         return read()
@@ -58,7 +58,7 @@ def told(read: Callable[[], _Read]) -> _Read | TargetError:
 
 
 def outcome(text: str, kind: str = "") -> Target | TargetError:
-    return told(lambda: read(text, kind))
+    return value_or_error(lambda: read(text, kind))
 
 
 @given(TYPED, st.sampled_from(["", *Kind]))
@@ -197,7 +197,7 @@ def test_splitting_loses_only_separators(text: str) -> None:
 @example("0080")
 @example("80/tcp")
 def test_any_text_is_ports_or_refused_with_a_sentence(text: str) -> None:
-    found = told(lambda: read_ports(text))
+    found = value_or_error(lambda: read_ports(text))
 
     if isinstance(found, TargetError):
         assert words.sentence(found).isprintable()
@@ -209,7 +209,7 @@ def test_any_text_is_ports_or_refused_with_a_sentence(text: str) -> None:
 
 @given(TYPED)
 def test_any_text_is_a_protocol_or_refused(text: str) -> None:
-    found = told(lambda: protocol_number(text))
+    found = value_or_error(lambda: protocol_number(text))
 
     assert words.sentence(found).isprintable() if isinstance(found, TargetError) else found >= 0
 

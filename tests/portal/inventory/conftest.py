@@ -33,7 +33,7 @@ def record(acme_northgate: Subscription) -> Record:
 
     def record(
         *unknown: ReportedMitigation,
-        told: Collection[int] = (),
+        answered_mids: Collection[int] = (),
         refusal: str = "",
         cuid: str = CUID,
         at: datetime | None = None,
@@ -43,7 +43,7 @@ def record(acme_northgate: Subscription) -> Record:
             subscription_id=subscription.pk,
             cuid=cuid,
             unknown=unknown,
-            told={*told, *(one.mid for one in unknown)},
+            answered_mids={*answered_mids, *(one.mid for one in unknown)},
             refusal=refusal,
             now=at or timezone.now(),
         )
@@ -55,7 +55,7 @@ def one() -> UnknownMitigation:
     return UnknownMitigation.objects.get()
 
 
-def told(type_: str = "unknown_mitigation.") -> list[dict[str, Any]]:
+def event_data(type_: str = "unknown_mitigation.") -> list[dict[str, Any]]:
     """The data of the events."""
     return [
         {"type": event.type.partition(".")[2], **event.data}

@@ -20,7 +20,7 @@ from portal.mitigations.states import STALE_AFTER, Status
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.factories import ResourceFactory
-from tests.portal.inventory.conftest import Record, one, reported, told
+from tests.portal.inventory.conftest import Record, event_data, one, reported
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import confirm, mitigations_of, sent
 
@@ -75,7 +75,7 @@ def test_adopting_creates_a_request_with_its_mid_scope_and_status(
     )
     assert request.auto_renew
     assert (one().ending, one().request, one().adopted_by) == (Ending.ADOPTED, request, dana)
-    assert told()[-1] == {
+    assert event_data()[-1] == {
         "type": "adopted",
         "actor": "dana",
         "actor_kind": "person",
@@ -190,7 +190,7 @@ def test_a_second_adoption_returns_the_same_request(
     assert adopt(dana) == adopt(alice)
 
     assert MitigationRequest.objects.count() == Mitigation.objects.count() == 1
-    assert [event["type"] for event in told()] == ["found", "adopted"]
+    assert [event["type"] for event in event_data()] == ["found", "adopted"]
 
 
 def test_an_adopted_mitigation_can_only_be_ended_through_its_request(
@@ -203,7 +203,7 @@ def test_an_adopted_mitigation_can_only_be_ended_through_its_request(
         services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
 
     assert refused.value.code == "adopted"
-    record(told=[4])
+    record(answered_mids=[4])
     assert one().ending == Ending.ADOPTED
 
 
@@ -263,7 +263,7 @@ def test_an_ended_or_withdrawn_mitigation_cannot_be_adopted(
 ) -> None:
     record(reported(4))
     if what == "ended":
-        record(told=[4])
+        record(answered_mids=[4])
     else:
         services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
 

@@ -67,7 +67,7 @@ def test_an_ended_mitigation_is_not_listed_but_can_still_be_read(
     record: Record, bob: User, api_of: ApiOf
 ) -> None:
     record(reported(4))
-    record(told=[4])
+    record(answered_mids=[4])
 
     assert api_of(bob).get(URL).json()["results"] == []
     assert api_of(bob).get(f"{URL}/{one().pk}").json()["ending"] == "gone"
@@ -119,7 +119,7 @@ def test_withdrawing_an_ended_mitigation_changes_nothing(
     record: Record, dana: User, api_of: ApiOf
 ) -> None:
     record(reported(4))
-    record(told=[4])
+    record(answered_mids=[4])
 
     answer = api_of(dana).post(f"{URL}/{one().pk}/withdraw")
 

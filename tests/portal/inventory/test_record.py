@@ -21,7 +21,7 @@ from portal.mitigations import services as mitigations
 from portal.mitigations.release import MAX_RELEASE_PAUSE, MAX_RELEASE_TRIES
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
-from tests.portal.inventory.conftest import CUID, Record, one, reported, told
+from tests.portal.inventory.conftest import CUID, Record, event_data, one, reported
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import confirm, mitigations_of
 
@@ -44,7 +44,7 @@ def test_an_unknown_mitigation_is_saved_and_reported_once(
     assert row.targets.prefixes == ("203.0.113.0/26",)
     assert (row.found_at, row.reported_at) == (NOW, NOW + timedelta(seconds=15))
     assert row.expires_at == NOW + timedelta(seconds=3615)
-    [event] = told()
+    [event] = event_data()
     assert (event["type"], event["unknown_mitigation"], event["mid"]) == ("found", str(row.pk), 4)
     assert event["subscription"] == str(acme_northgate.pk)
 
@@ -58,7 +58,7 @@ def test_a_report_replaces_a_value_that_cannot_be_read(record: Record, column: s
 
     assert one().targets.prefixes == ("203.0.113.0/26",)
     assert getattr(one(), column) is not None
-    assert [event["type"] for event in told()] == ["found", "changed"]
+    assert [event["type"] for event in event_data()] == ["found", "changed"]
 
 
 def test_a_new_status_or_scope_makes_an_event_but_a_lifetime_does_not(record: Record) -> None:
@@ -67,19 +67,19 @@ def test_a_new_status_or_scope_makes_an_event_but_a_lifetime_does_not(record: Re
     record(reported(4, dots_status=3))
     record(reported(4, "203.0.113.0/27", dots_status=3))
 
-    assert [event["type"] for event in told()] == ["found", "changed", "changed"]
+    assert [event["type"] for event in event_data()] == ["found", "changed", "changed"]
     assert (one().dots_status, one().targets.prefixes) == (3, ("203.0.113.0/27",))
 
 
 def test_a_mitigation_ends_when_the_provider_reports_its_end(record: Record) -> None:
     record(reported(4))
-    record(told=[4])
+    record(answered_mids=[4])
 
     assert one().is_over
     assert one().ending == Ending.GONE
-    assert [event["type"] for event in told()] == ["found", "ended"]
-    record(told=[4])
-    assert len(told()) == 2
+    assert [event["type"] for event in event_data()] == ["found", "ended"]
+    record(answered_mids=[4])
+    assert len(event_data()) == 2
 
 
 def test_a_mitigation_missing_from_a_report_is_kept(record: Record) -> None:
@@ -93,7 +93,7 @@ def test_a_mitigation_missing_from_a_report_is_kept(record: Record) -> None:
 
 def test_a_mitigation_that_returns_is_found_again(record: Record) -> None:
     record(reported(4))
-    record(told=[4])
+    record(answered_mids=[4])
     record(reported(4))
 
     assert UnknownMitigation.objects.filter(mid=4).count() == 2
@@ -127,17 +127,21 @@ def test_a_limited_number_is_saved_and_the_rest_counted(record: Record) -> None:
 def test_a_provider_that_keeps_listing_and_dropping_cannot_fill_the_table(record: Record) -> None:
     for first in range(0, 10 * MAX_UNKNOWN, MAX_UNKNOWN):
         gone = range(first - MAX_UNKNOWN, first)
-        record(*(reported(mid) for mid in range(first, first + MAX_UNKNOWN)), told=gone, at=NOW)
+        record(
+            *(reported(mid) for mid in range(first, first + MAX_UNKNOWN)),
+            answered_mids=gone,
+            at=NOW,
+        )
 
     assert UnknownMitigation.objects.count() == MAX_UNKNOWN
-    assert len(told()) == 2 * MAX_UNKNOWN
+    assert len(event_data()) == 2 * MAX_UNKNOWN
     record(reported(9999), at=NOW + FOUND_WITHIN + timedelta(seconds=1))
     assert UnknownMitigation.objects.filter(mid=9999).exists()
 
 
 def test_old_unknown_mitigations_are_deleted(record: Record) -> None:
     record(reported(4), at=NOW)
-    record(told=[4], at=NOW)
+    record(answered_mids=[4], at=NOW)
     record(reported(5), at=NOW + RETENTION + timedelta(seconds=1))
 
     assert one().mid == 5
@@ -159,7 +163,7 @@ def test_an_unknown_mitigation_ends_when_a_request_turns_out_to_own_it(
     record(reported(mitigation.mid))
     confirm(mitigation)
 
-    record(told=[mitigation.mid])
+    record(answered_mids=[mitigation.mid])
 
     assert one().ending == Ending.EXPLAINED
 
@@ -233,7 +237,7 @@ def test_tenants_of_one_provider_are_isolated(
 ) -> None:
     record(reported(4))
     record(reported(4), subscription=globex_northgate)
-    record(told=[4], subscription=globex_northgate)
+    record(answered_mids=[4], subscription=globex_northgate)
 
     own, other = UnknownMitigation.objects.order_by("ended_at")
     still = own if not own.is_over else other
@@ -250,7 +254,7 @@ def test_withdrawing_twice_is_one_withdrawal(record: Record, dana: User, alice: 
     again = services.withdraw(unknown_id=one().pk, actor=Actor.person(alice))
 
     assert again.withdrawn_by == dana
-    assert [event["type"] for event in told()] == ["found", "withdraw_requested"]
+    assert [event["type"] for event in event_data()] == ["found", "withdraw_requested"]
 
 
 RESTORED = [
@@ -293,8 +297,8 @@ def test_the_first_and_last_confirmation_are_saved(record: Record, dana: User) -
     services.record_withdrawal_confirmed(unknown_id=one().pk, now=later)
 
     assert (one().withdrawal_confirmed_at, one().told_at) == (NOW, later)
-    assert told()[-1]["told"] is True
-    assert len(told()) == 3
+    assert event_data()[-1]["told"] is True
+    assert len(event_data()) == 3
 
 
 def test_a_refused_withdrawal_makes_one_event(record: Record, dana: User) -> None:
@@ -304,7 +308,7 @@ def test_a_refused_withdrawal_makes_one_event(record: Record, dana: User) -> Non
         services.record_withdrawal_refused(unknown_id=one().pk, code="4.03", now=NOW)
 
     assert one().refusal_code == "4.03"
-    assert len(told()) == 3
+    assert len(event_data()) == 3
     services.record_withdrawal_confirmed(unknown_id=one().pk, now=NOW)
     assert one().refusal_code == ""
 
@@ -327,9 +331,9 @@ def test_the_portal_stops_after_the_last_try_to_release_a_plan(record: Record, d
 
     assert tries == one().release_tries == MAX_RELEASE_TRIES
     assert not services.record_release(unknown_id=one().pk, now=now)
-    changes = [event["tries"] for event in told() if event.get("why") == "still_held"]
+    changes = [event["tries"] for event in event_data() if event.get("why") == "still_held"]
     assert changes == [1, MAX_RELEASE_TRIES]
-    record(told=[4], at=now)
+    record(answered_mids=[4], at=now)
     assert one().ending == Ending.GONE
 
 
@@ -365,7 +369,7 @@ def test_the_request_for_which_a_provider_released_a_plan_is_found(
 @pytest.mark.parametrize("what", ["withdraw", "told", "refused"])
 def test_an_ended_mitigation_does_not_change(record: Record, dana: User, what: str) -> None:
     record(reported(4))
-    record(told=[4])
+    record(answered_mids=[4])
     match what:
         case "withdraw":
             services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
@@ -375,4 +379,4 @@ def test_an_ended_mitigation_does_not_change(record: Record, dana: User, what: s
             services.record_withdrawal_refused(unknown_id=one().pk, code="4.03", now=NOW)
 
     assert (one().withdrawal_asked_at, one().told_at, one().refusal_code) == (None, None, "")
-    assert len(told()) == 2
+    assert len(event_data()) == 2

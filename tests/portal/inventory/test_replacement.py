@@ -53,7 +53,7 @@ def api(dana: User, api_of: ApiOf) -> APIClient:
     return api_of(dana)
 
 
-def told(answer: Any) -> list[dict[str, Any]]:
+def replaces_of(answer: Any) -> list[dict[str, Any]]:
     assert (answer.status_code, answer.json()["code"]) == (409, "would-replace")
     replaces: list[dict[str, Any]] = answer.json()["replaces"]
     return replaces
@@ -67,7 +67,7 @@ def test_the_api_names_the_unknown_mitigation_and_sends_only_with_its_id(
 
     refused = api.post(REQUESTS, BODY)
 
-    assert told(refused) == [
+    assert replaces_of(refused) == [
         {
             "request": None,
             "unknown_mitigation": unknown,
@@ -81,7 +81,7 @@ def test_the_api_names_the_unknown_mitigation_and_sends_only_with_its_id(
     assert "what Northgate holds for 203.0.113.0/26" in refused.json()["detail"]
     for path in ("preview", "eligibility"):
         shown = api.post(f"{REQUESTS}/{path}", BODY).json()
-        assert (shown["replaces"], shown["would_replace"]) == (told(refused), True)
+        assert (shown["replaces"], shown["would_replace"]) == (replaces_of(refused), True)
         agreed = api.post(f"{REQUESTS}/{path}", {**BODY, "replaces": [unknown]}).json()
         assert agreed["would_replace"] is False
     assert not MitigationRequest.objects.exists()
@@ -99,7 +99,7 @@ def test_a_uri_spelled_differently_by_the_provider_still_overlaps(
 
     refused = api.post(REQUESTS, {"targets": {"uris": ["https://shop.example/"]}})
 
-    assert [one["unknown_mitigation"] for one in told(refused)] == [str(one().pk)]
+    assert [one["unknown_mitigation"] for one in replaces_of(refused)] == [str(one().pk)]
     [unknown] = replaceable_unknown(acme.pk, RequestKind.IMMEDIATE)
     assert unknown.scope == Targets.saved(uris=["https://shop.example/"])
 
@@ -118,7 +118,7 @@ def test_activating_a_plan_and_asking_one_provider_give_the_same_answer(
         (f"{REQUESTS}/{request}/mitigations/ask", ask),
         (f"{PLANS}/{plan}/activate", {"replaces": [request]}),
     ):
-        [lost] = [one for one in told(api.post(path, body)) if one["unknown_mitigation"]]
+        [lost] = [one for one in replaces_of(api.post(path, body)) if one["unknown_mitigation"]]
         assert (lost["unknown_mitigation"], lost["loses"]) == (unknown, LOSES)
         agreed = {**body, "replaces": [*body.get("replaces", []), unknown]}
         answer = api.post(path, agreed)
@@ -180,7 +180,7 @@ def test_a_lossless_replacement_is_sent_from_the_form_and_named_in_the_api(
     record(reported(4, HOST))
     wide = {"targets": {"prefixes": [SHOP]}}
 
-    assert told(api.post(REQUESTS, wide))[0]["loses"] == []
+    assert replaces_of(api.post(REQUESTS, wide))[0]["loses"] == []
     typed = {"key": "a", "other": SHOP, "lifetime": "3600", "strategy": "failover"}
     assert client_of(dana).post(FORM, typed).status_code == 302
 

@@ -24,7 +24,7 @@ BUSY: dict[str, Any] = {"code": "5.03", "reason": "cannot answer now", "retry_af
 
 
 @pytest.fixture
-def told(submit: Submit, alice: User) -> Mitigation:
+def reported_mitigation(submit: Submit, alice: User) -> Mitigation:
     """A mitigation with a report, on its way to the provider, that the attack continues."""
     mitigation = submit().mitigations.get()
     services.record_sending(mitigation_id=mitigation.pk, now=NOW)
@@ -65,8 +65,11 @@ def last_event() -> dict[str, Any]:
     return dict(event.data)
 
 
-def test_a_report_waits_for_its_answer(told: Mitigation) -> None:
-    assert (told.attack_status, told.efficacy_state) == ("under-attack", Efficacy.WAITING)
+def test_a_report_waits_for_its_answer(reported_mitigation: Mitigation) -> None:
+    assert (reported_mitigation.attack_status, reported_mitigation.efficacy_state) == (
+        "under-attack",
+        Efficacy.WAITING,
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,45 +82,61 @@ def test_a_report_waits_for_its_answer(told: Mitigation) -> None:
     ],
 )
 def test_a_final_answer_is_saved_with_its_code_and_reason(
-    told: Mitigation, answer: dict[str, Any], state: Efficacy
+    reported_mitigation: Mitigation, answer: dict[str, Any], state: Efficacy
 ) -> None:
-    told = answers(told, **answer)
+    reported_mitigation = answers(reported_mitigation, **answer)
 
-    assert told.efficacy_state == state
-    assert told.efficacy_answered_at == told.efficacy_asked_at
-    kept = told.efficacy_code, told.efficacy_reason
+    assert reported_mitigation.efficacy_state == state
+    assert reported_mitigation.efficacy_answered_at == reported_mitigation.efficacy_asked_at
+    kept = reported_mitigation.efficacy_code, reported_mitigation.efficacy_reason
     assert kept == (answer.get("code", ""), answer.get("reason", ""))
     assert last_event()["accepted"] is (state == Efficacy.ACCEPTED)
     assert last_event().get("code", "") == answer.get("code", "")
 
 
-def test_the_report_is_repeated_when_the_provider_asks_to_wait(told: Mitigation) -> None:
-    told = answers(told, **BUSY)
+def test_the_report_is_repeated_when_the_provider_asks_to_wait(
+    reported_mitigation: Mitigation,
+) -> None:
+    reported_mitigation = answers(reported_mitigation, **BUSY)
 
     retry_at = NOW + timedelta(seconds=60)
-    assert (told.efficacy_state, told.efficacy_retry_at) == (Efficacy.PUT_OFF, retry_at)
-    assert (told.efficacy_code, told.efficacy_reason) == ("5.03", "cannot answer now")
+    assert (reported_mitigation.efficacy_state, reported_mitigation.efficacy_retry_at) == (
+        Efficacy.PUT_OFF,
+        retry_at,
+    )
+    assert (reported_mitigation.efficacy_code, reported_mitigation.efficacy_reason) == (
+        "5.03",
+        "cannot answer now",
+    )
     assert last_event()["retry_at"] == retry_at.isoformat()
 
-    told = answers(told, is_accepted=True, now=retry_at)
-    assert (told.efficacy_state, told.efficacy_retry_at) == (Efficacy.ACCEPTED, None)
-    assert told.efficacy_code == ""
+    reported_mitigation = answers(reported_mitigation, is_accepted=True, now=retry_at)
+    assert (reported_mitigation.efficacy_state, reported_mitigation.efficacy_retry_at) == (
+        Efficacy.ACCEPTED,
+        None,
+    )
+    assert reported_mitigation.efficacy_code == ""
 
 
-def test_a_provider_that_keeps_asking_to_wait_has_refused(told: Mitigation) -> None:
+def test_a_provider_that_keeps_asking_to_wait_has_refused(reported_mitigation: Mitigation) -> None:
     for _ in range(MAX_TRIES - 1):
-        told = answers(told, **BUSY)
-        assert told.efficacy_state == Efficacy.PUT_OFF
+        reported_mitigation = answers(reported_mitigation, **BUSY)
+        assert reported_mitigation.efficacy_state == Efficacy.PUT_OFF
 
-    told = answers(told, **BUSY)
+    reported_mitigation = answers(reported_mitigation, **BUSY)
 
-    assert (told.efficacy_state, told.efficacy_retry_at) == (Efficacy.REFUSED, None)
-    assert told.efficacy_code == "5.03"
+    assert (reported_mitigation.efficacy_state, reported_mitigation.efficacy_retry_at) == (
+        Efficacy.REFUSED,
+        None,
+    )
+    assert reported_mitigation.efficacy_code == "5.03"
     assert "retry_at" not in last_event()
 
 
-def test_a_newer_report_replaces_a_waiting_one(told: Mitigation, alice: User) -> None:
-    waiting = answers(told, **BUSY)
+def test_a_newer_report_replaces_a_waiting_one(
+    reported_mitigation: Mitigation, alice: User
+) -> None:
+    waiting = answers(reported_mitigation, **BUSY)
     first_asked_at = waiting.efficacy_asked_at
 
     newer = report(waiting, alice, "attack-successfully-mitigated")
@@ -133,8 +152,8 @@ def test_a_newer_report_replaces_a_waiting_one(told: Mitigation, alice: User) ->
     assert last_event()["accepted"] is True
 
 
-def test_an_ended_mitigation_gets_no_report(told: Mitigation) -> None:
-    Mitigation.objects.filter(pk=told.pk).update(status="terminated")
+def test_an_ended_mitigation_gets_no_report(reported_mitigation: Mitigation) -> None:
+    Mitigation.objects.filter(pk=reported_mitigation.pk).update(status="terminated")
 
-    assert answers(told, **BUSY).efficacy_retry_at is None
+    assert answers(reported_mitigation, **BUSY).efficacy_retry_at is None
     assert last_event()["answered"] is False

@@ -142,7 +142,7 @@ def test_a_row_matches_only_the_mitigation_it_requested(
     assert is_ours(held, own, NOW) is expected
 
 
-def told(
+def inventory_answer(
     *reports: MitigationReport, absent: tuple[int, ...] = (), refusal: str = ""
 ) -> InventoryAnswer:
     held = {one.mid: one for one in reports if one.mid is not None}
@@ -152,13 +152,17 @@ def told(
 @pytest.mark.parametrize(
     ("what", "expected"),
     [
-        pytest.param(told(report(prefixes=OTHER)), True, id="another scope"),
-        pytest.param(told(UNTOLD), True, id="held, refused, no scope reported"),
-        pytest.param(told(report()), False, id="ours"),
-        pytest.param(told(absent=(4,)), False, id="not held"),
-        pytest.param(told(report(9, OTHER), absent=(4,)), False, id="something else is held"),
-        pytest.param(told(refusal="4.05"), None, id="list refused"),
-        pytest.param(told(absent=(4,), refusal="4.05"), False, id="only the single GET answered"),
+        pytest.param(inventory_answer(report(prefixes=OTHER)), True, id="another scope"),
+        pytest.param(inventory_answer(UNTOLD), True, id="held, refused, no scope reported"),
+        pytest.param(inventory_answer(report()), False, id="ours"),
+        pytest.param(inventory_answer(absent=(4,)), False, id="not held"),
+        pytest.param(
+            inventory_answer(report(9, OTHER), absent=(4,)), False, id="something else is held"
+        ),
+        pytest.param(inventory_answer(refusal="4.05"), None, id="list refused"),
+        pytest.param(
+            inventory_answer(absent=(4,), refusal="4.05"), False, id="only the single GET answered"
+        ),
     ],
 )
 def test_a_mid_is_in_use_if_another_mitigation_is_held_under_it(
@@ -173,16 +177,30 @@ LIVE = row(9, status=Status.MITIGATING, confirmed_at=NOW)
 @pytest.mark.parametrize(
     ("winner", "winner_row", "what", "expected"),
     [
-        pytest.param(9, None, told(report(9)), True, id="higher, and unknown here"),
-        pytest.param(9, None, told(refusal="4.05"), True, id="known only from the conflict"),
-        pytest.param(9, LIVE, told(report(9)), False, id="our own newer request"),
-        pytest.param(9, LIVE, told(refusal="4.05"), False, id="the same, without a list"),
+        pytest.param(9, None, inventory_answer(report(9)), True, id="higher, and unknown here"),
         pytest.param(
-            9, row(9, **ENDED, ended_at=LONG_AGO), told(report(9)), True, id="ended here long ago"
+            9, None, inventory_answer(refusal="4.05"), True, id="known only from the conflict"
         ),
-        pytest.param(9, row(9, sent_at=None), told(report(9, OTHER)), True, id="mid reassigned"),
-        pytest.param(3, None, told(report(3)), False, id="lower: a higher mid would not help"),
-        pytest.param(2**32 - 1, None, told(), False, id="beyond what the counter follows"),
+        pytest.param(9, LIVE, inventory_answer(report(9)), False, id="our own newer request"),
+        pytest.param(
+            9, LIVE, inventory_answer(refusal="4.05"), False, id="the same, without a list"
+        ),
+        pytest.param(
+            9,
+            row(9, **ENDED, ended_at=LONG_AGO),
+            inventory_answer(report(9)),
+            True,
+            id="ended here long ago",
+        ),
+        pytest.param(
+            9, row(9, sent_at=None), inventory_answer(report(9, OTHER)), True, id="mid reassigned"
+        ),
+        pytest.param(
+            3, None, inventory_answer(report(3)), False, id="lower: a higher mid would not help"
+        ),
+        pytest.param(
+            2**32 - 1, None, inventory_answer(), False, id="beyond what the counter follows"
+        ),
     ],
 )
 def test_a_conflict_with_an_unknown_higher_mid_means_that_the_mid_is_in_use(

@@ -197,8 +197,8 @@ async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
     assert row.efficacy_answered_at == row.efficacy_asked_at
     assert_logged_once(caplog)
     event = await in_database(Event.objects.filter(type="mitigation.efficacy").latest)("seq")
-    told = await in_database(lambda: event_facts(event, subjects_of([event]), "Shop"))()
-    assert getattr(wording.entry(told), "what", "") == (
+    status_answer = await in_database(lambda: event_facts(event, subjects_of([event]), "Shop"))()
+    assert getattr(wording.entry(status_answer), "what", "") == (
         "The portal could not send your answer to Northgate."
     )
 
@@ -418,7 +418,7 @@ async def test_an_answer_to_a_poll_that_cannot_be_saved_leaves_the_others_alone(
     async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, mitigation, Action.REQUEST)
         await in_database(database_refuses)("status <> 'in_progress' OR refusal_code <> ''")
-        provider.script.append(told(status, mitigation.mid))
+        provider.script.append(status_answer(status, mitigation.mid))
 
         await StatusReports(actions.store).poll(client, await in_database(again)())
 
@@ -429,7 +429,7 @@ def report(status: MitigationStatus) -> MitigationReport:
     return MitigationReport(mid=1, lifetime=3600, status=status, bytes_dropped=7)
 
 
-def told(status: int, mid: int) -> Any:
+def status_answer(status: int, mid: int) -> Any:
     reports = (MitigationReport(mid=mid, lifetime=3600, status=MitigationStatus(status)),)
     return answer(Code.CONTENT, encode_reports(reports), content_format=271)
 

@@ -145,12 +145,16 @@ async def test_a_session_starts_by_asking_which_mitigations_the_server_holds() -
     server = Server(report(4, OTHER), report(9, OTHER), report(2))
     rows = Rows(row(2, status=Status.MITIGATING, confirmed_at=NOW))
 
-    told = await taken(server, rows)
+    written = await taken(server, rows)
 
     assert server.asked == [None]
-    assert [one.mid for one in told["unknown"]] == [4, 9]
-    assert told["unknown"][0].targets.prefixes == OTHER
-    assert (set(told["told"]), told["refusal"], told["cuid"]) == ({2, 4, 9}, "", CUID)
+    assert [one.mid for one in written["unknown"]] == [4, 9]
+    assert written["unknown"][0].targets.prefixes == OTHER
+    assert (set(written["answered_mids"]), written["refusal"], written["cuid"]) == (
+        {2, 4, 9},
+        "",
+        CUID,
+    )
     [raised] = rows.calls(raise_next_mid)
     assert raised["to"] == 10
     # The counter first, so that a request submitted in the meantime is not refused.
@@ -161,9 +165,9 @@ async def test_a_session_starts_by_asking_which_mitigations_the_server_holds() -
 async def test_a_server_that_holds_nothing_raises_no_mid() -> None:
     rows = Rows()
 
-    told = await taken(Server(), rows)
+    written = await taken(Server(), rows)
 
-    assert (told["unknown"], told["refusal"]) == ([], "")
+    assert (written["unknown"], written["refusal"]) == ([], "")
     assert rows.calls(raise_next_mid) == []
 
 
@@ -171,9 +175,9 @@ async def test_a_server_that_holds_nothing_raises_no_mid() -> None:
 async def test_an_ended_mitigation_is_not_unknown() -> None:
     rows = Rows()
 
-    told = await taken(Server(report(4, OTHER, status=MitigationStatus.TERMINATED)), rows)
+    written = await taken(Server(report(4, OTHER, status=MitigationStatus.TERMINATED)), rows)
 
-    assert (told["unknown"], set(told["told"])) == ([], {4})
+    assert (written["unknown"], set(written["answered_mids"])) == ([], {4})
 
 
 @pytest.mark.parametrize("refusal", [Refused("4.05"), ServerUnavailable("5.00")], ids=str)
@@ -185,11 +189,11 @@ async def test_a_server_without_a_list_is_asked_about_known_mids(
     server.list_refusal = refusal
     rows.unknown = [recorded(4), recorded(5)]
 
-    told = await taken(server, rows)
+    written = await taken(server, rows)
 
     assert server.asked == [None, 4, 5]
-    assert [one.mid for one in told["unknown"]] == [4]
-    assert (set(told["told"]), told["refusal"]) == ({4, 5}, str(refusal))
+    assert [one.mid for one in written["unknown"]] == [4]
+    assert (set(written["answered_mids"]), written["refusal"]) == ({4, 5}, str(refusal))
 
 
 @virtual_time
@@ -197,10 +201,10 @@ async def test_a_known_mid_missing_from_a_list_is_asked_about() -> None:
     server, rows = Server(report(4, OTHER), report(5, OTHER), unlisted=[4]), Rows()
     rows.unknown = [recorded(4)]
 
-    told = await taken(server, rows)
+    written = await taken(server, rows)
 
     assert server.asked == [None, 4]
-    assert [one.mid for one in told["unknown"]] == [5, 4]
+    assert [one.mid for one in written["unknown"]] == [5, 4]
 
 
 @virtual_time
@@ -213,9 +217,9 @@ async def test_a_mitigation_without_an_answer_stays_as_it_is() -> None:
     server, rows = Quiet(report(5, OTHER)), Rows()
     rows.unknown = [recorded(4)]
 
-    told = await taken(server, rows)
+    written = await taken(server, rows)
 
-    assert set(told["told"]) == {5}
+    assert set(written["answered_mids"]) == {5}
 
 
 @virtual_time
@@ -412,9 +416,9 @@ async def test_an_unanswered_withdrawal_does_not_delay_the_others() -> None:
     server.list_refusal = NoAnswer("no answer")
     rows.unknown = [recorded(4), recorded(5)]
 
-    told = await taken(server, rows)
+    written = await taken(server, rows)
 
-    assert (set(told["told"]), told["refusal"]) == ({5}, "silence")
+    assert (set(written["answered_mids"]), written["refusal"]) == ({5}, "silence")
 
 
 NOT_TO_BE_TOLD = [
@@ -468,10 +472,10 @@ async def test_a_withdrawal_from_a_backup_does_not_end_another_mitigation_with_t
     told_at = long_ago if is_told_again else None
     rows.unknown = [recorded(4, ["203.0.113.40/32"], withdrawal_asked_at=long_ago, told_at=told_at)]
 
-    told = await taken(server, rows)
+    written = await taken(server, rows)
 
     assert server.withdrawn == []
-    assert [one.targets.prefixes for one in told["unknown"]] == [OTHER]
+    assert [one.targets.prefixes for one in written["unknown"]] == [OTHER]
 
 
 @virtual_time

@@ -116,8 +116,8 @@ def test_the_attempts_back_off_and_end(kept: StandbyPlan) -> None:
     one = mitigation(kept)
     one.last_heard_at = now
     assert following(one, now) == NextAction(action=Action.WAIT, at=now + POLL_AFTER)
-    told = Event.objects.filter(data__why="still_held").order_by("seq")
-    assert [event.data.get("tries") for event in told] == [None, MAX_RELEASE_TRIES]
+    events = Event.objects.filter(data__why="still_held").order_by("seq")
+    assert [event.data.get("tries") for event in events] == [None, MAX_RELEASE_TRIES]
 
 
 def test_a_delete_is_not_repeated_for_a_held_plan(kept: StandbyPlan) -> None:

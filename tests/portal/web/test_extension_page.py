@@ -52,7 +52,7 @@ def page_of(browser: Client, request: MitigationRequest, **choice: Any) -> str:
     return answer.content.decode()
 
 
-def told(page: str) -> str:
+def text_of(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).replace("\u00a0", " ").split())
 
 
@@ -74,7 +74,7 @@ def test_each_provider_has_its_message_before_and_after(
 
     assert marked(page, "del") == ['Removed: − "lifetime": 3600'] * 2
     assert marked(page, "ins") == ['Added: + "lifetime": 14400'] * 2
-    words = told(page)
+    words = text_of(page)
     assert "Nothing has been sent." in words
     assert "Northgate gets this now Before 1 hour, ends at" in words
     assert "Tidewall gets this now" in words
@@ -92,7 +92,7 @@ def test_the_button_sends_the_previewed_extension(browser: Client, live: Mitigat
     page = Page(page_of(browser, live, lifetime=43200))
     [form] = [one for one in page.all("form") if one.get("action", "").endswith("/extend")]
     [button] = [one for one in page.all("button") if one.get("name") == "lifetime"]
-    assert "Extend for 12 hours" in told(page_of(browser, live, lifetime=43200))
+    assert "Extend for 12 hours" in text_of(page_of(browser, live, lifetime=43200))
 
     browser.post(form["action"], {"lifetime": button["value"]})
 
@@ -155,13 +155,15 @@ def test_a_provider_that_grants_less_is_asked_for_less_and_the_page_says_so(
     assert marked(longer, "ins") == ['Added: + "lifetime": 14400', 'Added: + "lifetime": 7200']
     assert (
         "2 hours from when you extend, renews automatically. Tidewall allows at most 2 hours."
-        in told(longer)
+        in text_of(longer)
     )
     assert marked(endless, "ins") == ['Added: + "lifetime": -1', 'Added: + "lifetime": 7200']
-    assert "Tidewall does not allow requests without an end." in told(endless)
-    assert "After Until you terminate it" in told(endless)
-    assert "Extend until you terminate it" in told(endless)
-    assert "Filtering continues until you terminate, if the provider grants that." in told(endless)
+    assert "Tidewall does not allow requests without an end." in text_of(endless)
+    assert "After Until you terminate it" in text_of(endless)
+    assert "Extend until you terminate it" in text_of(endless)
+    assert "Filtering continues until you terminate, if the provider grants that." in text_of(
+        endless
+    )
 
 
 def test_the_same_lifetime_is_the_same_message_with_a_restarted_lifetime(
@@ -170,7 +172,7 @@ def test_the_same_lifetime_is_the_same_message_with_a_restarted_lifetime(
     page = page_of(browser, live, lifetime=3600)
 
     assert (marked(page, "del"), marked(page, "ins")) == ([], [])
-    assert told(page).count("The message is the same. It only restarts the lifetime.") == 2
+    assert text_of(page).count("The message is the same. It only restarts the lifetime.") == 2
 
 
 def test_a_provider_that_gets_no_message_is_named_with_the_reason(
@@ -179,7 +181,7 @@ def test_a_provider_that_gets_no_message_is_named_with_the_reason(
     request = ask()
     filtering(mitigations_of(request)[0])
 
-    words = told(page_of(browser, request, lifetime=14400))
+    words = text_of(page_of(browser, request, lifetime=14400))
 
     assert "Tidewall does not get this Not asked. The portal asks it if Northgate refuses" in words
     assert "If Tidewall is asked later, it will be asked to filter for 4 hours." in words
@@ -194,7 +196,7 @@ def test_refused_and_withdrawn_providers_get_no_message(
     )
     services.extend(request_id=live.pk, actor=Actor.person(dana), lifetime_s=7200)
 
-    words = told(page_of(browser, live, lifetime=14400))
+    words = text_of(page_of(browser, live, lifetime=14400))
 
     assert "Northgate does not get this" in words
     assert "dana withdrew it at" in words
@@ -211,7 +213,7 @@ def test_the_page_distinguishes_unsent_from_unanswered(browser: Client, ask: Ask
 
     page = page_of(browser, request, lifetime=14400)
 
-    words = told(page)
+    words = text_of(page)
     assert "Northgate gets this as soon as it answers" in words
     assert "Until it does, the portal repeats the earlier message." in words
     assert "Tidewall gets this as its first message" in words
@@ -228,7 +230,7 @@ def test_a_provider_that_asked_to_wait_gets_it_later(browser: Client, ask: Ask) 
         mitigation_id=mitigation.pk, code="5.03", reason="", retry_at=again_at, now=now
     )
 
-    words = told(page_of(browser, request, lifetime=14400))
+    words = text_of(page_of(browser, request, lifetime=14400))
 
     assert (
         f"Northgate gets this at {again_at:%H:%M:%S} It asked the portal to retry later." in words
@@ -242,7 +244,7 @@ def test_no_provider_gets_a_message_when_all_refused(browser: Client, ask: Ask) 
         sent(mitigation, now)
         services.record_refused(mitigation_id=mitigation.pk, code="4.03", reason="", now=now)
 
-    words = told(page_of(browser, request, lifetime=14400))
+    words = text_of(page_of(browser, request, lifetime=14400))
 
     assert "Nothing will be sent now" in words
     assert "Northgate refused at" in words
@@ -256,7 +258,7 @@ def test_a_missing_connection_and_renewal_are_named(
     acme_northgate.session_state = SessionState.DOWN
     acme_northgate.save(update_fields=["session_state"])
 
-    words = told(page_of(browser, live, lifetime=14400))
+    words = text_of(page_of(browser, live, lifetime=14400))
 
     assert "The portal has no connection to Northgate at the moment." in words
     assert "no connection to Tidewall" not in words
@@ -288,7 +290,7 @@ def test_an_invalid_lifetime_gives_the_error_of_extending(
 
     assert previewed.redirect_chain == extended.redirect_chain
     for answer in (previewed, extended):
-        assert sentence in told(answer.content.decode())
+        assert sentence in text_of(answer.content.decode())
 
 
 def test_an_ended_request_has_no_preview(
@@ -298,7 +300,7 @@ def test_an_ended_request_has_no_preview(
 
     answer = browser.get(url(live), follow=True)
 
-    assert "alice terminated this at" in told(answer.content.decode())
+    assert "alice terminated this at" in text_of(answer.content.decode())
     assert answer.redirect_chain[0][0] == f"{live.get_absolute_url()}#h"
 
 

@@ -43,17 +43,17 @@ def test_the_journal_shows_the_exchanged_messages(
 ) -> None:
     exchange(mitigation)
 
-    told = page(browser, asked)
+    text = page(browser, asked)
 
     newest, answer, first = (
-        told.index("Northgate reports: mitigating, 3.1 Gbit/s dropped"),
-        told.index("Northgate accepts, for 3,600 s"),
-        told.index("Asks Northgate to start mitigation, for 3,600 s"),
+        text.index("Northgate reports: mitigating, 3.1 Gbit/s dropped"),
+        text.index("Northgate accepts, for 3,600 s"),
+        text.index("Asks Northgate to start mitigation, for 3,600 s"),
     )
     assert newest < answer < first
-    assert "58 03 00 01 20 61 20 62" in told
-    assert '"target-prefix"' in told.replace("&quot;", '"')
-    assert "Saved for 90 days" in told
+    assert "58 03 00 01 20 61 20 62" in text
+    assert '"target-prefix"' in text.replace("&quot;", '"')
+    assert "Saved for 90 days" in text
 
 
 def test_the_journal_names_the_unreadable_parts_of_an_answer(
@@ -65,11 +65,11 @@ def test_the_journal_names_the_unreadable_parts_of_an_answer(
     )
     keep(mitigation.subscription_id, created(mitigation.mid, not_read=odd))
 
-    told = " ".join(page(browser, asked).split())
+    text = " ".join(page(browser, asked).split())
 
-    assert "Northgate accepts, for 3,600 s, part of it could not be read" in told
-    assert "Not read" in told
-    assert "mitigation-scope.scope[0].lifetime: must be an unsigned integer" in told
+    assert "Northgate accepts, for 3,600 s, part of it could not be read" in text
+    assert "Not read" in text
+    assert "mitigation-scope.scope[0].lifetime: must be an unsigned integer" in text
     assert "Max-Age is &lt;too&gt; long" in browser.get(url(asked)).content.decode()
 
 
@@ -112,19 +112,19 @@ def test_consecutive_reports_of_one_status_are_one_line(
     said.append(report(mitigation.mid, start + timedelta(seconds=50), "attack-stopped"))
     keep(mitigation.subscription_id, *said)
 
-    told = page(browser, asked)
+    text = page(browser, asked)
     shown = Page(browser.get(url(asked)).content.decode())
 
     summary = "Northgate reports the same 40 times: mitigating, 800 Mbit/s to 1.11 Gbit/s dropped"
-    assert summary in told
+    assert summary in text
     assert len([one for one in shown.all("details") if one.get("class") == "run"]) == 1
     # Everything is still there, inside.
-    assert told.count("Northgate reports: mitigating") == 40
+    assert text.count("Northgate reports: mitigating") == 40
     assert (
-        told.index("the attack has stopped")
-        < told.index(summary)
-        < told.index("Northgate reports: setting up")
-        < told.index("Asks Northgate to start mitigation")
+        text.index("the attack has stopped")
+        < text.index(summary)
+        < text.index("Northgate reports: setting up")
+        < text.index("Asks Northgate to start mitigation")
     )
 
 
@@ -150,11 +150,11 @@ def test_copies_of_one_request_are_one_line(
     ]
     keep(mitigation.subscription_id, *copies)
 
-    told = page(browser, asked)
+    text = page(browser, asked)
 
-    assert told.count("Asks Northgate to start mitigation") == 1
+    assert text.count("Asks Northgate to start mitigation") == 1
     last = copies[-1].at
-    assert f"first of 6 copies, the last at {last:%H:%M:%S}" in told
+    assert f"first of 6 copies, the last at {last:%H:%M:%S}" in text
 
 
 def test_heartbeats_and_the_session_are_shown_only_on_demand(
@@ -197,9 +197,9 @@ def test_a_poll_of_the_whole_session_appears_under_the_request(
     long_ago = replace(poll, at=asked.created_at - timedelta(minutes=5))
     keep(mitigation.subscription_id, long_ago, poll)
 
-    told = page(browser, asked)
+    text = page(browser, asked)
 
-    assert told.count("Asks Northgate what it holds for this organization") == 1
+    assert text.count("Asks Northgate what it holds for this organization") == 1
 
 
 def test_earlier_session_messages_do_not_appear_under_the_request(
@@ -280,10 +280,10 @@ def test_no_key_is_in_the_journal(
 ) -> None:
     exchange(mitigation)
 
-    told = page(browser, asked, messages="all")
+    text = page(browser, asked, messages="all")
 
-    assert "PRIVATE KEY" not in told
-    assert PRIVATE_KEY.hex() not in told
+    assert "PRIVATE KEY" not in text
+    assert PRIVATE_KEY.hex() not in text
 
 
 def test_a_viewer_sees_who_has_access_and_no_link(

@@ -169,9 +169,9 @@ def test_a_message_is_summarized_as_text(message: Said, sentence: str) -> None:
 
 @pytest.mark.parametrize("status", [0, 9, 255])
 def test_an_unknown_status_has_its_number(status: int) -> None:
-    told = meaning(said(RECEIVED, "2.05", scope(status=status), method="GET"))
+    explained = meaning(said(RECEIVED, "2.05", scope(status=status), method="GET"))
 
-    assert told == f"Northgate reports: status {status}, which the portal does not know"
+    assert explained == f"Northgate reports: status {status}, which the portal does not know"
 
 
 @pytest.mark.parametrize(
@@ -189,9 +189,9 @@ def test_an_unknown_status_has_its_number(status: int) -> None:
 def test_every_conflict_cause_has_a_sentence(cause: int | str | None, words: str) -> None:
     body = scope(conflict_information={"conflict-cause": cause, "x": 1})
 
-    told = meaning(said(RECEIVED, "4.09", body, method="PUT"))
+    explained = meaning(said(RECEIVED, "4.09", body, method="PUT"))
 
-    assert told == f"Northgate refuses (code 4.09): {words}"
+    assert explained == f"Northgate refuses (code 4.09): {words}"
 
 
 def test_every_cause_of_the_client_has_a_label() -> None:
@@ -200,16 +200,16 @@ def test_every_cause_of_the_client_has_a_label() -> None:
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_every_status_has_a_label(status: str) -> None:
-    told = meaning(said(RECEIVED, "2.05", scope(status=status), method="GET"))
+    explained = meaning(said(RECEIVED, "2.05", scope(status=status), method="GET"))
 
-    assert told == f"Northgate reports: {STATUSES[status]}"
+    assert explained == f"Northgate reports: {STATUSES[status]}"
 
 
 def test_provider_text_is_truncated() -> None:
-    told = meaning(said(RECEIVED, "4.00", json.dumps("no " * 500), method="PUT"))
+    explained = meaning(said(RECEIVED, "4.00", json.dumps("no " * 500), method="PUT"))
 
-    assert len(told) < 200
-    assert told.endswith("…")
+    assert len(explained) < 200
+    assert explained.endswith("…")
 
 
 JSON = st.recursive(
