@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
+from portal.core.asgi_types import Application, Message, Receive, Scope, Send
 from portal.core.numbers import whole_number
 from portal.core.problem import Problem
 from portal.core.sign_in_paths import is_sign_in
-
-Scope = dict[str, Any]
-Message = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY_BYTES: Final = 256 * 1024
 """More than twice what any form or call needs.

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from portal.core.body_limits import Application, Message, Receive, Scope, Send
+from portal.core.asgi_types import Application, Message, Receive, Scope, Send
 from portal.core.problem import Problem
 from portal.core.sign_in_paths import hashes_password
 from portal.core.throttle import subject_of

@@ -8,7 +8,7 @@ import pytest
 
 from portal import env
 from portal.core import concurrency_limit
-from portal.core.body_limits import Application
+from portal.core.asgi_types import Application
 from portal.core.concurrency_limit import ConcurrencyLimit, with_concurrency_limits
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from portal.core.body_limits import Application, BoundedBodies, Receive, Scope, Send, Utf8Bodies
+from portal.core.asgi_types import Application, Receive, Scope, Send
+from portal.core.body_limits import BoundedBodies, Utf8Bodies
 from portal.core.concurrency_limit import ConcurrencyLimit
 
 
