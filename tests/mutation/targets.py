@@ -38,7 +38,7 @@ TARGETS: Final = (
     Target(
         "next action",
         ("portal/signaling/next_action.py",),
-        (f"{PORTAL}signaling/test_next_action.py",),
+        (f"{PORTAL}signaling/test_next_action.py", f"{PORTAL}standby/test_still_held.py"),
     ),
     Target(
         "advance and settle",
@@ -57,6 +57,7 @@ TARGETS: Final = (
             f"{PORTAL}mitigations/test_assigned_scope.py",
             f"{PORTAL}mitigations/test_remaining_lifetime.py",
             f"{PORTAL}mitigations/test_withdraw.py",
+            f"{PORTAL}mitigations/test_loops.py",
             f"{PORTAL}standby/test_filtering_ended.py",
             f"{PORTAL}standby/test_stop_filtering.py",
         ),

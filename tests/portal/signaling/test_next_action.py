@@ -158,6 +158,8 @@ def test_a_refresh_without_renewal_asks_only_for_the_remaining_lifetime() -> Non
     renewing = mitigation(Status.MITIGATING, expires_at=LATER)
 
     assert lifetime_to_ask(ending, NOW) == 60
+    # RFC 9132 section 4.4.1.1: 0 is no lifetime.
+    assert lifetime_to_ask(ending, LATER) == 1
     assert lifetime_to_ask(renewing, NOW) == 3600
 
 
