@@ -133,7 +133,7 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         limits = stored_json(self.instance, "limited_to")
-        # What cannot be read is shown as it is, and refused until it is corrected.
+        # Text that cannot be read is shown unchanged, and refused until it is corrected.
         self.initial["limited_to"] = (
             "\n".join(map(str, limits)) if isinstance(limits, list) else json.dumps(limits)
         )
