@@ -229,6 +229,8 @@ class JSONValueField(_Column[StoredT], Generic[StoredT]):
 
     def get_prep_value(self, value: Any) -> Any:
         value = super().get_prep_value(value)
+        if isinstance(value, _Stored):  # from `values`, and written back unread
+            return json.loads(value.text)
         return value if isinstance(value, BaseExpression) else write_json(value)
 
     def value_from_object(self, obj: models.Model) -> Any:

@@ -166,6 +166,16 @@ def test_each_column_refuses_json_of_no_meaning(column: Column, row_of: RowOf) -
         getattr(row_of(column.model), column.name)
 
 
+@each_column
+def test_values_of_a_row_can_be_written_back(column: Column, row_of: RowOf) -> None:
+    before = getattr(row_of(column.model), column.name)
+    rows = column.model._default_manager.filter(pk=row_of(column.model).pk)
+
+    rows.update(**{column.name: rows.values_list(column.name, flat=True).get()})
+
+    assert getattr(row_of(column.model), column.name) == before
+
+
 def test_other_columns_of_an_unreadable_row_are_read_and_saved(row_of: RowOf) -> None:
     column = Mitigation._meta.get_field("conflict")
     assert isinstance(column, JSONValueField)
