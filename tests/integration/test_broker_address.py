@@ -203,8 +203,8 @@ def test_every_client_follows_a_host_name_that_moves_to_another_server(
     )
     process.start()
     process.wait_until_ready()
-    old = redis.Redis(port=stack.redis_port, password=password)
-    new = redis.Redis(port=port, password=password)
+    old = redis.Redis(host=LOOPBACK, port=stack.redis_port, password=password)
+    new = redis.Redis(host=LOOPBACK, port=port, password=password)
     try:
         before = submit(alice, "203.0.113.33/32")
         with socket(stack, alice.token, last_seq(alice)) as events:
