@@ -174,3 +174,28 @@ def test_a_filtering_provider_continues_after_the_lifetime_and_no_other_is_asked
     services.mark_expired(now=END)
     assert [mitigation.wanted for mitigation in mitigations_of(request_)] == ["withdrawn", "active"]
     assert status_of(request_) == "in_progress"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "asked"),
+    [
+        (Strategy.FAILOVER, ["Northgate", "Northgate", "Tidewall"]),
+        (Strategy.PARALLEL, ["Northgate", "Tidewall"]),
+    ],
+)
+def test_only_failover_asks_a_given_up_provider_again_after_an_extension(
+    submit: Submit, alice: User, strategy: Strategy, asked: list[str]
+) -> None:
+    """Northgate was given up when the requested lifetime ended; Tidewall granted more."""
+    request = submit(strategy, auto_renew=False, lifetime_s=3600)
+    refuse(mitigations_of(request)[0])
+    confirm(mitigations_of(request)[1])
+    Mitigation.objects.filter(pk=mitigations_of(request)[1].pk).update(
+        expires_at=END + timedelta(hours=1)
+    )
+    services.mark_expired(now=END)
+    services.extend(request_id=request.pk, actor=Actor.person(alice), lifetime_s=7200)
+
+    report(mitigations_of(request)[1], Trigger.PROVIDER_WITHDREW, HALF)
+
+    assert [one.subscription.provider.short_name for one in mitigations_of(request)] == asked
