@@ -59,6 +59,10 @@ def test_the_later_provider_is_withdrawn_in_the_transaction_in_which_the_earlier
     assert status_of(late) == "mitigating"
     event = Event.objects.get(type="mitigation.withdraw_requested")
     assert (event.actor, event.mitigation_id) == (None, second.pk)
+    assert event.data == {
+        "cause": "earlier_filters",
+        "subscriptions": [str(first.subscription_id)],
+    }
 
 
 def test_every_later_provider_is_withdrawn(
