@@ -1,8 +1,8 @@
 """Columns that hold a typed value as JSON: one reader and one writer for all of them.
 
-    scope = JSONValueField(Scope)
+    scope = JSONValueField(Targets)
 
-The attribute is a `Scope`; the column holds its JSON, made by cattrs. A type may be a frozen
+The attribute is a `Targets`; the column holds its JSON, made by cattrs. A type may be a frozen
 dataclass, an enumeration, an IP network, a UUID, a date and time, and a tuple or an optional of
 these.
 
@@ -168,7 +168,8 @@ def stored_json(row: models.Model, name: str) -> Any:
 class JSONValueField(_Column[StoredT], Generic[StoredT]):
     """A `JSONField` whose attribute has a Python type.
 
-    Outside of rows, as in `values_list`, JSON of another type becomes an unusable object.
+    Only the attribute of a row gives the value. `values` and `values_list` give the stored JSON in
+    an object that is good only for writing it back.
 
     Migrations see a `JSONField`: a change of the type changes what the rows mean, so it needs a
     data migration instead of a schema migration.
