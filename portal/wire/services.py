@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
 from portal.core.database import is_away
+from portal.core.insert_many import insert_many
 from portal.mitigations.models import Mitigation
 from portal.providers.models import Subscription
 from portal.wire.models import Direction, Topic, WireMessage
@@ -93,30 +94,33 @@ def _write(seen: Sequence[tuple[UUID, Seen]]) -> None:
         )
     )
     mitigations = _mitigations(seen)
-    WireMessage.objects.bulk_create(
-        WireMessage(
-            organization_id=owners[subscription],
-            subscription_id=subscription,
-            mitigation_id=mitigations.get((subscription, message.mid)),
-            at=message.at,
-            direction=message.direction,
-            topic=message.topic,
-            kind=message.kind,
-            code=message.code,
-            method=message.method,
-            path=message.path[:MAX_TEXT_SAVED],
-            options=message.options[:MAX_TEXT_SAVED],
-            body=message.body if len(message.body) <= MAX_BODY_SAVED else "",
-            not_read="\n".join(message.not_read)[:MAX_NOT_READ_SAVED],
-            octets=message.octets[:MAX_OCTETS_SAVED],
-            size=len(message.octets),
-            run=message.run,
-            copy=message.copy,
-            count=message.count,
-        )
-        for subscription, message in seen
-        # A deleted subscription has no journal.
-        if subscription in owners
+    insert_many(
+        WireMessage,
+        (
+            {
+                "organization_id": owners[subscription],
+                "subscription_id": subscription,
+                "mitigation_id": mitigations.get((subscription, message.mid)),
+                "at": message.at,
+                "direction": message.direction,
+                "topic": message.topic,
+                "kind": message.kind,
+                "code": message.code,
+                "method": message.method,
+                "path": message.path[:MAX_TEXT_SAVED],
+                "options": message.options[:MAX_TEXT_SAVED],
+                "body": message.body if len(message.body) <= MAX_BODY_SAVED else "",
+                "not_read": "\n".join(message.not_read)[:MAX_NOT_READ_SAVED],
+                "octets": message.octets[:MAX_OCTETS_SAVED],
+                "size": len(message.octets),
+                "run": message.run,
+                "copy": message.copy,
+                "count": message.count,
+            }
+            for subscription, message in seen
+            # A deleted subscription has no journal.
+            if subscription in owners
+        ),
     )
 
 
