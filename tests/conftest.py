@@ -21,7 +21,6 @@ from portal.accounts.models import Authenticator, User
 from portal.core.broadcast import layer_cooldown
 from portal.core.secrets import log_pause
 from portal.core.throttle import cache_cooldown
-from portal.core.wake import broker_cooldown
 from portal.organizations.models import Organization, ProtectedResource, Role
 from portal.providers.models import Provider, Subscription
 from tests.factories import (
@@ -59,7 +58,7 @@ def _no_resolver() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _forget_tries_and_outages() -> None:
     cache.clear()
-    for cooldown in (cache_cooldown, broker_cooldown, layer_cooldown, log_pause):
+    for cooldown in (cache_cooldown, layer_cooldown, log_pause):
         cooldown.stop()
 
 

@@ -89,11 +89,21 @@ def access_changed_on_commit(user_id: UUID) -> None:
     _send_on_commit(user_group(user_id), {"type": "access.changed"})
 
 
-def pass_wake_up_on(subscription_id: UUID) -> None:
-    """Forward a wake-up to every signal worker, because the worker that received it does not own
-    the subscription.
+def wake_on_commit(subscription_id: UUID) -> None:
+    """Tell the signal worker that owns this subscription to read its rows.
+
+    A lost wake-up delays that by at most a second: each worker's sweep finds the rows too.
     """
-    _send(SIGNAL_WORKERS, {"type": "wake.up", "subscription": str(subscription_id)})
+    _send_on_commit(SIGNAL_WORKERS, _wake_up(subscription_id))
+
+
+def pass_wake_up_on(subscription_id: UUID) -> None:
+    """Forward a wake-up that a process of the previous release sent as a task."""
+    _send(SIGNAL_WORKERS, _wake_up(subscription_id))
+
+
+def _wake_up(subscription_id: UUID) -> WakeUp:
+    return WakeUp(type="wake.up", subscription=str(subscription_id))
 
 
 def _send_on_commit(group: str, message: Message) -> None:

@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
+from portal.core.broadcast import wake_on_commit
 from portal.core.errors import Conflict
 from portal.core.json_value import UnreadableValueError
-from portal.core.wake import wake_on_commit
 from portal.events.data import EventData
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType

@@ -13,10 +13,10 @@ from django.utils import timezone
 from dots_client.credentials import cuid_from_certificate
 from portal.accounts.models import User
 from portal.core import secrets
+from portal.core.broadcast import wake_on_commit
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.json_value import stored_json, write_json
 from portal.core.targets import IPNetwork, TargetError, parse_prefix
-from portal.core.wake import wake_on_commit
 from portal.core.wording.targets import field_error
 from portal.events.data import Changed, EventData
 from portal.events.log import lock_log

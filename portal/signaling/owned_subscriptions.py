@@ -25,7 +25,6 @@ from portal.signaling.wire_journal import WireJournal
 
 logger = logging.getLogger(__name__)
 
-OWNED_ELSEWHERE: Final = "owned elsewhere"
 LEASE_THREADS: Final = 1
 """A pool of its own, so that no session's write delays a renewal."""
 CRASHED_PAUSE_S: Final = 15.0
@@ -75,13 +74,10 @@ class OwnedSubscriptions:
     def ids(self) -> list[UUID]:
         return list(self._owned)
 
-    def wake(self, subscription_id: UUID) -> str:
-        """Rows of this subscription may have changed. Returns what happened, in a word or two."""
-        owned = self._owned.get(subscription_id)
-        if owned is None:
-            return OWNED_ELSEWHERE
-        owned.manager.wake()
-        return "woken" if owned.manager.session else "connecting"
+    def wake(self, subscription_id: UUID) -> None:
+        """Rows of this subscription, which another worker may own, may have changed."""
+        if owned := self._owned.get(subscription_id):
+            owned.manager.wake()
 
     async def renew_and_balance(self) -> None:
         """Renew our leases, claim free subscriptions, and give back those beyond our share."""

@@ -1,5 +1,5 @@
 """The signal agent: one event loop that runs this worker's sessions. Its sweep finds what a lost
-task left behind.
+wake-up left behind.
 """
 
 from __future__ import annotations
@@ -8,9 +8,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError
 from typing import Final
-from uuid import UUID
 
 from dots_client import ClientSettings
 from portal.core.broadcast import broadcast_from
@@ -19,17 +17,14 @@ from portal.inventory import queries as inventory_queries
 from portal.mitigations import queries, services
 from portal.signaling import database_clock, wakeups
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.owned_subscriptions import OWNED_ELSEWHERE, OwnedSubscriptions
+from portal.signaling.owned_subscriptions import OwnedSubscriptions
 from portal.signaling.wire_journal import WireJournal
-
-__all__ = ["OWNED_ELSEWHERE", "SignalAgent"]
 
 logger = logging.getLogger(__name__)
 
 RENEW_S: Final = 1.0
 EXPIRE_S: Final = 0.25
 SWEEP_S: Final = 1.0
-CALL_TIMEOUT_S: Final = 5.0
 STOP_TIMEOUT_S: Final = 10.0
 
 
@@ -45,7 +40,6 @@ class SignalAgent:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
-        self._is_stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="dots-agent", daemon=True)
 
     # called from other threads
@@ -55,25 +49,11 @@ class SignalAgent:
 
     def stop(self) -> None:
         """Close the sessions, hand over the subscriptions, end the thread."""
-        self._is_stopping.set()
         if self._loop and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(STOP_TIMEOUT_S)
         if self._thread.is_alive():
             logger.error("the agent did not stop within %s s", STOP_TIMEOUT_S)
-
-    def wake(self, subscription_id: UUID) -> str:
-        """Have a subscription's rows read now. Returns what happened, in a word or two."""
-        if self._is_stopping.is_set() or self._loop is None:
-            return "stopping"
-        future = asyncio.run_coroutine_threadsafe(self._wake(subscription_id), self._loop)
-        try:
-            return future.result(CALL_TIMEOUT_S)
-        except CancelledError:
-            return "stopping"
-        except TimeoutError:
-            future.cancel()
-            return "busy"
 
     # called on the loop
 
@@ -121,11 +101,8 @@ class SignalAgent:
                     logger.exception("agent %s: %s crashed", self._owner, work.__name__)
             await asyncio.sleep(seconds)
 
-    async def _wake(self, subscription_id: UUID) -> str:
-        return self._owned_subscriptions.wake(subscription_id)
-
     async def _sweep(self) -> None:
-        # A wake-up may be lost with the broker, or reach another worker.
+        # A wake-up may be lost with Redis.
         for find in (
             queries.subscriptions_with_something_to_say,
             inventory_queries.with_withdrawals,

@@ -1,6 +1,4 @@
-"""Celery tasks: wake-ups for the signal worker, and the deadlines that must pass even if no signal
-worker runs.
-"""
+"""Celery tasks: the deadlines that must pass even if no signal worker runs."""
 
 from __future__ import annotations
 
@@ -10,18 +8,13 @@ from celery import shared_task
 
 from portal.core.broadcast import pass_wake_up_on
 from portal.mitigations import services
-from portal.signaling import database_clock, orphaned_sessions, worker
-from portal.signaling.signal_agent import OWNED_ELSEWHERE
+from portal.signaling import database_clock, orphaned_sessions
 
 
 @shared_task
-def reconcile(subscription_id: str) -> str:
-    """Have the agent that owns a subscription read its rows, in this worker or another."""
-    subscription, agent = UUID(subscription_id), worker.agent
-    found = OWNED_ELSEWHERE if agent is None else agent.wake(subscription)
-    if found == OWNED_ELSEWHERE:
-        pass_wake_up_on(subscription)
-    return found
+def reconcile(subscription_id: str) -> None:
+    """A wake-up from a process of the previous release; the next release drops this task."""
+    pass_wake_up_on(UUID(subscription_id))
 
 
 @shared_task

@@ -1,5 +1,5 @@
-"""Wake-ups that reached the wrong signal worker: all workers receive them, and the one that owns
-the subscription reads its rows.
+"""Wake-ups: every signal worker receives each of them, and the one that owns the subscription reads
+its rows (ADR 1).
 """
 
 from __future__ import annotations
@@ -21,15 +21,13 @@ HEAR_AGAIN_S: Final = 2.0
 
 
 async def listen(wake: Callable[[UUID], object]) -> None:
-    """Call `wake` with each subscription whose wake-up another worker passed on. Runs until
-    cancelled.
-    """
+    """Call `wake` with each subscription whose rows changed. Runs until cancelled."""
     while True:
         try:
             await _listen(wake)
         except Exception:
             # The channel layer raises errors of Redis, of sockets and of its own.
-            logger.exception("cannot receive wake-ups of other workers")
+            logger.exception("cannot receive wake-ups")
             await asyncio.sleep(HEAR_AGAIN_S)
 
 

@@ -11,8 +11,8 @@ from uuid import UUID
 from django.db import transaction
 
 from portal.accounts.actors import Actor
+from portal.core.broadcast import wake_on_commit
 from portal.core.targets import PortRange, Targets
-from portal.core.wake import wake_on_commit
 from portal.events.log import lock_log
 from portal.mitigations.causes import Cause
 from portal.mitigations.models import (

@@ -9,9 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from portal.accounts.actors import Actor
+from portal.core.broadcast import wake_on_commit
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.formatting import moment
-from portal.core.wake import wake_on_commit
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
 from portal.mitigations import queries

@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q
 
+from portal.core.broadcast import wake_on_commit
 from portal.core.sweeping import count_done
-from portal.core.wake import wake_on_commit
 from portal.mitigations.failover import is_asked_again
 from portal.mitigations.models import (
     Mitigation,

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from portal.core.wake import wake_on_commit
+from portal.core.broadcast import wake_on_commit
 from portal.mitigations.models import Wanted
 from portal.mitigations.services.locks import lock_mitigation
 from portal.mitigations.states import CONFIRMED

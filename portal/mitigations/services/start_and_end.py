@@ -7,8 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from portal.accounts.actors import Actor
+from portal.core.broadcast import wake_on_commit
 from portal.core.increment_returning import increment_returning
-from portal.core.wake import wake_on_commit
 from portal.events.data import EventData
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType

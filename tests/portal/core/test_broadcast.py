@@ -64,6 +64,28 @@ def test_an_event_is_sent_to_its_organization_after_the_commit(layer: Layer) -> 
 
 
 @pytest.mark.django_db(transaction=True)
+def test_signal_workers_are_woken_after_the_commit(layer: Layer) -> None:
+    subscription_id = uuid4()
+
+    with transaction.atomic():
+        broadcast.wake_on_commit(subscription_id)
+        assert layer.sent == []
+
+    wake_up = {"type": "wake.up", "subscription": str(subscription_id)}
+    assert layer.sent == [(broadcast.SIGNAL_WORKERS, wake_up)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_sent_after_a_rollback(layer: Layer) -> None:
+    with transaction.atomic():
+        broadcast.wake_on_commit(uuid4())
+        broadcast.broadcast_on_commit(uuid4(), event(1))
+        transaction.set_rollback(True)
+
+    assert layer.sent == []
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_stale_connection_is_retried_once(layer: Layer) -> None:
     layer.failures = 1
 
