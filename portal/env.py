@@ -34,6 +34,9 @@ No `options`, because poolers such as PgBouncer refuse them (portal.core.postgre
 ONCE_MORE_ELSEWHERE = Retry(NoBackoff(), 1, supported_errors=(ReadOnlyError,))
 """Close a connection to the old Redis master and resolve the name again."""
 
+PREPARED_AFTER = 3
+"""Executions of the same statement on one connection."""
+
 _QUOTING = (
     "Does the password hold a character that means something in a URL? "
     "Write / as %2F, ? as %3F, @ as %40, # as %23, % as %25."
@@ -109,8 +112,10 @@ def _is_given(name: str) -> bool:
     return any(os.environ.get(given, "").strip() for given in (name, f"{name}_FILE"))
 
 
-def database(url: str, *, default_path: Path) -> dict[str, Any]:
+def database(url: str, *, default_path: Path, prepares: bool) -> dict[str, Any]:
     """Django's database settings for a `postgresql://` or `sqlite:///` URL; SQLite without one.
+
+    `prepares`: have PostgreSQL parse and plan a repeated statement once for each connection.
 
     For PostgreSQL it accepts any URL of libpq: several hosts, sockets, `target_session_attrs`,
     `sslmode`.
@@ -125,10 +130,10 @@ def database(url: str, *, default_path: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(
             f"DATABASE_URL starts with {scheme!r}: use postgresql or sqlite."
         )
-    return _postgresql(url)
+    return _postgresql(url, prepares=prepares)
 
 
-def _postgresql(url: str) -> dict[str, Any]:
+def _postgresql(url: str, *, prepares: bool) -> dict[str, Any]:
     try:
         given = conninfo_to_dict(_with_quoted_password(url))
     except psycopg.ProgrammingError as error:
@@ -153,6 +158,8 @@ def _postgresql(url: str) -> dict[str, Any]:
     for port in named["PORT"].split(","):
         if port and not (port.isascii() and port.isdigit() and int(port) < 65536):
             raise ImproperlyConfigured(f"DATABASE_URL has a port that is not a number. {_QUOTING}")
+    if prepares:
+        options |= {"server_side_binding": True, "prepare_threshold": PREPARED_AFTER}
     # Measured: after a restart of the server this pool works again immediately.
     options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 2}
     return {

@@ -106,7 +106,9 @@ TEMPLATES = [
 
 DATABASES = {
     "default": env.database(
-        env.secret("DATABASE_URL"), default_path=BASE_DIR / "var" / "portal.sqlite3"
+        env.secret("DATABASE_URL"),
+        default_path=BASE_DIR / "var" / "portal.sqlite3",
+        prepares=env.flag("PORTAL_PREPARED_STATEMENTS", default=True),
     )
 }
 

@@ -36,7 +36,7 @@ def databases() -> Iterator[Databases]:
 @pytest.fixture(scope="session")
 def _migrated(databases: Databases, django_db_blocker: DjangoDbBlocker) -> dict[str, Any]:
     """Settings of a PostgreSQL database that has every table."""
-    configured = env.database(databases.make("portal_test"), default_path=Path())
+    configured = env.database(databases.make("portal_test"), default_path=Path(), prepares=True)
     settings: dict[str, Any] = connections.configure_settings({"default": configured})["default"]
     with django_db_blocker.unblock(), default_database(settings):
         call_command("migrate", interactive=False, verbosity=0)

@@ -51,7 +51,7 @@ def portal(server: Postgres, django_db_blocker: DjangoDbBlocker) -> Iterator[Bas
 
 def settings(url: str) -> dict[str, Any]:
     made: dict[str, Any] = connections.configure_settings(
-        {"default": env.database(url, default_path=Path())}
+        {"default": env.database(url, default_path=Path(), prepares=True)}
     )["default"]
     return made
 

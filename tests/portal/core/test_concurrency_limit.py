@@ -196,6 +196,6 @@ async def test_sign_ins_from_one_network_leave_slots_for_other_networks(
 
 
 def test_database_connections_remain_for_sockets(tmp_path: Path) -> None:
-    database = env.database("postgresql://db.example/portal", default_path=tmp_path)
+    database = env.database("postgresql://db.example/portal", default_path=tmp_path, prepares=True)
 
     assert database["OPTIONS"]["pool"]["max_size"] > concurrency_limit.MAX_CONCURRENT

