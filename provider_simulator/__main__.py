@@ -166,7 +166,7 @@ async def _serve(options: argparse.Namespace) -> int:
         entitlements=_entitlements(options.clients), rng=rng, behaviour=_behaviour(options)
     )
     server = ProviderServer(provider, rng=rng)
-    return await _run(options, server, control_app(server, name=options.name))
+    return await _run(options, server, control_app(server, name=options.name), server.flood)
 
 
 async def _forward(options: argparse.Namespace) -> int:

@@ -61,6 +61,9 @@ class Behaviour(Terms):
     "what is wrong with one attribute of every report; null: nothing"
     ignored_mid: int | None = None
     "a mid whose messages are never answered; null: none"
+    floods_per_s: float = 0.0
+    """notifications a second, over all observations, whose statuses alternate between 2 and 4,
+    whatever the round trip (against RFC 9132 section 4.4.2.1); 0: none"""
 
     def changed(self, changes: Any) -> Behaviour:
         """This behaviour with `changes` from the control interface."""
@@ -156,6 +159,7 @@ _CHECKS: Final[Mapping[str, _Check]] = {
         f"one of {', '.join(ODD_REPORTS)} or null",
         lambda value: value is None or (isinstance(value, str) and value in ODD_REPORTS),
     ),
+    "floods_per_s": _number(0, 5000),
     "ignored_mid": _Check(
         f"a whole number from 0 to {UINT32} or null",
         lambda value: value is None or (isinstance(value, int) and _is_number(value, 0, UINT32)),

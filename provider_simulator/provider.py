@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from dots_client import MitigationStatus, to_json
 from dots_client.server import MITIGATION_SCOPE, Content, MitigatePath, Rng, encode_request
-from dots_server.messages import Request, Response, text
+from dots_server.messages import Notification, Request, Response, text
 from dots_server.mitigation import Mitigation
 from dots_server.sessions import Session
 from dots_server.signal_channel import SignalChannel
@@ -15,6 +15,12 @@ from dots_server.targets import Entitlement
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.odd_reports import spoiled, without_mid
 from provider_simulator.play import Play
+
+_FLIPPED: Final[Mapping[MitigationStatus, MitigationStatus]] = {
+    MitigationStatus.IN_PROGRESS: MitigationStatus.MITIGATING,
+    MitigationStatus.MITIGATING: MitigationStatus.EXCEEDED_CAPABILITY,
+    MitigationStatus.EXCEEDED_CAPABILITY: MitigationStatus.MITIGATING,
+}
 
 
 class Provider(SignalChannel):
@@ -30,6 +36,7 @@ class Provider(SignalChannel):
         behaviour = behaviour or Behaviour()
         self._play = Play(entitlements=entitlements, rng=rng, behaviour=behaviour)
         super().__init__(mitigator=self._play, policy=self._play, terms=behaviour)
+        self._flips_sent = 0
 
     @property
     def behaviour(self) -> Behaviour:
@@ -72,6 +79,27 @@ class Provider(SignalChannel):
         report = super().read_mitigations(client, path, content, now=now)
         return spoiled(report, self.behaviour.odd_report)
 
+    def flips(self, *, now: float) -> Iterator[Notification]:
+        """Notifications without end, however soon after the last ones: the status of each
+        mitigation in turn alternates between 2 and 4.
+
+        It ends if no observed mitigation runs.
+        """
+        while True:
+            is_any = False
+            for held in tuple(self.register):
+                if held.status not in _FLIPPED:
+                    continue
+                flipped = _FLIPPED[held.status]
+                self.set_status(held.cuid, held.mid, flipped, now=now)
+                for observer in self.observers.of_client(held.client):
+                    if observer.concerns(held.cuid, held.mid):
+                        is_any = True
+                        self._flips_sent += 1
+                        yield self._notification(observer, now)
+            if not is_any:
+                return
+
     # The operator
 
     def set_status(
@@ -102,6 +130,7 @@ class Provider(SignalChannel):
             "sessions": [session.as_json() for session in self.sessions.values()],
             "observers": len(self.observers),
             "requests_seen": self.requests_seen,
+            "flips_sent": self._flips_sent,
         }
 
     def _mitigation_json(self, held: Mitigation, now: float) -> dict[str, Any]:

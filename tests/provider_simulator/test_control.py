@@ -11,7 +11,13 @@ from tests.provider_simulator.offline import scope
 async def test_the_state_of_an_idle_provider_is_empty(running: Running) -> None:
     state = (await running.control.get("/state")).json()
 
-    assert state == {"mitigations": [], "sessions": [], "observers": 0, "requests_seen": 0}
+    assert state == {
+        "mitigations": [],
+        "sessions": [],
+        "observers": 0,
+        "requests_seen": 0,
+        "flips_sent": 0,
+    }
 
 
 async def test_a_healthy_provider_reports_health(running: Running) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import islice, pairwise
+
 import cbor2
 import pytest
 
@@ -166,8 +169,54 @@ async def test_the_control_interface_switches_each_oddity(running: Running) -> N
         "poll_code": "5.00",
         "ignored_mid": 7,
         "odd_report": "null-lifetime",
+        "floods_per_s": 3,
     }
 
     await running.behave(**odd)
 
     assert odd.items() <= running.signal.provider.behaviour.as_json().items()
+
+
+def test_a_flood_alternates_the_statuses_of_all_mitigations_without_waiting() -> None:
+    acme = OfflineProvider(status_delay_s=0.0).client()
+    acme.request(1)
+    acme.request(2, scope("203.0.113.8/32"))
+    acme.request(3, scope("203.0.113.9/32"))
+    acme.observe(1, token=b"a")
+    acme.observe(2, token=b"b")
+
+    flood = acme.server.provider.flips(now=acme.server.now)
+    sent = list(islice(flood, 8))
+
+    assert [notification.token for notification in sent] == [b"a", b"b"] * 4
+    first = [report(notification.response).status for notification in sent[::2]]
+    assert set(pairwise(first)) == {
+        (Status.MITIGATING, Status.EXCEEDED_CAPABILITY),
+        (Status.EXCEEDED_CAPABILITY, Status.MITIGATING),
+    }
+    assert acme.server.provider.state(now=acme.server.now)["flips_sent"] == 8
+
+
+def test_a_flood_of_nothing_ends() -> None:
+    acme = OfflineProvider(status_delay_s=0.0).client()
+    acme.request(1)
+
+    assert list(acme.server.provider.flips(now=acme.server.now)) == []
+
+
+async def test_a_flood_reaches_the_client_until_it_is_turned_off(running: Running) -> None:
+    flood = asyncio.create_task(running.signal.flood())
+    async with running.client() as acme:
+        await acme.request(1, scope())
+        async with acme.observe(1) as reports:
+            await running.behave(floods_per_s=200)
+            async with asyncio.timeout(10):
+                statuses = [(await anext(reports)).status for _ in range(20)]
+            await running.behave(floods_per_s=0)
+    flood.cancel()
+
+    assert set(statuses[2::2]) | set(statuses[3::2]) == {
+        Status.MITIGATING,
+        Status.EXCEEDED_CAPABILITY,
+    }
+    assert all(one is not other for one, other in pairwise(statuses[2:]))
