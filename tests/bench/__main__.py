@@ -10,7 +10,15 @@ from typing import Final
 
 BENCHMARKS: Final = {
     "portal": "the way from a person to the wire and back",
-    "load": "a hundred organizations under attack at once, and a thousand mitigations held",
+    "rush": "a hundred organizations submit a thousand requests in ten seconds",
+    "steady": "many mitigations held, with a report of each every few seconds",
+    "neighbour": "one organization beside another one that holds hundreds of mitigations",
+    "flood": "one provider beside another one that floods the portal with statuses",
+    "idle": "idle sessions of a signal worker beside the bare client",
+    "pages": "open pages during an attack, in Chromium",
+    "timeline": "the page of a request with thousands of events",
+    "restart": "a restart of a signal worker with many sessions",
+    "post": "processor time of one accepted POST",
     "loss": "a request on a bad line, beside libcoap",
     "handshakes": "full handshakes beside resumed ones",
     "sessions": "many sessions in one process",

@@ -52,6 +52,27 @@ def _allow_descriptors(wanted: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(allowed, min(wanted, most)), most))
 
 
+def share_in_peace(sessions: int, *, watch_s: float, at_once: int = 20) -> float:
+    """The share of a core that so many idle sessions of this process use."""
+    _allow_descriptors(DESCRIPTORS_EACH * sessions)
+    with bench_provider() as provider:
+        return asyncio.run(_share_alone(provider, sessions, watch_s, at_once))
+
+
+async def _share_alone(
+    provider: BenchProvider, sessions: int, watch_s: float, at_once: int
+) -> float:
+    fleet = Fleet(provider, at_once=at_once)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(fleet.keep_one(number)) for number in range(sessions)]
+        await _until_all_are_up(fleet, sessions)
+        await asyncio.sleep(SETTLED_AFTER_S)
+        share = await _share(fleet, sessions, watch_s)
+        for task in tasks:
+            task.cancel()
+    return share
+
+
 class Fleet:
     """Sessions that reconnect on their own, as the portal's do."""
 
@@ -136,18 +157,23 @@ async def _measure(provider: BenchProvider, options: argparse.Namespace) -> list
 
 
 async def _peace(fleet: Fleet, options: argparse.Namespace) -> Row:
-    process = psutil.Process()
-    cpu_s = -sum(process.cpu_times()[:2])
-    await asyncio.sleep(options.watch)
-    cpu_s += sum(process.cpu_times()[:2])
-    assert len(fleet.clients) == options.sessions
+    share = await _share(fleet, options.sessions, options.watch)
     return (
         (
             f"CPU in {options.watch:g} s of peacetime, heartbeats every {HEARTBEAT_INTERVAL_S:g} s "
             f"both ways"
         ),
-        f"{100 * cpu_s / options.watch:.1f} % of one core",
+        f"{100 * share:.1f} % of one core",
     )
+
+
+async def _share(fleet: Fleet, sessions: int, watch_s: float) -> float:
+    process = psutil.Process()
+    cpu_s = -sum(process.cpu_times()[:2])
+    await asyncio.sleep(watch_s)
+    cpu_s += sum(process.cpu_times()[:2])
+    assert len(fleet.clients) == sessions
+    return float(cpu_s / watch_s)
 
 
 async def _restart(fleet: Fleet, sessions: int, when: str) -> list[Row]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from http.cookiejar import CookieJar
 from typing import Any, TypeVar
 
 import httpx
@@ -33,10 +34,10 @@ def wait_for(condition: Callable[[], T], *, within_s: float = 20.0) -> T:
 
 
 class Databases:
-    """New, empty databases on the server of DATABASE_URL, or on a private one."""
+    """New, empty databases on the server of DATABASE_URL, or on a private one with `settings`."""
 
-    def __init__(self, given_url: str) -> None:
-        self.own = None if given_url else Postgres()
+    def __init__(self, given_url: str, settings: Mapping[str, str] | None = None) -> None:
+        self.own = None if given_url else Postgres(settings)
         "the private server, if there is one"
         if self.own is not None:
             self.own.start()
@@ -132,6 +133,10 @@ class Pages:
     def get(self, path: str) -> httpx.Response:
         """The response, whatever its status."""
         return self._client.get(path)
+
+    @property
+    def cookies(self) -> CookieJar:
+        return self._client.cookies.jar
 
     def close(self) -> None:
         self._client.close()
