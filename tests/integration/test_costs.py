@@ -1,0 +1,160 @@
+"""How many SQL statements and Redis commands a submission and a report cost at most."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import pytest
+
+from tests.bench.callers import CONFIRMED, Callers, Submitted
+from tests.bench.counts import NOT_COUNTED, Counts
+from tests.bench.installation import Installation, installation
+from tests.integration.stack import wait_for
+
+IDLE_S: Final = 3.0
+SUBMISSIONS: Final = 20
+REPORTS: Final = 100
+REPORT_EVERY_S: Final = 1.0
+"""The simulator has new amounts no more often."""
+WITHIN_S: Final = 30.0
+CALLS: Final = 20
+
+# Lower them when the cost falls; do not raise them. They leave a little room, because the idle
+# share that is subtracted varies.
+STATEMENTS_OF_A_SUBMISSION: Final = 54.0
+COMMANDS_OF_A_SUBMISSION: Final = 10.5
+OF_A_SUBMISSION: Final[Mapping[str, float]] = {
+    "SELECT mitigations_mitigation": 8.5,
+    "UPDATE mitigations_eventcounter": 7.5,
+    "SELECT providers_subscription": 7.0,
+    "INSERT mitigations_event": 5.5,
+    "UPDATE mitigations_mitigation": 4.5,
+    "SELECT mitigations_mitigationrequest": 3.5,
+    "SELECT organizations_membership": 2.5,
+    "SELECT organizations_protectedresource": 2.5,
+    "SELECT organizations_idempotencykey": 2.5,
+    "SELECT inventory_unknownmitigation": 2.0,
+    "SELECT accounts_apitoken": 1.5,
+    "INSERT mitigations_mitigation": 1.5,
+    "SELECT mitigations_idempotencykey": 1.5,
+    "INSERT organizations_idempotencykey": 1.5,
+    "UPDATE mitigations_mitigationrequest": 1.5,
+    "SELECT organizations_organization": 1.5,
+    "INSERT mitigations_mitigationrequest": 1.5,
+    "UPDATE providers_subscription": 1.5,
+    "SELECT mitigations_event": 1.5,
+    "SET": 1.0,
+    "COPY wire_wiremessage": 1.0,
+    "publish": 7.0,
+    "incrby": 1.5,
+    "exists": 1.5,
+    "set": 1.5,
+}
+STATEMENTS_OF_A_REPORT: Final = 6.5
+COMMANDS_OF_A_REPORT: Final = 1.5
+OF_A_REPORT: Final[Mapping[str, float]] = {
+    "SELECT mitigations_mitigation": 1.4,
+    "SELECT providers_subscription": 1.4,
+    "INSERT mitigations_event": 1.4,
+    "UPDATE mitigations_eventcounter": 1.4,
+    "UPDATE mitigations_mitigation": 1.4,
+    "publish": 1.4,
+}
+OF_ANYTHING_ELSE: Final = 0.6
+
+RECEIVED: Final = (
+    f"SELECT {NOT_COUNTED} count(*) FROM wire_wiremessage"
+    " WHERE direction = 'received' AND topic = 'mitigation'"
+)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """On its own PostgreSQL, which counts statements."""
+    options = Namespace(directory=tmp_path_factory.mktemp("costs"), setting=[])
+    with installation(options, organizations=1) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def measured(running: Installation) -> dict[str, Counts]:
+    return asyncio.run(_measure(running))
+
+
+async def _measure(running: Installation) -> dict[str, Counts]:
+    (slug,) = running.slugs
+    async with Callers(running, [slug]) as callers:
+        await _submit(callers, slug)
+        servers = running.servers
+        before = servers.now()
+        await asyncio.sleep(IDLE_S)
+        idle = servers.since(before)
+
+        before = servers.now()
+        for _ in range(SUBMISSIONS):
+            await _submit(callers, slug)
+        submission = servers.since(before).each(SUBMISSIONS, idle=idle)
+
+        running.behave("northgate", status_delay_s=0.1, notify_interval_s=REPORT_EVERY_S)
+        filtering = "SELECT count(*) FROM mitigations_mitigation WHERE status = 'mitigating'"
+        wait_for(lambda: running.row(filtering)[0] > SUBMISSIONS, within_s=WITHIN_S)
+        (already,) = running.row(RECEIVED)
+        before = servers.now()
+        wait_for(lambda: running.row(RECEIVED)[0] >= already + REPORTS, within_s=WITHIN_S)
+        during = servers.since(before)
+        report = during.each(running.row(RECEIVED)[0] - already, idle=idle)
+        running.behave("northgate")
+        return {"submission": submission, "report": report}
+
+
+async def _submit(callers: Callers, slug: str) -> Submitted:
+    request = await callers.submit(slug)
+    assert request is not None, callers.refused
+    frame = await callers.frame(request.mitigation, CONFIRMED, WITHIN_S)
+    assert frame.received_at > request.posted_at
+    return request
+
+
+@pytest.mark.parametrize(
+    ("work", "statements", "commands", "named"),
+    [
+        ("submission", STATEMENTS_OF_A_SUBMISSION, COMMANDS_OF_A_SUBMISSION, OF_A_SUBMISSION),
+        ("report", STATEMENTS_OF_A_REPORT, COMMANDS_OF_A_REPORT, OF_A_REPORT),
+    ],
+)
+def test_costs_stay_below_their_bounds(
+    measured: dict[str, Counts],
+    work: str,
+    statements: float,
+    commands: float,
+    named: Mapping[str, float],
+) -> None:
+    counts = measured[work]
+    each = {**counts.statements, **counts.commands}
+
+    assert {
+        name: count for name, count in each.items() if count > named.get(name, OF_ANYTHING_ELSE)
+    } == {}
+    assert counts.all_statements <= statements, each
+    assert counts.all_commands <= commands, each
+
+
+def test_calls_open_no_new_connections_to_redis(running: Installation) -> None:
+    asyncio.run(_call(running, 1))
+    before = running.servers.now()
+
+    asyncio.run(_call(running, CALLS))
+
+    assert running.servers.since(before).connections == 0
+
+
+async def _call(running: Installation, times: int) -> None:
+    (slug,) = running.slugs
+    async with Callers(running, []) as callers:
+        for _ in range(times):
+            request = await callers.submit(slug)
+            assert request is not None, callers.refused
+            await callers.terminate(request)
