@@ -63,6 +63,10 @@ async def _measure(running: Installation, options: argparse.Namespace) -> None:
             f"second), {events:,} saved as events; refused: {dict(callers.refused)}"
         )
         say(f"all portal processes: {100 * span.share_of_portal():.0f} % of a core")
+        say(
+            f"CPU of each report that was saved as an event: {span.cost_of_portal_ms(events):.2f} "
+            "ms; reports that arrive faster than they are saved are merged"
+        )
         say(f"the database: {mib(size)}")
         say()
         table(QUANTILES, [quantiles("notification to the socket", to_frame)])
