@@ -26,7 +26,6 @@ from dots_client.session import (
 from dots_client.session.happy_eyeballs import DTLS, TLS, eager_repeat_s
 from dots_client.transport.coap import Site
 from dots_client.transport.connection_attempts import first_to_connect
-from dots_client.transport.dtls import open_dtls
 from dots_client.transport.link import Link
 from dots_client.transport.network import addresses_of, has_route
 from dots_client.transport.remote import Remote
@@ -188,7 +187,7 @@ class Connector:
                 may_send=self._may_send,
                 resumption=resumption,
             )
-        return await open_dtls(
+        return await self._settings.open_dtls(
             name=self.server.name,
             host=candidate.address,
             port=self.server.port,

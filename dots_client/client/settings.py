@@ -9,6 +9,7 @@ from typing import Any, Final
 from dots_client.errors import LocalProtocolError
 from dots_client.session import RetransmissionSettings, SessionParameters
 from dots_client.transport.association import DEFAULT_PATH_MTU
+from dots_client.transport.dtls import OpenDtls, open_dtls
 
 DEFAULT_PORT: Final = 4646
 
@@ -80,6 +81,8 @@ class ClientSettings:
     "256, 512 or 1024 bytes per block of an answer; None: the server chooses"
     resumes_sessions: bool = True
     "with a `ClientCache`: resume the last session with a server, at most a day old"
+    open_dtls: OpenDtls = open_dtls
+    "opens a session over UDP; a simulation opens it over a network in memory"
 
     def __post_init__(self) -> None:
         _check("handshake_timeout_s", self.handshake_timeout_s, 0.1, 300)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Protocol, cast
 
 import aiocoap
 from aiocoap import interfaces
@@ -17,7 +17,7 @@ from dots_client.transport.coap import CoapEndpoint, Site
 from dots_client.transport.dtls_engine import RECORD_HEADER_BYTES, DtlsEngine
 from dots_client.transport.link import Link, first_open
 from dots_client.transport.network import unreachable
-from dots_client.transport.remote import SocketAddress
+from dots_client.transport.remote import Remote, SocketAddress
 from dots_client.transport.resumption import Offer, Offers, ResumptionCache, ResumptionKey
 from dots_client.transport.send_guard import GuardedSocket, MaySend, SendGuard, always
 from dots_client.transport.tls_contexts import client_context
@@ -169,6 +169,25 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
 
     async def determine_remote(self, message: aiocoap.Message) -> None:
         return None
+
+
+class OpenDtls(Protocol):
+    """Opens a session over UDP as `open_dtls` does."""
+
+    async def __call__(
+        self,
+        *,
+        name: str,
+        host: str,
+        port: int,
+        credentials: Credentials,
+        site: Site | None,
+        path_mtu: int,
+        timeout_s: float,
+        on_wire: WireTap | None = None,
+        resumption: ResumptionCache | None = None,
+        may_send: MaySend = always,
+    ) -> Link[Remote]: ...
 
 
 async def open_dtls(

@@ -23,7 +23,7 @@ T = TypeVar("T")
 class DatabaseThreads:
     """Runs synchronous services. Cancelling a caller does not undo the write it waits for."""
 
-    def __init__(self, *, threads: int = DATABASE_THREADS) -> None:
+    def __init__(self, threads: int = DATABASE_THREADS) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="agent-db")
         self._first = ThreadPoolExecutor(FIRST_THREADS, thread_name_prefix="agent-db-first")
 

@@ -25,8 +25,6 @@ from portal.signaling.wire_journal import WireJournal
 
 logger = logging.getLogger(__name__)
 
-LEASE_THREADS: Final = 1
-"""A pool of its own, so that no session's write delays a renewal."""
 CRASHED_PAUSE_S: Final = 15.0
 
 
@@ -58,13 +56,15 @@ class OwnedSubscriptions:
         owner: str,
         *,
         threads: DatabaseThreads,
+        lease_threads: DatabaseThreads,
         journal: WireJournal,
         settings: ClientSettings,
     ) -> None:
+        """`lease_threads`: a pool of its own, so that no session's write delays a renewal."""
         self._owner = owner
         self._journal = journal
         self._threads = threads
-        self._lease_threads = DatabaseThreads(threads=LEASE_THREADS)
+        self._lease_threads = lease_threads
         self._settings = settings
         self._sharing = LeaseBalancer(owner)
         self._owned: dict[UUID, _Owned] = {}

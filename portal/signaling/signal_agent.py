@@ -16,7 +16,7 @@ from portal.core.database import is_away
 from portal.inventory import queries as inventory_queries
 from portal.mitigations import queries, services
 from portal.signaling import database_clock, wakeups
-from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.database_threads import DATABASE_THREADS, DatabaseThreads
 from portal.signaling.owned_subscriptions import OwnedSubscriptions
 from portal.signaling.wire_journal import WireJournal
 
@@ -25,18 +25,30 @@ logger = logging.getLogger(__name__)
 RENEW_S: Final = 1.0
 EXPIRE_S: Final = 0.25
 SWEEP_S: Final = 1.0
+LEASE_THREADS: Final = 1
 STOP_TIMEOUT_S: Final = 10.0
 
 
 class SignalAgent:
     """Runs in a thread of a signal worker. `owner` is that worker's name in the leases."""
 
-    def __init__(self, owner: str, *, settings: ClientSettings) -> None:
+    def __init__(
+        self,
+        owner: str,
+        *,
+        settings: ClientSettings,
+        new_threads: Callable[[int], DatabaseThreads] = DatabaseThreads,
+    ) -> None:
+        """`new_threads` starts this many threads for the database."""
         self._owner = owner
-        self._threads = DatabaseThreads()
+        self._threads = new_threads(DATABASE_THREADS)
         self._journal = WireJournal(self._threads)
         self._owned_subscriptions = OwnedSubscriptions(
-            owner, threads=self._threads, journal=self._journal, settings=settings
+            owner,
+            threads=self._threads,
+            lease_threads=new_threads(LEASE_THREADS),
+            journal=self._journal,
+            settings=settings,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -58,11 +70,18 @@ class SignalAgent:
     # called on the loop
 
     def _main(self) -> None:
-        asyncio.run(self._run())
+        asyncio.run(self._run_in_thread())
 
-    async def _run(self) -> None:
+    async def _run_in_thread(self) -> None:
         self._loop = asyncio.get_running_loop()
         broadcast_from(self._loop)
+        try:
+            await self.run()
+        finally:
+            broadcast_from(None)
+
+    async def run(self) -> None:
+        """Run until `stop`, or until cancelled."""
         logger.info("agent %s: started", self._owner)
         self._write_journal()
         # Separate tasks: neither a sweep nor a hung database delays the renewal of a lease or the
@@ -82,7 +101,6 @@ class SignalAgent:
             await self._owned_subscriptions.hand_over()
             await self._journal.close(self._writing)
             self._threads.close()
-            broadcast_from(None)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -1,0 +1,160 @@
+"""The database of a life: SQLite in memory, whose calls take time, fail or hang."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from random import Random
+from typing import Any, Final, ParamSpec, TypeVar
+
+from django.apps import apps
+from django.core.management import call_command
+from django.db import OperationalError, connection, connections
+
+from portal.signaling.database_threads import FIRST_THREADS, DatabaseThreads
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_STATEMENTS: Final = 12
+"""A call that fails in the middle fails at one of its first statements."""
+LONGEST_HANG_S: Final = 20.0
+
+
+class DatabaseFaults:
+    """What goes wrong with the next call. Everything is fine until `share` is raised."""
+
+    def __init__(self, chance: Random) -> None:
+        self._chance = chance
+        self.share = 0.0
+        "of calls that fail"
+        self.hang_share = 0.0
+        "of calls that hang"
+
+    def delay_s(self) -> float:
+        if self._chance.random() < self.hang_share:
+            return self._chance.uniform(1.0, LONGEST_HANG_S)
+        return self._chance.uniform(0.0005, 0.004)
+
+    def call(self, call: Callable[[], T]) -> T:
+        """Run it; it may fail before it begins, at any statement, or after its commit."""
+        if self._chance.random() >= self.share:
+            return call()
+        match self._chance.choice(("before", "within", "within", "after")):
+            case "before":
+                raise OperationalError("the simulated server is away")
+            case "within":
+                with _failing_at(self._chance.randint(1, MAX_STATEMENTS)):
+                    return call()
+        call()
+        raise OperationalError("the simulated connection broke after the commit")
+
+
+@contextmanager
+def _failing_at(number: int) -> Iterator[None]:
+    left = number
+
+    def execute(run: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise OperationalError(f"the simulated connection broke at {sql[:40]}")
+        return run(sql, parameters, many, context)
+
+    with connection.execute_wrapper(execute):
+        yield
+
+
+class SimulatedThreads(DatabaseThreads):
+    """Takes turns like threads do, but runs every call on the loop's thread.
+
+    As with threads, the write that a cancelled caller waited for happens all the same. A process
+    that dies loses the calls that have not begun, and the results of the others.
+    """
+
+    def __init__(self, threads: int, *, faults: DatabaseFaults) -> None:
+        self._faults = faults
+        self._free_at = [0.0] * threads
+        self._first_free_at = [0.0] * FIRST_THREADS
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(self._free_at, partial(call, *args, **kwargs))
+
+    async def run_first(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(self._first_free_at, partial(call, *args, **kwargs))
+
+    def close(self) -> None:
+        """There is no thread to end."""
+
+    def _run(self, free_at: list[float], call: Callable[[], T]) -> asyncio.Future[T]:
+        thread = free_at.index(min(free_at))
+        begins_at = max(self._loop.time(), free_at[thread]) + self._faults.delay_s()
+        ends_at = begins_at + self._faults.delay_s()
+        free_at[thread] = ends_at
+        result: asyncio.Future[T] = self._loop.create_future()
+        self._loop.call_at(begins_at, self._execute, call, result, ends_at)
+        return result
+
+    def _execute(self, call: Callable[[], T], result: asyncio.Future[T], ends_at: float) -> None:
+        if result.cancelled():
+            # A thread would not have begun it either; one that has begun cannot be stopped.
+            return
+        try:
+            outcome: Any = partial(_settle, result, self._faults.call(call), None)
+        except Exception as error:  # noqa: BLE001  it belongs to the caller, as with threads
+            outcome = partial(_settle, result, None, error)
+        self._loop.call_at(ends_at, outcome)
+
+
+def _settle(result: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
+    if result.done():
+        return
+    if error is None:
+        result.set_result(value)
+    else:
+        result.set_exception(error)
+
+
+def share_connection() -> None:
+    """Use the one connection in this context and those copied from it.
+
+    Django opens one for each context otherwise, each with a database in memory of its own.
+    """
+    connections["default"] = _shared[0]
+
+
+def sqlite() -> sqlite3.Connection:
+    """The connection itself, for quick looks from any context."""
+    raw: sqlite3.Connection = _shared[0].connection
+    return raw
+
+
+_shared: list[Any] = []
+
+
+def make_tables() -> None:
+    call_command("migrate", verbosity=0, interactive=False)
+    _shared[:] = [connections["default"]]
+
+
+def empty_tables() -> None:
+    """Delete every row, so that the next life starts with nothing of this one."""
+    # Straight to SQLite: Django would check what depends on what, table by table.
+    database = sqlite()
+    database.execute("PRAGMA foreign_keys=OFF")
+    for table in connection.introspection.table_names():
+        if table in _tables():
+            database.execute(f'DELETE FROM "{table}"')
+    database.execute("PRAGMA foreign_keys=ON")
+
+
+def _tables() -> frozenset[str]:
+    return frozenset(
+        model._meta.db_table
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.app_label not in ("contenttypes", "auth")
+    )

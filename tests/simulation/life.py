@@ -1,0 +1,424 @@
+"""One life: a scenario runs against the portal's own code, and what must hold is checked."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from random import Random
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from channels.layers import get_channel_layer
+from django.db import Error
+
+from dots_server.messages import Request, Response
+from dots_server.targets import Entitlement
+from portal.accounts.actors import Actor
+from portal.core.broadcast import broadcast_from
+from portal.core.errors import PortalError
+from portal.mitigations import services
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.validation import Submission
+from portal.signaling.signal_agent import SignalAgent
+from portal.signaling.worker import CLIENT_SETTINGS
+from provider_simulator.behaviour import Behaviour
+from tests.simulation import invariants
+from tests.simulation.database import DatabaseFaults, SimulatedThreads, empty_tables, share_connection
+from tests.simulation.link import Server, SimulatedTransport
+from tests.simulation.machine import machine
+from tests.simulation.network import Kind, Network
+from tests.simulation.provider import SimulatedProvider
+from tests.simulation.rows import Rows, make_rows
+from tests.simulation.scenario import (
+    FAULTS_END_AT_S,
+    USELESS_BEHAVIOURS,
+    WORKERS,
+    Fault,
+    Scenario,
+    Word,
+    scenario_of,
+)
+from tests.simulation.virtual_loop import Process, StuckError, VirtualLoop, current_process
+from tests.simulation.wakeups import WakeupLayer
+
+SETTLED_WITHIN_S: Final = 90.0
+"""After the last fault."""
+ENDED_WITHIN_S: Final = 90.0
+"""After everything was terminated."""
+LOOK_EVERY_S: Final = 3.0
+RETRY_S: Final = 1.0
+BASELINE: Final = Behaviour(status_delay_s=1.0, terminating_s=2.0, notify_interval_s=5.0)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`violations` is empty if everything held. `digest`: of the whole trace."""
+
+    seed: int
+    requests: int
+    violations: tuple[str, ...]
+    trace: tuple[str, ...] = field(repr=False)
+    steps: int
+    virtual_s: float
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256("\n".join(self.trace).encode()).hexdigest()
+
+
+def run_life(seed: int, *, requests: int) -> Outcome:
+    """Run the life of this seed from empty tables."""
+    scenario = scenario_of(seed, requests=requests)
+    gc.disable()
+    loop = VirtualLoop()
+    try:
+        with machine(loop, seed):
+            empty_tables()
+            life = Life(scenario, loop)
+            with life.watching_the_log():
+                try:
+                    loop.run_until_complete(life.run())
+                except StuckError as error:
+                    life.violated(str(error))
+                broadcast_from(None)
+        return Outcome(
+            seed, requests, tuple(life.violations), tuple(life.trace), loop.steps, loop.time()
+        )
+    finally:
+        for task in loop.tasks:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        loop.set_exception_handler(lambda *_: None)
+        loop.close()
+        gc.enable()
+
+
+class Worker:
+    """A signal worker, which may die and start again under another name."""
+
+    def __init__(self, life: Life, name: str) -> None:
+        self._life = life
+        self._name = name
+        self._starts = 0
+        self.process: Process | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    def start(self) -> None:
+        self._starts += 1
+        life = self._life
+        owner = f"{self._name}.{self._starts}"
+        self.process = Process(owner)
+        settings = replace(CLIENT_SETTINGS, open_dtls=life.transport)
+
+        async def main() -> None:
+            agent = SignalAgent(
+                owner,
+                settings=settings,
+                new_threads=partial(SimulatedThreads, faults=life.database),
+            )
+            await agent.run()
+
+        self._task = self.process.start(main)
+
+    def kill(self, steps: int) -> None:
+        if self.process is not None:
+            self.process.steps_to_live = steps
+
+    def die(self) -> None:
+        if self.process is not None:
+            self.process.is_dead = True
+
+    async def stop_in_order(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=10.0)
+            self.die()
+
+
+class Life:
+    def __init__(self, scenario: Scenario, loop: VirtualLoop) -> None:
+        self.scenario = scenario
+        self.loop = loop
+        self.trace: list[str] = []
+        self.violations: list[str] = []
+        self.accepted: dict[tuple[str, str, int], bytes] = {}
+        "the body of the first PUT for each provider, cuid and mid"
+        self._chance = Random(f"life {scenario.seed}")
+        self.database = DatabaseFaults(Random(f"database {scenario.seed}"))
+        self.requests: dict[int, UUID] = {}
+        self._lost_wakeups = 0.0
+
+    # What the simulated world tells
+
+    def log(self, text: str) -> None:
+        self.trace.append(f"{self.loop.time():10.4f} {text}")
+
+    def violated(self, text: str) -> None:
+        self.violations.append(text)
+        self.log(f"VIOLATED {text}")
+
+    @contextmanager
+    def watching_the_log(self) -> Iterator[None]:
+        """A line of level ERROR is a defect: the faults of a life are all expected ones."""
+        handler = _Watching(self.violated)
+        root = logging.getLogger()
+        root.addHandler(handler)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+
+    def _sent(self, client: str, kind: Kind) -> None:
+        """No two workers send for one subscription: the sender is the owner in the database."""
+        process = current_process()
+        assert process is not None
+        if kind is Kind.BYE:
+            return
+        owner = invariants.owner_of(client)
+        if owner != process.name:
+            self.violated(f"{process.name} sent for {client}, which {owner or 'nobody'} owns")
+
+    def _answered(
+        self, provider: SimulatedProvider, client: str, request: Request, response: Response | None
+    ) -> None:
+        if request.path[2:3] != ("mitigate",):
+            return
+        code = "silence" if response is None else response.code
+        path = "/".join(part.split("=")[-1] for part in request.path[3:])
+        self.log(f"{provider.name} {request.method} {path} {code}")
+        if request.method == "PUT" and response is not None and response.is_success:
+            cuid, mid = (part.partition("=")[2] for part in request.path[3:5])
+            self.violations += invariants.explained(
+                self.accepted, provider.name, client, cuid, int(mid), request.payload
+            )
+
+    # The life
+
+    async def run(self) -> None:
+        scenario = self.scenario
+        share_connection()
+        broadcast_from(self.loop)
+        layer = get_channel_layer()
+        assert isinstance(layer, WakeupLayer)
+        layer.forget()
+        layer.loses = lambda: self._chance.random() < self._lost_wakeups
+        self.network = Network(Random(f"network {scenario.seed}"), log=self.log)
+        self.rows: Rows = make_rows(scenario)
+        entitled = {
+            text: Entitlement.of(["203.0.113.0/24"]) for text in self.rows.clients.values()
+        }
+        self.providers = {
+            name: SimulatedProvider(
+                name,
+                entitlements=entitled,
+                chance=Random(f"{name} {scenario.seed}"),
+                behaviour=replace(BASELINE, **scenario.lasting[name]),
+                on_request=self._answered,
+            )
+            for name in scenario.providers
+        }
+        if scenario.useless:
+            self.providers[scenario.useless].behave(**self._chance.choice(USELESS_BEHAVIOURS))
+        servers: dict[str, Server] = {
+            self.rows.hosts[name]: provider for name, provider in self.providers.items()
+        }
+        self.transport = SimulatedTransport(self.network, servers, on_sent=self._sent)
+        self.workers = {name: Worker(self, name) for name in WORKERS}
+        for worker in self.workers.values():
+            worker.start()
+        tasks = [asyncio.create_task(self._suffer(fault)) for fault in scenario.faults]
+        tasks += [asyncio.create_task(self._submit(number)) for number in range(len(scenario.wishes))]
+        tasks += [asyncio.create_task(self._say(word)) for word in scenario.words]
+        await asyncio.gather(*tasks)
+        await self._at(FAULTS_END_AT_S)
+        self.log("all faults ended")
+        await self._until(partial(invariants.settled, self), SETTLED_WITHIN_S)
+        for name, provider in self.providers.items():
+            provider.behave(**{**_plain(provider), **scenario.lasting[name]})
+        self.log("everything is terminated")
+        for number in self.requests:
+            await self._say(Word("terminate", number, self.loop.time()))
+        await self._until(partial(invariants.ended, self), ENDED_WITHIN_S)
+        self.violations += invariants.numbered()
+        self.trace += invariants.rows_at_the_end()
+        for worker in self.workers.values():
+            worker.die()
+
+    async def _until(self, wrong: Callable[[], list[str]], within_s: float) -> None:
+        ends_at = self.loop.time() + within_s
+        while found := wrong():
+            if self.loop.time() > ends_at:
+                for one in found:
+                    self.violated(one)
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _at(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds - self.loop.time()))
+
+    # People
+
+    async def _submit(self, number: int) -> None:
+        wish = self.scenario.wishes[number]
+        await self._at(wish.at)
+        submission = Submission(
+            prefixes=(f"203.0.113.{number + 1}/32",),
+            lifetime_s=wish.lifetime_s,
+            auto_renew=wish.auto_renew,
+            strategy=wish.strategy,
+        )
+        request = await self._call(
+            f"submit {number}",
+            partial(
+                services.submit,
+                organization=self.rows.organization,
+                actor=self.rows.alice,
+                submission=submission,
+                key=f"key {number}",
+            ),
+        )
+        if request is not None:
+            self.requests[number] = request.pk
+
+    async def _say(self, word: Word) -> None:
+        await self._at(word.at)
+        if (request_id := self.requests.get(word.about)) is None:
+            return
+        alice: Actor = self.rows.alice
+        match word.what:
+            case "terminate":
+                call: Callable[[], Any] = partial(
+                    services.terminate, request_id=request_id, actor=alice
+                )
+            case "extend":
+                call = partial(
+                    services.extend, request_id=request_id, actor=alice, lifetime_s=1800
+                )
+            case "withdraw":
+                call = partial(_withdraw_first, request_id, alice)
+            case _:
+                call = partial(_ask_last, request_id, alice)
+        await self._call(f"{word.what} {word.about}", call)
+
+    async def _call(self, what: str, call: Callable[[], T]) -> T | None:
+        """Like a careful program: repeat a call that failed, with the same key."""
+        while True:
+            await asyncio.sleep(self.database.delay_s())
+            try:
+                result = self.database.call(call)
+            except PortalError as error:
+                self.log(f"{what}: {type(error).__name__} {error.code}")
+                return None
+            except Error as error:
+                self.log(f"{what}: the database is away: {error}")
+                if self.loop.time() > FAULTS_END_AT_S + SETTLED_WITHIN_S:
+                    self.violated(f"{what}: still refused: {error}")
+                    return None
+                await asyncio.sleep(RETRY_S)
+            else:
+                self.log(f"{what}: done")
+                return result
+
+    # Faults
+
+    async def _suffer(self, fault: Fault) -> None:
+        await self._at(fault.begins_at)
+        self.log(f"{fault.what} {fault.where} {fault.number or ''} {fault.changes or ''}")
+        match fault.what:
+            case "kill" | "stop" | "restart":
+                await self._suffer_worker(self.workers[fault.where], fault)
+            case "crash" | "forget" | "goodbye" | "behave":
+                await self._suffer_provider(self.providers[fault.where], fault)
+            case _:
+                await self._suffer_share(fault)
+        self.log(f"end of {fault.what} {fault.where}")
+
+    async def _suffer_worker(self, worker: Worker, fault: Fault) -> None:
+        process = worker.process
+        assert process is not None
+        if fault.what == "kill":
+            worker.kill(int(fault.number))
+            await self._at(fault.ends_at)
+            if worker.process is process:
+                process.is_dead = True
+                worker.start()
+        elif fault.what == "stop":
+            process.stop()
+            await self._at(fault.ends_at)
+            process.resume(self.loop)
+        else:
+            await worker.stop_in_order()
+            if worker.process is process:
+                worker.start()
+
+    async def _suffer_provider(self, provider: SimulatedProvider, fault: Fault) -> None:
+        match fault.what:
+            case "crash":
+                provider.crash()
+                await self._at(min(fault.ends_at, self.loop.time() + 3.0))
+                provider.is_away = False
+            case "forget":
+                provider.forget_mitigations()
+            case "goodbye":
+                provider.end_sessions()
+            case _:
+                before = {name: getattr(provider.behaviour, name) for name in fault.changes}
+                provider.behave(**fault.changes)
+                await self._at(fault.ends_at)
+                provider.behave(**before)
+
+    async def _suffer_share(self, fault: Fault) -> None:
+        self._set_share(fault.what, fault.number)
+        await self._at(fault.ends_at)
+        self._set_share(fault.what, 0.0)
+
+    def _set_share(self, what: str, share: float) -> None:
+        match what:
+            case "loss":
+                self.network.loss = share
+            case "repeats":
+                self.network.repeated = share
+            case "late":
+                self.network.late = share
+            case "database":
+                self.database.share = share
+            case "hang":
+                self.database.hang_share = share
+            case _:
+                self._lost_wakeups = share
+
+
+class _Watching(logging.Handler):
+    def __init__(self, report: Callable[[str], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self._report(f"logged as an error: {record.getMessage()} {error!r}")
+
+
+def _plain(provider: SimulatedProvider) -> dict[str, Any]:
+    return {name: getattr(BASELINE, name) for name in provider.behaviour.as_json()}
+
+
+def _withdraw_first(request_id: UUID, actor: Actor) -> None:
+    first = Mitigation.objects.filter(request=request_id).order_by("position", "mid").first()
+    assert first is not None
+    services.withdraw_provider(request_id=request_id, mitigation_id=first.pk, actor=actor)
+
+
+def _ask_last(request_id: UUID, actor: Actor) -> None:
+    request = MitigationRequest.objects.get(pk=request_id)
+    services.ask_provider(
+        request_id=request_id, subscription_id=request.subscriptions[-1], actor=actor
+    )
+
+

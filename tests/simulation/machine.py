@@ -1,0 +1,54 @@
+"""The machine that a life runs on: its clocks and its randomness come from the seed.
+
+What is replaced is what the operating system gives: no code of the portal is.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import Final
+from unittest.mock import patch
+
+from django.utils import timezone
+
+from portal.core import cooldown
+from portal.signaling import database_clock
+from tests.simulation.virtual_loop import VirtualLoop
+
+START: Final = 1_800_000_000.0
+"""Seconds since 1970 at the start of each life."""
+
+
+@contextmanager
+def machine(loop: VirtualLoop, seed: int) -> Iterator[None]:
+    chance = random.Random(f"machine {seed}")
+
+    def now() -> float:
+        return START + loop.time()
+
+    def aware_now() -> datetime:
+        return datetime.fromtimestamp(now(), UTC)
+
+    def since_boot(*_: object) -> float:
+        return 1000.0 + loop.time()
+
+    with ExitStack() as stack:
+        for owner, name, value in (
+            (time, "time", now),
+            (time, "monotonic", since_boot),
+            (time, "clock_gettime", since_boot),
+            (cooldown, "monotonic", since_boot),
+            (timezone, "now", aware_now),
+            (os, "urandom", chance.randbytes),
+            (random, "_urandom", chance.randbytes),
+            (database_clock, "_known", None),
+            (database_clock, "_jumped_at", float("-inf")),
+        ):
+            stack.enter_context(patch.object(owner, name, value))
+        random.seed(seed)
+        yield
