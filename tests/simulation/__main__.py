@@ -25,7 +25,8 @@ def main() -> int:
     import django
 
     django.setup()
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
+    sys.unraisablehook = _ignore
     logging.getLogger().handlers.clear()
 
     from tests.simulation.database import make_tables
@@ -53,6 +54,10 @@ def main() -> int:
     rate = lives / took_s * 3600
     print(f"{lives} lives in {took_s:.1f} s ({rate:.0f} an hour), {failed} seeds failed")
     return 1 if failed else 0
+
+
+def _ignore(_: object) -> None:
+    """What is left of processes that died in the middle may fail when it is swept away."""
 
 
 def _seeds(arguments: argparse.Namespace, began: float) -> Iterator[int]:

@@ -53,7 +53,7 @@ ENDED_WITHIN_S: Final = 90.0
 """After everything was terminated."""
 LOOK_EVERY_S: Final = 3.0
 RETRY_S: Final = 1.0
-BASELINE: Final = Behaviour(status_delay_s=1.0, terminating_s=2.0, notify_interval_s=5.0)
+BASELINE: Final = Behaviour(status_delay_s=1.0, terminating_s=2.0, notify_interval_s=15.0)
 
 T = TypeVar("T")
 
@@ -170,9 +170,11 @@ class Life:
         handler = _Watching(self.violated)
         root = logging.getLogger()
         root.addHandler(handler)
+        logging.disable(logging.WARNING)
         try:
             yield
         finally:
+            logging.disable(logging.CRITICAL)
             root.removeHandler(handler)
 
     def _sent(self, client: str, kind: Kind) -> None:

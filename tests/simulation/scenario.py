@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-FAULTS_END_AT_S: Final = 30.0
-LAST_WORD_AT_S: Final = 20.0
+FAULTS_END_AT_S: Final = 20.0
+LAST_WORD_AT_S: Final = 12.0
 WORKERS: Final = ("signal-1", "signal-2")
 
 PASSING_BEHAVIOURS: Final[tuple[dict[str, Any], ...]] = (
@@ -103,7 +103,7 @@ def scenario_of(seed: int, *, requests: int) -> Scenario:
         Word(
             chance.choice(("terminate", "extend", "extend", "withdraw", "ask")),
             about,
-            chance.uniform(wish.at + 0.05, LAST_WORD_AT_S + 8),
+            chance.uniform(wish.at + 0.05, LAST_WORD_AT_S + 6),
         )
         for about, wish in enumerate(wishes)
         for _ in range(chance.choice((0, 0, 1, 1, 2)))
@@ -131,8 +131,8 @@ def _wish(chance: Random) -> Wish:
 
 
 def _fault(chance: Random, providers: tuple[str, ...]) -> Fault:
-    begins_at = chance.uniform(0.5, FAULTS_END_AT_S - 6)
-    ends_at = min(FAULTS_END_AT_S, begins_at + chance.uniform(0.2, 14.0))
+    begins_at = chance.uniform(0.5, FAULTS_END_AT_S - 4)
+    ends_at = min(FAULTS_END_AT_S, begins_at + chance.uniform(0.2, 15.0))
     what = chance.choice(
         ("kill", "kill", "kill", "stop", "restart", "database", "database", "hang")
         + ("loss", "repeats", "late", "crash", "forget", "goodbye", "behave", "behave", "wakeups")

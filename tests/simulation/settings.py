@@ -9,6 +9,8 @@ from tests.settings import *  # noqa: F403
 # The simulation runs the database calls of its workers on the thread of its event loop.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
+DEBUG = False
+
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",

@@ -14,6 +14,9 @@ MAX_STEPS: Final = 300_000
 """Of one life; more means that some code runs in circles."""
 
 
+STEP_S: Final = 2e-6
+
+
 class StuckError(Exception):
     """Nothing is left to do, or far too much."""
 
@@ -132,6 +135,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         """The same as in asyncio, but timers end the waiting for nothing at once."""
+        # Code takes time: a wait for less than the clock's resolution would never end.
+        self._now += STEP_S
         ready: Any = self._ready  # type: ignore[attr-defined]
         timers: list[Any] = self._scheduled  # type: ignore[attr-defined]
         while timers and timers[0]._cancelled:
