@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from dots_client import MitigationStatus
 from dots_client.server import decode_request
 from dots_server.mitigation import Mitigation as Held
-from portal.events.models import Event, EventCounter
+from portal.events.models import Event, EventCounter, EventType
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.states import CONFIRMED, Status
 from tests.simulation.database import sqlite
@@ -96,6 +96,13 @@ def numbered() -> list[str]:
     return []
 
 
+def pauses() -> list[str]:
+    """4.29 asks for a pause and refuses nothing (RFC 8516 section 4)."""
+    refused = Event.objects.filter(type=EventType.MITIGATION_REFUSED)
+    codes = [data.get("code") for data in refused.values_list("data", flat=True)]
+    return ["a pause (4.29) counted as a refusal"] if "4.29" in codes else []
+
+
 def rows_at_the_end() -> list[str]:
     """For the trace: two runs of one seed end with the same rows and events."""
     rows = Mitigation.objects.order_by("subscription__priority", "mid").values_list(
@@ -127,6 +134,9 @@ def _differing(life: Life, row: Mitigation) -> list[str]:
         return [f"{name} does not hold mid {row.mid}, its row says {row.status}"]
     if row.dots_status != held.status:
         return [f"{name} mid {row.mid} is {held.status.name}, its row says {row.status}"]
+    asked = life.asked[name, row.mid]
+    if row.request.auto_renew and asked != row.lifetime_s:
+        return [f"{name} was asked for mid {row.mid} for {asked} s, its row says {row.lifetime_s}"]
     return []
 
 

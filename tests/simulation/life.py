@@ -17,6 +17,7 @@ from uuid import UUID
 from channels.layers import get_channel_layer
 from django.db import Error
 
+from dots_client.server import decode_request
 from dots_server.messages import Request, Response
 from dots_server.targets import Entitlement
 from portal.accounts.actors import Actor
@@ -80,9 +81,9 @@ def run_life(seed: int, *, requests: int) -> Outcome:
     gc.disable()
     loop = VirtualLoop()
     try:
-        with machine(loop, seed):
+        life = Life(scenario, loop)
+        with machine(loop, seed, lambda: life.ahead_s):
             empty_tables()
-            life = Life(scenario, loop)
             with life.watching_the_log():
                 try:
                     loop.run_until_complete(life.run())
@@ -154,6 +155,9 @@ class Life:
         self.database = DatabaseFaults(Random(f"database {scenario.seed}"))
         self.requests: dict[int, UUID] = {}
         self._lost_wakeups = 0.0
+        self.ahead_s = 0.0
+        self.asked: dict[tuple[str, int], int | None] = {}
+        "the lifetime of the last PUT that each provider accepted, by its name and mid"
 
     # What the simulated world tells
 
@@ -197,6 +201,7 @@ class Life:
         self.log(f"{provider.name} {request.method} {path} {code}")
         if request.method == "PUT" and response is not None and response.is_success:
             cuid, mid = (part.partition("=")[2] for part in request.path[3:5])
+            self.asked[provider.name, int(mid)] = decode_request(request.payload).lifetime
             self.violations += invariants.explained(
                 self.accepted, provider.name, client, cuid, int(mid), request.payload
             )
@@ -248,7 +253,7 @@ class Life:
         for number in self.requests:
             await self._say(Word("terminate", number, self.loop.time()))
         await self._until(partial(invariants.ended, self), ENDED_WITHIN_S)
-        self.violations += invariants.numbered()
+        self.violations += invariants.numbered() + invariants.pauses()
         self.trace += invariants.rows_at_the_end()
         for worker in self.workers.values():
             worker.die()
@@ -314,7 +319,11 @@ class Life:
         while True:
             await asyncio.sleep(self.database.delay_s())
             try:
-                result = self.database.call(call)
+                self.ahead_s = self.scenario.web_ahead_s
+                try:
+                    result = self.database.call(call)
+                finally:
+                    self.ahead_s = 0.0
             except PortalError as error:
                 self.log(f"{what}: {type(error).__name__} {error.code}")
                 return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -25,14 +25,15 @@ START: Final = 1_800_000_000.0
 
 
 @contextmanager
-def machine(loop: VirtualLoop, seed: int) -> Iterator[None]:
+def machine(loop: VirtualLoop, seed: int, ahead: Callable[[], float]) -> Iterator[None]:
+    """`ahead`: how many seconds the wall clock of the running process is ahead."""
     chance = random.Random(f"machine {seed}")
 
     def now() -> float:
         return START + loop.time()
 
     def aware_now() -> datetime:
-        return datetime.fromtimestamp(now(), UTC)
+        return datetime.fromtimestamp(now() + ahead(), UTC)
 
     def since_boot(*_: object) -> float:
         return 1000.0 + loop.time()

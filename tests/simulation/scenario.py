@@ -92,6 +92,8 @@ class Scenario:
     faults: tuple[Fault, ...]
     patience_s: int
     late_acceptance: str
+    web_ahead_s: float
+    "how far the clock of people's web process is ahead of the workers' and the database's"
 
 
 def scenario_of(seed: int, *, requests: int) -> Scenario:
@@ -103,7 +105,7 @@ def scenario_of(seed: int, *, requests: int) -> Scenario:
         Word(
             chance.choice(("terminate", "extend", "extend", "withdraw", "ask")),
             about,
-            chance.uniform(wish.at + 0.05, LAST_WORD_AT_S + 6),
+            wish.at + chance.choice((chance.uniform(0.0, 0.4), chance.uniform(0.1, 8.0))),
         )
         for about, wish in enumerate(wishes)
         for _ in range(chance.choice((0, 0, 1, 1, 2)))
@@ -115,9 +117,10 @@ def scenario_of(seed: int, *, requests: int) -> Scenario:
         useless=chance.choice(("", "", providers[0])),
         wishes=wishes,
         words=tuple(sorted(words, key=lambda word: word.at)),
-        faults=tuple(_fault(chance, providers) for _ in range(chance.choice((0, 1, 2, 2, 3, 4)))),
+        faults=tuple(_fault(chance, providers) for _ in range(chance.choice((0, 1, 2, 3, 4, 5)))),
         patience_s=chance.choice((2, 5, 10)),
         late_acceptance=chance.choice(("keep", "withdraw_later")),
+        web_ahead_s=chance.choice((0.0, 0.0, 0.0, 2.0, -2.0, -2.0)),
     )
 
 
@@ -143,6 +146,9 @@ def _fault(chance: Random, providers: tuple[str, ...]) -> Fault:
             steps = int(10 ** chance.uniform(0.0, 3.2))
             ends_at = begins_at + chance.uniform(0.0, 3.0)
             return Fault(what, chance.choice(WORKERS), begins_at, ends_at, steps)
+        case "stop" if chance.random() < 0.5:
+            # Longer than its lease.
+            return Fault(what, chance.choice(WORKERS), chance.uniform(0.5, 4.0), FAULTS_END_AT_S)
         case "stop" | "restart":
             return Fault(what, chance.choice(WORKERS), begins_at, ends_at)
         case "database":
