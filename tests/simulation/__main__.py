@@ -38,14 +38,19 @@ def main() -> int:
     for seed in _seeds(arguments, began):
         outcome: Outcome = run_life(seed, requests=arguments.requests)
         lives += outcome.requests
+        violations = list(dict.fromkeys(outcome.violations))
+        if seed < arguments.seed + arguments.repeat:
+            again: Outcome = run_life(seed, requests=arguments.requests)
+            if again.digest != outcome.digest:
+                violations.append("the same seed gave another life")
         if arguments.trace:
             print("\n".join(outcome.trace))
         if arguments.digest:
             print(seed, outcome.digest)
-        if outcome.violations:
+        if violations:
             failed += 1
             print(f"seed {seed} failed:")
-            for violation in dict.fromkeys(outcome.violations):
+            for violation in violations:
                 print(f"  {violation}")
             print(f"  python -m tests.simulation --seed {seed} --trace")
             if not arguments.keep_going:
@@ -77,6 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="run for so long instead")
     parser.add_argument("--requests", type=int, default=REQUESTS, help="requests of one seed")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")
+    parser.add_argument("--repeat", type=int, default=0, help="run the first seeds twice")
     parser.add_argument("--trace", action="store_true", help="print what happened")
     parser.add_argument("--digest", action="store_true", help="print a digest of each trace")
     return parser.parse_args()

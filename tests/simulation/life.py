@@ -30,7 +30,12 @@ from portal.signaling.signal_agent import SignalAgent
 from portal.signaling.worker import CLIENT_SETTINGS
 from provider_simulator.behaviour import Behaviour
 from tests.simulation import invariants
-from tests.simulation.database import DatabaseFaults, SimulatedThreads, empty_tables, share_connection
+from tests.simulation.database import (
+    DatabaseFaults,
+    SimulatedThreads,
+    empty_tables,
+    share_connection,
+)
 from tests.simulation.link import Server, SimulatedTransport
 from tests.simulation.machine import machine
 from tests.simulation.network import Kind, Network
@@ -218,9 +223,7 @@ class Life:
         layer.loses = lambda: self._chance.random() < self._lost_wakeups
         self.network = Network(Random(f"network {scenario.seed}"), log=self.log)
         self.rows: Rows = make_rows(scenario)
-        entitled = {
-            text: Entitlement.of(["203.0.113.0/24"]) for text in self.rows.clients.values()
-        }
+        entitled = {text: Entitlement.of(["203.0.113.0/24"]) for text in self.rows.clients.values()}
         self.providers = {
             name: SimulatedProvider(
                 name,
@@ -241,7 +244,9 @@ class Life:
         for worker in self.workers.values():
             worker.start()
         tasks = [asyncio.create_task(self._suffer(fault)) for fault in scenario.faults]
-        tasks += [asyncio.create_task(self._submit(number)) for number in range(len(scenario.wishes))]
+        tasks += [
+            asyncio.create_task(self._submit(number)) for number in range(len(scenario.wishes))
+        ]
         tasks += [asyncio.create_task(self._say(word)) for word in scenario.words]
         await asyncio.gather(*tasks)
         await self._at(FAULTS_END_AT_S)
@@ -305,9 +310,7 @@ class Life:
                     services.terminate, request_id=request_id, actor=alice
                 )
             case "extend":
-                call = partial(
-                    services.extend, request_id=request_id, actor=alice, lifetime_s=1800
-                )
+                call = partial(services.extend, request_id=request_id, actor=alice, lifetime_s=1800)
             case "withdraw":
                 call = partial(_withdraw_first, request_id, alice)
             case _:
@@ -431,5 +434,3 @@ def _ask_last(request_id: UUID, actor: Actor) -> None:
     services.ask_provider(
         request_id=request_id, subscription_id=request.subscriptions[-1], actor=actor
     )
-
-

@@ -250,5 +250,3 @@ class SimulatedTransport:
             await link.close()
             raise
         return link
-
-

@@ -147,7 +147,12 @@ class SimulatedProvider:
             session.seen[message.mid] = sent if is_confirmable else None
 
     def _send(
-        self, number: int, message: aiocoap.Message, *, token: bytes, acknowledges: int | None = None
+        self,
+        number: int,
+        message: aiocoap.Message,
+        *,
+        token: bytes,
+        acknowledges: int | None = None,
     ) -> bytes:
         self._message_id = (self._message_id + 1) % 65536
         message.token = token

@@ -46,6 +46,14 @@ USELESS_BEHAVIOURS: Final[tuple[dict[str, Any], ...]] = (
 """Behaviours of a provider that helps nobody before it is healed."""
 
 
+_PROCESS_FAULTS: Final = ("kill", "kill", "kill", "stop", "restart")
+_DATABASE_FAULTS: Final = ("database", "database", "hang")
+_NETWORK_FAULTS: Final = ("loss", "repeats", "late", "wakeups")
+_PROVIDER_FAULTS: Final = ("crash", "forget", "goodbye", "behave", "behave")
+FAULTS: Final = (*_PROCESS_FAULTS, *_DATABASE_FAULTS, *_NETWORK_FAULTS, *_PROVIDER_FAULTS)
+"""One that is named several times is chosen more often."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`what` is wrong with `where` from `begins_at` to `ends_at`, in seconds of the life."""
@@ -136,10 +144,7 @@ def _wish(chance: Random) -> Wish:
 def _fault(chance: Random, providers: tuple[str, ...]) -> Fault:
     begins_at = chance.uniform(0.5, FAULTS_END_AT_S - 4)
     ends_at = min(FAULTS_END_AT_S, begins_at + chance.uniform(0.2, 15.0))
-    what = chance.choice(
-        ("kill", "kill", "kill", "stop", "restart", "database", "database", "hang")
-        + ("loss", "repeats", "late", "crash", "forget", "goodbye", "behave", "behave", "wakeups")
-    )
+    what = chance.choice(FAULTS)
     match what:
         case "kill":
             # Anywhere from its first step to its several thousandth.

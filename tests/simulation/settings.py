@@ -19,4 +19,3 @@ DATABASES = {
     }
 }
 CHANNEL_LAYERS = {"default": {"BACKEND": "tests.simulation.wakeups.WakeupLayer"}}
-

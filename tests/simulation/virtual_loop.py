@@ -162,5 +162,5 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         timer = heapq.heappop(timers)
         timer._scheduled = False
         if timer._cancelled:
-            self._timer_cancelled_count -= 1
+            self._timer_cancelled_count -= 1  # type: ignore[attr-defined]
         return timer

@@ -16,6 +16,7 @@ from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest, Wanted
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.locks import lock_request, mitigations_of
+from portal.mitigations.services.refresh import time_of_refresh
 from portal.mitigations.services.terminate import refuse_if_ending
 from portal.mitigations.validation import (
     lifetime_problem,
@@ -39,7 +40,7 @@ def extend(*, request_id: UUID, actor: Actor, lifetime_s: int) -> MitigationRequ
         mitigation.lifetime_s = within_limits(
             lifetime_s, queries.eligible_provider(mitigation.subscription)
         )
-        mitigation.refresh_asked_at = now
+        mitigation.refresh_asked_at = time_of_refresh(mitigation, now)
         mitigation.save(update_fields=["lifetime_s", "refresh_asked_at"])
         wake_on_commit(mitigation.subscription_id)
     append_event(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
 from portal.core.broadcast import wake_on_commit
-from portal.mitigations.models import Wanted
+from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.services.locks import lock_mitigation
 from portal.mitigations.states import CONFIRMED
+
+JUST_AFTER: Final = timedelta(microseconds=1)
 
 
 @transaction.atomic
@@ -22,7 +25,15 @@ def ask_refresh(*, mitigation_id: UUID) -> datetime | None:
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.wanted == Wanted.WITHDRAWN or mitigation.status not in CONFIRMED:
         return None
-    mitigation.refresh_asked_at = timezone.now()
+    mitigation.refresh_asked_at = time_of_refresh(mitigation, timezone.now())
     mitigation.save(update_fields=["refresh_asked_at"])
     wake_on_commit(mitigation.subscription_id)
     return mitigation.refresh_asked_at
+
+
+def time_of_refresh(mitigation: Mitigation, now: datetime) -> datetime:
+    """`now`, or just after the last refresh, so that this one is due although the clock of the
+    signal worker, which saved the last one, is ahead of ours.
+    """
+    refreshed_at = mitigation.refreshed_at
+    return now if refreshed_at is None else max(now, refreshed_at + JUST_AFTER)

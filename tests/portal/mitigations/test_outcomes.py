@@ -446,3 +446,22 @@ def test_events_are_numbered_without_a_gap_per_organization(mitigation: Mitigati
         )
     )
     assert seqs == list(range(1, len(seqs) + 1))
+
+
+@pytest.mark.parametrize("ask", ["extend", "refresh"])
+def test_a_refresh_is_due_although_the_clock_of_web_is_behind(
+    mitigation: Mitigation, alice: User, ask: str
+) -> None:
+    ahead = timezone.now() + timedelta(seconds=2)
+    services.record_confirmed(
+        mitigation_id=mitigation.pk, lifetime_s=3600, asked_at=ahead, now=ahead
+    )
+
+    if ask == "extend":
+        services.extend(
+            request_id=mitigation.request_id, actor=Actor.person(alice), lifetime_s=7200
+        )
+    else:
+        services.ask_refresh(mitigation_id=mitigation.pk)
+
+    assert again(mitigation).is_extended
