@@ -61,7 +61,7 @@ def _failing_at(number: int) -> Iterator[None]:
         nonlocal left
         left -= 1
         if left == 0:
-            raise OperationalError(f"the simulated connection broke at {sql[:40]}")
+            raise OperationalError(f"the simulated connection broke at {sql.split()[0]}")
         return run(sql, parameters, many, context)
 
     with connection.execute_wrapper(execute):

@@ -153,7 +153,7 @@ def _unhelped(life: Life, request: MitigationRequest, rows: list[Mitigation]) ->
     if able <= withdrawn or (withdrawn and len(rows) == len(withdrawn)):
         return []
     told = ", ".join(f"{row.subscription.provider.name} {row.mid} {row.status}" for row in rows)
-    return [f"nobody filters for {request.name} ({request.status}): {told}"]
+    return [f"no provider filters for {request.name} ({request.status}): {told}"]
 
 
 def _held(life: Life) -> list[tuple[str, Held]]:

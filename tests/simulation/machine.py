@@ -1,6 +1,6 @@
 """The machine that a life runs on: its clocks and its randomness come from the seed.
 
-What is replaced is what the operating system gives: no code of the portal is.
+It replaces only what the operating system supplies, and no code of the portal.
 """
 
 from __future__ import annotations

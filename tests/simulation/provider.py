@@ -85,7 +85,7 @@ class SimulatedProvider:
         self.is_away = True
 
     def end_sessions(self) -> None:
-        """An orderly restart of the server: the clients are told."""
+        """An orderly restart of the server: the clients get close_notify."""
         for number, session in list(self._sessions.items()):
             session.answer(Datagram(Kind.BYE, number))
             self._close(number)

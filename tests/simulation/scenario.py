@@ -43,7 +43,7 @@ USELESS_BEHAVIOURS: Final[tuple[dict[str, Any], ...]] = (
     {"accept": "refuse", "refuse_code": "5.03", "retry_after_s": 3},
     {"accept": "silent"},
 )
-"""Behaviours of a provider that helps nobody before it is healed."""
+"""Behaviours of a provider that does not help before it is healed."""
 
 
 _PROCESS_FAULTS: Final = ("kill", "kill", "kill", "stop", "restart")
@@ -94,7 +94,7 @@ class Scenario:
     providers: tuple[str, ...]
     lasting: dict[str, dict[str, Any]]
     useless: str
-    "a provider that helps nobody until it is healed; empty: none"
+    "a provider that does not help until it is healed; empty: none"
     wishes: tuple[Wish, ...]
     words: tuple[Word, ...]
     faults: tuple[Fault, ...]

@@ -14,7 +14,7 @@ SECONDS: Final = 15
 """Of lives. Imports and migrations come on top."""
 
 
-def test_what_must_hold_holds_in_every_life_and_a_seed_repeats_its_life() -> None:
+def test_every_life_keeps_the_invariants_and_a_seed_repeats_its_life() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "tests.simulation", "--seconds", str(SECONDS), "--repeat", "1"],
         cwd=ROOT,
