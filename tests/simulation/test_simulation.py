@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.simulation.scenario import scenario_of
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -14,6 +16,7 @@ SECONDS: Final = 15
 """Of lives. Imports and migrations come on top."""
 
 
+@pytest.mark.timeout(300)  # for a busy machine: half a minute otherwise
 def test_every_life_keeps_the_invariants_and_a_seed_repeats_its_life() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "tests.simulation", "--seconds", str(SECONDS), "--repeat", "1"],
