@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
+from typing import NoReturn
 
 import pytest
 
@@ -19,16 +20,18 @@ async def test_an_ipv4_alternate_is_reached_through_nat64_without_ipv4(
 ) -> None:
     tried: list[str] = []
 
-    async def open_dtls(*, host: str, **_options: object) -> None:
+    async def open_dtls(*, host: str, **_options: object) -> NoReturn:
         tried.append(host)
         await asyncio.sleep(0)
         raise PeerUnreachable("nobody there")
 
     monkeypatch.setattr(connector, "has_route", lambda address: ":" in address)
-    monkeypatch.setattr(connector, "open_dtls", open_dtls)
     server = Server("alt.example", addresses=("198.41.0.4", "2001:db8::7"))
     connector_ = Connector(
-        server, authority.client(), settings=ClientSettings(), cache=ClientCache()
+        server,
+        authority.client(),
+        settings=ClientSettings(open_dtls=open_dtls),
+        cache=ClientCache(),
     )
 
     with pytest.raises(PeerUnreachable):
@@ -43,18 +46,19 @@ def test_there_is_a_route_to_this_machine_and_none_to_a_neighbour_of_no_known_li
 
 
 async def test_a_measured_round_trip_sets_the_pace_of_handshakes_under_attack(
-    authority: Authority, monkeypatch: pytest.MonkeyPatch
+    authority: Authority,
 ) -> None:
     begun: list[float] = []
 
-    async def open_dtls(*, timeout_s: float, **_options: object) -> None:
+    async def open_dtls(*, timeout_s: float, **_options: object) -> NoReturn:
         begun.append(asyncio.get_running_loop().time())
         await asyncio.sleep(timeout_s)
         raise PeerUnreachable("nobody there")
 
-    monkeypatch.setattr(connector, "open_dtls", open_dtls)
     cache, server = ClientCache(), Server("192.0.2.1", addresses=("192.0.2.1",))
-    settings = ClientSettings(handshake_timeout_s=0.6, attack_handshake_timeout_s=0.6)
+    settings = ClientSettings(
+        handshake_timeout_s=0.6, attack_handshake_timeout_s=0.6, open_dtls=open_dtls
+    )
     cache.history(server).measured(
         Candidate("dtls", "192.0.2.1:4646"), rtt_s=0.01, now=asyncio.get_running_loop().time()
     )
