@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Organization:
     slug: str
     name: str
     resources: tuple[Resource, ...]
+    policy: dict[str, int] = field(default_factory=dict)
+    "values of its settings, by column; the others have their defaults"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class Provider:
         return self.short_name.lower()
 
 
+HIGH_LIMITS: Final = {"max_live_requests": 100_000, "max_live_requests_per_person": 100_000}
+"""For measurements that hold more live requests than people would."""
+
 ORGANIZATIONS = (
     Organization(
         "acme",
@@ -70,6 +76,8 @@ ORGANIZATIONS = (
         ),
     ),
 )
+
+BUSY_ORGANIZATIONS = tuple(replace(one, policy=HIGH_LIMITS) for one in ORGANIZATIONS)
 
 USERS = (
     User("alice", "admin", "acme"),

@@ -14,7 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.api.authentication import caller
+from portal.api.authentication import actor_of, caller
+from portal.api.quota import QuotaBody, QuotaShown, quota
 from portal.api.replacement import ReplacedShown, ReplacementsBody, replacements
 from portal.api.requests import NewRequest
 from portal.mitigations import queries
@@ -47,6 +48,10 @@ class EligibilityShown(serializers.Serializer[Any]):
     would_replace = serializers.BooleanField(
         help_text="Submitting exactly this body returns 409 `would-replace`."
     )
+    quota = QuotaShown(
+        allow_null=True,
+        help_text="The limit that submitting this body would exceed now; null: there is room.",
+    )
 
 
 class EligibilityView(APIView):
@@ -72,6 +77,7 @@ class EligibilityView(APIView):
             ],
             left_out=[left_out(one) for one in assigned_scopes if not one.is_able],
             **replacements(replaced, form.consent()),
+            quota=quota(organization, actor_of(request), replaced),
         )
         return Response(EligibilityShown(body).data)
 
@@ -101,6 +107,7 @@ class EligibilityBody(ReplacementsBody):
 
     targets: list[TargetBody]
     left_out: list[LeftOutBody]
+    quota: QuotaBody | None
 
 
 def left_out(assigned: AssignedScope) -> LeftOutBody:

@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.api.authentication import caller
+from portal.api.authentication import actor_of, caller
 from portal.api.eligibility import LeftOutBody, LeftOutShown, left_out
+from portal.api.quota import QuotaBody, QuotaShown, quota
 from portal.api.replacement import ReplacedShown, ReplacementsBody, replacements
 from portal.api.requests import NewRequest
 from portal.core.targets import Targets
@@ -63,6 +64,10 @@ class PreviewShown(serializers.Serializer[Any]):
     would_replace = serializers.BooleanField(
         help_text="Submitting exactly this body returns 409 `would-replace`."
     )
+    quota = QuotaShown(
+        allow_null=True,
+        help_text="The limit that submitting this body would exceed now; null: there is room.",
+    )
     effects = serializers.ListField(
         child=serializers.CharField(), help_text="What a provider may do to legitimate traffic."
     )
@@ -82,7 +87,9 @@ class PreviewView(APIView):
         organization = membership.organization
         found = preview(organization, form.submission())
         body = PreviewBody(
-            **_planned(organization, found), **replacements(found.replaced, form.consent())
+            **_planned(organization, found),
+            **replacements(found.replaced, form.consent()),
+            quota=quota(organization, actor_of(request), found.replaced),
         )
         return Response(PreviewShown(body).data)
 
@@ -114,7 +121,9 @@ class PlannedBody(TypedDict):
 
 
 class PreviewBody(PlannedBody, ReplacementsBody):
-    """And what it would replace."""
+    """And what it would replace, and which limit stands against it."""
+
+    quota: QuotaBody | None
 
 
 def _planned(organization: Organization, found: Preview) -> PlannedBody:

@@ -73,6 +73,8 @@ WOULD_REPLACE: Final = OpenApiResponse(
     "that are not "
     "listed in "
     "replaces; nothing was sent. "
+    "`quota-organization`, `quota-person`, `quota-actor`, `quota-ending`, "
+    "`quota-ending-mitigations`: too many requests are live or still ending; nothing was sent. "
     "Other conflicts have their own code."
 )
 

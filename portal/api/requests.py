@@ -156,6 +156,10 @@ class RequestsView(APIView):
         A provider holds only the newer of two requests for the same addresses (RFC 9132 section
         4.4.1). If a request overlaps live ones of the organization at a provider, the call returns
         409 `would-replace` unless its body lists them in `replaces`.
+
+        409 `quota-organization` or `quota-person` (`quota-actor` for a program): the limit on live
+        requests is reached. Terminate or extend a live request; a retry alone does not help.
+        409 `quota-ending`: too many requests are still ending. Retry after `Retry-After` seconds.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         form = NewRequest(data=request.data)

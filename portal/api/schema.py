@@ -127,6 +127,15 @@ _PROBLEM: Final[dict[str, Any]] = {
             ),
             "items": {"$ref": "#/components/schemas/ReplacedShown"},
         },
+        "limit": {"type": "integer", "description": "With `quota-…`: the limit that is reached."},
+        "live": {
+            "type": "integer",
+            "description": "With `quota-…`: how many requests are live and not ending.",
+        },
+        "ending": {
+            "type": "integer",
+            "description": "With `quota-…`: how many requests are still ending.",
+        },
     },
 }
 

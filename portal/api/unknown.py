@@ -142,7 +142,8 @@ class AdoptView(APIView):
         409, with a code for the reason, if no request here could have asked for it; it can
         still be withdrawn. `spelled-otherwise`: the provider holds a target in a spelling that the
         portal does not send, such as `https://shop.example` for `https://shop.example/`, and could
-        refuse to renew it. A new request for these targets takes its place.
+        refuse to renew it. A new request for these targets takes its place. `quota-organization`,
+        `quota-person`: the limit on live requests is reached.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         unknown = unknown_for(membership, unknown_id)

@@ -16,6 +16,8 @@ MIN_PATIENCE_S = 1
 MAX_PATIENCE_S = 600
 MIN_LIFETIME_S = 30
 MAX_LIFETIME_S = 2**32 - 1
+MAX_LIVE_REQUESTS = 100_000
+"""The highest limit on live requests that staff can set."""
 MAX_KEY_LENGTH = 200
 "Characters of an idempotency key."
 
@@ -79,6 +81,18 @@ class Organization(models.Model):
         default=LateAcceptance.KEEP,
     )
     """Providers that a person asked manually always stay."""
+    max_live_requests = models.PositiveIntegerField(
+        "limit on live requests",
+        default=100,
+        db_default=100,
+        help_text="At the limit members can still terminate, withdraw and extend.",
+    )
+    max_live_requests_per_person = models.PositiveIntegerField(
+        "limit on live requests per person",
+        default=20,
+        db_default=20,
+        help_text="Applies to each service token and alert source too.",
+    )
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -98,6 +112,14 @@ class Organization(models.Model):
             models.CheckConstraint(
                 condition=Q(late_acceptance__in=LateAcceptance.values),
                 name="late_acceptance_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    max_live_requests__range=(1, MAX_LIVE_REQUESTS),
+                    max_live_requests_per_person__range=(1, MAX_LIVE_REQUESTS),
+                ),
+                name="live_request_limits_in_range",
+                violation_error_message=f"Limits on live requests are 1 to {MAX_LIVE_REQUESTS:,}.",
             ),
         ]
 

@@ -41,6 +41,8 @@ SETTINGS: Final = (
     "max_lifetime_s",
     "may_be_indefinite",
     "late_acceptance",
+    "max_live_requests",
+    "max_live_requests_per_person",
 )
 
 

@@ -21,6 +21,8 @@ SETTINGS: Final = {
     "max_lifetime_s": "longest lifetime",
     "may_be_indefinite": "whether requests may run until terminated",
     "late_acceptance": "what happens to a late acceptance",
+    "max_live_requests": "limit on live requests",
+    "max_live_requests_per_person": "limit on live requests per person",
     "priority": "priority",
     "enabled": "whether it is asked",
     "limited_to": "prefixes",

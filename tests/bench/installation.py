@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import psycopg
 
-from local_stack.cast import PROVIDERS, Cast, Organization, Resource, User
+from local_stack.cast import HIGH_LIMITS, PROVIDERS, Cast, Organization, Resource, User
 from local_stack.processes import Program, run_to_end
 from local_stack.programs import ROOT
 from local_stack.simulators import Simulator
@@ -165,6 +165,7 @@ def _cast(count: int, *, has_viewer: bool) -> Cast:
                 f"org{number}",
                 f"Org{number}",
                 (Resource("Network", "prefix", f"2001:db8:{number:x}::/48"),),
+                HIGH_LIMITS,
             )
             for number in range(count)
         ),

@@ -15,6 +15,7 @@ from portal.accounts.models import User
 from portal.mitigations import queries, services
 from portal.mitigations.consent import Consent, WouldReplace
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.quota import QuotaExceeded
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
@@ -63,6 +64,29 @@ def test_only_one_of_several_simultaneous_overlapping_requests_is_sent(
     refused = [one for one in results if isinstance(one, WouldReplace)]
     assert (len(sent), len(refused)) == (1, CONCURRENT - 1)
     assert Mitigation.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_simultaneous_submissions_do_not_pass_a_limit_together(
+    acme: Organization,
+    alice: User,
+    dana: User,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+) -> None:
+    acme.max_live_requests, acme.max_live_requests_per_person = 5, 3
+    acme.save()
+
+    def submit(number: int) -> Callable[[], object]:
+        actor = Actor.person((alice, dana)[number % 2])
+        submission = Submission(prefixes=(f"203.0.113.{number}/32",))
+        return lambda: services.submit(organization=acme, actor=actor, submission=submission)
+
+    results = together(*(submit(number) for number in range(2 * CONCURRENT)))
+
+    own = [MitigationRequest.objects.filter(created_by=one).count() for one in (alice, dana)]
+    refused = [one for one in results if isinstance(one, QuotaExceeded)]
+    assert (sorted(own), len(refused)) == ([2, 3], 2 * CONCURRENT - 5)
 
 
 @pytest.mark.django_db

@@ -21,6 +21,7 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.create import append_submitted, create_request
+from portal.mitigations.services.quota_check import check_quota
 from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import BY_DOTS_STATUS, Status, Trigger
 from portal.mitigations.validation import Checked
@@ -57,11 +58,12 @@ def adopt_mitigation(
 ) -> MitigationRequest:
     """Create a request that owns `running`, with the reported status.
 
-    `checked`: its scope as a submission.
+    `checked`: its scope as a submission. Raises QuotaExceeded.
     """
     # No other transaction can lock the rows created here, so locking the event counter first is
     # safe, as in the callers.
     lock_log(organization.pk)
+    check_quota(organization, actor)
     as_held = replace(
         checked,
         scope=running.scope,

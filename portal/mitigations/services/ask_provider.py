@@ -22,6 +22,7 @@ from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
 from portal.mitigations.replacement import Proposal, Replaced, would_replace
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.locks import lock_request, mitigations_of
+from portal.mitigations.services.quota_check import refuse_if_many_end
 from portal.mitigations.services.start_and_end import start_mitigation
 from portal.mitigations.services.terminate import refuse_if_ending, refuse_if_not_immediate
 from portal.mitigations.services.transitions import Transition, apply
@@ -44,7 +45,8 @@ def ask_provider(
 
     Asking a provider that is already asked changes nothing. A provider in the portal's own backoff
     is asked immediately; one that named a retry time is not (SC-046). A withdrawn provider gets a
-    new mitigation. For a plan, only providers that should hold it can be asked.
+    new mitigation, or QuotaExceeded if too many of the request are still ending. For a plan, only
+    providers that should hold it can be asked.
     """
     actor.require_person()
     request = lock_request(request_id)
@@ -136,6 +138,7 @@ def _start(
         raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
     if not assigned.is_able:
         raise Conflict(f"{assigned.why_not()}. It was not asked.", code="nothing-to-protect")
+    refuse_if_many_end(request, actor)
     replaced = _replaced(request, assigned)
     consent.check(replaced)
     request.replaces = tuple(sorted({*request.replaces, *(one.id for one in replaced)}))

@@ -20,6 +20,7 @@ from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
 from portal.mitigations.replacement import Replaced
 from portal.mitigations.services.consent_check import CheckContext, check_with_consent
 from portal.mitigations.services.create import append_submitted, create_request
+from portal.mitigations.services.quota_check import check_quota
 from portal.mitigations.services.start_and_end import start_mitigation
 from portal.mitigations.validation import (
     Checked,
@@ -46,8 +47,9 @@ def submit(
     replaces.
 
     The same `key` and submission of the same person return the first request; another submission
-    under that key raises IdempotencyKeyReused. Raises Invalid with every invalid field, and
-    WouldReplace if it would replace live requests that `consent` does not include.
+    under that key raises IdempotencyKeyReused. Raises Invalid with every invalid field,
+    WouldReplace if it would replace live requests that `consent` does not include, and
+    QuotaExceeded if the organization or the actor has too many.
     """
     with transaction.atomic():
         call = _call(organization, actor, submission, key, kind, name, consent)
@@ -57,7 +59,7 @@ def submit(
         check_context = CheckContext.of(organization)
         checked = check_context.check(submission)
         # A transaction that starts a mitigation holds the lock on the event counter until it
-        # commits, so a second overlapping one sees the first.
+        # commits, so a second one sees the first: whether they overlap, and how many are live.
         lock_log(organization.pk)
         checked, replaced = check_with_consent(
             check_context,
@@ -66,6 +68,7 @@ def submit(
             consent,
             live=queries.replaceable(organization.pk, kind, but=instead_of),
         )
+        check_quota(organization, actor, kind=kind, replaced=[one.id for one in replaced])
         now = timezone.now()
         request = _create(
             organization, actor, checked, now, kind=kind, name=name, replaced=replaced

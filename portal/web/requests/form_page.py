@@ -24,6 +24,7 @@ from portal.web.rendering import FramedPage
 from portal.web.requests.described import when_used
 from portal.web.requests.eligible import Eligible, eligible, readable_scopes
 from portal.web.requests.overlaps import Overlaps, overlaps_of
+from portal.web.requests.quota import quota_of
 from portal.web.requests.request_form import (
     RequestForm,
     lifetime_choices,
@@ -96,6 +97,8 @@ class FormPage(FramedPage):
     "the current options as text"
     will_protect: str
     overlaps: Overlaps
+    quota: str
+    "the limit on live requests that sending it would exceed, and what to do; empty if none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +156,10 @@ def form_page(
     now: datetime,
     *,
     is_refused: bool = False,
+    quota: str = "",
     kind: type[FormPage] = FormPage,
 ) -> FormPage:
+    """`quota`: the sentence of the limit for which sending was refused."""
     organization = membership.organization
     eligible_providers = queries.eligible_providers(organization)
     picks = _picks(organization, form, now)
@@ -172,6 +177,7 @@ def form_page(
         protocols=submission.protocols,
         strategy=form.strategy,
     )
+    overlaps = overlaps_of(organization, proposal, now, submission=submission)
     return kind(
         frame=frame(membership, now),
         here="new",
@@ -183,7 +189,8 @@ def form_page(
         patience_s=organization.patience_s,
         options=form.options_in_words(_who(will_ask, form.strategy)),
         will_protect=listed(_targets_of(form, picks)),
-        overlaps=overlaps_of(organization, proposal, now, submission=submission),
+        overlaps=overlaps,
+        quota=quota or quota_of(membership, overlaps),
     )
 
 

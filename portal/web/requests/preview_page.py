@@ -16,6 +16,7 @@ from portal.signaling.preview_messages import Planned, Preview
 from portal.web.frame import frame
 from portal.web.rendering import FramedPage
 from portal.web.requests.overlaps import Overlaps, overlaps_of
+from portal.web.requests.quota import quota_of
 from portal.web.requests.request_form import RequestForm
 from portal.wording.preview_text import effects, gets_this
 
@@ -65,6 +66,8 @@ class PreviewPage(FramedPage):
     renews: bool
     effects: list[str]
     overlaps: Overlaps
+    quota: str
+    "the limit on live requests that sending it would exceed, and what to do; empty if none"
     typed: list[tuple[str, str]]
     "names and values of the form's fields"
 
@@ -74,6 +77,7 @@ def preview_page(
 ) -> PreviewPage:
     organization, checked = membership.organization, found.checked
     names = [one.assigned.provider.name for one in found.planned]
+    overlaps = overlaps_of(organization, Proposal.of(checked), now, submission=form.submission()[0])
     return PreviewPage(
         frame=frame(membership, now),
         here="new",
@@ -97,12 +101,8 @@ def preview_page(
             names=names,
             strategy=checked.strategy,
         ),
-        overlaps=overlaps_of(
-            organization,
-            Proposal.of(checked),
-            now,
-            submission=form.submission()[0],
-        ),
+        overlaps=overlaps,
+        quota=quota_of(membership, overlaps),
         typed=typed(form),
     )
 

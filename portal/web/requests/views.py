@@ -20,6 +20,7 @@ from portal.mitigations import queries, services
 from portal.mitigations.access import request_for
 from portal.mitigations.consent import WouldReplace
 from portal.mitigations.models import MitigationRequest
+from portal.mitigations.quota import QuotaExceeded
 from portal.mitigations.validation import check
 from portal.organizations.models import Membership, Role
 from portal.organizations.request_context import member_of
@@ -145,6 +146,9 @@ def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> Ht
         )
     except WouldReplace:
         return _form(request, membership, form, 409)
+    except QuotaExceeded as error:
+        page = form_page(membership, form, timezone.now(), is_refused=True, quota=error.sentence)
+        return render_page(request, page, status=409)
     except IdempotencyKeyReused:
         return _form(request, membership, used_again(form, str(uuid4())), 422)
     except Invalid as error:

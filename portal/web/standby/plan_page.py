@@ -24,6 +24,7 @@ from portal.web.requests.described import RequestDescription, describe_request, 
 from portal.web.requests.ended import Ends, ends
 from portal.web.requests.overlaps import NO_OVERLAPS, Overlaps, overlaps_of
 from portal.web.requests.provider_cards import Chip, ProviderCard, provider_cards_of
+from portal.web.requests.quota import quota_of
 from portal.web.requests.shared import subscriptions
 from portal.web.requests.timeline import TimelineLine, by_day, timeline_of
 from portal.web.standby.shown import is_wanted, may_not, off_words, ongoing_words, plan_chip
@@ -59,6 +60,8 @@ class ActivatePage(OfPlan):
     key: str
     points: tuple[str, ...]
     overlaps: Overlaps
+    quota: str
+    "the limit on live requests that activating it would exceed, and what to do; empty if none"
     is_refused: bool
 
 
@@ -99,6 +102,8 @@ class PlanPage(OfPlan):
     key: str
     points: tuple[str, ...]
     overlaps: Overlaps
+    quota: str
+    "the same as on the page that asks before it is activated"
     stop: wording.Question | None
     turn_off: wording.Question
     remove: wording.Question
@@ -125,6 +130,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> PlanPage:
     waiting = mitigation_queries.ended_by_itself(plan.organization).filter(pk__in=_versions(plan))
     chip = plan_chip(plan, read.request, now)
     is_active = request.status in queries.ACTED_ON
+    overlaps = _overlaps(start, plan) if can_act else NO_OVERLAPS
     return PlanPage(
         frame=start,
         here="standby",
@@ -150,7 +156,8 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> PlanPage:
         hidden_entries=hidden,
         key=str(uuid4()),
         points=_points(read),
-        overlaps=_overlaps(start, plan) if can_act else NO_OVERLAPS,
+        overlaps=overlaps,
+        quota=quota_of(start.membership, overlaps) if can_act else "",
         stop=_stop_question(start, read),
         turn_off=words.turn_off_question(plan.name, is_active=is_active),
         remove=words.remove_question(plan.name),
@@ -161,7 +168,7 @@ def activate_page(
     start: Frame, plan: StandbyPlan, *, key: str = "", is_refused: bool = False
 ) -> ActivatePage:
     """`key`: of the form that was refused."""
-    read = _read(plan)
+    read, overlaps = _read(plan), _overlaps(start, plan)
     return ActivatePage(
         frame=start,
         here="standby",
@@ -173,7 +180,8 @@ def activate_page(
         provider_cards=_provider_cards(start, read, can_act=plan.is_on),
         key=key or str(uuid4()),
         points=_points(read),
-        overlaps=_overlaps(start, plan),
+        overlaps=overlaps,
+        quota=quota_of(start.membership, overlaps),
         is_refused=is_refused,
     )
 

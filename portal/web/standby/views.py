@@ -15,6 +15,7 @@ from portal.accounts.access import actor_of
 from portal.accounts.actors import Actor
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
 from portal.mitigations.consent import Consent, WouldReplace
+from portal.mitigations.quota import QuotaExceeded
 from portal.mitigations.services import ask_provider
 from portal.organizations.models import Membership, Role
 from portal.organizations.request_context import member_of
@@ -81,6 +82,9 @@ def new(request: HttpRequest, slug: str) -> HttpResponse:
         return _form(request, membership, again, status=422)
     except Invalid as error:
         return _form(request, membership, form.with_errors(error.errors), status=400)
+    except QuotaExceeded as error:
+        messages.warning(request, error.message)
+        return _form(request, membership, form, status=409)
     except Conflict as error:
         messages.warning(request, error.message)
         return redirect("standby:standby", slug=slug)
@@ -112,6 +116,9 @@ def edit(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     except Invalid as error:
         wrong = form.with_errors(error.errors)
         return _form(request, membership, wrong, plan=plan, status=400)
+    except QuotaExceeded as error:
+        messages.warning(request, error.message)
+        return _form(request, membership, form, plan=plan, status=409)
     return redirect(f"{plan.get_absolute_url()}#h")
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 import httpx
 import psycopg
 
+from local_stack.cast import BUSY_ORGANIZATIONS, Cast
 from local_stack.servers import Postgres
 from tests.integration import backup
 from tests.integration.faults.injection import Injection, wrong_clock
@@ -417,6 +418,7 @@ def world(directory: Path | None = None) -> Iterator[World]:
             stack = Stack(
                 where,
                 database_url=databases.make("portal_faults"),
+                cast=Cast(organizations=BUSY_ORGANIZATIONS),
                 signal_workers=2,
                 environments={name: wrong_clock(where, name) for name in CLOCKED},
             )

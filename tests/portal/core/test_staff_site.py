@@ -227,11 +227,14 @@ def test_staff_suspend_an_organization(mo: User, acme: Organization, client_of: 
             "default_lifetime_s": "3600",
             "max_lifetime_s": "86400",
             "late_acceptance": "keep",
+            "max_live_requests": "50",
+            "max_live_requests_per_person": "5",
         },
     )
 
     acme.refresh_from_db()
     assert not acme.is_active
+    assert (acme.max_live_requests, acme.max_live_requests_per_person) == (50, 5)
 
 
 def test_staff_reset_a_lost_second_factor(mo: User, bob: User, client_of: ClientOf) -> None:

@@ -26,6 +26,7 @@ from portal.organizations.models import (
 from portal.providers import services as providers
 from portal.providers.models import Provider, Subscription
 from portal.wording.from_rows.events import event_facts, subjects_of
+from portal.wording.organization_changes import SETTINGS
 from tests.conftest import ApiOf, ClientOf
 from tests.factories import ResourceFactory, UserFactory
 from tests.portal.providers.identities import identity
@@ -249,6 +250,10 @@ def test_a_refused_change_records_no_event(
     assert not Event.objects.exists()
 
 
+def test_each_setting_has_a_name_for_people() -> None:
+    assert set(organizations.SETTINGS) <= set(SETTINGS)
+
+
 def test_a_factor_reset_is_recorded_in_each_organization_of_the_person(
     acme: Organization, globex: Organization, bob: User, mo: User
 ) -> None:
@@ -268,7 +273,8 @@ def test_the_staff_site_records_who_acted(
     settings = {
         "name": "Acme", "slug": "acme", "is_active": "on", "patience_s": 45,
         "default_lifetime_s": acme.default_lifetime_s, "max_lifetime_s": acme.max_lifetime_s,
-        "late_acceptance": acme.late_acceptance,
+        "late_acceptance": acme.late_acceptance, "max_live_requests": 100,
+        "max_live_requests_per_person": 20,
     }  # fmt: skip
 
     browser.post(f"/admin/organizations/membership/{membership.pk}/change/", {"role": "operator"})

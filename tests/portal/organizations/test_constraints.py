@@ -25,6 +25,9 @@ from tests.factories import MembershipFactory, OrganizationFactory, ResourceFact
         {"default_lifetime_s": 29},
         {"default_lifetime_s": 7200, "max_lifetime_s": 3600},
         {"max_lifetime_s": 2**32},
+        {"max_live_requests": 0},
+        {"max_live_requests_per_person": 0},
+        {"max_live_requests": 100_001},
     ],
 )
 def test_a_policy_stays_in_range(db: None, wrong: dict[str, Any]) -> None:

@@ -40,7 +40,8 @@ class Command(BaseCommand):
 
 def _add_organization(description: dict[str, Any]) -> None:
     organization, _ = Organization.objects.get_or_create(
-        slug=description["slug"], defaults={"name": description["name"]}
+        slug=description["slug"],
+        defaults={"name": description["name"], **description.get("policy", {})},
     )
     for resource in description["resources"]:
         ProtectedResource.objects.get_or_create(
