@@ -15,7 +15,8 @@ def quota_sentence(excess: Excess, *, organization: str, actor: Actor) -> str:
     match excess.code:
         case Quota.PERSON:
             return (
-                f"You have {_live(usage.live)}; the limit for one person is {limit:,}. "
+                f"You have {_live(usage.live)} in {organization}; the limit for one person is "
+                f"{limit:,}. "
                 f"Terminate one, extend one that already covers these targets, let a colleague "
                 f"send this one, or {RAISE}."
             )

@@ -93,7 +93,7 @@ def test_every_door_refuses_one_request_too_many_and_says_so_before(
     api, browser = api_of(dana), client_of(dana)
     before = MitigationRequest.objects.count()
     new = {"targets": {"prefixes": ["203.0.113.2/32"]}}
-    sentence = "You have 1 live request; the limit for one person is 1. Terminate one, extend one"
+    sentence = "You have 1 live request in Acme; the limit for one person is 1. Terminate one, "
 
     for path, body in {
         "mitigation-requests": new,

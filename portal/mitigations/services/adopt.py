@@ -21,7 +21,6 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.services.advance import settle
 from portal.mitigations.services.create import append_submitted, create_request
-from portal.mitigations.services.quota_check import check_quota
 from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import BY_DOTS_STATUS, Status, Trigger
 from portal.mitigations.validation import Checked
@@ -63,7 +62,6 @@ def adopt_mitigation(
     # No other transaction can lock the rows created here, so locking the event counter first is
     # safe, as in the callers.
     lock_log(organization.pk)
-    check_quota(organization, actor)
     as_held = replace(
         checked,
         scope=running.scope,

@@ -11,6 +11,7 @@ from portal.events.data import EventData
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import MitigationRequest, RequestKind
+from portal.mitigations.services.quota_check import check_quota
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.validation import Checked
 from portal.organizations.models import Organization
@@ -26,10 +27,12 @@ def create_request(
     name: str = "",
     replaces: Sequence[UUID] = (),
 ) -> MitigationRequest:
-    """Create only the row, without resources, mitigations or an event.
+    """Create only the row, without resources, mitigations or an event. Every request is made here.
 
-    `name`: its name, if its targets do not name it.
+    `name`: its name, if its targets do not name it. The caller has locked the organization's log.
+    Raises QuotaExceeded.
     """
+    check_quota(organization, actor, kind=kind, replaced=replaces)
     return MitigationRequest.objects.create(
         kind=kind,
         organization=organization,

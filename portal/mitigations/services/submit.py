@@ -20,7 +20,6 @@ from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
 from portal.mitigations.replacement import Replaced
 from portal.mitigations.services.consent_check import CheckContext, check_with_consent
 from portal.mitigations.services.create import append_submitted, create_request
-from portal.mitigations.services.quota_check import check_quota
 from portal.mitigations.services.start_and_end import start_mitigation
 from portal.mitigations.validation import (
     Checked,
@@ -68,7 +67,6 @@ def submit(
             consent,
             live=queries.replaceable(organization.pk, kind, but=instead_of),
         )
-        check_quota(organization, actor, kind=kind, replaced=[one.id for one in replaced])
         now = timezone.now()
         request = _create(
             organization, actor, checked, now, kind=kind, name=name, replaced=replaced

@@ -157,6 +157,7 @@ def test_the_targets_of_each_provider_are_returned_before_anything_is_sent(
         "left_out": [],
         "replaces": [],
         "would_replace": False,
+        "quota": None,
     }
     reason = "Northgate may protect only 203.0.113.0/24"
     assert alone.json()["left_out"] == [{**north, "reason": reason}]
