@@ -42,8 +42,16 @@ class Quota(StrEnum):
 class Usage:
     """Requests of an organization or of one of its actors."""
 
-    live: int
-    ending: int
+    live: int = 0
+    ending: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.live + other.live, self.ending + other.ending)
+
+    @property
+    def replaced(self) -> Usage:
+        """The same requests, about to be replaced."""
+        return Usage(live=0, ending=self.live + self.ending)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
