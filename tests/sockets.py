@@ -8,7 +8,7 @@ from typing import Any
 from asgiref.testing import ApplicationCommunicator
 
 from portal.asgi import application
-from portal.realtime.consumers import HEARTBEAT
+from portal.realtime.frames import HEARTBEAT
 
 TIMEOUT_S = 5
 

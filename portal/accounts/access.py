@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hmac
 import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
+from django.apps import apps
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.backends.db import SessionStore
-from django.core.exceptions import ValidationError
+from django.contrib.sessions.models import Session
 from django.db import Error
 from django.db.models import Q
 from django.http import HttpRequest
@@ -42,25 +46,38 @@ def actor_of(request: HttpRequest) -> Actor:
 
 def token_for(plain: str) -> ApiToken | None:
     """The live token of an active person."""
-    if not plain.isascii() or len(plain) > MAX_TOKEN_LENGTH:
-        return None
+    return tokens_for([plain]).get(plain)
+
+
+def tokens_for(presented: Collection[str]) -> dict[str, ApiToken]:
+    """The live tokens of active persons among `presented`, read with one statement."""
+    digests = {
+        hash_token(plain): plain
+        for plain in presented
+        if plain.isascii() and len(plain) <= MAX_TOKEN_LENGTH
+    }
+    if not digests:
+        return {}
     now = timezone.now()
-    token: ApiToken | None = (
+    tokens = list(
         ApiToken.objects.select_related("user")
         .filter(Q(expiry__isnull=True) | Q(expiry__gt=now))
-        .filter(digest=hash_token(plain), user__is_active=True)
-        .first()
+        .filter(digest__in=digests, user__is_active=True)
     )
-    if token is not None:
-        _note_use(token, now)
-    return token
+    _note_use(tokens, now)
+    return {digests[token.digest]: token for token in tokens}
 
 
-def _note_use(token: ApiToken, now: datetime) -> None:
-    if token.last_used_at is not None and now - token.last_used_at < LAST_USED_PRECISION:
+def _note_use(tokens: Iterable[ApiToken], now: datetime) -> None:
+    due = [
+        token.pk
+        for token in tokens
+        if token.last_used_at is None or now - token.last_used_at >= LAST_USED_PRECISION
+    ]
+    if not due:
         return
     try:
-        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        ApiToken.objects.filter(pk__in=due).update(last_used_at=now)
     except Error as error:
         # A read-only database still answers reads.
         if not is_away(error):
@@ -70,26 +87,76 @@ def _note_use(token: ApiToken, now: datetime) -> None:
 
 def user_of_session(session_key: str) -> User | None:
     """The person of a live session whose second factor is done."""
-    session = SessionStore(session_key)
-    if BACKEND_SESSION_KEY not in session:
-        return None
-    user = _user_with_id(str(session.get(SESSION_KEY, "")))
-    if user is None or not _password_is_unchanged(user, session):
-        return None
-    device = Device.from_persistent_id(session.get(DEVICE_ID_SESSION_KEY) or "")
-    if device is None or device.user_id != user.pk or not device.confirmed:
-        return None
-    return user
+    return users_of_sessions([session_key]).get(session_key)
 
 
-def _user_with_id(user_id: str) -> User | None:
+def users_of_sessions(session_keys: Collection[str]) -> dict[str, User]:
+    """The persons of the live sessions among `session_keys` whose second factor is done.
+
+    Reads with one statement each: sessions, persons, and each kind of second factor.
+    """
+    sessions = _live_sessions(session_keys)
+    users = _active_users(str(session.get(SESSION_KEY, "")) for session in sessions.values())
+    owners = _owners_of_devices(
+        str(session.get(DEVICE_ID_SESSION_KEY) or "") for session in sessions.values()
+    )
+    found = {}
+    for key, session in sessions.items():
+        user = users.get(str(session.get(SESSION_KEY, "")))
+        if (
+            user is not None
+            and _password_is_unchanged(user, session)
+            and owners.get(str(session.get(DEVICE_ID_SESSION_KEY) or "")) == user.pk
+        ):
+            found[key] = user
+    return found
+
+
+def _live_sessions(session_keys: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What each live session of a person holds, by its key."""
+    possible = {key for key in session_keys if key.isascii() and key.isalnum()}
+    if not possible:
+        return {}
+    decode = SessionStore().decode
+    rows = Session.objects.filter(session_key__in=possible, expire_date__gt=timezone.now())
+    sessions = {row.session_key: decode(row.session_data) for row in rows}
+    return {key: session for key, session in sessions.items() if BACKEND_SESSION_KEY in session}
+
+
+def _active_users(user_ids: Iterable[str]) -> dict[str, User]:
+    possible = {user_id for user_id in user_ids if _is_uuid(user_id)}
+    if not possible:
+        return {}
+    return {str(user.pk): user for user in User.objects.filter(pk__in=possible, is_active=True)}
+
+
+def _is_uuid(text: str) -> bool:
     try:
-        return User.objects.filter(pk=user_id, is_active=True).first()
-    except ValidationError:
-        return None
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
-def _password_is_unchanged(user: User, session: SessionBase) -> bool:
+def _owners_of_devices(persistent_ids: Iterable[str]) -> dict[str, UUID]:
+    """The person of each confirmed second factor, by the factor's persistent id."""
+    kinds: dict[type[Device], dict[int, str]] = defaultdict(dict)
+    for persistent_id in set(persistent_ids):
+        with suppress(ValueError, LookupError):
+            label, _, number = persistent_id.rpartition("/")
+            kind = apps.get_model(label)
+            if issubclass(kind, Device):
+                kinds[kind][int(number)] = persistent_id
+    return {
+        numbers[number]: user_id
+        for kind, numbers in kinds.items()
+        for number, user_id in kind.objects.filter(pk__in=numbers, confirmed=True).values_list(
+            "pk", "user_id"
+        )
+    }
+
+
+def _password_is_unchanged(user: User, session: Mapping[str, Any]) -> bool:
     kept = str(session.get(HASH_SESSION_KEY) or "")
     return any(
         hmac.compare_digest(kept, known)

@@ -46,16 +46,20 @@ class EventFrame(TypedDict):
 
 
 class EventMessage(TypedDict):
-    """To the sockets of an organization; portal.realtime receives it."""
+    """To every process with open sockets of an organization; portal.realtime receives it."""
 
     type: Literal["event"]
+    organization: NotRequired[str]
+    "its id; processes of the previous release send none"
     event: EventFrame
 
 
 class AccessChanged(TypedDict):
-    """To the sockets of a person; portal.realtime receives it."""
+    """To every process with open sockets of a person; portal.realtime receives it."""
 
     type: Literal["access.changed"]
+    user: NotRequired[str]
+    "the person's id; processes of the previous release send none"
 
 
 class WakeUp(TypedDict):
@@ -81,12 +85,14 @@ def user_group(user_id: UUID) -> str:
 
 def broadcast_on_commit(organization_id: UUID, event: EventFrame) -> None:
     """Send `event` to every open page of this organization only."""
-    _send_on_commit(organization_group(organization_id), {"type": "event", "event": event})
+    message = EventMessage(type="event", organization=str(organization_id), event=event)
+    _send_on_commit(organization_group(organization_id), message)
 
 
 def access_changed_on_commit(user_id: UUID) -> None:
     """Make every open socket of this person check again whether it may stay open."""
-    _send_on_commit(user_group(user_id), {"type": "access.changed"})
+    message = AccessChanged(type="access.changed", user=str(user_id))
+    _send_on_commit(user_group(user_id), message)
 
 
 def wake_on_commit(subscription_id: UUID) -> None:

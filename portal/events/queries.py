@@ -27,6 +27,12 @@ def last_seq(organization_id: UUID) -> int:
     return counter.first() or 0
 
 
+def last_seqs(organization_ids: Collection[UUID]) -> dict[UUID, int]:
+    """The number of the newest event of each organization; those without events are missing."""
+    counters = EventCounter.objects.filter(pk__in=organization_ids)
+    return dict(counters.values_list("pk", "last_seq"))
+
+
 def events_after(organization_id: UUID, seq: int, *, limit: int = MAX_EVENTS) -> list[Event]:
     """Events numbered above `seq`, oldest first, at most `limit`."""
     return list(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from uuid import UUID
+
 from portal.accounts.models import User
 from portal.core.errors import NotAllowed, NotFound
 from portal.core.formatting import listed
@@ -11,20 +14,30 @@ from portal.organizations.models import Membership, Role
 
 def membership_for(user: User, slug: str, role: Role = Role.VIEWER) -> Membership:
     """The membership, with its organization. NotFound for outsiders, NotAllowed below `role`."""
-    try:
-        membership = Membership.objects.select_related("organization").get(
-            user=user,
-            user__is_active=True,
-            organization__slug=slug,
-            organization__is_active=True,
-        )
-    except Membership.DoesNotExist:
-        _record(user, slug, "none")
-        raise NotFound from None
+    membership = memberships_for([(user, slug)]).get((user.pk, slug))
+    if membership is None:
+        raise NotFound
     if not membership.allows(role):
         _record(user, slug, membership.role)
         raise NotAllowed(_refusal(membership, role))
     return membership
+
+
+def memberships_for(asked: Collection[tuple[User, str]]) -> dict[tuple[UUID, str], Membership]:
+    """The memberships among `asked`, by the person's id and the slug, each with its organization.
+    One statement reads them; the security log names those who are not members.
+    """
+    memberships = Membership.objects.select_related("organization").filter(
+        user__in={user.pk for user, _ in asked},
+        user__is_active=True,
+        organization__slug__in={slug for _, slug in asked},
+        organization__is_active=True,
+    )
+    found = {(one.user_id, one.organization.slug): one for one in memberships}
+    for user, slug in asked:
+        if (user.pk, slug) not in found:
+            _record(user, slug, "none")
+    return found
 
 
 def _record(user: User, slug: str, role: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,9 +12,9 @@ from django.http.cookie import parse_cookie
 from django.http.request import validate_host
 
 from portal.accounts import access
-from portal.accounts.models import User
-from portal.core.errors import NotSignedIn
-from portal.organizations.access import membership_for
+from portal.accounts.models import ApiToken, User
+from portal.core.errors import NotFound, NotSignedIn, PortalError
+from portal.organizations.access import memberships_for
 from portal.organizations.models import Membership
 
 DEVELOPMENT_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
@@ -46,16 +46,33 @@ def credential_of(scope: Mapping[str, Any]) -> Credential:
 
 def admit(credential: Credential, slug: str) -> Membership:
     """The membership of the credential. NotSignedIn, or NotFound for people who are not members."""
-    user = _person(credential)
-    if user is None:
-        raise NotSignedIn("Sign in first.")
-    return membership_for(user, slug)
+    answer = admit_all([(credential, slug)])[0]
+    if isinstance(answer, PortalError):
+        raise answer
+    return answer
 
 
-def _person(credential: Credential) -> User | None:
+def admit_all(asked: Sequence[tuple[Credential, str]]) -> list[Membership | PortalError]:
+    """The answer of `admit` to each, in order. The number of statements does not depend on how
+    many are asked.
+    """
+    tokens = access.tokens_for({one.token for one, _ in asked if not one.session_key})
+    people = access.users_of_sessions({one.session_key for one, _ in asked if one.session_key})
+    users = [_person(one, tokens, people) for one, _ in asked]
+    pairs = {(user, slug) for user, (_, slug) in zip(users, asked, strict=True) if user}
+    memberships = memberships_for(pairs)
+    return [
+        (memberships.get((user.pk, slug)) or NotFound()) if user else NotSignedIn("Sign in first.")
+        for user, (_, slug) in zip(users, asked, strict=True)
+    ]
+
+
+def _person(
+    credential: Credential, tokens: Mapping[str, ApiToken], people: Mapping[str, User]
+) -> User | None:
     if credential.session_key:
-        return access.user_of_session(credential.session_key)
-    token = access.token_for(credential.token)
+        return people.get(credential.session_key)
+    token = tokens.get(credential.token)
     return token.user if token else None
 
 

@@ -5,64 +5,44 @@ repeat.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections import Counter, deque
-from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qs
-from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error
-from redis.exceptions import RedisError
 
-from portal.core.broadcast import (
-    AccessChanged,
-    EventFrame,
-    EventMessage,
-    organization_group,
-    user_group,
-)
 from portal.core.database import is_away
-from portal.core.errors import NotSignedIn, PortalError
+from portal.core.errors import PortalError
 from portal.core.numbers import whole_number
 from portal.events import queries
-from portal.organizations.models import Membership
 from portal.realtime.access import admit, credential_of
+from portal.realtime.frames import Frame, fold
+from portal.realtime.log_reader import LogReader, log_reader
+from portal.realtime.open_socket import CLOSE_TRY_AGAIN, OpenSocket, close_code, now
 
 logger = logging.getLogger(__name__)
 
 CLOSE_MALFORMED: Final = 4400
-CLOSE_NOT_SIGNED_IN: Final = 4401
-CLOSE_NOT_A_MEMBER: Final = 4403
 CLOSE_NO_SUCH_SOCKET: Final = 4404
 CLOSE_TOO_MANY: Final = 4429
-CLOSE_TRY_AGAIN: Final = 1013
 
-LOOK_AGAIN_S: Final = 3.0
-"""A quiet socket rereads the table and sends a heartbeat after this long, which limits the effect
-of a lost broadcast.
-"""
-HEARTBEAT: Final = "heartbeat"
-"""The type of that frame. No event has it."""
-ADMIT_AGAIN_S: Final = 10.0
-"""How long access can last after it ended without a message."""
-PENDING_EVENTS: Final = 100
-"""Live events buffered for a slow reader. Dropped ones are read from the table."""
 REPLAY_BATCH: Final = 200
 SEND_TIMEOUT_S: Final = 10.0
-JOIN_TIMEOUT_S: Final = 2.0
 SOCKETS_PER_PERSON: Final = 20
 """In one process."""
 
-_open_sockets: Counter[UUID] = Counter()
+NO_CHANNEL_LAYER: Final = "none"
+"""No layer has this name, so Channels subscribes a socket to nothing: the log reader listens for
+all sockets.
+"""
 
 
 class NoSuchSocket(AsyncWebsocketConsumer):
     """Any other socket path."""
+
+    channel_layer_alias = NO_CHANNEL_LAYER
 
     async def connect(self) -> None:
         await self.close(CLOSE_NO_SUCH_SOCKET)
@@ -76,188 +56,106 @@ class EventSocket(AsyncWebsocketConsumer):
     network says: a full link drops packets without closing anything.
     """
 
+    channel_layer_alias = NO_CHANNEL_LAYER
+
     async def connect(self) -> None:
-        self._user_id: UUID | None = None
-        self._pump: asyncio.Task[None] | None = None
-        self._slug: str = self.scope["url_route"]["kwargs"]["slug"]
+        self._socket: OpenSocket | None = None
+        slug: str = self.scope["url_route"]["kwargs"]["slug"]
         after = _after(self.scope["query_string"])
         if after is None:
             return await self.close(CLOSE_MALFORMED)
         try:
-            self._credential = credential_of(self.scope)
-            membership = await self._admit()
-            last_seq = await self._last_seq(membership)
+            credential = credential_of(self.scope)
+            membership = await database_sync_to_async(admit)(credential, slug)
+            last_seq = await database_sync_to_async(queries.last_seq)(membership.organization_id)
         except PortalError as error:
-            return await self.close(_close_code(error))
+            return await self.close(close_code(error))
         except Error as error:
             if not is_away(error):
                 raise
             return await self.close(CLOSE_TRY_AGAIN)
-        if _open_sockets[membership.user_id] >= SOCKETS_PER_PERSON:
+        reader = log_reader()
+        if reader.count_of(membership.user_id) >= SOCKETS_PER_PERSON:
             return await self.close(CLOSE_TOO_MANY)
         # A number from before a restore would silence the socket.
-        await self._open(membership, min(after, last_seq))
+        socket = OpenSocket(credential, slug, membership, min(after, last_seq))
+        reader.attach(socket, last_seq)
+        self._reader, self._socket, self._is_over = reader, socket, False
+        self._sending = asyncio.create_task(self._keep_sending(reader, socket))
         return None
 
-    async def _open(self, membership: Membership, after: int) -> None:
-        self._user_id = membership.user_id
-        _open_sockets[membership.user_id] += 1
-        self._organization_id = membership.organization_id
-        self._groups = (
-            organization_group(membership.organization_id),
-            user_group(membership.user_id),
-        )
-        self._sent = after
-        self._spoke_at = _time()
-        self._pending: deque[EventFrame] = deque(maxlen=PENDING_EVENTS)
-        self._news = asyncio.Event()
-        self._must_ask_again = True
-        self._look_again = True
-        self._has_joined = False
-        self._is_over = False
-        await self.accept()
-        self._pump = asyncio.create_task(self._keep_sending())
-
     async def disconnect(self, code: int) -> None:
-        if self._user_id is None:
+        if self._socket is None:
             return
         self._is_over = True
-        _open_sockets[self._user_id] -= 1
-        if not _open_sockets[self._user_id]:
-            del _open_sockets[self._user_id]
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait([self._pump])
-        if self._has_joined:
-            await self._leave()
+        self._sending.cancel()
+        await asyncio.wait([self._sending])
+        await self._reader.detach(self._socket)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         await self.close(CLOSE_MALFORMED)
 
-    # Called by the channel layer. Quick, so that its buffer never fills.
-
-    async def event(self, message: EventMessage) -> None:
-        self._pending.append(message["event"])
-        self._news.set()
-
-    async def access_changed(self, message: AccessChanged) -> None:
-        self._must_ask_again = True
-        self._news.set()
-
     # The only sender.
 
-    async def _keep_sending(self) -> None:
+    async def _keep_sending(self, reader: LogReader, socket: OpenSocket) -> None:
         code = CLOSE_TRY_AGAIN
         try:
-            while True:
-                if self._must_ask_again or _time() - self._admitted_at >= ADMIT_AGAIN_S:
-                    self._must_ask_again = False
-                    await self._admit()
-                if self._look_again:
-                    # Join the group before reading the table, so that no event falls between the
-                    # two.
-                    await self._join()
-                    await self._send_from_table()
-                    self._look_again = False
-                    if self._is_silent:
-                        await self._send(heartbeat(self._sent))
-                await self._send_pending()
-                await self._wait_for_news()
-        except PortalError as error:
-            code = _close_code(error)
+            await self.accept()
+            code = await self._send_until_over(socket)
         except (Error, TimeoutError) as error:
             if isinstance(error, Error) and not is_away(error):
                 raise
-            logger.warning("event socket of %s closed: %s", self._user_id, error)
+            logger.warning("event socket of %s closed: %s", socket.user_id, error)
         finally:
-            if not self._is_over:
-                await self.close(code)
+            try:
+                if not self._is_over:
+                    await self.close(code)
+            finally:
+                await reader.detach(socket)
 
-    async def _join(self) -> None:
-        if self._has_joined:
-            return
-        try:
-            async with asyncio.timeout(JOIN_TIMEOUT_S):
-                for group in self._groups:
-                    await self.channel_layer.group_add(group, self.channel_name)
-        except (RedisError, OSError, TimeoutError) as error:
-            # Until it works, polling the table every few seconds replaces live updates.
-            logger.warning("event socket of %s reads the table only: %s", self._user_id, error)
-        else:
-            self._has_joined = True
+    async def _send_until_over(self, socket: OpenSocket) -> int:
+        """Returns the code to close with."""
+        await self._send_from_table(socket)
+        while socket.close_code is None:
+            if socket.outbox.has_overflowed:
+                await self._send_from_table(socket, is_folded=True)
+            elif frame := socket.outbox.pop():
+                if frame.seq > socket.sent:
+                    await self._send_event(socket, frame.after(socket.sent))
+            elif socket.heartbeat:
+                text, socket.heartbeat = socket.heartbeat, ""
+                await self._send_text(socket, text)
+            else:
+                await socket.news.wait()
+                socket.news.clear()
+        return socket.close_code
 
-    async def _leave(self) -> None:
-        try:
-            async with asyncio.timeout(JOIN_TIMEOUT_S):
-                for group in self._groups:
-                    await self.channel_layer.group_discard(group, self.channel_name)
-        except (RedisError, OSError, TimeoutError) as error:
-            # The channel ends with this socket, so messages that still arrive for it are dropped.
-            logger.warning("event socket of %s did not leave its groups: %s", self._user_id, error)
-
-    async def _wait_for_news(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._spoke_at + LOOK_AGAIN_S - _time()):
-                await self._news.wait()
-        self._news.clear()
-        self._look_again = self._is_silent
-
-    @property
-    def _is_silent(self) -> bool:
-        return _time() - self._spoke_at >= LOOK_AGAIN_S
-
-    async def _send_pending(self) -> None:
-        while self._pending:
-            event = self._pending.popleft()
-            if event["seq"] > self._sent + 1:
-                await self._send_from_table()
-            if event["seq"] == self._sent + 1:
-                await self._send(event)
-
-    async def _send_from_table(self) -> None:
+    async def _send_from_table(self, socket: OpenSocket, *, is_folded: bool = False) -> None:
+        socket.is_reading_table = True
         read = database_sync_to_async(queries.events_after)
-        while events := await read(self._organization_id, self._sent, limit=REPLAY_BATCH):
-            for event in events:
-                await self._send(event.as_message())
+        while socket.close_code is None:
+            socket.outbox.start_again()
+            events = await read(socket.organization_id, socket.sent, limit=REPLAY_BATCH)
+            frames = [Frame(event.as_message()) for event in events]
+            for frame in fold(frames) if is_folded else frames:
+                await self._send_event(socket, frame)
+            if len(events) < REPLAY_BATCH:
+                break
+        socket.is_reading_table = False
 
-    async def _send(self, event: EventFrame) -> None:
+    async def _send_event(self, socket: OpenSocket, frame: Frame) -> None:
+        socket.heartbeat = ""
+        await self._send_text(socket, frame.text)
+        socket.sent = frame.seq
+
+    async def _send_text(self, socket: OpenSocket, text: str) -> None:
+        if socket.close_code is not None:
+            return
         async with asyncio.timeout(SEND_TIMEOUT_S):
-            await self.send(json.dumps(event, separators=(",", ":"), ensure_ascii=False))
-        self._sent = event["seq"]
-        self._spoke_at = _time()
-
-    async def _last_seq(self, membership: Membership) -> int:
-        return await database_sync_to_async(queries.last_seq)(membership.organization_id)
-
-    async def _admit(self) -> Membership:
-        self._admitted_at = _time()
-        return await database_sync_to_async(admit)(self._credential, self._slug)
-
-
-def heartbeat(seq: int) -> EventFrame:
-    """A frame that says that the table has no event after `seq` at the moment `at`.
-
-    It has every key of an event and the number of one already sent, so a client that only knows
-    events ignores it.
-    """
-    return EventFrame(
-        seq=seq,
-        at=datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        type=HEARTBEAT,
-        request=None,
-        mitigation=None,
-        data={},
-    )
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
+            await self.send(text)
+        socket.spoke_at = now()
 
 
 def _after(query: bytes) -> int | None:
     values = parse_qs(query.decode("latin-1")).get("after", ["0"])
     return whole_number(values[-1], at_most=queries.MAX_SEQ)
-
-
-def _close_code(error: PortalError) -> int:
-    return CLOSE_NOT_SIGNED_IN if isinstance(error, NotSignedIn) else CLOSE_NOT_A_MEMBER

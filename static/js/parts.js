@@ -1,6 +1,6 @@
 // Loads the changed parts of the page from the server without disturbing what a person is doing in them.
 
-const COUNTERS_EVERY_MS = 1000;
+const COUNTERS_EVERY_MS = 2000;
 const BURST_MS = 250;
 const TINT_MS = 1200;
 const SILENT_MS = 45000;

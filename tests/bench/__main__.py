@@ -22,6 +22,7 @@ BENCHMARKS: Final = {
     "loss": "a request on a bad line, beside libcoap",
     "handshakes": "full handshakes beside resumed ones",
     "sessions": "many sessions in one process",
+    "sockets": "open pages while nothing happens",
     "codec": "CBOR beside bare cbor2",
     "bodies": "refused bodies: processor time each, memory after a thousand",
 }

@@ -58,9 +58,8 @@ def test_an_event_is_sent_to_its_organization_after_the_commit(layer: Layer) -> 
         broadcast.broadcast_on_commit(organization_id, event(1))
         assert layer.sent == []
 
-    assert layer.sent == [
-        (f"organization.{organization_id.hex}", {"type": "event", "event": event(1)})
-    ]
+    message = {"type": "event", "organization": str(organization_id), "event": event(1)}
+    assert layer.sent == [(f"organization.{organization_id.hex}", message)]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,15 +11,15 @@ from portal.accounts.models import User
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.organizations.models import Organization
-from portal.realtime import consumers
+from portal.realtime import log_reader
 
 Log = Callable[[Organization], Awaitable[int]]
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers, "LOOK_AGAIN_S", 0.2)
-    monkeypatch.setattr(consumers, "ADMIT_AGAIN_S", 0.2)
+    monkeypatch.setattr(log_reader, "LOOK_AGAIN_S", 0.2)
+    monkeypatch.setattr(log_reader, "ADMIT_AGAIN_S", 0.2)
 
 
 @pytest.fixture

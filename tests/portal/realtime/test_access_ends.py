@@ -13,7 +13,7 @@ from portal.accounts import services as accounts
 from portal.accounts.models import ApiToken, Authenticator, User
 from portal.organizations import services as organizations
 from portal.organizations.models import Membership, Organization
-from portal.realtime import consumers
+from portal.realtime import log_reader
 from tests.conftest import ClientOf
 from tests.sockets import Socket
 
@@ -57,8 +57,8 @@ async def test_a_socket_closes_immediately_when_access_ends(
     bob: User, acme: Organization, token_of: TokenOf, monkeypatch: pytest.MonkeyPatch,
     ending: Callable[[User, Organization], None], code: int,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(consumers, "LOOK_AGAIN_S", 60)
-    monkeypatch.setattr(consumers, "ADMIT_AGAIN_S", 60)
+    monkeypatch.setattr(log_reader, "LOOK_AGAIN_S", 60)
+    monkeypatch.setattr(log_reader, "ADMIT_AGAIN_S", 60)
     socket = Socket(token=await database_sync_to_async(token_of)(bob))
     await socket.connect()
 
@@ -82,8 +82,8 @@ async def test_every_socket_of_a_person_closes_when_their_access_is_revoked(
     bob: User, acme: Organization, client_of: ClientOf, token_of: TokenOf, by: str,
     monkeypatch: pytest.MonkeyPatch, ending: Callable[[User, Organization], None],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(consumers, "LOOK_AGAIN_S", 60)
-    monkeypatch.setattr(consumers, "ADMIT_AGAIN_S", 60)
+    monkeypatch.setattr(log_reader, "LOOK_AGAIN_S", 60)
+    monkeypatch.setattr(log_reader, "ADMIT_AGAIN_S", 60)
     if by == "session":
         browser = await database_sync_to_async(client_of)(bob)
         socket = Socket(headers=(cookie_of(browser), OWN_ORIGIN))

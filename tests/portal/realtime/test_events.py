@@ -17,8 +17,8 @@ from portal.events import queries
 from portal.events.log import append_event
 from portal.events.models import Event, EventType
 from portal.organizations.models import Organization
-from portal.realtime import consumers
-from portal.realtime.consumers import HEARTBEAT
+from portal.realtime import consumers, log_reader, outbox
+from portal.realtime.frames import HEARTBEAT
 from tests.portal.realtime.conftest import Log
 from tests.sockets import Socket
 
@@ -68,7 +68,7 @@ async def _log_many(log: Log, organization: Organization, count: int) -> None:
 async def test_a_lost_broadcast_is_read_from_the_table(
     bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "LOOK_AGAIN_S", 60)
+    monkeypatch.setattr(log_reader, "LOOK_AGAIN_S", 60)
     socket = Socket(token=await database_sync_to_async(token_of)(bob))
     await socket.connect()
     await log(acme)
@@ -114,7 +114,8 @@ async def test_a_repeated_broadcast_is_sent_once(
     layer = get_channel_layer()
     assert layer
     await layer.group_send(
-        organization_group(acme.pk), {"type": "event", "event": event.as_message()}
+        organization_group(acme.pk),
+        {"type": "event", "organization": str(acme.pk), "event": event.as_message()},
     )
 
     assert await socket.says_nothing_new()
@@ -124,7 +125,7 @@ async def test_a_repeated_broadcast_is_sent_once(
 async def test_a_slow_reader_catches_up_from_the_table(
     bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "PENDING_EVENTS", 3)
+    monkeypatch.setattr(outbox, "PENDING_EVENTS", 3)
     socket = Socket(token=await database_sync_to_async(token_of)(bob))
     await socket.connect()
 

@@ -11,7 +11,7 @@ from django.test import Client
 from portal.accounts.access import token_for
 from portal.accounts.models import ApiToken, User
 from portal.organizations.models import Organization
-from portal.realtime import consumers
+from portal.realtime import consumers, log_reader
 from tests.conftest import ClientOf
 from tests.sockets import Socket
 
@@ -154,7 +154,7 @@ async def test_a_database_failure_closes_the_socket_with_try_again_later(
     def fails(*_: Any) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(consumers, "admit", fails)
+    monkeypatch.setattr(log_reader, "admit_all", fails)
 
     assert await socket.close_code() == 1013
 

@@ -18,8 +18,9 @@ from portal.core.broadcast import organization_group
 from portal.events import queries
 from portal.events.models import EventType
 from portal.organizations.models import Organization
-from portal.realtime import consumers
-from portal.realtime.consumers import HEARTBEAT
+from portal.realtime import log_reader
+from portal.realtime.frames import HEARTBEAT
+from portal.realtime.open_socket import CLOSE_TRY_AGAIN
 from tests.portal.realtime.conftest import Log
 from tests.sockets import Socket
 
@@ -92,14 +93,14 @@ async def test_old_broadcasts_do_not_delay_heartbeats(
     await log(acme)
     assert await socket.seqs(1) == [1]
     event = (await database_sync_to_async(queries.events_after)(acme.pk, 0))[0]
-    repeat = {"type": "event", "event": event.as_message()}
+    repeat = {"type": "event", "organization": str(acme.pk), "event": event.as_message()}
 
     async def repeat_it() -> None:
         layer = get_channel_layer()
         assert layer
         while True:
             await layer.group_send(organization_group(acme.pk), repeat)
-            await asyncio.sleep(consumers.LOOK_AGAIN_S / 10)
+            await asyncio.sleep(log_reader.LOOK_AGAIN_S / 10)
 
     repeating = asyncio.create_task(repeat_it())
     try:
@@ -119,6 +120,6 @@ async def test_no_heartbeat_is_sent_while_the_table_cannot_be_read(
     def hangs(*_: object, **__: object) -> None:
         raise TimeoutError("no database")
 
-    monkeypatch.setattr("portal.events.queries.events_after", hangs)
+    monkeypatch.setattr("portal.events.queries.last_seqs", hangs)
 
-    assert await socket.close_code() == consumers.CLOSE_TRY_AGAIN
+    assert await socket.close_code() == CLOSE_TRY_AGAIN

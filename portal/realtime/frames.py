@@ -1,0 +1,90 @@
+"""What a socket sends: events and heartbeats, as JSON texts that all readers of an organization
+share.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Final
+
+from portal.core.broadcast import EventFrame
+from portal.events.models import EventType
+
+HEARTBEAT: Final = "heartbeat"
+"""The type of that frame. No event has it."""
+
+
+class Frame:
+    """One event, encoded at most once."""
+
+    def __init__(self, event: EventFrame) -> None:
+        self.event = event
+        self.seq = event["seq"]
+
+    @cached_property
+    def text(self) -> str:
+        return _encoded(self.event)
+
+    @property
+    def is_numbers(self) -> bool:
+        """Whether it only has amounts, which the next report of the same mitigation replaces."""
+        return self.event["type"] == EventType.MITIGATION_COUNTERS
+
+    @property
+    def thinned(self) -> int:
+        return self.event.get("thinned", 0)
+
+    def after(self, seq: int) -> Frame:
+        """The frame for a reader that has all numbers up to `seq`: those are not missing."""
+        thinned = min(self.thinned, self.seq - 1 - seq)
+        return self if thinned == self.thinned else Frame({**self.event, "thinned": thinned})
+
+
+def fold(frames: Iterable[Frame]) -> list[Frame]:
+    """The same frames with only the newest numbers of each mitigation, in order.
+
+    `frames` are consecutive in the log. As in the log (ADR 12), `thinned` of the frame after a gap
+    says how many numbers are missing, and a report does not say how long a missing one lasted.
+    """
+    frames = list(frames)
+    newest = {frame.event["mitigation"]: frame for frame in frames if frame.is_numbers}
+    kept: list[Frame] = []
+    missing = 0
+    replaced: set[str | None] = set()
+    for frame in frames:
+        mitigation = frame.event["mitigation"]
+        if frame.is_numbers and frame is not newest[mitigation]:
+            missing += 1 + frame.thinned
+            replaced.add(mitigation)
+            continue
+        kept.append(_after_gap(frame, missing, has_lost_predecessor=mitigation in replaced))
+        missing = 0
+    return kept
+
+
+def _after_gap(frame: Frame, missing: int, *, has_lost_predecessor: bool) -> Frame:
+    event = frame.event.copy()
+    if missing:
+        event["thinned"] = frame.thinned + missing
+    if frame.is_numbers and has_lost_predecessor and "held_until" in event["data"]:
+        event["data"] = {key: one for key, one in event["data"].items() if key != "held_until"}
+    return frame if event == frame.event else Frame(event)
+
+
+def heartbeat(seq: int) -> str:
+    """A frame that says that the table has no event after `seq` at the moment `at`.
+
+    It has every key of an event and the number of one already sent, so a client that only knows
+    events ignores it.
+    """
+    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return _encoded(
+        EventFrame(seq=seq, at=at, type=HEARTBEAT, request=None, mitigation=None, data={})
+    )
+
+
+def _encoded(event: EventFrame) -> str:
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False)
