@@ -18,7 +18,7 @@ from portal.core.errors import PortalError
 from portal.core.numbers import whole_number
 from portal.events import queries
 from portal.realtime.access import admit, credential_of
-from portal.realtime.frames import Frame, fold
+from portal.realtime.frames import EncodedEvent, fold
 from portal.realtime.log_reader import LogReader, log_reader
 from portal.realtime.open_socket import CLOSE_TRY_AGAIN, OpenSocket, close_code, now
 
@@ -136,14 +136,14 @@ class EventSocket(AsyncWebsocketConsumer):
         while socket.close_code is None:
             socket.outbox.start_again()
             events = await read(socket.organization_id, socket.sent, limit=REPLAY_BATCH)
-            frames = [Frame(event.as_message()) for event in events]
+            frames = [EncodedEvent(event.as_message()) for event in events]
             for frame in fold(frames) if is_folded else frames:
                 await self._send_event(socket, frame)
             if len(events) < REPLAY_BATCH:
                 break
         socket.is_reading_table = False
 
-    async def _send_event(self, socket: OpenSocket, frame: Frame) -> None:
+    async def _send_event(self, socket: OpenSocket, frame: EncodedEvent) -> None:
         socket.heartbeat = ""
         await self._send_text(socket, frame.text)
         socket.sent = frame.seq

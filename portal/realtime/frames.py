@@ -17,7 +17,7 @@ HEARTBEAT: Final = "heartbeat"
 """The type of that frame. No event has it."""
 
 
-class Frame:
+class EncodedEvent:
     """One event, encoded at most once."""
 
     def __init__(self, event: EventFrame) -> None:
@@ -37,13 +37,13 @@ class Frame:
     def thinned(self) -> int:
         return self.event.get("thinned", 0)
 
-    def after(self, seq: int) -> Frame:
+    def after(self, seq: int) -> EncodedEvent:
         """The frame for a reader that has all numbers up to `seq`: those are not missing."""
         thinned = min(self.thinned, self.seq - 1 - seq)
-        return self if thinned == self.thinned else Frame({**self.event, "thinned": thinned})
+        return self if thinned == self.thinned else EncodedEvent({**self.event, "thinned": thinned})
 
 
-def fold(frames: Iterable[Frame]) -> list[Frame]:
+def fold(frames: Iterable[EncodedEvent]) -> list[EncodedEvent]:
     """The same frames with only the newest numbers of each mitigation, in order.
 
     `frames` are consecutive in the log. As in the log (ADR 12), `thinned` of the frame after a gap
@@ -51,7 +51,7 @@ def fold(frames: Iterable[Frame]) -> list[Frame]:
     """
     frames = list(frames)
     newest = {frame.event["mitigation"]: frame for frame in frames if frame.is_numbers}
-    kept: list[Frame] = []
+    kept: list[EncodedEvent] = []
     missing = 0
     replaced: set[str | None] = set()
     for frame in frames:
@@ -65,13 +65,13 @@ def fold(frames: Iterable[Frame]) -> list[Frame]:
     return kept
 
 
-def _after_gap(frame: Frame, missing: int, *, has_lost_predecessor: bool) -> Frame:
+def _after_gap(frame: EncodedEvent, missing: int, *, has_lost_predecessor: bool) -> EncodedEvent:
     event = frame.event.copy()
     if missing:
         event["thinned"] = frame.thinned + missing
     if frame.is_numbers and has_lost_predecessor and "held_until" in event["data"]:
         event["data"] = {key: one for key, one in event["data"].items() if key != "held_until"}
-    return frame if event == frame.event else Frame(event)
+    return frame if event == frame.event else EncodedEvent(event)
 
 
 def heartbeat(seq: int) -> str:

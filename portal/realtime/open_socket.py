@@ -10,7 +10,7 @@ from uuid import UUID
 from portal.core.errors import NotSignedIn, PortalError
 from portal.organizations.models import Membership
 from portal.realtime.access import Credential
-from portal.realtime.frames import Frame
+from portal.realtime.frames import EncodedEvent
 from portal.realtime.outbox import Outbox
 
 CLOSE_NOT_SIGNED_IN: Final = 4401
@@ -40,7 +40,7 @@ class OpenSocket:
         "the access of its person may have ended"
         self.close_code: int | None = None
 
-    def put(self, frames: Iterable[Frame]) -> None:
+    def put(self, frames: Iterable[EncodedEvent]) -> None:
         self.outbox.put(frames)
         self.news.set()
 

@@ -12,7 +12,7 @@ from channels.db import database_sync_to_async
 
 from portal.core.broadcast import EventFrame
 from portal.events import queries
-from portal.realtime.frames import Frame, heartbeat
+from portal.realtime.frames import EncodedEvent, heartbeat
 from portal.realtime.numbers_pace import NumbersPace
 from portal.realtime.open_socket import OpenSocket, now
 
@@ -78,12 +78,12 @@ class OrganizationFeed:
             self._timer = None
 
     def _pass_on(self, events: Iterable[EventFrame]) -> None:
-        frames = [Frame(event) for event in events]
+        frames = [EncodedEvent(event) for event in events]
         if frames:
             self.seq = frames[-1].seq
             self._send(self._pace.put(frames, now()))
 
-    def _send(self, frames: list[Frame]) -> None:
+    def _send(self, frames: list[EncodedEvent]) -> None:
         if frames:
             for socket in self.sockets:
                 socket.put(frames)

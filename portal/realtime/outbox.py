@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from portal.realtime.frames import Frame, fold
+from portal.realtime.frames import EncodedEvent, fold
 
 PENDING_EVENTS: Final = 100
 """Events that wait for a slow reader. Beyond that only the newest numbers of each mitigation
@@ -18,11 +18,11 @@ class Outbox:
     """At most PENDING_EVENTS frames, in order."""
 
     def __init__(self) -> None:
-        self._frames: deque[Frame] = deque()
+        self._frames: deque[EncodedEvent] = deque()
         self.has_overflowed = False
         """The reader continues from the table, which has every event."""
 
-    def put(self, frames: Iterable[Frame]) -> None:
+    def put(self, frames: Iterable[EncodedEvent]) -> None:
         if self.has_overflowed:
             return
         self._frames.extend(frames)
@@ -32,7 +32,7 @@ class Outbox:
             self._frames.clear()
             self.has_overflowed = True
 
-    def pop(self) -> Frame | None:
+    def pop(self) -> EncodedEvent | None:
         return self._frames.popleft() if self._frames else None
 
     def start_again(self) -> None:

@@ -1,4 +1,5 @@
-"""The cost of open pages while nothing happens: the web process without and with idle event sockets.
+"""The cost of open pages while nothing happens: the web process with and without idle event
+sockets.
 
 Every process is real. The statements and Redis commands are those of all processes together, so
 what the sockets add is the difference of the two columns.

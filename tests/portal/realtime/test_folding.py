@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from portal.core.broadcast import EventFrame
 from portal.realtime import outbox
-from portal.realtime.frames import Frame, fold
+from portal.realtime.frames import EncodedEvent, fold
 from portal.realtime.numbers_pace import NUMBERS_EVERY_S, NumbersPace
 from portal.realtime.outbox import Outbox
 
@@ -22,9 +22,9 @@ kinds = st.lists(
 )
 
 
-def frames_of(kinds: Sequence[tuple[str, str]], **data: Any) -> list[Frame]:
+def frames_of(kinds: Sequence[tuple[str, str]], **data: Any) -> list[EncodedEvent]:
     return [
-        Frame(
+        EncodedEvent(
             EventFrame(
                 seq=number,
                 at="2026-10-06T03:12:14Z",
@@ -38,15 +38,15 @@ def frames_of(kinds: Sequence[tuple[str, str]], **data: Any) -> list[Frame]:
     ]
 
 
-def newest_numbers(frames: Sequence[Frame]) -> dict[str | None, int]:
+def newest_numbers(frames: Sequence[EncodedEvent]) -> dict[str | None, int]:
     return {one.event["mitigation"]: one.seq for one in frames if one.is_numbers}
 
 
-def statuses(frames: Sequence[Frame]) -> list[int]:
+def statuses(frames: Sequence[EncodedEvent]) -> list[int]:
     return [one.seq for one in frames if not one.is_numbers]
 
 
-def numbers_are_explained(frames: Sequence[Frame]) -> bool:
+def numbers_are_explained(frames: Sequence[EncodedEvent]) -> bool:
     last = 0
     for frame in frames:
         if frame.seq != last + 1 + frame.thinned:

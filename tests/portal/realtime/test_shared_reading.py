@@ -22,7 +22,7 @@ from portal.events.models import EventCounter, EventType
 from portal.organizations.models import Membership, Organization, Role
 from portal.realtime import log_reader, organization_feed
 from portal.realtime.access import admit_all
-from portal.realtime.frames import Frame
+from portal.realtime.frames import EncodedEvent
 from portal.realtime.numbers_pace import NUMBERS_EVERY_S
 from portal.realtime.open_socket import CLOSE_TRY_AGAIN
 from tests.portal.realtime.conftest import Log
@@ -123,11 +123,11 @@ async def test_a_gap_is_read_once_for_all_sockets_of_an_organization_and_each_ev
     sockets = await open_sockets(*[("acme", token)] * 4)
     encoded = []
 
-    def noted(event: EventFrame) -> Frame:
+    def noted(event: EventFrame) -> EncodedEvent:
         encoded.append(event["seq"])
-        return Frame(event)
+        return EncodedEvent(event)
 
-    monkeypatch.setattr(organization_feed, "Frame", noted)
+    monkeypatch.setattr(organization_feed, "EncodedEvent", noted)
 
     async with counted_statements() as statements:
         with monkeypatch.context() as patch:
