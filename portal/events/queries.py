@@ -5,11 +5,14 @@ caller has read.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, F, Max, Min, QuerySet, TextField, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce
 
 from portal.events.models import Event, EventCounter, EventType
 
@@ -19,6 +22,7 @@ MAX_SEQ: Final = 2**63 - 1
 """The largest number that an event can have."""
 MAX_SAMPLES: Final = 2000
 """Counter reports that one chart is drawn from."""
+MAX_REPORTS_BEFORE: Final = 50
 
 
 def last_seq(organization_id: UUID) -> int:
@@ -54,12 +58,64 @@ def _without_counter_reports() -> QuerySet[Event]:
     return Event.objects.exclude(type=EventType.MITIGATION_COUNTERS).order_by("-seq")
 
 
+def status_moments(request_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """When the newest status of each mitigation of these requests was first reported."""
+    changes = (
+        Event.objects.filter(
+            request_id__in=request_ids,
+            type=EventType.MITIGATION_STATUS,
+            mitigation_id__isnull=False,
+        )
+        .annotate(
+            status=_text("status"),
+            previous=_text("previous"),
+        )
+        .exclude(status=F("previous"))
+    )
+    newest = changes.order_by().values("mitigation_id").annotate(newest=Max("at"))
+    return {one["mitigation_id"]: one["newest"] for one in newest if one["mitigation_id"]}
+
+
+def _text(key: str) -> Coalesce:
+    """A value of the data as text; empty if it has none."""
+    return Coalesce(KT(f"data__{key}"), Value("", output_field=TextField()))
+
+
 def counter_reports(request_ids: Collection[UUID], *, since: datetime | None = None) -> list[Event]:
     """The newest counter reports of these requests, oldest first, at most MAX_SAMPLES."""
-    reports = Event.objects.filter(request_id__in=request_ids, type=EventType.MITIGATION_COUNTERS)
+    reports = _counter_reports(request_ids)
     if since is not None:
         reports = reports.filter(at__gte=since)
     return list(reports.order_by("-seq")[:MAX_SAMPLES])[::-1]
+
+
+def counter_reports_before(request_ids: Collection[UUID], moment: datetime) -> list[Event]:
+    """The last counter reports of these requests before a moment, oldest first, at most
+    MAX_REPORTS_BEFORE: what the providers reported at that moment.
+    """
+    reports = _counter_reports(request_ids).filter(at__lt=moment)
+    return list(reports.order_by("-seq")[:MAX_REPORTS_BEFORE])[::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSpan:
+    """How many counter reports there are, and when the first and the last came."""
+
+    count: int
+    first: datetime
+    last: datetime
+
+
+def report_span(request_ids: Collection[UUID]) -> ReportSpan | None:
+    """Of all counter reports of these requests; None if there are none."""
+    found = _counter_reports(request_ids).aggregate(
+        count=Count("pk"), first=Min("at"), last=Max("at")
+    )
+    return ReportSpan(**found) if found["count"] else None
+
+
+def _counter_reports(request_ids: Collection[UUID]) -> QuerySet[Event]:
+    return Event.objects.filter(request_id__in=request_ids, type=EventType.MITIGATION_COUNTERS)
 
 
 def of_mitigation(mitigation_id: UUID, type: EventType) -> QuerySet[Event]:

@@ -12,6 +12,7 @@ from django.http import QueryDict
 
 from portal import wording
 from portal.events.models import Event
+from portal.events.queries import counter_reports, counter_reports_before
 from portal.mitigations.models import MitigationRequest
 from portal.web.options import Option, options
 from portal.web.requests import chart
@@ -44,6 +45,19 @@ class ReportedTraffic:
     spans: list[Option]
 
 
+def reports_of(request: MitigationRequest, now: datetime, choice: QueryDict) -> list[Event]:
+    """The counter reports that the chosen chart is drawn from, oldest first; of a request that is
+    over, those that its numbers need too.
+    """
+    start, _ = _times(request, now, _span(request, choice))
+    if request.is_over or start == request.created_at:
+        return counter_reports([request.pk])
+    return [
+        *counter_reports_before([request.pk], start),
+        *counter_reports([request.pk], since=start),
+    ]
+
+
 def traffic_of(
     request: MitigationRequest,
     facts: wording.RequestFacts,
@@ -54,11 +68,9 @@ def traffic_of(
     unit = choice.get("unit", "")
     if unit not in chart.UNIT_NAMES:
         unit = "bit"
-    span = choice.get("span", "all" if request.is_over else "")
-    if span not in SPANS:
-        span = "15m"
+    span = _span(request, choice)
     return ReportedTraffic(
-        chart=_chart(request, reports, now, unit=unit, length=SPANS[span][1]),
+        chart=_chart(request, reports, now, unit=unit, span=span),
         is_expected=any(one.confirmed_at is not None for one in facts.mitigations),
         dropping=[one.short for one in facts.started if wording.dropped_now([one], now)],
         not_reporting=[
@@ -75,16 +87,27 @@ def traffic_of(
     )
 
 
+def _span(request: MitigationRequest, choice: QueryDict) -> str:
+    span = choice.get("span", "all" if request.is_over else "")
+    return span if span in SPANS else "15m"
+
+
+def _times(request: MitigationRequest, now: datetime, span: str) -> tuple[datetime, datetime]:
+    """The start and the end of the chart."""
+    length = SPANS[span][1]
+    end = min(now, request.ended_at) if request.ended_at else now
+    return (request.created_at if length is None else max(request.created_at, end - length)), end
+
+
 def _chart(
     request: MitigationRequest,
     reports: Sequence[Event],
     now: datetime,
     *,
     unit: str,
-    length: timedelta | None,
+    span: str,
 ) -> Chart | None:
-    end = min(now, request.ended_at) if request.ended_at else now
-    start = request.created_at if length is None else max(request.created_at, end - length)
+    start, end = _times(request, now, span)
     mitigations = sorted(request.mitigations.all(), key=lambda one: (one.position, one.mid))
     every = samples_of(mitigations, reports, REPORTED_AS[unit])
     samples = {one.pk: within(every[one.pk], start) for one in mitigations}

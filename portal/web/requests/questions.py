@@ -13,7 +13,6 @@ from uuid import UUID
 from django.urls import reverse
 
 from portal import wording
-from portal.events.queries import timeline
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.replacement import Replaced
 from portal.web.frame import Frame
@@ -76,7 +75,7 @@ class AskPage(FramedPage):
 def terminate_page(start: Frame, request: MitigationRequest) -> TerminatePage:
     """`start` was made before `request` was read; that is live."""
     now = start.now
-    facts = facts_of(start.organization, request, list(timeline([request.pk])))
+    facts = facts_of(start.organization, request)
     return TerminatePage(
         frame=start,
         request_=request,
@@ -101,7 +100,7 @@ def withdraw_page(
 ) -> WithdrawPage | None:
     """None if that mitigation cannot be withdrawn alone."""
     now = start.now
-    facts = facts_of(start.organization, request, list(timeline([request.pk])))
+    facts = facts_of(start.organization, request)
     found = (one for one in facts.mitigations if one.id == str(mitigation_id))
     mitigation = next(found, None)
     if mitigation is None or not can_change_providers(request):

@@ -11,23 +11,22 @@ from django.http import QueryDict
 
 from portal import wording
 from portal.core.formatting import date
-from portal.events.queries import counter_reports, timeline
 from portal.mitigations.models import MitigationRequest
 from portal.web.frame import Frame
 from portal.web.rendering import FramedPage
-from portal.web.requests.chart_traffic import ReportedTraffic, traffic_of
+from portal.web.requests.chart_traffic import ReportedTraffic, reports_of, traffic_of
 from portal.web.requests.described import RequestDescription, describe_request
 from portal.web.requests.numbers import Number, numbers_of
 from portal.web.requests.provider_cards import ProviderCard, is_ordered, provider_cards_of
 from portal.web.requests.shared import facts_of
-from portal.web.requests.timeline import TimelineLine, timeline_of
+from portal.web.requests.timeline import TimelineLine, read_timeline
 
-EVERYTHING: Final = QueryDict("span=all")
+EVERYTHING: Final = QueryDict("span=all&entries=all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportPage(FramedPage):
-    """The facts of the request's page, with the whole timeline and the whole chart."""
+    """The facts of the request's page, with a long timeline and the whole chart."""
 
     template: ClassVar = "requests/report.html"
 
@@ -36,6 +35,8 @@ class ReportPage(FramedPage):
     numbers: tuple[Number, ...]
     provider_cards: list[ProviderCard]
     entries: list[TimelineLine]
+    has_earlier_entries: bool
+    "which the report does not name"
     facts: RequestDescription
     traffic: ReportedTraffic
 
@@ -52,8 +53,9 @@ def report_page(
 ) -> ReportPage:
     """`start` was made before `request` was read."""
     now, organization = start.now, start.organization
-    events, reports = list(timeline([request.pk])), counter_reports([request.pk])
-    facts = facts_of(organization, request, events)
+    reports = reports_of(request, now, EVERYTHING)
+    facts = facts_of(organization, request)
+    timeline = read_timeline(request, organization, EVERYTHING)
     return kind(
         frame=start,
         here="requests",
@@ -62,14 +64,15 @@ def report_page(
         say=wording.request_says(facts, now),
         numbers=numbers_of(request, facts, reports, now),
         provider_cards=provider_cards_of(facts, now, is_ordered=is_ordered(request)),
-        entries=_from_the_beginning(timeline_of(request, events, reports, organization)),
+        entries=_oldest_first(timeline.entries),
+        has_earlier_entries=bool(timeline.earlier),
         facts=describe_request(request, facts, now),
         traffic=traffic_of(request, facts, reports, now, EVERYTHING),
     )
 
 
-def _from_the_beginning(newest_first: Iterable[wording.Entry]) -> list[TimelineLine]:
-    """The whole timeline; each day is named once, with its year, since a report is read later."""
+def _oldest_first(newest_first: Iterable[wording.Entry]) -> list[TimelineLine]:
+    """Each day is named once, with its year, since a report is read later."""
     entries = list(newest_first)[::-1]
     days = ["", *(date(entry.at) for entry in entries)]
     return [

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from django.http import QueryDict
 from django.urls import reverse
 
 from portal import wording
-from portal.events.queries import counter_reports, timeline
 from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.states import RequestStatus
 from portal.web.frame import Frame
 from portal.web.rendering import FramedPage
-from portal.web.requests.chart_traffic import ReportedTraffic, traffic_of
+from portal.web.requests.chart_traffic import ReportedTraffic, reports_of, traffic_of
 from portal.web.requests.described import RequestDescription, describe_request, targets_of
 from portal.web.requests.ended import Ended, Ends, ended
 from portal.web.requests.numbers import Number, numbers_of
@@ -35,9 +34,7 @@ from portal.web.requests.questions import (
 )
 from portal.web.requests.request_form import lifetime_choices
 from portal.web.requests.shared import facts_of, operators
-from portal.web.requests.timeline import TimelineLine, by_day, timeline_of
-
-SHOWN_ENTRIES: Final = 30
+from portal.web.requests.timeline import TimelineLine, by_day, read_timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +97,16 @@ class RequestPage(FramedPage):
     efficacy: EfficacyForm | None
     facts: RequestDescription
     entries: list[TimelineLine]
-    hidden_entries: int
+    shown_entries: str
+    earlier_entries: str
 
 
 def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) -> RequestPage:
     """`start` was made before `request` was read."""
     now, organization = start.now, start.organization
-    events, reports = list(timeline([request.pk])), counter_reports([request.pk])
-    facts = facts_of(organization, request, events)
-    entries = timeline_of(request, events, reports, organization)
-    shown = entries if "entries" in choice else entries[:SHOWN_ENTRIES]
+    facts = facts_of(organization, request)
+    reports = reports_of(request, now, choice)
+    timeline = read_timeline(request, organization, choice)
     can_act = start.membership.can_operate
     return RequestPage(
         frame=start,
@@ -136,8 +133,9 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         traffic=traffic_of(request, facts, reports, now, choice),
         efficacy=_efficacy(facts, now) if can_act and can_change_providers(request) else None,
         facts=describe_request(request, facts, now),
-        entries=by_day(shown, now),
-        hidden_entries=len(entries) - len(shown),
+        entries=by_day(timeline.entries, now),
+        shown_entries=timeline.shown,
+        earlier_entries=timeline.earlier,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from django.db.models import F, QuerySet
 
 from portal import wording
 from portal.core.formatting import amount, listed
-from portal.events.models import Event
+from portal.events.queries import status_moments
 from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.unknown import Unknown
@@ -18,7 +18,6 @@ from portal.organizations.models import Membership, Organization, ProtectedResou
 from portal.organizations.queries import resources
 from portal.providers.models import Subscription
 from portal.web.requests.provider_cards import Chip, end_chip, request_chip
-from portal.wording.from_rows.events import status_moments
 from portal.wording.from_rows.mitigations import request_facts
 
 
@@ -42,18 +41,15 @@ def replaceable_beside(
     return queries.replaceable(organization.pk) if has_some_left else []
 
 
-def facts_of(
-    organization: Organization, request: MitigationRequest, events: Sequence[Event]
-) -> wording.RequestFacts:
-    """The facts of a request with the times of its statuses, and with the providers not asked yet.
-
-    `events`: all events of the request.
+def facts_of(organization: Organization, request: MitigationRequest) -> wording.RequestFacts:
+    """The facts of a request with the times of its statuses, and with the providers not asked
+    yet.
     """
     return request_facts(
         request,
         subscriptions(organization),
         organization,
-        status_at=status_moments(events),
+        status_at=status_moments([request.pk]),
         with_others=request.is_immediate,
         live=replaceable_beside(organization, [request]),
     )

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q
+from django.http import QueryDict
 
 from portal import wording
 from portal.core.formatting import day
+from portal.core.numbers import whole_number
 from portal.events.models import Event, EventType
+from portal.events.queries import MAX_SEQ, report_span, timeline
 from portal.mitigations.models import Cause, Mitigation, MitigationRequest
 from portal.organizations.models import Organization
 from portal.wording.from_rows.events import event_facts, subjects_of
+
+SHOWN_EVENTS: Final = 30
+MORE_EVENTS: Final = 500
+"""On a page that a person asked for more, and in a report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +33,17 @@ class TimelineLine:
 
     entry: wording.Entry
     day: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """A part of a timeline, newest first."""
+
+    entries: list[wording.Entry]
+    shown: str
+    "the parameters of the page that show this part; empty for the newest"
+    earlier: str
+    "the parameters that show the part before it; empty if there is none"
 
 
 def by_day(entries: Iterable[wording.Entry], now: datetime) -> list[TimelineLine]:
@@ -33,49 +57,88 @@ def by_day(entries: Iterable[wording.Entry], now: datetime) -> list[TimelineLine
     return lines
 
 
-def timeline_of(
+def read_timeline(
     request: MitigationRequest,
-    events: Sequence[Event],
-    reports: Sequence[Event],
     organization: Organization,
-) -> list[wording.Entry]:
-    """Newest first: events as text, silences that no event records, and counter reports folded into
-    one entry.
+    choice: QueryDict,
+    *,
+    versions: Collection[UUID] = (),
+) -> Timeline:
+    """The part of the timeline that the parameters choose: by default the newest SHOWN_EVENTS
+    events, with `entries` the newest MORE_EVENTS, with `before` the MORE_EVENTS before that number.
+
+    `versions`: the ids of the requests of a plan, whose reports are not part of its timeline.
     """
-    subjects = subjects_of(events, [request])
-    entries = [
-        words
-        for event in events
-        if (words := wording.entry(event_facts(event, subjects, request.name, request.reason)))
-        is not None
+    ids = versions or [request.pk]
+    before, until = _start_of(ids, choice)
+    limit = MORE_EVENTS if before is not None or "entries" in choice else SHOWN_EVENTS
+    found = timeline(ids) if before is None else timeline(ids).filter(seq__lt=before)
+    events = list(found[: limit + 1])
+    has_earlier = len(events) > limit
+    events = events[:limit]
+    since = events[-1].at if has_earlier else None
+    entries = _of_events(request, events)
+    entries += [
+        entry
+        for entry in _without_events(request, organization, has_reports=not versions)
+        if (since is None or entry.at >= since) and (until is None or entry.at < until)
     ]
-    mitigations = list(request.mitigations.all())
-    for one in mitigations:
-        if one.overdue_at is not None and not _answered_in_time(one, events):
-            provider = one.subscription.provider.short_name
-            instead = (
-                other.subscription.provider.short_name
-                for other in mitigations
-                if other.cause == Cause.SILENT
-                and other.cause_subscription_id == one.subscription_id
-            )
-            after = next(instead, "")
-            entries.append(
-                wording.silence_entry(provider, one.overdue_at, organization.patience_s, after)
-            )
-    if reports:
-        entries.append(wording.reports_entry(len(reports), reports[0].at, reports[-1].at))
     entries.sort(key=lambda entry: entry.at, reverse=True)
-    return wording.merged(entries)
-
-
-def _answered_in_time(one: Mitigation, events: Iterable[Event]) -> bool:
-    """It answered in time, but asked the portal to retry later: not confirmed, and not silent."""
-    return any(
-        event.type == EventType.MITIGATION_STATUS
-        and "retry_at" in event.data
-        and one.overdue_at is not None
-        and one.asked_at <= event.at <= one.overdue_at
-        for event in events
-        if event.mitigation_id == one.pk
+    shown = (
+        f"before={before}" if before is not None else "entries=all" if limit > SHOWN_EVENTS else ""
     )
+    more = f"before={events[-1].seq}" if limit > SHOWN_EVENTS else "entries=all"
+    return Timeline(
+        entries=wording.merged(entries), shown=shown, earlier=more if has_earlier else ""
+    )
+
+
+def _start_of(ids: Collection[UUID], choice: QueryDict) -> tuple[int | None, datetime | None]:
+    """The event that `before` names, and its time; None if it is none of these requests."""
+    before = whole_number(choice.get("before", ""), at_most=MAX_SEQ)
+    if before is None:
+        return None, None
+    until = timeline(ids).filter(seq=before).values_list("at", flat=True).first()
+    return (None, None) if until is None else (before, until)
+
+
+def _of_events(request: MitigationRequest, events: Sequence[Event]) -> list[wording.Entry]:
+    subjects = subjects_of(events, [request])
+    facts = (event_facts(event, subjects, request.name, request.reason) for event in events)
+    return [words for one in facts if (words := wording.entry(one)) is not None]
+
+
+def _without_events(
+    request: MitigationRequest, organization: Organization, *, has_reports: bool
+) -> Iterator[wording.Entry]:
+    """Silences, which no event records, and all counter reports folded into one entry."""
+    mitigations = list(request.mitigations.all())
+    overdue = [one for one in mitigations if one.overdue_at is not None]
+    answered = _answered_in_time(overdue) if overdue else set()
+    for one in overdue:
+        if one.overdue_at is None or one.pk in answered:
+            continue
+        provider = one.subscription.provider.short_name
+        instead = (
+            other.subscription.provider.short_name
+            for other in mitigations
+            if other.cause == Cause.SILENT and other.cause_subscription_id == one.subscription_id
+        )
+        after = next(instead, "")
+        yield wording.silence_entry(provider, one.overdue_at, organization.patience_s, after)
+    if has_reports and (span := report_span([request.pk])):
+        yield wording.reports_entry(span.count, span.first, span.last)
+
+
+def _answered_in_time(overdue: Sequence[Mitigation]) -> set[UUID | None]:
+    """Those that answered in time, but asked the portal to retry later: not confirmed, and not
+    silent.
+    """
+    in_time = reduce(
+        or_,
+        (Q(mitigation_id=one.pk, at__range=(one.asked_at, one.overdue_at)) for one in overdue),
+    )
+    answers = Event.objects.filter(
+        in_time, type=EventType.MITIGATION_STATUS, data__has_key="retry_at"
+    )
+    return set(answers.order_by().values_list("mitigation_id", flat=True).distinct())

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final
+from typing import ClassVar
 from uuid import UUID, uuid4
 
 from django.http import QueryDict
 from django.urls import reverse
 
 from portal import wording
-from portal.events.models import Event
-from portal.events.queries import timeline
+from portal.events.queries import status_moments
 from portal.mitigations import queries as mitigation_queries
 from portal.mitigations.models import MitigationRequest
 from portal.providers.models import Subscription
@@ -26,14 +25,10 @@ from portal.web.requests.overlaps import NO_OVERLAPS, Overlaps, overlaps_of
 from portal.web.requests.provider_cards import Chip, ProviderCard, provider_cards_of
 from portal.web.requests.quota import quota_of
 from portal.web.requests.shared import subscriptions
-from portal.web.requests.timeline import TimelineLine, by_day, timeline_of
+from portal.web.requests.timeline import TimelineLine, by_day, read_timeline
 from portal.web.standby.shown import is_wanted, may_not, off_words, ongoing_words, plan_chip
 from portal.wording import standby as words
-from portal.wording.from_rows.events import status_moments
 from portal.wording.from_rows.mitigations import request_facts
-
-SHOWN_ENTRIES: Final = 30
-MAX_ENTRIES: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +93,8 @@ class PlanPage(OfPlan):
     ended: Ends
     facts: RequestDescription
     entries: list[TimelineLine]
-    hidden_entries: int
+    earlier_entries: str
+    shown_entries: str
     key: str
     points: tuple[str, ...]
     overlaps: Overlaps
@@ -116,16 +112,13 @@ class PlanFacts:
     plan: StandbyPlan
     by_id: Mapping[str, Subscription]
     request: wording.RequestFacts
-    events: list[Event]
-    "of every version, newest first"
 
 
 def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> PlanPage:
     """`start` was made before `plan` was read."""
     now, can_act, request = start.now, start.membership.can_operate, plan.request
     read = _read(plan)
-    entries = timeline_of(request, read.events, [], plan.organization)
-    hidden = 0 if "entries" in choice else max(0, len(entries) - SHOWN_ENTRIES)
+    timeline = read_timeline(request, plan.organization, choice, versions=_versions(plan))
     filtering = queries.filtering_for_earlier(plan)
     waiting = mitigation_queries.ended_by_itself(plan.organization).filter(pk__in=_versions(plan))
     chip = plan_chip(plan, read.request, now)
@@ -152,8 +145,9 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> PlanPage:
         ),
         ended=ends(waiting, plan.organization, read.by_id, now),
         facts=_description(start, read),
-        entries=by_day(entries[: len(entries) - hidden], now),
-        hidden_entries=hidden,
+        entries=by_day(timeline.entries, now),
+        earlier_entries=timeline.earlier,
+        shown_entries=timeline.shown,
         key=str(uuid4()),
         points=_points(read),
         overlaps=overlaps,
@@ -206,10 +200,11 @@ def stop_page(start: Frame, plan: StandbyPlan) -> StopPage | None:
 
 
 def _read(plan: StandbyPlan) -> PlanFacts:
-    events = list(timeline(_versions(plan))[:MAX_ENTRIES])
     by_id = subscriptions(plan.organization)
-    facts = request_facts(plan.request, by_id, plan.organization, status_at=status_moments(events))
-    return PlanFacts(plan=plan, by_id=by_id, request=facts, events=events)
+    facts = request_facts(
+        plan.request, by_id, plan.organization, status_at=status_moments(_versions(plan))
+    )
+    return PlanFacts(plan=plan, by_id=by_id, request=facts)
 
 
 def _versions(plan: StandbyPlan) -> list[UUID]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from portal import wording
@@ -104,14 +103,3 @@ def _actor(event: Event) -> str:
     """
     kind, name = event.data.get("actor_kind"), str(event.data.get("actor", ""))
     return who_first(Actor(ActorKind(kind), name=name)) if kind in ActorKind.values else name
-
-
-def status_moments(events: Iterable[Event]) -> dict[UUID, datetime]:
-    """When each mitigation's newest status was first reported; `events` newest first."""
-    moments: dict[UUID, datetime] = {}
-    for event in events:
-        if event.type != EventType.MITIGATION_STATUS or event.mitigation_id is None:
-            continue
-        if event.data.get("status") != event.data.get("previous"):
-            moments.setdefault(event.mitigation_id, event.at)
-    return moments

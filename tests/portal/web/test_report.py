@@ -13,7 +13,7 @@ from portal.core.formatting import date
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
-from portal.web.requests.request_page import SHOWN_ENTRIES
+from portal.web.requests.timeline import SHOWN_EVENTS
 from tests.conftest import ClientOf
 from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of, one_line, reports
 
@@ -73,16 +73,18 @@ def test_a_live_request_is_reported_until_now(alice: User, ask: Ask, client_of: 
     assert "3 <small>min</small>" in one_line(page)
 
 
-def test_a_report_contains_the_whole_timeline(alice: User, ask: Ask, client_of: ClientOf) -> None:
+def test_a_report_contains_more_of_the_timeline_than_the_page(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
     request = ask()
     filtering(mitigations_of(request)[0])
-    for n in range(SHOWN_ENTRIES + 5):
+    for n in range(SHOWN_EVENTS + 5):
         services.extend(request_id=request.pk, actor=Actor.person(alice), lifetime_s=600 + n)
 
     page = report_of(client_of(alice), request)
 
-    assert page.count("alice extended the request") == SHOWN_ENTRIES + 5
-    assert "earlier entries" not in page
+    assert page.count("alice extended the request") == SHOWN_EVENTS + 5
+    assert "Earlier entries" not in page
 
 
 def test_dates_include_the_year(alice: User, ask: Ask, client_of: ClientOf) -> None:
