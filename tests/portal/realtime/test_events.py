@@ -163,19 +163,28 @@ async def test_a_number_beyond_the_log_does_not_silence_the_socket(
     await socket.disconnect()
 
 
-async def test_live_updates_come_from_the_table_without_a_channel_layer(
-    bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("call", ["new_channel", "group_add"])
+async def test_live_updates_come_from_the_table_until_the_channel_layer_is_back(
+    bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch,
+    call: str,
+) -> None:  # fmt: skip
     async def unreachable(*_: Any) -> None:
         raise RedisConnectionError("no Redis")
 
-    monkeypatch.setattr(get_channel_layer(), "group_add", unreachable)
-    socket = Socket(token=await database_sync_to_async(token_of)(bob))
-    assert await socket.connect() == 0
+    layer: Any = get_channel_layer()
+    with monkeypatch.context() as away:
+        away.setattr(layer, call, unreachable)
+        socket = Socket(token=await database_sync_to_async(token_of)(bob))
+        assert await socket.connect() == 0
 
+        await log(acme)
+
+        assert await socket.seqs(1) == [1]
+    while organization_group(acme.pk) not in layer.groups:
+        assert await socket.says_nothing_new()
+    monkeypatch.setattr(log_reader, "LOOK_AGAIN_S", 60)
     await log(acme)
-
-    assert await socket.seqs(1) == [1]
+    assert await socket.seqs(1) == [2]
     await socket.disconnect()
 
 
