@@ -17,10 +17,12 @@ from portal.checks import refuse_to_start  # noqa: E402
 from portal.core.body_limits import BoundedBodies, Utf8Bodies  # noqa: E402
 from portal.core.concurrency_limit import with_concurrency_limits  # noqa: E402
 from portal.core.gil import shorten_switch_interval  # noqa: E402
+from portal.metrics.server import serve_metrics  # noqa: E402
 from portal.routing import websocket  # noqa: E402
 
 refuse_to_start()
 shorten_switch_interval()
+serve_metrics()
 
 application = ProtocolTypeRouter(
     {"http": Utf8Bodies(BoundedBodies(with_concurrency_limits(_http))), "websocket": websocket}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -102,9 +103,33 @@ def check_redis(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
     ]
 
 
+@register("portal")
+def check_metrics(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    if settings.METRICS_ADDRESS is None or settings.METRICS_TOKEN:
+        return []
+    host, _port = settings.METRICS_ADDRESS
+    if host == "localhost" or _is_loopback(host):
+        return []
+    return [
+        Error(
+            f"PORTAL_METRICS_ADDRESS: other machines can reach {host}, and PORTAL_METRICS_TOKEN "
+            "is missing.",
+            hint="Set PORTAL_METRICS_TOKEN, or listen on 127.0.0.1.",
+            id="portal.E006",
+        )
+    ]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def refuse_to_start() -> None:
     """Servers and workers do not run system checks on their own."""
-    checks = (check_secret_key, check_encryption_keys, check_hosts, check_redis)
+    checks = (check_secret_key, check_encryption_keys, check_hosts, check_redis, check_metrics)
     found = [message for check in checks for message in check(None)]
     if found:
         raise ImproperlyConfigured("\n".join(str(message) for message in found))

@@ -92,6 +92,18 @@ def secret(name: str) -> str:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from error
 
 
+def listen_address(value: str) -> tuple[str, int] | None:
+    """`host:port`, `[address]:port`, or only the port: then on 127.0.0.1. None if empty."""
+    if not value:
+        return None
+    host, _, port = value.rpartition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ImproperlyConfigured(
+            f"PORTAL_METRICS_ADDRESS is {value!r}: write host:port, for example 127.0.0.1:9464."
+        )
+    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
 def former_names_in_use() -> dict[str, str]:
     """The former names that the environment still uses, each with the current name."""
     return {former: name for name, former in FORMER_NAMES.items() if _is_given(former)}

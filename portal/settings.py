@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "portal.wire",
     "portal.signaling",
     "portal.readiness",
+    "portal.metrics",
     "portal.api",
     "portal.realtime",
     "portal.web",
@@ -64,6 +65,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.core.middleware.Measured",
     "portal.core.middleware.PrivateAnswers",
     "portal.core.middleware.HealthCheck",
     "django.middleware.security.SecurityMiddleware",
@@ -219,6 +221,11 @@ PORTAL_WIRE_DAYS = env.integer("PORTAL_WIRE_DAYS", 90, at_least=1)
 PORTAL_WIRE_ROWS = env.integer("PORTAL_WIRE_ROWS", 50_000, at_least=1)
 
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "beat-schedule")
+
+# Monitoring
+
+METRICS_ADDRESS = env.listen_address(env.text("PORTAL_METRICS_ADDRESS"))
+METRICS_TOKEN = env.secret("PORTAL_METRICS_TOKEN")
 
 # Who may come in
 

@@ -207,6 +207,7 @@ make_secrets() {
     keep postgres_password "$(random_word 24)"
     keep database_url "postgresql://portal:$(cat secrets/postgres_password)@postgres:5432/portal"
     keep redis_auth "requirepass $(random_word 24)"
+    keep metrics_token "$(random_word 32)"
     keep redis_url "redis://:$(sed 's/^requirepass //' secrets/redis_auth)@redis:6379/0"
 }
 

@@ -53,7 +53,7 @@ def test_every_setting_reaches_the_containers() -> None:
 def test_shared_container_settings_contain_no_secret() -> None:
     for name, service in SERVICES.items():
         for variable, value in service.get("environment", {}).items():
-            is_secret = re.search("PASSWORD|SECRET|KEY|URL", variable)
+            is_secret = re.search("PASSWORD|SECRET|KEY|URL|TOKEN", variable)
             assert not is_secret or value.startswith("/run/secrets/"), (name, variable)
 
 

@@ -15,7 +15,8 @@ from rest_framework.response import Response
 
 from portal.api.authentication import SCHEME
 from portal.core.database import away_error, is_away
-from portal.core.errors import FieldError, Invalid, PortalError
+from portal.core.errors import PORTAL_FAILED, FieldError, Invalid, PortalError
+from portal.core.metrics import ERRORS
 from portal.core.problem import CONTENT_TYPE, Problem
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ def _from_framework(error: Exception) -> Response:
     logger.error("reference %s", reference, exc_info=error)
     response = _problem(
         500,
-        "portal-failed",
+        PORTAL_FAILED,
         "The portal failed",
         f"The portal failed to do this. Live requests continue. Reference {reference}.",
     )
@@ -100,6 +101,7 @@ def _from_framework(error: Exception) -> Response:
 def _problem(
     status: int, code: str, title: str, detail: str, *, errors: Sequence[FieldError] = ()
 ) -> Response:
+    ERRORS.labels(code).inc()
     problem = Problem(status=status, code=code, title=title, detail=detail, errors=errors)
     return Response(problem.as_json(), status=status, content_type=CONTENT_TYPE)
 

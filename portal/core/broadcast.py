@@ -19,6 +19,7 @@ from django.db import transaction
 from redis.exceptions import RedisError
 
 from portal.core.cooldown import Cooldown
+from portal.core.metrics import BROADCASTS_LOST_BY
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +137,7 @@ class _Sender:
 
     def send(self, group: str, message: Message) -> None:
         if self._waiting >= MAX_WAITING:
+            BROADCASTS_LOST_BY["full"].inc()
             logger.warning(
                 "broadcast to %s dropped: %s messages are already waiting", group, MAX_WAITING
             )
@@ -153,6 +155,7 @@ class _Sender:
 
 def _send(group: str, message: Message) -> None:
     if layer_cooldown.is_active:
+        BROADCASTS_LOST_BY["away"].inc()
         return
     if _sender is None:
         async_to_sync(_send_bounded)(group, message)
@@ -170,11 +173,14 @@ async def _send_bounded(group: str, message: Message) -> None:
                     await layer.group_send(group, dict(message))
                 except (RedisError, OSError) as error:
                     if attempt == SEND_ATTEMPTS:
+                        BROADCASTS_LOST_BY["failed"].inc()
                         logger.warning("broadcast to %s failed: %s", group, error)
                 else:
                     return
     except TimeoutError:
+        BROADCASTS_LOST_BY["timeout"].inc()
         logger.warning("broadcast to %s timed out after %s s", group, SEND_TIMEOUT_S)
         layer_cooldown.start()
     except ChannelFull:
+        BROADCASTS_LOST_BY["full"].inc()
         logger.warning("broadcast to %s dropped: its channel is full", group)

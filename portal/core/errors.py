@@ -14,9 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from portal.core.targets.model import Suggestion
+
+PORTAL_FAILED: Final = "portal-failed"
+"""The code of a defect of the portal, with status 500."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from time import monotonic
 from typing import Final
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.shortcuts import render
 from portal.core import views
 from portal.core.database import is_away
 from portal.core.errors import PortalError
+from portal.core.metrics import ERRORS, HTTP_RESPONSES, HTTP_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,9 @@ PERMISSIONS: Final = ", ".join(
 """The portal uses none of these, and injected scripts must not either."""
 
 
+_DOORS: Final = (("/api/", "api"), (settings.STATIC_URL, "static"), ("/admin/", "staff"))
+
+
 class HealthCheck:
     """`/healthz`.
 
@@ -58,6 +63,29 @@ class HealthCheck:
         except Error:
             return JsonResponse({"status": "no database"}, status=503)
         return JsonResponse({"status": "ok"})
+
+
+class Measured:
+    """Counts responses and how long they took. Outside the other middlewares, so that it sees
+    their responses too.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path == HEALTH_PATH:
+            return self.get_response(request)
+        began = monotonic()
+        response = self.get_response(request)
+        door = _door(request.path)
+        HTTP_SECONDS.labels(door).observe(monotonic() - began)
+        HTTP_RESPONSES.labels(door, str(response.status_code)).inc()
+        return response
+
+
+def _door(path: str) -> str:
+    return next((door for prefix, door in _DOORS if path.startswith(prefix)), "page")
 
 
 class PrivateAnswers:
@@ -97,6 +125,7 @@ class ErrorPages:
             return views.database_away(request)
         if not isinstance(error, PortalError):
             return None
+        ERRORS.labels(error.code).inc()
         templates = [f"{error.http_status}.html", "error.html"]
         response = render(request, templates, {"error": error}, status=error.http_status)
         if error.retry_after_s:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NotRequired, TypedDict
 
 from portal.core.errors import FieldError, Fix
+from portal.core.metrics import ERRORS
 from portal.core.targets import Targets
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -82,6 +83,7 @@ class Problem:
         self, send: Callable[[Mapping[str, Any]], Awaitable[None]], *headers: tuple[bytes, bytes]
     ) -> None:
         """Answer an ASGI request with it."""
+        ERRORS.labels(self.code).inc()
         every = [
             (b"content-type", CONTENT_TYPE.encode()),
             (b"cache-control", b"no-store"),

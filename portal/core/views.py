@@ -12,7 +12,8 @@ from django.shortcuts import render
 
 from portal.core import database
 from portal.core.context_processors import installation
-from portal.core.errors import Invalid, NotAllowed, NotFound
+from portal.core.errors import PORTAL_FAILED, Invalid, NotAllowed, NotFound
+from portal.core.metrics import ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def database_away(request: HttpRequest) -> HttpResponse:
     """Makes no database query."""
     error = database.away_error()
+    ERRORS.labels(error.code).inc()
     response = render(None, "503.html", {"error": error, **installation()}, status=503)
     response["Retry-After"] = str(error.retry_after_s)
     return response
@@ -52,6 +54,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if database.is_away(sys.exception()):
         # The failure was outside a view, in a middleware that loads the session or the person.
         return database_away(request)
+    ERRORS.labels(PORTAL_FAILED).inc()
     reference = secrets.token_hex(3)
     logger.error("reference %s: %s failed", reference, request.path)
     return render(None, "500.html", {"reference": reference, **installation()}, status=500)

@@ -15,6 +15,7 @@ from django.db import Error
 
 from portal.core.database import is_away
 from portal.core.errors import PortalError
+from portal.core.metrics import EVENT_LAG
 from portal.core.numbers import whole_number
 from portal.events import queries
 from portal.realtime.access import admit, credential_of
@@ -122,6 +123,7 @@ class EventSocket(AsyncWebsocketConsumer):
             elif frame := socket.outbox.pop():
                 if frame.seq > socket.sent:
                     await self._send_event(socket, frame.after(socket.sent))
+                    EVENT_LAG.observe(frame.age_s)
             elif socket.heartbeat:
                 text, socket.heartbeat = socket.heartbeat, ""
                 await self._send_text(socket, text)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cached_property
+from time import time
 from typing import Final
 
 from portal.core.broadcast import EventFrame
@@ -36,6 +37,11 @@ class EncodedEvent:
     @property
     def thinned(self) -> int:
         return self.event.get("thinned", 0)
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the event happened, by this machine's clock; never less than 0."""
+        return max(0.0, time() - datetime.fromisoformat(self.event["at"]).timestamp())
 
     def after(self, seq: int) -> EncodedEvent:
         """The frame for a reader that has all numbers up to `seq`: those are not missing."""

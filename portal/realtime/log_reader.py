@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from portal.core.broadcast import organization_group, user_group
 from portal.core.database import is_away
 from portal.core.errors import PortalError
+from portal.core.metrics import OPEN_SOCKETS
 from portal.events import queries
 from portal.realtime.access import admit_all
 from portal.realtime.open_socket import (
@@ -64,6 +65,11 @@ class LogReader:
         self._admit_at = now() + ADMIT_AGAIN_S
         # It outlives the socket that starts it, so it must not inherit what that one set.
         self._task = asyncio.create_task(self._run(), context=Context())
+
+    @property
+    def count(self) -> int:
+        """How many sockets are open."""
+        return sum(map(len, self._of_person.values()))
 
     def count_of(self, user_id: UUID) -> int:
         """How many sockets of this person are open."""
@@ -254,6 +260,7 @@ class LogReader:
 
 
 _readers: WeakKeyDictionary[asyncio.AbstractEventLoop, LogReader] = WeakKeyDictionary()
+OPEN_SOCKETS.set_function(lambda: sum(reader.count for reader in list(_readers.values())))
 
 
 def log_reader() -> LogReader:

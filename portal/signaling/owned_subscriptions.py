@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import Error
 
 from dots_client import ClientSettings
+from portal.core.metrics import OWNED_SUBSCRIPTIONS
 from portal.signaling import database_clock, leases
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.lease_balancer import LeaseBalancer, to_give_back
@@ -69,6 +70,7 @@ class OwnedSubscriptions:
         self._sharing = LeaseBalancer(owner)
         self._owned: dict[UUID, _Owned] = {}
         self._crashed_at: dict[UUID, float] = {}
+        OWNED_SUBSCRIPTIONS.set_function(lambda: len(self._owned))
 
     @property
     def ids(self) -> list[UUID]:

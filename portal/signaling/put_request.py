@@ -22,6 +22,7 @@ from dots_client import (
     ServerUnavailable,
     UnexpectedAnswer,
 )
+from portal.core.metrics import SUBMIT_TO_WIRE
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import CONFIRMED
@@ -70,8 +71,12 @@ class PutRequest:
             services.record_sending, mitigation_id=row.pk, now=asked_at
         ):
             return False
+        # A PUT with a higher mid follows one that was sent.
+        is_first = action == Action.REQUEST and not (is_sent(row) or progress.datagrams)
         try:
             with self._activity.tracking(row, progress) as on_sent:
+                if is_first:
+                    on_sent = _measuring(row, on_sent)
                 report = await self._send(client, row, scope, action, asked_at, on_sent)
         except Refused as error:
             if error.retry_after_s is None:
@@ -225,6 +230,23 @@ class PutRequest:
 def gateway_names(loop: HopLimitReached) -> str:
     """Each gateway once, although the request passed it several times."""
     return ", ".join(dict.fromkeys(loop.gateways))
+
+
+def is_sent(row: Mitigation) -> bool:
+    """Whether a copy was sent since the portal last began to ask."""
+    return row.sent_at is not None and row.sent_at >= row.asked_at
+
+
+def _measuring(row: Mitigation, on_sent: Callable[[int], None]) -> Callable[[int], None]:
+    """The same function, which also observes how long the first datagram had to wait."""
+
+    def measure(count: int) -> None:
+        on_sent(count)
+        if count == 1:
+            waited = database_clock.now() - row.asked_at
+            SUBMIT_TO_WIRE.observe(max(0.0, waited.total_seconds()))
+
+    return measure
 
 
 def is_confirmed(row: Mitigation) -> bool:

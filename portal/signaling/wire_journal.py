@@ -21,6 +21,7 @@ from django.db import Error
 
 from dots_client import WireRecord
 from portal.core.database import is_away
+from portal.core.metrics import DROPPED_NOT_SAVED, JOURNAL_WAITING
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.wire_recorder import RecordedMessage, SharedCapacity, WireRecorder
 from portal.wire import services
@@ -57,6 +58,7 @@ class WireJournal:
         self._room = SharedCapacity(max_waiting)
         self._batch: list[Entry] = []
         self._closing = asyncio.Event()
+        JOURNAL_WAITING.set_function(lambda: max_waiting - self._room.places + len(self._batch))
 
     def recorder(self, subscription_id: UUID) -> WireRecorder:
         """The recorder of this subscription; its `tap` is the sessions' wire tap."""
@@ -105,6 +107,7 @@ class WireJournal:
         self._batch = []
         for subscription_id, count in lost.items():
             self.recorder(subscription_id).count_lost(time.time(), count)
+            DROPPED_NOT_SAVED.inc(count)
         return any(one.waiting for one in self._recorders.values())
 
     def drop_batch(self) -> None:
@@ -116,6 +119,7 @@ class WireJournal:
                 own.count_lost(entry.at, entry.count)
             else:
                 own.count_lost(entry.record.at)
+                DROPPED_NOT_SAVED.inc()
 
     def _take(self) -> list[Entry]:
         taken: list[Entry] = []

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from uuid import UUID, uuid4
 
 from dots_client import WireRecord
+from portal.core.metrics import DROPPED_BY_RATE, DROPPED_FULL, RETRANSMISSIONS, WIRE_MESSAGES_OF
 
 MAX_WAITING: Final = 2_000
 """Messages of one subscription that may wait for the database; beyond that the oldest
@@ -113,14 +114,19 @@ class WireRecorder:
 
     def tap(self, record: WireRecord) -> None:
         noted = self._note(record)
+        WIRE_MESSAGES_OF[record.direction, noted.subject.topic].inc()
+        if noted.copy > 1:
+            RETRANSMISSIONS.inc()
         if noted.subject.topic == "heartbeat" and not self.keeps_heartbeats:
             return
         if not self._may_keep(record.at):
             self.count_lost(record.at)
+            DROPPED_BY_RATE.inc()
             return
         if len(self.waiting) >= MAX_WAITING or not self._room.take():
             # Drop the oldest of this subscription, or this message if there is none.
             self.count_lost(record.at)
+            DROPPED_FULL.inc()
             if not self.waiting:
                 return
             self.waiting.popleft()

@@ -8,7 +8,10 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from django.db import transaction
+
 from portal.accounts.actors import Actor
+from portal.core.metrics import SUBMIT_TO_CONFIRMED
 from portal.events.data import EventData
 from portal.events.log import append_event
 from portal.events.models import EventType
@@ -73,6 +76,10 @@ def apply(mitigation: Mitigation, transition: Transition, *, now: datetime) -> N
         columns["unsaved_at"] = None
     if status == Status.MITIGATING and mitigation.mitigating_at is None:
         columns["mitigating_at"] = now
+    if previous == Status.PENDING and status in CONFIRMED:
+        waited_s = max(0.0, (now - mitigation.asked_at).total_seconds())
+        confirmed = SUBMIT_TO_CONFIRMED.labels(mitigation.subscription.provider.name)
+        transaction.on_commit(partial(confirmed.observe, waited_s))
     for name, value in columns.items():
         setattr(mitigation, name, value)
     if columns:

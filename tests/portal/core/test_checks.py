@@ -48,6 +48,10 @@ def test_an_installation_with_all_required_settings_starts(ready: Any) -> None:
         ("ALLOWED_HOSTS", ["portal.example/"], "portal.E004"),
         ("ALLOWED_HOSTS", ["portal.example www.portal.example"], "portal.E004"),
         ("REDIS_URL", "", "portal.E005"),
+        ("METRICS_ADDRESS", ("0.0.0.0", 9464), "portal.E006"),
+        ("METRICS_ADDRESS", ("::", 9464), "portal.E006"),
+        ("METRICS_ADDRESS", ("192.0.2.1", 9464), "portal.E006"),
+        ("METRICS_ADDRESS", ("portal.example", 9464), "portal.E006"),
     ],
 )
 def test_an_installation_without_one_of_them_does_not_start(
@@ -57,6 +61,19 @@ def test_an_installation_without_one_of_them_does_not_start(
 
     with pytest.raises(ImproperlyConfigured, match=found):
         checks.refuse_to_start()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_metrics_on_loopback_need_no_token(ready: Any, host: str) -> None:
+    ready.METRICS_ADDRESS = (host, 9464)
+
+    checks.refuse_to_start()
+
+
+def test_metrics_with_a_token_may_listen_anywhere(ready: Any) -> None:
+    ready.METRICS_ADDRESS, ready.METRICS_TOKEN = ("0.0.0.0", 9464), "a token"
+
+    checks.refuse_to_start()
 
 
 def start(**variables: str) -> subprocess.CompletedProcess[str]:

@@ -111,6 +111,26 @@ def test_a_secret_given_twice_stops_the_process(monkeypatch: pytest.MonkeyPatch)
         env.secret("X")
 
 
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("", None),
+        ("9464", ("127.0.0.1", 9464)),
+        (":9464", ("127.0.0.1", 9464)),
+        ("0.0.0.0:9464", ("0.0.0.0", 9464)),
+        ("[::1]:9464", ("::1", 9464)),
+    ],
+)
+def test_an_address_to_listen_on(value: str, address: tuple[str, int] | None) -> None:
+    assert env.listen_address(value) == address
+
+
+@pytest.mark.parametrize("value", ["on", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "h:70000", "²"])
+def test_an_address_without_a_port_stops_the_process(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"PORTAL_METRICS_ADDRESS is .* host:port"):
+        env.listen_address(value)
+
+
 def test_the_default_database_is_a_file_shared_by_writers(tmp_path: Path) -> None:
     database = env.database("", default_path=tmp_path / "var" / "portal.sqlite3", prepares=True)
 
