@@ -22,6 +22,8 @@ from prometheus_client import (
 )
 from prometheus_client.metrics_core import GaugeMetricFamily
 
+from portal.core.errors import PORTAL_FAILED
+
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the time of a start is in process_*
 
 REGISTRY: Final = CollectorRegistry(auto_describe=True)
@@ -128,6 +130,7 @@ ERRORS: Final = Counter(
     ["code"],
     registry=REGISTRY,
 )
+ERRORS.labels(PORTAL_FAILED)  # from 0, so that an alert sees the first one
 
 # What the tables say. Each process that serves metrics reads the same rows: combine with max.
 

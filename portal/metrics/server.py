@@ -50,7 +50,7 @@ def serve_metrics() -> None:
 
 
 class MetricsServer(ThreadingMixIn, WSGIServer):
-    """Listens until `close`. An empty `token` lets everybody read. Raises OSError."""
+    """Listens until `close`. An empty `token` lets every caller read. Raises OSError."""
 
     daemon_threads = True
     allow_reuse_address = True

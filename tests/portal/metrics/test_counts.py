@@ -89,7 +89,7 @@ class Ready(RecordingStore):
         (Action.REQUEST, None, 1),
         # Sent for an earlier ask.
         (Action.REQUEST, -60, 1),
-        # Another session goes on.
+        # Another session continues.
         (Action.REQUEST, 1, 0),
         (Action.REFRESH, None, 0),
     ],
