@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import cast
 
 from django.core.asgi import get_asgi_application
 
@@ -14,9 +15,11 @@ _http = get_asgi_application()
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from portal.checks import refuse_to_start  # noqa: E402
+from portal.core.asgi_types import Application  # noqa: E402
 from portal.core.body_limits import BoundedBodies, Utf8Bodies  # noqa: E402
 from portal.core.concurrency_limit import with_concurrency_limits  # noqa: E402
 from portal.core.gil import shorten_switch_interval  # noqa: E402
+from portal.core.request_ids import RequestIds  # noqa: E402
 from portal.metrics.server import serve_metrics  # noqa: E402
 from portal.routing import websocket  # noqa: E402
 
@@ -24,6 +27,7 @@ refuse_to_start()
 shorten_switch_interval()
 serve_metrics()
 
-application = ProtocolTypeRouter(
+_by_protocol = ProtocolTypeRouter(
     {"http": Utf8Bodies(BoundedBodies(with_concurrency_limits(_http))), "websocket": websocket}
 )
+application = RequestIds(cast(Application, _by_protocol))

@@ -351,14 +351,22 @@ WHITENOISE_AUTOREFRESH = DEBUG
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "portal.core.logs.JsonLines"},
+    },
     "filters": {
+        "ids": {"()": "portal.core.log_ids.WithLogIds"},
         "outages": {"()": "portal.core.logs.OutagesInOneLine"},
         "refusals": {"()": "portal.core.logs.BoundedRefusals"},
         "no_healthy_answers": {"()": "portal.core.logs.NoHealthyAnswers"},
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outages"]}
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": env.choice("PORTAL_LOG_FORMAT", ("text", "json")),
+            "filters": ["outages", "ids"],
+        }
     },
     "root": {"handlers": ["console"], "level": env.text("PORTAL_LOG_LEVEL", "INFO")},
     "loggers": {
@@ -367,7 +375,8 @@ LOGGING = {
         "portal.security": {"level": "INFO", "filters": ["refusals"]},
         # The wire journal has the single messages.
         "dots_client.coap": {"level": "WARNING"},
-        # Django reads this after uvicorn configured its logging, and replaces uvicorn's handler.
+        # Django reads this after uvicorn configured its logging, and replaces uvicorn's handlers.
+        "uvicorn": {"handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": True, "filters": ["no_healthy_answers"]},
     },
 }

@@ -1,13 +1,15 @@
-"""Shortens log lines while Redis or the database is away, and limits their number
-during an attack.
+"""Log lines: short while Redis or the database is away, limited in number during an attack, and as
+JSON for programs.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from time import time
 from typing import Final
 
@@ -35,6 +37,30 @@ class OutagesInOneLine(logging.Filter):
             record.msg, record.args = f"{record.getMessage()}: {error}", None
             record.exc_info = record.exc_text = None
         return True
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line, in ASCII, so that no value can start a new line.
+
+    It takes nothing else from the record: other libraries attach whole requests, whose addresses
+    may contain secrets.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "ids", {}),
+        }
+        if event := getattr(record, "security_event", None):
+            entry |= {"event": event, "facts": getattr(record, "facts", {})}
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            entry["stack"] = self.formatStack(record.stack_info)
+        return json.dumps(entry, default=str)
 
 
 class BoundedRefusals(logging.Filter):

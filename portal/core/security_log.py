@@ -46,7 +46,6 @@ def record(event: SecurityEvent, **facts: str) -> None:
     Values are JSON strings in ASCII, so that a value cannot start a new line or look like another
     fact.
     """
-    text = " ".join(
-        f"{name}={json.dumps(value[:MAX_FACT_LENGTH])}" for name, value in facts.items()
-    )
-    logger.info("%s %s", event, text, extra={"security_event": event})
+    facts = {name: value[:MAX_FACT_LENGTH] for name, value in facts.items()}
+    text = " ".join(f"{name}={json.dumps(value)}" for name, value in facts.items())
+    logger.info("%s %s", event, text, extra={"security_event": event, "facts": facts})

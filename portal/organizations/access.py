@@ -8,6 +8,7 @@ from uuid import UUID
 from portal.accounts.models import User
 from portal.core.errors import NotAllowed, NotFound
 from portal.core.formatting import listed
+from portal.core.log_ids import add_log_ids
 from portal.core.security_log import SecurityEvent, record
 from portal.organizations.models import Membership, Role
 
@@ -17,6 +18,7 @@ def membership_for(user: User, slug: str, role: Role = Role.VIEWER) -> Membershi
     membership = memberships_for([(user, slug)]).get((user.pk, slug))
     if membership is None:
         raise NotFound
+    add_log_ids(organization=membership.organization_id)
     if not membership.allows(role):
         _record(user, slug, membership.role)
         raise NotAllowed(_refusal(membership, role))

@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from dots_client import Client, DotsError, NoAnswer, SessionClosed
+from portal.core.log_ids import add_log_ids
 from portal.mitigations.models import Mitigation
 from portal.signaling.async_events import loop_time
 from portal.signaling.fenced_store import NotSaved
@@ -94,6 +95,8 @@ class ActionRunner:
             self._running[row.pk] = running
 
     async def _run(self, rows: Sequence[Mitigation], action: Action) -> None:
+        if len(rows) == 1:
+            add_log_ids(mid=rows[0].mid)
         reread_s: float | None = 0.0
         try:
             reread_s = await self._act(rows, action)

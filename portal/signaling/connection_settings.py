@@ -22,6 +22,8 @@ class ConnectionSettings:
     server: Server
     credentials: Credentials
     cuid: str
+    organization_id: UUID | None = None
+    "for the log"
 
 
 def load_connection_settings(subscription_id: UUID) -> ConnectionSettings:
@@ -42,6 +44,7 @@ def load_connection_settings(subscription_id: UUID) -> ConnectionSettings:
             trust_anchors=provider.trust_anchors.encode(),
         ),
         cuid=subscription.cuid,
+        organization_id=subscription.organization_id,
     )
 
 

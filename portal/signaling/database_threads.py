@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
@@ -40,7 +41,9 @@ class DatabaseThreads:
 
 
 async def _in(executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(executor, work)
+    # In the caller's context, for the ids of log lines.
+    run = partial(copy_context().run, work)
+    return await asyncio.get_running_loop().run_in_executor(executor, run)
 
 
 def _run(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

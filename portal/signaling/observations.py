@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from dots_client import Client, DotsError, MitigationReport, Refused, SessionClosed
+from portal.core.log_ids import add_log_ids
 from portal.mitigations.models import Mitigation
 from portal.signaling.retry_after import asked_wait_s
 from portal.signaling.status_reports import StatusReports
@@ -63,6 +64,7 @@ class Observations:
             self._observers.pop(mitigation_id).cancel()
 
     async def _observe(self, row: Mitigation) -> None:
+        add_log_ids(mid=row.mid)
         while True:
             again_s = OBSERVE_AGAIN_S
             try:

@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from dots_client import ClientSettings, CountedLog, Reconnect, SessionClosed
+from portal.core.log_ids import add_log_ids
 from portal.mitigations import queries
 from portal.providers.models import SessionState
 from portal.signaling import database_clock
@@ -107,6 +108,7 @@ class SessionManager:
 
         An exception in or around a session ends at most that session.
         """
+        add_log_ids(subscription=self.subscription_id)
         self._status.report(SessionStatus(state=SessionState.CONNECTING))
         saving = asyncio.create_task(self._status.run())
         try:
@@ -220,6 +222,8 @@ class SessionManager:
         """The settings for the next session. Changed settings are tried at once."""
         self._changed_settings.starts_reading(now=loop_time())
         wanted = await self._store.run(load_connection_settings, self.subscription_id)
+        if wanted.organization_id is not None:
+            add_log_ids(organization=wanted.organization_id)
         if self._changed_settings.read(wanted):
             self._reconnect = _new_reconnect()
         self._changed_settings.compare(None if self.session is None else self.session.settings)

@@ -320,7 +320,7 @@ def test_an_unusable_redis_address_stops_the_process(url: str, words: str) -> No
 
 
 def test_every_variable_is_documented() -> None:
-    pattern = r'env\.(?:flag|integer|text|secret|items)\(\s*"(\w+)"'
+    pattern = r'env\.(?:flag|integer|text|secret|items|choice)\(\s*"(\w+)"'
     read = {
         name
         for file in (ROOT / "portal").rglob("*.py")

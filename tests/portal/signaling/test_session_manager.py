@@ -264,12 +264,7 @@ async def test_a_request_whose_redirection_is_followed_is_not_saved_as_refused(
     monkeypatch: pytest.MonkeyPatch, is_followed: bool, unavailable: list[tuple[str, bool]]
 ) -> None:
     told: list[tuple[str, bool]] = []
-    row = cast(
-        Mitigation,
-        SimpleNamespace(
-            pk=uuid.uuid4(), mid=1, request=None, status=Status.PENDING, refresh_asked_at=None
-        ),
-    )
+    row = Mitigation(pk=uuid.uuid4(), mid=1, status=Status.PENDING)
 
     async def request(*_args: object, **_options: object) -> None:
         raise Redirected(RedirectedSignal(alt_server="alt.example"), ttl_s=600)
