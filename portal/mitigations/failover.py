@@ -161,8 +161,8 @@ def is_withdrawn_by_policy(mitigation: Mitigation) -> bool:
 
 
 def is_given_up_at_end(mitigation: Mitigation) -> bool:
-    """Whether the portal withdrew it when the requested lifetime ended. An extension asks it
-    again.
+    """Whether the portal withdrew it when the requested lifetime ended. After an extension,
+    failover may ask its provider again.
     """
     is_asked_to_end = mitigation.withdrawal_asked_at is not None and not mitigation.hold_again
     return (
