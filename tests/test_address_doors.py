@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PARSERS = {"ip_network", "ip_address", "ip_interface"}
 CLASSES = {f"IPv{version}{kind}" for version in (4, 6) for kind in ("Network", "Address")}
 DOORS = {
+    "portal/checks.py": "the address in a setting",
     "portal/core/json_value.py": "a JSON column",
     "portal/core/targets/addresses.py": "an address or prefix that somebody typed",
     "portal/core/targets/model.py": "the text of a saved resource",

@@ -23,7 +23,7 @@ dataclass day direction down earlier end ended ending entry every failure final 
 frozen fullmatch given host invalid ipaddress isnull iterable kept kind kw label left length limit
 line link listed lock log logger logging longest loop lost max may min moment more named network
 newer no now obj octet of off old once operation other out over overlap own page part pause per
-person piece place port prepared problem progress protocol put rate re reason record reported
+person piece place port portal prepared problem progress protocol put rate re reason record reported
 requested require rest result running said same saved say schema scheme second secret seen self send
 sent sentence seq sequence service shape short shown sign since size slot source start state step
 still stopped subject take taken task tell thread timedelta token total traffic transaction

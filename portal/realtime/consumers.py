@@ -15,6 +15,7 @@ from django.db import Error
 
 from portal.core.database import is_away
 from portal.core.errors import PortalError
+from portal.core.log_ids import add_log_ids
 from portal.core.metrics import EVENT_LAG
 from portal.core.numbers import whole_number
 from portal.events import queries
@@ -75,6 +76,7 @@ class EventSocket(AsyncWebsocketConsumer):
             if not is_away(error):
                 raise
             return await self.close(CLOSE_TRY_AGAIN)
+        add_log_ids(organization=membership.organization_id)
         reader = log_reader()
         if reader.count_of(membership.user_id) >= SOCKETS_PER_PERSON:
             return await self.close(CLOSE_TOO_MANY)

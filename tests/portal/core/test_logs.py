@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from channels.db import database_sync_to_async
-from channels.layers import get_channel_layer
+from django.db import InterfaceError
 from hypothesis import given
 from hypothesis import strategies as st
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from portal.accounts import services as accounts
 from portal.accounts.models import User
@@ -22,6 +21,7 @@ from portal.asgi import application
 from portal.core.log_ids import WithLogIds, add_log_ids, log_ids
 from portal.core.logs import JsonLines
 from portal.core.security_log import SecurityEvent, record
+from portal.events import queries
 from portal.mitigations.models import Mitigation
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
@@ -195,10 +195,10 @@ async def test_database_threads_log_with_the_ids_of_their_caller(
 async def test_the_lines_of_a_socket_have_its_organization(
     bob: User, acme: Organization, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def unreachable(*_: object) -> None:
-        raise RedisConnectionError("no Redis")
+    def is_away(*_: object, **__: object) -> None:
+        raise InterfaceError("no database")
 
-    monkeypatch.setattr(get_channel_layer(), "group_add", unreachable)
+    monkeypatch.setattr(queries, "events_after", is_away)
     token = await database_sync_to_async(accounts.issue_token)(user=bob, device_name="test")
     socket = Socket(token=token.plain)
     await socket.connect()
@@ -207,7 +207,6 @@ async def test_the_lines_of_a_socket_have_its_organization(
     entry = kept.of("portal.realtime")[0]
     assert entry["organization"] == str(acme.pk)
     assert entry["request_id"]
-    await socket.disconnect()
 
 
 @pytest.mark.django_db(transaction=True)
