@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Literal, NotRequired, TypedDict
 from uuid import UUID
@@ -53,6 +53,10 @@ class EventMessage(TypedDict):
     organization: NotRequired[str]
     "its id; processes of the previous release send none"
     event: EventFrame
+    earlier: NotRequired[Sequence[EventFrame]]
+    """Those directly before it that were committed with it. A process of the previous release reads
+    them from the table, because it finds a gap before `event`.
+    """
 
 
 class AccessChanged(TypedDict):
@@ -84,9 +88,13 @@ def user_group(user_id: UUID) -> str:
     return f"user.{user_id.hex}"
 
 
-def broadcast_on_commit(organization_id: UUID, event: EventFrame) -> None:
-    """Send `event` to every open page of this organization only."""
-    message = EventMessage(type="event", organization=str(organization_id), event=event)
+def broadcast_on_commit(organization_id: UUID, *events: EventFrame) -> None:
+    """Send `events`, which have consecutive numbers, to every open page of this organization
+    only.
+    """
+    message = EventMessage(type="event", organization=str(organization_id), event=events[-1])
+    if len(events) > 1:
+        message["earlier"] = events[:-1]
     _send_on_commit(organization_group(organization_id), message)
 
 

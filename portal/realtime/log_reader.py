@@ -167,7 +167,7 @@ class LogReader:
                 self._look_at = now()
                 self._must_look.set()
             elif feed := self._feeds.get(organization_id):
-                feed.hear(message["event"])
+                feed.hear([*message.get("earlier", ()), message["event"]])
                 if feed.is_behind:
                     self._must_look.set()
 

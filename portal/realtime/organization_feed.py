@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Final
 from uuid import UUID
@@ -35,12 +35,15 @@ class OrganizationFeed:
         self._pace = NumbersPace()
         self._timer: asyncio.TimerHandle | None = None
 
-    def hear(self, event: EventFrame) -> None:
-        """Take a broadcast: pass it on, ignore it if it is old, or be behind after a gap."""
-        self._heard = max(self._heard, event["seq"])
-        if not self.is_behind and event["seq"] == self.seq + 1:
-            self._pass_on([event])
-        elif event["seq"] > self.seq:
+    def hear(self, events: Sequence[EventFrame]) -> None:
+        """Take a broadcast of consecutive events: pass on those that are new, or be behind after a
+        gap.
+        """
+        self._heard = max(self._heard, events[-1]["seq"])
+        new = [event for event in events if event["seq"] > self.seq]
+        if new and not self.is_behind and new[0]["seq"] == self.seq + 1:
+            self._pass_on(new)
+        elif new:
             self.is_behind = True
 
     async def catch_up(self, newest: int = 0) -> None:

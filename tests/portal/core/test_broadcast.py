@@ -63,6 +63,18 @@ def test_an_event_is_sent_to_its_organization_after_the_commit(layer: Layer) -> 
 
 
 @pytest.mark.django_db(transaction=True)
+def test_events_that_are_committed_together_are_one_message(layer: Layer) -> None:
+    organization_id = uuid4()
+
+    with transaction.atomic():
+        broadcast.broadcast_on_commit(organization_id, event(1), event(2), event(3))
+
+    [(_, message)] = layer.sent
+    assert message["event"] == event(3)
+    assert list(message["earlier"]) == [event(1), event(2)]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_signal_workers_are_woken_after_the_commit(layer: Layer) -> None:
     subscription_id = uuid4()
 

@@ -4,21 +4,29 @@ import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
+from django.db import transaction
 from django.utils import timezone
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from portal.accounts.models import User
-from portal.core.broadcast import organization_group
+from portal.core.broadcast import EventFrame, organization_group
 from portal.events import queries
-from portal.events.log import append_event
+from portal.events.log import (
+    MitigationEvent,
+    append_counted,
+    append_event,
+    lock_free_logs,
+)
 from portal.events.models import Event, EventType
 from portal.organizations.models import Organization
 from portal.realtime import consumers, log_reader, outbox
 from portal.realtime.frames import HEARTBEAT
+from portal.realtime.organization_feed import OrganizationFeed
 from tests.portal.realtime.conftest import Log
 from tests.sockets import Socket
 
@@ -219,3 +227,61 @@ async def test_a_counter_report_fits_400_bytes(
     assert json.loads(text)["data"]["bytes_dropped"] == largest
     assert len(text.encode()) + ids <= 400
     await socket.disconnect()
+
+
+async def test_events_that_were_committed_together_come_once_and_in_order(
+    bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_reader, "LOOK_AGAIN_S", 60)
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+    await log(acme)
+    assert await socket.seqs(1) == [1]
+
+    await database_sync_to_async(_append_together)(acme, 3)
+    await log(acme)
+    await database_sync_to_async(_append_together)(acme, 2)
+
+    assert await socket.seqs(6) == [2, 3, 4, 5, 6, 7]
+    await socket.disconnect()
+
+
+def _append_together(organization: Organization, count: int) -> None:
+    with transaction.atomic():
+        counted = lock_free_logs({organization.pk: count})
+        event = MitigationEvent(
+            organization_id=organization.pk,
+            request_id=uuid4(),
+            mitigation_id=uuid4(),
+            type=EventType.MITIGATION_STATUS,
+            at=timezone.now(),
+            data={},
+        )
+        append_counted([event] * count, counted)
+
+
+def _frames(*numbers: int) -> list[EventFrame]:
+    return [
+        EventFrame(seq=seq, at="", type="session.up", request=None, mitigation=None, data={})
+        for seq in numbers
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heard", "seq", "is_behind"),
+    [
+        ((6, 7), 7, False),
+        ((4, 5, 6), 6, False),
+        ((4, 5), 5, False),
+        ((7, 8), 5, True),
+    ],
+)
+async def test_a_broadcast_of_several_events_counts_from_the_first_new_one(
+    heard: tuple[int, ...], seq: int, *, is_behind: bool
+) -> None:
+    feed = OrganizationFeed(uuid4(), 5)
+
+    feed.hear(_frames(*heard))
+
+    assert (feed.seq, feed.is_behind) == (seq, is_behind)
+    feed.stop()
