@@ -181,8 +181,9 @@ def _postgresql(url: str, *, prepares: bool) -> dict[str, Any]:
             raise ImproperlyConfigured(f"DATABASE_URL has a port that is not a number. {_QUOTING}")
     if prepares:
         options |= {"server_side_binding": True, "prepare_threshold": PREPARED_AFTER}
+    # A signal worker has nine threads for the database, and those of its tasks.
     # Measured: after a restart of the server this pool works again immediately.
-    options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 2}
+    options["pool"] = {"min_size": 1, "max_size": 12, "timeout": 2, "reconnect_timeout": 2}
     return {
         "ENGINE": "portal.core.postgresql",
         **named,

@@ -86,6 +86,42 @@ DROPPED_BY_RATE: Final = JOURNAL_DROPPED.labels("rate")
 DROPPED_FULL: Final = JOURNAL_DROPPED.labels("full")
 DROPPED_NOT_SAVED: Final = JOURNAL_DROPPED.labels("not_saved")
 
+# The ledger of what providers report
+
+LEDGER_WAITING: Final = Gauge(
+    "portal_ledger_waiting_reports",
+    "Providers' reports in memory that are not saved yet.",
+    registry=REGISTRY,
+)
+LEDGER_FLUSH_REPORTS: Final = Histogram(
+    "portal_ledger_flush_reports",
+    "Reports that one transaction of the ledger saves.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+    registry=REGISTRY,
+)
+LEDGER_FLUSH_SECONDS: Final = Histogram(
+    "portal_ledger_flush_seconds",
+    "How long that transaction takes, with the wait for its thread.",
+    buckets=SECONDS,
+    registry=REGISTRY,
+)
+LEDGER_DECIDED: Final = Counter(
+    "portal_ledger_decided_reports",
+    "Reports that changed more than numbers, or were saved alone for another reason.",
+    registry=REGISTRY,
+)
+LEDGER_UNSAVED: Final = Counter(
+    "portal_ledger_unsaved_reports",
+    "Reports that were never saved. Reasons: replaced (a newer report of the same status came "
+    "first), flapping (the provider changed the status again within a second), full (too many "
+    "reports of one subscription waited).",
+    ["reason"],
+    registry=REGISTRY,
+)
+LEDGER_UNSAVED_BY: Final = {
+    reason: LEDGER_UNSAVED.labels(reason) for reason in ("replaced", "flapping", "full")
+}
+
 # Open pages and programs
 
 OPEN_SOCKETS: Final = Gauge(

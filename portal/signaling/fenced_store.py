@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
@@ -55,6 +56,17 @@ class FencedStore:
         self.owner = owner
         self.threads = threads
         self._fence = fence
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this worker may still act for the subscription, by its own clock."""
+        return self._fence.is_open()
+
+    def on(self, threads: DatabaseThreads) -> FencedStore:
+        """The same store with other threads."""
+        other = copy(self)
+        other.threads = threads
+        return other
 
     def name(self, *rows: Mitigation) -> str:
         """The subscription and the mids of `rows`, for the log."""

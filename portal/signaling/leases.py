@@ -148,5 +148,11 @@ def write_as_owner(subscription_id: UUID, owner: str, call: Callable[[], T]) -> 
     return done
 
 
+def still_owned(owner: str, subscription_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the subscriptions that `owner` owns."""
+    owned = Subscription.objects.filter(pk__in=subscription_ids, owner=owner)
+    return set(owned.values_list("pk", flat=True))
+
+
 def _wanted() -> QuerySet[Subscription]:
     return Subscription.objects.filter(enabled=True, organization__is_active=True)

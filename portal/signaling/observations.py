@@ -1,13 +1,13 @@
-"""Observe each mitigation on one session, and save the provider's notifications in order (RFC 9132
-section 4.4.2.1).
+"""Observe each mitigation on one session, and have the provider's notifications saved in order (RFC
+9132 section 4.4.2.1).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Set
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,17 +20,13 @@ from portal.signaling.status_reports import StatusReports
 logger = logging.getLogger(__name__)
 
 OBSERVE_AGAIN_S: Final = 10.0
-MAX_WAITING_REPORTS: Final = 32
-"""Different reports about one mitigation that wait for the database; beyond that the oldest are
-dropped.
-"""
 
 
 class Observations:
     """Runs until `tasks` are cancelled.
 
-    Calls `on_report` when a report arrives, `on_saved` when it is saved or could not be, and
-    `on_absent` when the provider does not know the mitigation.
+    Calls `on_report` when a report arrives, `on_saved` when it, or one that replaced it, is saved
+    or could not be, and `on_absent` when the provider does not know the mitigation.
     """
 
     def __init__(
@@ -48,11 +44,10 @@ class Observations:
         self._on_saved = on_saved
         self._on_absent = on_absent
         self._observers: dict[UUID, asyncio.Task[None]] = {}
-        self._writers: dict[UUID, tuple[deque[MitigationReport], asyncio.Task[None]]] = {}
 
     @property
     def tasks(self) -> list[asyncio.Task[Any]]:
-        return [*self._observers.values(), *(task for _, task in self._writers.values())]
+        return list(self._observers.values())
 
     def begin(self, row: Mitigation) -> None:
         """Observe this mitigation from now on. A repeated call changes nothing."""
@@ -83,55 +78,11 @@ class Observations:
         try:
             async with self._client.observe(row.mid) as reports:
                 async for report in reports:
-                    self._write_down(row, report)
+                    self._on_report(row, report)
+                    await self._reports.put(
+                        row, report, on_saved=partial(self._on_saved, row, report)
+                    )
         except Refused as error:
-            await self._until_written(row)
             if not await self._reports.save_refusal(row, error):
                 raise
             self._on_absent(row)
-
-    def _write_down(self, row: Mitigation, report: MitigationReport) -> None:
-        """Save the reports in the order in which they came. Of those that wait for the database,
-        only the last of a status counts.
-        """
-        self._on_report(row, report)
-        if row.pk not in self._writers:
-            waiting = deque([report], maxlen=MAX_WAITING_REPORTS)
-            self._writers[row.pk] = waiting, asyncio.create_task(self._write(row, waiting))
-            return
-        waiting, _ = self._writers[row.pk]
-        if waiting and _is_of_the_same(waiting[-1], report):
-            waiting[-1] = report
-        else:
-            waiting.append(report)
-
-    async def _write(self, row: Mitigation, waiting: deque[MitigationReport]) -> None:
-        try:
-            while waiting:
-                report = waiting.popleft()
-                try:
-                    await self._reports.save(row, report)
-                except SessionClosed as error:
-                    logger.info(
-                        "%s: a report was not saved: %s", self._reports.store.name(row), error
-                    )
-                    return
-                except Exception:
-                    # A defect must not lose the reports that wait behind this one. The next poll
-                    # repeats it.
-                    logger.exception("%s: a report was not saved", self._reports.store.name(row))
-                self._on_saved(row, report)
-        finally:
-            del self._writers[row.pk]
-
-    async def _until_written(self, row: Mitigation) -> None:
-        if row.pk in self._writers:
-            await asyncio.wait([self._writers[row.pk][1]])
-
-
-def _is_of_the_same(one: MitigationReport, other: MitigationReport) -> bool:
-    return (one.status, one.conflict, one.mitigation_start) == (
-        other.status,
-        other.conflict,
-        other.mitigation_start,
-    )

@@ -21,6 +21,7 @@ from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.lease_balancer import LeaseBalancer, to_give_back
 from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.leases import Lease, RenewedLeases
+from portal.signaling.ledger import Ledger
 from portal.signaling.session_manager import SessionManager
 from portal.signaling.wire_journal import WireJournal
 
@@ -58,11 +59,13 @@ class OwnedSubscriptions:
         *,
         threads: DatabaseThreads,
         lease_threads: DatabaseThreads,
+        ledger: Ledger,
         journal: WireJournal,
         settings: ClientSettings,
     ) -> None:
         """`lease_threads`: a pool of its own, so that no session's write delays a renewal."""
         self._owner = owner
+        self._ledger = ledger
         self._journal = journal
         self._threads = threads
         self._lease_threads = lease_threads
@@ -153,6 +156,7 @@ class OwnedSubscriptions:
             subscription_id=subscription_id,
             owner=self._owner,
             threads=self._threads,
+            ledger=self._ledger,
             recorder=self._journal.recorder(subscription_id),
             settings=self._settings,
             fence=fence,
@@ -191,6 +195,7 @@ class OwnedSubscriptions:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._ledger.finish(ids)
 
 
 def _renew(owner: str, owned: Collection[UUID]) -> _LeaseState:

@@ -23,6 +23,7 @@ from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.lease_fence import LeaseFence
 from portal.signaling.leases import SavedAt
+from portal.signaling.ledger import Ledger
 from portal.signaling.live_session import LiveSession, is_under_attack
 from portal.signaling.session_failures import failure_text, fault_of, is_our_failure
 from portal.signaling.session_runner import SessionAttempt, SessionRunner
@@ -52,6 +53,7 @@ class SessionManager:
         subscription_id: UUID,
         owner: str,
         threads: DatabaseThreads,
+        ledger: Ledger,
         recorder: WireRecorder,
         settings: ClientSettings,
         fence: LeaseFence,
@@ -72,6 +74,7 @@ class SessionManager:
         self._failures = 0
         self.runner = SessionRunner(
             self._store,
+            ledger=ledger,
             recorder=recorder,
             client_settings=settings,
             may_send=self._may_send,

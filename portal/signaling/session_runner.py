@@ -21,6 +21,7 @@ from portal.signaling import database_clock
 from portal.signaling.changed_settings import ChangedSettings
 from portal.signaling.connection_settings import ConnectionSettings, changed
 from portal.signaling.fenced_store import FencedStore
+from portal.signaling.ledger import Ledger
 from portal.signaling.live_session import LiveSession
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.session_check import check_session
@@ -54,6 +55,7 @@ class SessionRunner:
         self,
         store: FencedStore,
         *,
+        ledger: Ledger,
         recorder: WireRecorder,
         client_settings: ClientSettings,
         may_send: Callable[[], bool],
@@ -65,7 +67,7 @@ class SessionRunner:
         self.current: LiveSession | None = None
         self._store = store
         self._actions = MitigationActions(store, on_cuid_replaced=self._reopen)
-        self._reports = StatusReports(store)
+        self._reports = StatusReports(store, ledger)
         self._recorder = recorder
         self._client_settings = client_settings
         self._may_send = may_send

@@ -17,6 +17,7 @@ from portal.inventory import queries as inventory_queries
 from portal.mitigations import queries, services
 from portal.signaling import database_clock, wakeups
 from portal.signaling.database_threads import DATABASE_THREADS, DatabaseThreads
+from portal.signaling.ledger import DECIDING_THREADS, Ledger
 from portal.signaling.owned_subscriptions import OwnedSubscriptions
 from portal.signaling.wire_journal import WireJournal
 
@@ -43,10 +44,12 @@ class SignalAgent:
         self._owner = owner
         self._threads = new_threads(DATABASE_THREADS)
         self._journal = WireJournal(self._threads)
+        self._ledger = Ledger(new_threads(DECIDING_THREADS))
         self._owned_subscriptions = OwnedSubscriptions(
             owner,
             threads=self._threads,
             lease_threads=new_threads(LEASE_THREADS),
+            ledger=self._ledger,
             journal=self._journal,
             settings=settings,
         )
@@ -99,6 +102,7 @@ class SignalAgent:
                 task.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
             await self._owned_subscriptions.hand_over()
+            await self._ledger.close()
             await self._journal.close(self._writing)
             self._threads.close()
 

@@ -1,11 +1,10 @@
-"""The status reports of a provider: poll them, and save polled and pushed ones."""
+"""The status reports of a provider: poll them, and have polled and pushed ones saved."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -15,7 +14,9 @@ from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation, ProviderConflict
 from portal.signaling import database_clock
 from portal.signaling.fenced_store import FencedStore
+from portal.signaling.ledger import Ledger
 from portal.signaling.mapping import provider_report
+from portal.signaling.session_report import SessionReport
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +42,10 @@ class PollResult:
 class StatusReports:
     """For the mitigations of one subscription, across its sessions."""
 
-    def __init__(self, store: FencedStore) -> None:
+    def __init__(self, store: FencedStore, ledger: Ledger) -> None:
         self.store = store
+        self._ledger = ledger
         self._polls = asyncio.Semaphore(MAX_CONCURRENT_POLLS)
-        self._unsaved: Counter[UUID] = Counter()
 
     async def poll_all(self, client: Client, rows: Sequence[Mitigation]) -> PollResult:
         """Poll all of them with one GET. Some servers list only a part, or refuse to list."""
@@ -72,48 +73,56 @@ class StatusReports:
         return await self._take({row: report})
 
     async def _take(self, reports: Mapping[Mitigation, MitigationReport]) -> PollResult:
-        """Save the reports. Those that only repeat the rows share one statement."""
-        repeated: set[UUID] = set()
+        """Save the reports."""
+        now = database_clock.now()
+        has_news = False
         for row, report in reports.items():
-            if services.says_nothing_new(row, provider_report(report), database_clock.now()):
-                repeated.add(row.pk)
-            else:
-                await self.save(row, report)
-        if repeated:
-            await self.store.write(
-                services.record_repeated, mitigation_ids=repeated, now=database_clock.now()
-            )
+            repeats = services.says_nothing_new(row, provider_report(report), now)
+            has_news = has_news or not repeats
+        await asyncio.gather(*(self.save(row, report) for row, report in reports.items()))
         return PollResult(
             statuses={row.pk: report.status for row, report in reports.items()},
-            has_news=len(repeated) < len(reports),
+            has_news=has_news,
         )
 
     async def save(self, row: Mitigation, report: MitigationReport) -> None:
-        """Save a notification or the answer to a poll.
+        """Save the answer to a poll. Raises SessionClosed if another worker has the lease."""
+        await self.put(row, report)
+        if not await self._ledger.until_saved(row.pk):
+            raise SessionClosed("this worker no longer has the lease of the subscription")
 
-        A report that cannot be saved does not delay the others.
-        """
-        self._unsaved[row.pk] += 1
+    async def put(
+        self,
+        row: Mitigation,
+        report: MitigationReport,
+        *,
+        on_saved: Callable[[], None] | None = None,
+    ) -> None:
+        """Have the ledger save a report. `on_saved`: called once it is saved, or cannot be."""
         try:
-            await self.store.write(
-                services.record_report,
-                mitigation_id=row.pk,
-                report=provider_report(report),
-                now=database_clock.now(),
-            )
-        except DotsError:
-            raise
+            said = provider_report(report)
         except Exception as error:  # noqa: BLE001  `write_failure` logs it
-            # Anything in a report may make the write fail; `write_failure` logs the trace.
+            # A provider's report may hold anything.
             await self.store.write_failure(row, error, is_answered=True)
-        finally:
-            self._unsaved -= Counter({row.pk: 1})
+            return
+        self._ledger.put(
+            SessionReport(
+                mitigation_id=row.pk,
+                subscription_id=row.subscription_id,
+                organization_id=row.organization_id,
+                report=said,
+                at=database_clock.now(),
+                row=row,
+                store=self.store,
+                on_saved=on_saved,
+            )
+        )
 
     def has_unsaved(self, mitigation_id: UUID) -> bool:
         """Whether a report about it still waits to be saved, so that the time in the row is too
         old.
         """
-        return self._unsaved[mitigation_id] > 0
+        return self._ledger.has_unsaved(mitigation_id)
 
     async def save_refusal(self, row: Mitigation, error: Refused) -> bool:
         """Save that the provider refused a status. True when it does not know the mitigation at
@@ -121,6 +130,8 @@ class StatusReports:
         """
         if error.code != "4.04":
             return False
+        # Its earlier reports must not be saved after that.
+        await self._ledger.until_saved(row.pk)
         try:
             await self.store.write(_forgotten, row.pk)
         except DotsError:

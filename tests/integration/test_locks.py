@@ -17,7 +17,7 @@ from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.services import ProviderReport
+from portal.mitigations.services import HeardReport, ProviderReport
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
 from portal.organizations import services as organizations
@@ -36,7 +36,7 @@ AT_MOST_S: Final = 30.0
 
 
 class Reporter(threading.Thread):
-    """One provider's reports of `mitigation_id`, and the repeated ones of a poll for all."""
+    """One provider's reports of `mitigation_id` alone, and of all together."""
 
     def __init__(self, mitigation_id: UUID, every: list[UUID]) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Reporter(threading.Thread):
             dots_status=2, trigger=Trigger.FILTERING, bytes_dropped=time.monotonic_ns()
         )
         services.record_report(mitigation_id=self._mitigation_id, report=news, now=now)
-        services.record_repeated(mitigation_ids=self._every, now=now)
+        services.record_numbers([HeardReport(one, news, now) for one in self._every])
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from portal.mitigations.services.failures import (
 )
 from portal.mitigations.services.locks import lock_requests
 from portal.mitigations.services.mids import raise_next_mid, take_higher_mid
+from portal.mitigations.services.numbers import HeardReport, SavedNumbers, record_numbers
 from portal.mitigations.services.outcomes import (
     record_confirmed,
     record_end_in_loop,
@@ -38,7 +39,6 @@ from portal.mitigations.services.redundant_requests import terminate_redundant
 from portal.mitigations.services.refresh import ask_refresh
 from portal.mitigations.services.reports import (
     ProviderReport,
-    record_repeated,
     record_report,
     says_nothing_new,
 )
@@ -49,7 +49,9 @@ from portal.mitigations.services.withdraw import withdraw_mitigation, withdraw_p
 
 __all__ = [
     "MAX_ACKNOWLEDGED",
+    "HeardReport",
     "ProviderReport",
+    "SavedNumbers",
     "SeenEnd",
     "acknowledge",
     "acknowledge_all",
@@ -71,9 +73,9 @@ __all__ = [
     "record_forgotten",
     "record_identity_replaced",
     "record_not_sendable",
+    "record_numbers",
     "record_refused",
     "record_release",
-    "record_repeated",
     "record_report",
     "record_sending",
     "record_sends",

@@ -1,13 +1,13 @@
 """What providers report about a mitigation they hold, in a notification or in the answer to a
-poll.
+poll: decide about one report under the locks of its request. `numbers` saves those that need no
+decision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Any, Final, Protocol, cast
 from uuid import UUID
 
 from django.db import transaction
@@ -44,8 +44,18 @@ WIND_DOWN_PATIENCE: Final = timedelta(seconds=30)
 """How long after the withdrawal a provider may still report that it filters."""
 
 
-class _Overtaken(Exception):
-    """Another process has written to the mitigation since it was read."""
+class KnownNumbers(Protocol):
+    """What a report that changes only numbers is compared with; a `Mitigation` has all of it."""
+
+    status: Any
+    wanted: Any
+    dots_status: int | None
+    confirmed_at: datetime | None
+    last_heard_at: datetime | None
+    expires_at: datetime | None
+    mitigation_start: datetime | None
+    counters_at: datetime | None
+    counters_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +96,11 @@ class ProviderReport:
 @transaction.atomic(savepoint=False)
 def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime) -> None:
     """Record a notification or the answer to a poll. A report after the end changes nothing."""
-    if _record_numbers(mitigation_id, report, now):
-        return
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return
-    counted = _counted(mitigation, report, now)
-    columns = _columns(report, now, has_news=bool(counted))
+    counted = numbers_event(mitigation, report, now)
+    columns = columns_of(report, now, has_news=bool(counted))
     if report.mitigation_start is not None:
         columns["mitigation_start"] = report.mitigation_start
     if report.conflict is not None:
@@ -135,7 +143,7 @@ def _confirms(mitigation: Mitigation) -> Trigger | None:
     return Trigger.ACCEPTED if mitigation.request.is_immediate else Trigger.HELD
 
 
-def _is_unknown_news(mitigation: Mitigation, report: ProviderReport) -> bool:
+def _is_unknown_news(mitigation: KnownNumbers, report: ProviderReport) -> bool:
     """Whether it now reports an unknown status number that it did not report before."""
     number = report.dots_status
     return number is not None and number not in KNOWN_REPORTS and number != mitigation.dots_status
@@ -146,25 +154,10 @@ def says_nothing_new(mitigation: Mitigation, report: ProviderReport, now: dateti
     return (
         report.dots_status == mitigation.dots_status
         and bool(report.counters) == (mitigation.counters_at is not None)
-        and not _counted(mitigation, report, now)
-        and _changes_numbers_only(mitigation, report, now)
+        and not numbers_event(mitigation, report, now)
+        and changes_numbers_only(mitigation, report, now)
         and _ends_as_known(mitigation, report, now)
     )
-
-
-@transaction.atomic(savepoint=False)
-def record_repeated(*, mitigation_ids: Collection[UUID], now: datetime) -> None:
-    """Record reports without news with the same few statements for all of them.
-
-    A row that another process is writing is skipped: waiting for it could deadlock with that
-    process.
-    """
-    free = Mitigation.objects.select_for_update(skip_locked=True, no_key=True).filter(
-        pk__in=mitigation_ids, wanted=Wanted.ACTIVE, status__in=CONFIRMED
-    )
-    held = Mitigation.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
-    held.update(last_heard_at=now, reported_at=now, unsaved_at=None)
-    held.filter(counters_at__isnull=False).update(counters_at=now)
 
 
 def _ends_as_known(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
@@ -176,39 +169,10 @@ def _ends_as_known(mitigation: Mitigation, report: ProviderReport, now: datetime
     return abs(reported - known) <= LIFETIME_TOLERANCE
 
 
-def _record_numbers(mitigation_id: UUID, report: ProviderReport, now: datetime) -> bool:
-    """Record a report that changes only numbers; False, with nothing written, if it may change
-    more.
-
-    Nearly all reports are like this, and each mitigation may get one a second, so this locks only
-    the row and derives nothing.
+def changes_numbers_only(mitigation: KnownNumbers, report: ProviderReport, now: datetime) -> bool:
+    """Whether saving the report needs no decision: it changes no status, no conflict and no start,
+    and the provider was heard recently.
     """
-    mitigation = Mitigation.objects.get(pk=mitigation_id)
-    if not _changes_numbers_only(mitigation, report, now):
-        return False
-    unchanged = Mitigation.objects.filter(
-        pk=mitigation_id,
-        status=mitigation.status,
-        wanted=mitigation.wanted,
-        counters_at=mitigation.counters_at,
-        last_heard_at=mitigation.last_heard_at,
-    )
-    counted = _counted(mitigation, report, now)
-    try:
-        with transaction.atomic():
-            if not unchanged.update(**_columns(report, now, has_news=bool(counted))):
-                raise _Overtaken
-    except _Overtaken:
-        # PostgreSQL keeps the lock of a row it waited for, changed or not; rolling back to the
-        # savepoint releases it. A process that waits for a request must hold none of its
-        # mitigations.
-        return False
-    if counted:
-        _append_numbers(mitigation, counted, now)
-    return True
-
-
-def _changes_numbers_only(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
     status = Status(mitigation.status)
     return (
         status in CONFIRMED
@@ -224,8 +188,8 @@ def _changes_numbers_only(mitigation: Mitigation, report: ProviderReport, now: d
     )
 
 
-def _columns(report: ProviderReport, now: datetime, *, has_news: bool) -> MitigationColumns:
-    """The columns that every report writes."""
+def columns_of(report: ProviderReport, now: datetime, *, has_news: bool) -> MitigationColumns:
+    """The columns that every report writes. `has_news`: it gets an event."""
     columns = cast(MitigationColumns, report.counters)
     columns |= {"last_heard_at": now, "unsaved_at": None}
     if report.dots_status is not None:
@@ -244,7 +208,7 @@ def lifetime_end(lifetime_s: int, now: datetime) -> datetime | None:
     return None if lifetime_s == INDEFINITE else now + timedelta(seconds=lifetime_s)
 
 
-def _counted(mitigation: Mitigation, report: ProviderReport, now: datetime) -> EventData:
+def numbers_event(mitigation: KnownNumbers, report: ProviderReport, now: datetime) -> EventData:
     """The data of a report's event, if it gets one. Equal numbers are news only after a silence,
     which would otherwise look like reports.
     """
@@ -276,7 +240,7 @@ def _began(mitigation: Mitigation, report: ProviderReport) -> EventData:
     return {"mitigation_start": start.isoformat().replace("+00:00", "Z")}
 
 
-def _held_until(mitigation: Mitigation) -> EventData:
+def _held_until(mitigation: KnownNumbers) -> EventData:
     """Until when the counters of the previous event were reported again, if they were."""
     since, last = mitigation.counters_since, mitigation.counters_at
     if since is None or last is None or last <= since:

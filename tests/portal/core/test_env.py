@@ -164,7 +164,7 @@ def test_postgresql_comes_with_a_pool() -> None:
     assert database["OPTIONS"]["sslmode"] == "require"
     assert database["OPTIONS"]["pool"] == {
         "min_size": 1,
-        "max_size": 8,
+        "max_size": 12,
         "timeout": 2,
         "reconnect_timeout": 2,
     }

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from django.db import connection
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
@@ -44,6 +45,37 @@ def mitigation(
     submission = Submission(prefixes=("203.0.113.7/32",))
     asked = services.submit(organization=acme, actor=Actor.person(alice), submission=submission)
     return asked.mitigations.get()
+
+
+@pytest.fixture
+def database_refuses() -> Iterator[Callable[[str], None]]:
+    """Make the database refuse mitigation rows that fulfil a condition."""
+    table = Mitigation._meta.db_table
+    refused: list[str] = []
+
+    def refuse(condition: str) -> None:
+        name = f"refused_{len(refused)}"
+        refused.append(name)
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute(
+                    f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK (NOT ({condition})) NOT VALID"
+                )
+            else:
+                new = condition.replace("refusal_", "NEW.refusal_")
+                new = new.replace("status", "NEW.status").replace("unsaved", "NEW.unsaved")
+                cursor.execute(
+                    f"CREATE TRIGGER {name} BEFORE UPDATE ON {table} WHEN {new} "
+                    "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+                )
+
+    yield refuse
+    with connection.cursor() as cursor:
+        for name in refused:
+            if connection.vendor == "postgresql":
+                cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+            else:
+                cursor.execute(f"DROP TRIGGER {name}")
 
 
 def session_events() -> list[Event]:

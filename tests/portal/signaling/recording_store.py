@@ -1,4 +1,4 @@
-"""A store that records the writes instead of making them."""
+"""A store that records the writes instead of making them, and a ledger that records the reports."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from uuid import uuid4
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.ledger import Ledger
+from portal.signaling.session_report import SessionReport
 
 
 class RecordingStore(FencedStore):
@@ -23,3 +25,22 @@ class RecordingStore(FencedStore):
 
     async def write(self, call: Callable[..., Any], *_args: Any, **kwargs: Any) -> Any:
         self.writes.append((call, kwargs))
+
+
+class RecordingLedger(Ledger):
+    """Every report is unsaved until `save_all`, unless it `saves_at_once`."""
+
+    def __init__(self, *, saves_at_once: bool = True) -> None:
+        super().__init__(cast(DatabaseThreads, None))
+        self.saves_at_once = saves_at_once
+        self.reports: list[SessionReport] = []
+
+    def put(self, report: SessionReport) -> None:
+        self.reports.append(report)
+        self._queue.put(report, now=0.0)
+        if self.saves_at_once:
+            self.save_all()
+
+    def save_all(self) -> None:
+        for report in self._queue.take_numbers(len(self.reports)):
+            self._done(report, is_open=True)

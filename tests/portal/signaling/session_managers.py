@@ -18,6 +18,7 @@ from portal.providers.models import Provider as ProviderRow
 from portal.providers.models import Subscription
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.ledger import Ledger
 from portal.signaling.session_manager import SessionManager
 from portal.signaling.wire_recorder import SharedCapacity, WireRecorder
 from tests.dots_client.authority import Authority
@@ -65,6 +66,7 @@ async def running_manager(
         subscription_id=subscription.pk,
         owner=ME,
         threads=threads,
+        ledger=Ledger(threads),
         recorder=WireRecorder(SharedCapacity(1000)),
         settings=replace(SETTINGS, heartbeat_interval_s=0.2, reads_configuration=True),
         fence=fence,

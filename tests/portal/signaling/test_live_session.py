@@ -83,9 +83,12 @@ class SlowProvider:
     async def perform(self, _client: object, _row: Mitigation, _action: Action) -> bool:
         return True
 
-    async def save(self, _row: Mitigation, report: MitigationReport) -> None:
+    async def put(
+        self, _row: Mitigation, report: MitigationReport, *, on_saved: Callable[[], None]
+    ) -> None:
         await self.may_write.wait()
         self.written.append(report)
+        on_saved()
 
 
 class Rows:
@@ -311,32 +314,6 @@ async def test_a_new_status_causes_a_read_of_the_rows_and_new_numbers_do_not() -
 
 def _said(status: MitigationStatus, bytes_dropped: int) -> MitigationReport:
     return MitigationReport(mid=1, status=status, bytes_dropped=bytes_dropped)
-
-
-@virtual_time
-async def test_only_the_last_waiting_report_of_each_status_is_saved() -> None:
-    session, actions = Session(), SlowProvider()
-    row = Mitigation(
-        pk=uuid4(), mid=1, status=Status.IN_PROGRESS, request=MitigationRequest(),
-        asked_at=timezone.now(),
-    )  # fmt: skip
-    live_session = session_of(session, actions, row)
-    task = asyncio.create_task(live_session.run())
-    mitigating, exceeded = MitigationStatus.MITIGATING, MitigationStatus.EXCEEDED_CAPABILITY
-    for status, counted in (
-        (mitigating, 1), (mitigating, 2), (mitigating, 3),
-        (exceeded, 4), (exceeded, 5),
-        (mitigating, 6),
-    ):  # fmt: skip
-        session.reports.put_nowait(_said(status, counted))
-    await until(session.reports.empty)
-
-    actions.may_write.set()
-
-    await until(lambda: len(actions.written) == 3)
-    assert [report.bytes_dropped for report in actions.written] == [3, 5, 6]
-    task.cancel()
-    await asyncio.wait([task])
 
 
 class DefectiveActions(PolledProvider):

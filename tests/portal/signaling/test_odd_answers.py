@@ -27,6 +27,7 @@ from portal.signaling import database_clock as signaling_clock
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.ledger import Ledger
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action
 from portal.signaling.status_reports import StatusReports
@@ -60,12 +61,17 @@ class Scene:
     """One subscription's session with a scripted provider."""
 
     def __init__(
-        self, provider: Provider, client: Client, actions: MitigationActions, journal: WireJournal
+        self,
+        provider: Provider,
+        client: Client,
+        actions: MitigationActions,
+        journal: WireJournal,
+        ledger: Ledger,
     ) -> None:
         self.provider = provider
         self.client = client
         self.actions = actions
-        self.reports = StatusReports(actions.store)
+        self.reports = StatusReports(actions.store, ledger)
         self.journal = journal
 
     def says(self, code: Code, body: Any, **options: Any) -> None:
@@ -95,7 +101,7 @@ async def scene_with(mitigation: Mitigation, threads: DatabaseThreads) -> AsyncI
             on_wire=journal.recorder(mitigation.subscription_id).tap,
         ) as client,
     ):
-        yield Scene(provider, client, actions, journal)
+        yield Scene(provider, client, actions, journal, Ledger(threads))
 
 
 async def read(call: Callable[[], T]) -> T:

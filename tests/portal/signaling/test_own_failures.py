@@ -5,7 +5,7 @@ and database.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, cast
@@ -13,7 +13,6 @@ from typing import Any, cast
 import pytest
 from aiocoap import Code
 from channels.db import database_sync_to_async
-from django.db import connection
 from django.utils import timezone
 
 from dots_client import Client, ClientSettings, MitigationReport, MitigationStatus
@@ -32,6 +31,7 @@ from portal.providers.models import Subscription
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore, NotSaved
 from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.ledger import Ledger
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action
 from portal.signaling.status_reports import StatusReports
@@ -276,37 +276,6 @@ async def test_a_broken_row_is_postponed_too(
 # answers
 
 
-@pytest.fixture
-def database_refuses() -> Iterator[Callable[[str], None]]:
-    """Make the database refuse mitigation rows that fulfil a condition."""
-    table = Mitigation._meta.db_table
-    refused: list[str] = []
-
-    def refuse(condition: str) -> None:
-        name = f"refused_{len(refused)}"
-        refused.append(name)
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                cursor.execute(
-                    f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK (NOT ({condition})) NOT VALID"
-                )
-            else:
-                new = condition.replace("refusal_", "NEW.refusal_")
-                new = new.replace("status", "NEW.status").replace("unsaved", "NEW.unsaved")
-                cursor.execute(
-                    f"CREATE TRIGGER {name} BEFORE UPDATE ON {table} WHEN {new} "
-                    "BEGIN SELECT RAISE(ABORT, 'refused'); END"
-                )
-
-    yield refuse
-    with connection.cursor() as cursor:
-        for name in refused:
-            if connection.vendor == "postgresql":
-                cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
-            else:
-                cursor.execute(f"DROP TRIGGER {name}")
-
-
 FORBIDDEN = answer(Code.FORBIDDEN, b"not your addresses")
 
 
@@ -380,12 +349,13 @@ async def test_a_report_that_cannot_be_saved_is_shown_and_does_not_delay_others(
         await in_database(database_refuses)("status = 'mitigating'")
         row = await in_database(again)()
 
-        await StatusReports(actions.store).save(row, report(MitigationStatus.MITIGATING))
+        reports = StatusReports(actions.store, Ledger(threads))
+        await reports.save(row, report(MitigationStatus.MITIGATING))
 
         row = await in_database(again)()
         assert row.status == "in_progress"
         assert "The rest shown here is older." in await in_database(card)()
-        await StatusReports(actions.store).save(row, report(MitigationStatus.EXCEEDED_CAPABILITY))
+        await reports.save(row, report(MitigationStatus.EXCEEDED_CAPABILITY))
     row = await in_database(again)()
     assert (row.status, row.unsaved_at) == ("exceeded", None)
 
@@ -420,7 +390,8 @@ async def test_an_answer_to_a_poll_that_cannot_be_saved_leaves_the_others_alone(
         await in_database(database_refuses)("status <> 'in_progress' OR refusal_code <> ''")
         provider.script.append(status_answer(status, mitigation.mid))
 
-        await StatusReports(actions.store).poll(client, await in_database(again)())
+        reports = StatusReports(actions.store, Ledger(threads))
+        await reports.poll(client, await in_database(again)())
 
     assert (await in_database(again)()).status == "in_progress"
 

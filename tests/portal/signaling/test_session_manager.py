@@ -38,6 +38,7 @@ from portal.signaling.connection_settings import ConnectionSettings
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.ledger import Ledger
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action
 from portal.signaling.retry_after import NOT_FOLLOWED_RETRY_S
@@ -83,6 +84,7 @@ def manager_of(settings: ClientSettings, *, fence: LeaseFence | None = None) -> 
         subscription_id=uuid.uuid4(),
         owner="here",
         threads=cast(DatabaseThreads, InlineThreads()),
+        ledger=Ledger(cast(DatabaseThreads, InlineThreads())),
         recorder=WireRecorder(SharedCapacity(1)),
         settings=settings,
         fence=fence or LeaseFence(asked_at=boottime()),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -16,12 +15,11 @@ from dots_client import (
     MitigationStatus,
     Refused,
 )
-from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.signaling import database_clock as signaling_clock
 from portal.signaling.status_reports import MAX_CONCURRENT_POLLS, StatusReports
 from tests.dots_client.transport.loopback import until
-from tests.portal.signaling.recording_store import RecordingStore
+from tests.portal.signaling.recording_store import RecordingLedger, RecordingStore
 from tests.portal.signaling.virtual_time import virtual_time
 
 pytestmark = pytest.mark.sqlite
@@ -66,16 +64,16 @@ class Listing:
 async def test_several_mitigations_share_one_poll(
     listed: tuple[int, ...] | None, told: set[int]
 ) -> None:
-    store, provider = RecordingStore(), Listing(listed=listed)
+    ledger, provider = RecordingLedger(), Listing(listed=listed)
     held = {mid: Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)}
 
-    found = await StatusReports(store).poll_all(cast(Client, provider), list(held.values()))
+    reports = StatusReports(RecordingStore(), ledger)
+    found = await reports.poll_all(cast(Client, provider), list(held.values()))
 
     assert provider.asked == [None]
     assert found.statuses.keys() == {held[mid].pk for mid in told}
     assert not found.absent
-    reported = [kwargs["mitigation_id"] for _, kwargs in store.writes]
-    assert reported == [held[mid].pk for mid in sorted(told)]
+    assert [one.mitigation_id for one in ledger.reports] == [held[mid].pk for mid in sorted(told)]
 
 
 class Hanging:
@@ -90,9 +88,8 @@ class Hanging:
 async def test_a_poll_of_all_gives_up_without_a_list() -> None:
     rows = [Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)]
 
-    assert not (
-        await StatusReports(RecordingStore()).poll_all(cast(Client, Hanging()), rows)
-    ).statuses
+    reports = StatusReports(RecordingStore(), RecordingLedger())
+    assert not (await reports.poll_all(cast(Client, Hanging()), rows)).statuses
 
 
 async def test_the_number_of_single_polls_at_once_is_limited() -> None:
@@ -105,7 +102,7 @@ async def test_the_number_of_single_polls_at_once_is_limited() -> None:
             await may_answer.wait()
             return MitigationReport(mid=mid)
 
-    reports = StatusReports(RecordingStore())
+    reports = StatusReports(RecordingStore(), RecordingLedger())
     rows = [Mitigation(pk=uuid4(), mid=mid) for mid in range(MAX_CONCURRENT_POLLS + 5)]
     polls = [asyncio.create_task(reports.poll(cast(Client, Slow()), row)) for row in rows]
     await until(lambda: asked == MAX_CONCURRENT_POLLS)
@@ -122,7 +119,8 @@ async def test_the_number_of_single_polls_at_once_is_limited() -> None:
 async def test_an_unknown_mitigation_is_recorded_as_forgotten() -> None:
     store, row = RecordingStore(), Mitigation(pk=uuid4(), mid=1)
 
-    found = await StatusReports(store).poll(cast(Client, Listing(listed=None)), row)
+    reports = StatusReports(store, RecordingLedger())
+    found = await reports.poll(cast(Client, Listing(listed=None)), row)
 
     assert not found.statuses
     assert found.absent == {row.pk}
@@ -133,15 +131,15 @@ async def test_an_answer_without_a_status_is_not_recorded_as_forgotten() -> None
     store, row = RecordingStore(), Mitigation(pk=uuid4(), mid=1)
 
     with pytest.raises(Refused):
-        await StatusReports(store).poll(
+        await StatusReports(store, RecordingLedger()).poll(
             cast(Client, Listing(listed=None, refused_with="4.03")), row
         )
 
     assert store.writes == []
 
 
-async def test_reports_that_only_repeat_the_rows_are_saved_together() -> None:
-    store, now = RecordingStore(), signaling_clock.now()
+async def test_a_poll_that_only_repeats_the_rows_has_no_news() -> None:
+    ledger, now = RecordingLedger(), signaling_clock.now()
     rows = [
         Mitigation(
             pk=uuid4(), mid=mid, status="in_progress", confirmed_at=now, last_heard_at=now,
@@ -149,35 +147,46 @@ async def test_reports_that_only_repeat_the_rows_are_saved_together() -> None:
         )
         for mid in (1, 2, 3)
     ]  # fmt: skip
-    reports = [
+    listed = [
         MitigationReport(mid=mid, status=MitigationStatus(status), lifetime=600)
         for mid, status in ((1, 1), (2, 1), (3, 2))
     ]
 
     class Repeating:
         async def statuses(self) -> list[MitigationReport]:
-            return reports
+            return listed
 
-    found = await StatusReports(store).poll_all(cast(Client, Repeating()), rows)
+    reports = StatusReports(RecordingStore(), ledger)
 
-    assert found.has_news
-    writes = dict(store.writes)
-    assert writes[services.record_repeated]["mitigation_ids"] == {rows[0].pk, rows[1].pk}
-    assert writes[services.record_report]["mitigation_id"] == rows[2].pk
-    reports.pop()
-    assert not (await StatusReports(store).poll_all(cast(Client, Repeating()), rows[:2])).has_news
+    assert (await reports.poll_all(cast(Client, Repeating()), rows)).has_news
+    assert len(ledger.reports) == 3
+    listed.pop()
+    assert not (await reports.poll_all(cast(Client, Repeating()), rows[:2])).has_news
 
 
 async def test_a_report_that_waits_to_be_saved_is_known() -> None:
-    row = Mitigation(pk=uuid4(), mid=1)
-    seen: list[bool] = []
+    row, ledger = Mitigation(pk=uuid4(), mid=1), RecordingLedger(saves_at_once=False)
+    reports = StatusReports(RecordingStore(), ledger)
 
-    class Looking(RecordingStore):
-        async def write(self, call: Callable[..., Any], *_args: Any, **kwargs: Any) -> Any:
-            seen.append(reports.has_unsaved(row.pk))
+    saving = asyncio.create_task(reports.save(row, MitigationReport(mid=1)))
+    await until(lambda: reports.has_unsaved(row.pk))
+    assert not saving.done()
 
-    reports = StatusReports(Looking())
-    await reports.save(row, MitigationReport(mid=1))
-
-    assert seen == [True]
+    ledger.save_all()
+    await saving
     assert not reports.has_unsaved(row.pk)
+
+
+async def test_a_mitigation_is_forgotten_only_after_the_earlier_reports_are_saved() -> None:
+    row, ledger, store = Mitigation(pk=uuid4(), mid=1), RecordingLedger(), RecordingStore()
+    ledger.saves_at_once = False
+    reports = StatusReports(store, ledger)
+    await reports.put(row, MitigationReport(mid=1))
+
+    polling = asyncio.create_task(reports.poll(cast(Client, Listing(listed=None)), row))
+    await asyncio.sleep(0.01)
+    assert store.writes == []
+
+    ledger.save_all()
+    assert (await polling).absent == {row.pk}
+    assert len(store.writes) == 1

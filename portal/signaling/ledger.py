@@ -1,0 +1,244 @@
+"""The ledger: saves what providers report, for all sessions of a worker (ADR 56).
+
+Reports that change only numbers are saved together, in one transaction for all mitigations that
+wait. A report that may change a status is decided alone, under the locks of its request. A report
+is never lost: what cannot be saved together is saved alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Coroutine, Sequence
+from contextlib import suppress
+from contextvars import copy_context
+from math import inf
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import Error
+
+from dots_client import SessionClosed
+from portal.core.log_ids import log_ids
+from portal.core.metrics import (
+    LEDGER_DECIDED,
+    LEDGER_FLUSH_REPORTS,
+    LEDGER_FLUSH_SECONDS,
+    LEDGER_UNSAVED_BY,
+    LEDGER_WAITING,
+)
+from portal.mitigations.services import HeardReport
+from portal.signaling.async_events import loop_time
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.numbers_flush import save_numbers
+from portal.signaling.report_queue import ReportQueue, Unsaved
+from portal.signaling.session_report import SessionReport
+
+logger = logging.getLogger(__name__)
+
+DECIDING_THREADS: Final = 2
+"""Reports that are decided at the same time. The numbers have a thread of their own."""
+NUMBERS_EVERY_S: Final = 0.2
+"""The shortest time between the starts of two transactions with numbers. After a pause the first
+report is saved at once.
+"""
+FIRST_EVERY_S: Final = 0.02
+"""The same if the first report of a mitigation waits, which may be a change of status."""
+MAX_FLUSHED: Final = 500
+"""Reports in one transaction; beyond that the organizations take turns."""
+MAX_LOCKED: Final = 20
+"""Transactions that skip a report because another process has locked its row or its organization's
+log. Then it is saved alone, which waits for the lock.
+"""
+RETRY_S: Final = 0.5
+MAX_RETRY_S: Final = 5.0
+"""The pause while the database is away, doubled each time."""
+LAST_FLUSH_S: Final = 2.0
+"""Before leases are released, wait this long for their reports to be saved."""
+WARNED_EVERY_S: Final = 60.0
+"""The shortest time between two warnings about one subscription."""
+WARNINGS: Final = {
+    Unsaved.FLAPPING: "flapping: the provider changes the status faster than once a second, and "
+    "only the last status of each second is saved",
+    Unsaved.FULL: "too many reports wait, so some are dropped until the next poll",
+}
+
+
+class Ledger:
+    """One for a worker. Call every method on the agent's loop."""
+
+    def __init__(self, threads: DatabaseThreads) -> None:
+        """`threads`: of its own, so that reports never delay other database work."""
+        self.threads = threads
+        self._queue: ReportQueue[SessionReport] = ReportQueue()
+        self._context = copy_context()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_flushing = False
+        self._has_first = asyncio.Event()
+        self._flushed_at = -inf
+        self._retry_s = RETRY_S
+        self._deciding = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._warned_at: dict[UUID, float] = {}
+        LEDGER_WAITING.set_function(lambda: len(self._queue))
+
+    def put(self, report: SessionReport) -> None:
+        outcome = self._queue.put(report, now=loop_time())
+        if outcome is Unsaved.FULL:
+            report.settle(is_open=True)
+        self._count_unsaved(report, outcome)
+        self._begin()
+
+    def has_unsaved(self, mitigation_id: UUID) -> bool:
+        """Whether a report about it is not saved yet."""
+        return self._queue.unsaved(mitigation_id) is not None
+
+    async def until_saved(self, mitigation_id: UUID) -> bool:
+        """Wait until the reports about it that arrived before are saved, or cannot be; False if
+        another worker has the lease.
+        """
+        report = self._queue.unsaved(mitigation_id)
+        return True if report is None else await report.waiter()
+
+    async def finish(self, subscriptions: Collection[UUID]) -> None:
+        """Wait until the reports of these subscriptions are saved, at most LAST_FLUSH_S."""
+        waiters = [one.waiter() for one in self._queue if one.subscription_id in subscriptions]
+        if waiters:
+            _, late = await asyncio.wait(waiters, timeout=LAST_FLUSH_S)
+            if late:
+                logger.warning("ledger: the reports of %s mitigations are not saved", len(late))
+
+    async def close(self) -> None:
+        """Save nothing more. Call `finish` before."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.threads.close()
+
+    # Inside
+
+    def _begin(self) -> None:
+        """Start whatever may be saved now."""
+        while self._deciding < DECIDING_THREADS and (one := self._queue.take_change(loop_time())):
+            self._deciding += 1
+            self._start(self._decide(one))
+        if self._queue.has_first:
+            self._has_first.set()
+        if self._queue.may_have_numbers and not self._is_flushing:
+            self._is_flushing = True
+            self._start(self._flush_all())
+        if self._deciding < DECIDING_THREADS:
+            self._begin_at(self._queue.next_change_at)
+
+    def _begin_at(self, when: float) -> None:
+        if self._timer is not None and self._timer.when() > when:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and when < inf:
+            self._timer = asyncio.get_running_loop().call_at(when, self._begin_again)
+
+    def _begin_again(self) -> None:
+        self._timer = None
+        self._begin()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        # It outlives the session that starts it, so it must not inherit that one's log ids.
+        task = asyncio.create_task(work, context=self._context.copy())
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("ledger: a task crashed", exc_info=error)
+            self._begin_at(loop_time() + RETRY_S)
+
+    async def _flush_all(self) -> None:
+        try:
+            while self._queue.may_have_numbers:
+                await self._pause()
+                self._flushed_at = loop_time()
+                reports = self._queue.take_numbers(MAX_FLUSHED)
+                if not self._queue.has_first:
+                    self._has_first.clear()
+                if reports:
+                    await self._flush(reports)
+                    # Some of them may have to be decided now.
+                    self._begin()
+        finally:
+            self._is_flushing = False
+
+    async def _pause(self) -> None:
+        """Wait until numbers may be saved again."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._flushed_at + NUMBERS_EVERY_S):
+                await self._has_first.wait()
+        await asyncio.sleep(self._flushed_at + FIRST_EVERY_S - loop_time())
+
+    async def _flush(self, reports: Sequence[SessionReport]) -> None:
+        heard = [(one.store, HeardReport(one.mitigation_id, one.report, one.at)) for one in reports]
+        began = loop_time()
+        try:
+            saved = await self.threads.run_first(save_numbers, heard)
+        except Error as error:
+            logger.warning("ledger: the database is away: %s", error)
+            for one in reports:
+                self._put_back(one)
+            await asyncio.sleep(self._retry_s)
+            self._retry_s = min(2 * self._retry_s, MAX_RETRY_S)
+            return
+        except Exception:
+            # A defect of ours must neither lose a report nor stop the ledger.
+            logger.exception("ledger: %s reports are saved one by one", len(reports))
+            for one in reports:
+                self._put_back(one, must_decide=True)
+            return
+        self._retry_s = RETRY_S
+        LEDGER_FLUSH_REPORTS.observe(len(heard))
+        LEDGER_FLUSH_SECONDS.observe(loop_time() - began)
+        for one in reports:
+            if one.mitigation_id in saved.locked:
+                one.tries += 1
+                self._put_back(one, must_decide=one.tries >= MAX_LOCKED)
+            elif one.mitigation_id in saved.undecided:
+                self._put_back(one, must_decide=True)
+            else:
+                self._done(one, is_open=one.store.is_open)
+
+    def _put_back(self, report: SessionReport, *, must_decide: bool = False) -> None:
+        if not report.store.is_open:
+            self._done(report, is_open=False)
+            return
+        back = self._queue.decide if must_decide else self._queue.put_back
+        self._count_unsaved(report, back(report, now=loop_time()))
+
+    async def _decide(self, report: SessionReport) -> None:
+        LEDGER_DECIDED.inc()
+        is_open = True
+        try:
+            with log_ids(subscription=report.subscription_id, mid=report.row.mid):
+                await report.save_alone(self.threads)
+        except SessionClosed as error:
+            is_open = False
+            logger.info("%s: a report was not saved: %s", report.name, error)
+        finally:
+            self._deciding -= 1
+            self._done(report, is_open=is_open)
+            self._begin()
+
+    def _done(self, report: SessionReport, *, is_open: bool) -> None:
+        self._queue.done(report, now=loop_time())
+        report.settle(is_open=is_open)
+
+    def _count_unsaved(self, report: SessionReport, outcome: Unsaved | None) -> None:
+        if outcome is None:
+            return
+        LEDGER_UNSAVED_BY[outcome.value].inc()
+        if outcome is Unsaved.REPLACED:
+            return
+        logged_at = self._warned_at.get(report.subscription_id, -inf)
+        if loop_time() - logged_at >= WARNED_EVERY_S:
+            self._warned_at[report.subscription_id] = loop_time()
+            logger.warning("%s: %s", report.name, WARNINGS[outcome])

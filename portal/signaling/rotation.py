@@ -1,0 +1,36 @@
+"""A queue in which organizations take turns, and so do the subscriptions of one."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Rotation(Generic[T]):
+    """First in, first out within a subscription."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[Hashable, OrderedDict[Hashable, deque[T]]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def put(self, item: T, organization: Hashable, subscription: Hashable) -> None:
+        subscriptions = self._waiting.setdefault(organization, OrderedDict())
+        subscriptions.setdefault(subscription, deque()).append(item)
+
+    def pop(self) -> T:
+        """The next item of the subscription and the organization whose turn it is. Raises KeyError
+        if nothing waits.
+        """
+        organization, subscriptions = self._waiting.popitem(last=False)
+        subscription, items = subscriptions.popitem(last=False)
+        item = items.popleft()
+        if items:
+            subscriptions[subscription] = items
+        if subscriptions:
+            self._waiting[organization] = subscriptions
+        return item

@@ -1,0 +1,70 @@
+"""A report on its way through the ledger, with the session that sent it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dots_client import SessionClosed
+from portal.mitigations import services
+from portal.mitigations.models import Mitigation
+from portal.signaling import database_clock
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.fenced_store import FencedStore
+from portal.signaling.report_queue import WaitingReport
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class SessionReport(WaitingReport):
+    """A report with those who wait until it is saved."""
+
+    row: Mitigation
+    "as its session knows it"
+    store: FencedStore
+    on_saved: Callable[[], None] | None = None
+    waiters: list[asyncio.Future[bool]] = field(default_factory=list)
+    "each gets False if another worker has the lease"
+
+    def replaces(self, older: WaitingReport) -> None:
+        WaitingReport.replaces(self, older)
+        assert isinstance(older, SessionReport)
+        self.on_saved = self.on_saved or older.on_saved
+        self.waiters += older.waiters
+
+    def settle(self, *, is_open: bool) -> None:
+        """Tell those who wait that it is saved, or could not be, or that the lease is lost."""
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(is_open)
+        if is_open and self.on_saved is not None:
+            self.on_saved()
+
+    @property
+    def name(self) -> str:
+        """For the log."""
+        return self.store.name(self.row)
+
+    def waiter(self) -> asyncio.Future[bool]:
+        """Done once the report is saved, or could not be; False if another worker has the lease."""
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.waiters.append(waiter)
+        return waiter
+
+    async def save_alone(self, threads: DatabaseThreads) -> None:
+        """Save the report under the locks of its request, or at least that it cannot be saved.
+        Raises SessionClosed if another worker has the lease.
+        """
+        store = self.store.on(threads)
+        try:
+            await store.write(
+                services.record_report,
+                mitigation_id=self.mitigation_id,
+                report=self.report,
+                now=database_clock.now(),
+            )
+        except SessionClosed:
+            raise
+        except Exception as error:  # noqa: BLE001  `write_failure` logs it
+            # Anything in a report may make the write fail; `write_failure` logs the trace.
+            await store.write_failure(self.row, error, is_answered=True)

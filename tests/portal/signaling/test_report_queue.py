@@ -1,0 +1,273 @@
+"""Which report is saved next, whatever providers send and however slow the database is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from itertools import pairwise
+from uuid import UUID, uuid4
+
+import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.mitigations.services import ProviderReport
+from portal.mitigations.states import BY_DOTS_STATUS
+from portal.signaling.report_queue import STATUS_EVERY_S, ReportQueue, Unsaved, WaitingReport
+from portal.signaling.rotation import Rotation
+
+NOW = timezone.now()
+IDS = [uuid4() for _ in range(40)]
+MAX_WAITING = 3
+
+Queue = ReportQueue[WaitingReport]
+
+
+def said(status: int | None, counted: int = 1) -> ProviderReport:
+    return ProviderReport(
+        dots_status=status, trigger=BY_DOTS_STATUS.get(status or 0), bytes_dropped=counted
+    )
+
+
+def waiting(
+    report: ProviderReport,
+    mitigation: UUID = IDS[0],
+    subscription: UUID = IDS[-1],
+    organization: UUID = IDS[-2],
+) -> WaitingReport:
+    return WaitingReport(
+        mitigation_id=mitigation,
+        subscription_id=subscription,
+        organization_id=organization,
+        report=report,
+        at=NOW,
+    )
+
+
+def known(queue: Queue, status: int, mitigation: UUID = IDS[0]) -> None:
+    """Save a first report, so that the queue knows the mitigation's status."""
+    queue.put(waiting(said(status), mitigation), now=0.0)
+    [report] = queue.take_numbers(1)
+    queue.done(report, now=0.0)
+
+
+class Saving:
+    """Drives a queue as the ledger does, and notes what is saved of which mitigation."""
+
+    def __init__(self) -> None:
+        self.queue: Queue = ReportQueue(max_waiting=MAX_WAITING, max_known=2)
+        self.now = 0.0
+        self.being_saved: list[WaitingReport] = []
+        self.sent: dict[UUID, ProviderReport] = {}
+        "the newest of each mitigation that was not dropped"
+        self.saved: defaultdict[UUID, list[ProviderReport]] = defaultdict(list)
+        self.changed_at: defaultdict[UUID, list[float]] = defaultdict(list)
+        self.number = 0
+
+    def arrive(self, which: int, status: int | None) -> None:
+        self.number += 1
+        mitigation, subscription = IDS[which], IDS[20 + which % 2]
+        report = said(status, self.number)
+        new = waiting(report, mitigation, subscription, IDS[30 + which % 2])
+        if self.queue.put(new, now=self.now) is Unsaved.FULL:
+            return
+        older = self.sent.get(mitigation)
+        if status is None and older is not None:
+            report = replace(report, dots_status=older.dots_status, trigger=older.trigger)
+        self.sent[mitigation] = report
+
+    def take(self, limit: int) -> None:
+        self._took(self.queue.take_numbers(limit))
+
+    def take_change(self) -> None:
+        if report := self.queue.take_change(self.now):
+            self.changed_at[report.mitigation_id].append(self.now)
+            self._took([report])
+
+    def _took(self, reports: list[WaitingReport]) -> None:
+        self.being_saved += reports
+        ids = [one.mitigation_id for one in self.being_saved]
+        assert len(ids) == len(set(ids)), "two reports of one mitigation are being saved"
+
+    def end(self, which: int, how: str) -> None:
+        if not self.being_saved:
+            return
+        report = self.being_saved.pop(which % len(self.being_saved))
+        if how == "done":
+            self.saved[report.mitigation_id].append(report.report)
+            self.queue.done(report, now=self.now)
+        elif how == "decide":
+            self.queue.decide(report, now=self.now)
+        else:
+            self.queue.put_back(report, now=self.now)
+
+    def drain(self) -> None:
+        for _ in range(200):
+            while self.being_saved:
+                self.end(0, "done")
+            self.take(100)
+            self.take_change()
+            self.now += STATUS_EVERY_S / 4
+
+
+STATUSES = st.sampled_from([None, 1, 2, 2, 2, 7, 99])
+ACTS = st.one_of(
+    st.tuples(st.just("arrive"), st.integers(0, 9), STATUSES),
+    st.tuples(st.just("take"), st.integers(1, 5)),
+    st.tuples(st.just("take_change")),
+    st.tuples(st.just("end"), st.integers(0, 9), st.sampled_from(["done", "decide", "back"])),
+    st.tuples(st.just("pass"), st.floats(0.0, 1.5)),
+)
+
+
+@given(st.lists(ACTS, max_size=80))
+def test_the_newest_report_of_each_mitigation_is_saved_last_whatever_happens(
+    acts: list[tuple[object, ...]],
+) -> None:
+    saving = Saving()
+    for name, *arguments in acts:
+        if name == "pass":
+            saving.now += arguments[0]  # type: ignore[operator]
+        else:
+            getattr(saving, str(name))(*arguments)
+        for index in (20, 21):
+            unsaved = {
+                one.mitigation_id for one in saving.queue if one.subscription_id == IDS[index]
+            }
+            assert len(unsaved) <= MAX_WAITING
+
+    saving.drain()
+
+    assert list(saving.queue) == []
+    for mitigation, sent in saving.sent.items():
+        last = saving.saved[mitigation][-1]
+        assert (last.dots_status, last.bytes_dropped) == (sent.dots_status, sent.bytes_dropped)
+    for reports in saving.saved.values():
+        numbers = [report.bytes_dropped or 0 for report in reports]
+        assert numbers == sorted(numbers), "one overtook another"
+    for times in saving.changed_at.values():
+        assert all(later - earlier >= STATUS_EVERY_S for earlier, later in pairwise(times))
+
+
+def test_a_flapping_provider_gets_one_status_a_second_saved_and_the_last_one_wins() -> None:
+    queue: Queue = ReportQueue()
+    known(queue, 2)
+    changes: list[tuple[float, int | None]] = []
+    outcomes: list[Unsaved | None] = []
+
+    for tick in range(301):
+        now = 10 + tick / 100
+        status = 3 if tick % 2 == 0 else 4
+        outcomes.append(queue.put(waiting(said(status, tick)), now=now))
+        if report := queue.take_change(now):
+            changes.append((now, report.report.dots_status))
+            queue.done(report, now=now)
+
+    # The status that is saved already needs no change, so the other one follows.
+    assert changes == [(10.0, 3), (11.01, 4), (12.02, 3)]
+    assert outcomes.count(Unsaved.FLAPPING) > 200
+
+
+def test_a_status_that_came_back_needs_no_change() -> None:
+    queue: Queue = ReportQueue()
+    known(queue, 2)
+    queue.put(waiting(said(3)), now=1.0)
+    first = queue.take_change(1.0)
+    assert first is not None
+    queue.done(first, now=1.0)
+    queue.put(waiting(said(4)), now=1.1)
+    assert queue.take_change(1.2) is None
+
+    queue.put(waiting(said(3, 9)), now=1.3)
+
+    [numbers] = queue.take_numbers(10)
+    assert numbers.report.bytes_dropped == 9
+    queue.done(numbers, now=1.3)
+    assert queue.take_change(5.0) is None
+
+
+def test_a_report_without_a_status_does_not_replace_the_status_that_waits() -> None:
+    queue: Queue = ReportQueue()
+    known(queue, 2)
+    queue.put(waiting(said(3, 1)), now=1.0)
+
+    assert queue.put(waiting(said(None, 2)), now=1.0) is Unsaved.REPLACED
+
+    change = queue.take_change(1.0)
+    assert change is not None
+    assert (change.report.dots_status, change.report.bytes_dropped) == (3, 2)
+
+
+def test_amounts_that_a_newer_report_does_not_name_are_kept() -> None:
+    queue: Queue = ReportQueue()
+    queue.put(waiting(replace(said(2, 1), pps_dropped=5)), now=0.0)
+
+    queue.put(waiting(said(2, 2)), now=0.0)
+
+    [report] = queue.take_numbers(10)
+    assert (report.report.bytes_dropped, report.report.pps_dropped) == (2, 5)
+
+
+@pytest.mark.parametrize("is_change", [False, True])
+def test_organizations_and_their_subscriptions_take_turns(*, is_change: bool) -> None:
+    """One floods on one of its two subscriptions; another one has a single report."""
+    queue: Queue = ReportQueue()
+    flood = [uuid4() for _ in range(100)]
+    healthy, neighbour = uuid4(), uuid4()
+    where = dict.fromkeys(flood, (IDS[1], IDS[0]))
+    where |= {healthy: (IDS[2], IDS[0]), neighbour: (IDS[3], IDS[4])}
+    for status in (2, 3) if is_change else (2,):
+        for mitigation, (subscription, organization) in where.items():
+            queue.put(waiting(said(status), mitigation, subscription, organization), now=0.0)
+        if status == 2 and is_change:
+            for report in queue.take_numbers(1000):
+                queue.done(report, now=0.0)
+
+    if is_change:
+        taken = [one for one in (queue.take_change(1.0) for _ in range(4)) if one is not None]
+    else:
+        taken = queue.take_numbers(4)
+
+    ids = [one.mitigation_id for one in taken]
+    assert len(ids) == 4
+    assert {healthy, neighbour} <= set(ids)
+
+
+def test_one_subscription_cannot_fill_the_queue() -> None:
+    queue: Queue = ReportQueue(max_waiting=3)
+    mitigations = [uuid4() for _ in range(5)]
+
+    outcomes = [queue.put(waiting(said(2), one), now=0.0) for one in mitigations]
+
+    assert outcomes == [None, None, None, Unsaved.FULL, Unsaved.FULL]
+    assert len(queue) == 3
+    assert queue.put(waiting(said(2, 7), mitigations[0]), now=0.0) is Unsaved.REPLACED
+    other = waiting(said(2), uuid4(), subscription=uuid4())
+    assert queue.put(other, now=0.0) is None
+
+
+def test_only_so_many_mitigations_are_remembered_and_none_with_an_unsaved_report() -> None:
+    queue: Queue = ReportQueue(max_known=10)
+    unsaved = uuid4()
+    queue.put(waiting(said(2), unsaved), now=0.0)
+    [busy] = queue.take_numbers(1)
+
+    for _ in range(100):
+        known(queue, 2, uuid4())
+
+    assert len(queue._lines) <= 11
+    assert queue.unsaved(unsaved) is busy
+
+
+def test_a_line_of_turns_is_first_in_first_out_within_a_subscription() -> None:
+    turns: Rotation[int] = Rotation()
+    for item, organization, subscription in [
+        (1, "a", 1), (2, "a", 1), (3, "a", 2), (4, "b", 3), (5, "b", 3),
+    ]:  # fmt: skip
+        turns.put(item, organization, subscription)
+
+    assert [turns.pop() for _ in range(5)] == [1, 4, 3, 5, 2]
+    assert not turns
+    with pytest.raises(KeyError):
+        turns.pop()
