@@ -38,6 +38,7 @@ class Stack:
         database_url: str | None = None,
         environment: dict[str, str] | None = None,
         environments: Mapping[str, Mapping[str, str]] | None = None,
+        is_prepared: bool = False,
         on_step: Callable[[str], None] = lambda _: None,
         on_line: Callable[[str, str], None] | None = None,
     ) -> None:
@@ -60,6 +61,8 @@ class Stack:
         self.environment = self._environment() | (environment or {})
         self._environments = environments or {}
         "additional variables of single processes, by their names"
+        self._is_prepared = is_prepared
+        "the directory and the database have what `prepare` makes"
         self._on_step = on_step
         self._on_line = on_line
         self._signal_workers = signal_workers
@@ -96,10 +99,23 @@ class Stack:
         failure.
         """
         try:
-            self._start()
+            self._start_redis()
+            if not self._is_prepared:
+                self._prepare()
+            self._on_step("Starting the providers, the web server and the workers")
+            for process in [self._launch(program) for program in self._portal_programs()]:
+                process.wait_until_ready()
         except BaseException:
             self.stop()
             raise
+
+    def prepare(self) -> None:
+        """Make what a start needs: certificates, static files, tables and their first rows."""
+        try:
+            self._start_redis()
+            self._prepare()
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """Stop the portal first, so that it can close its sessions with the providers;
@@ -139,7 +155,7 @@ class Stack:
                 self._on_step(f"{process.failure()}; starting it again")
                 process.start()
 
-    def _start(self) -> None:
+    def _start_redis(self) -> None:
         self._on_step("Starting Redis")
         redis = self._launch(
             servers.redis_program(
@@ -148,6 +164,9 @@ class Stack:
                 directory=self.directory / "redis",
             )
         )
+        redis.wait_until_ready()
+
+    def _prepare(self) -> None:
         self._on_step("Preparing the providers' certificates")
         identities = make_identities(
             self.simulators,
@@ -156,7 +175,6 @@ class Stack:
             self._log_path("pki"),
             self._cast.organizations,
         )
-        redis.wait_until_ready()
         self._on_step("Collecting the pages' static files")
         static_files.collect_if_changed(self.manage)
         self._on_step("Preparing the database")
@@ -167,9 +185,6 @@ class Stack:
         )
         if self._cast.plans:
             self.manage("seed_plans", standard_input=seed.describe_plans(self._cast))
-        self._on_step("Starting the providers, the web server and the workers")
-        for process in [self._launch(program) for program in self._portal_programs()]:
-            process.wait_until_ready()
 
     def _portal_programs(self) -> Iterator[Program]:
         for simulator in self.simulators:

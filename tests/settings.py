@@ -17,17 +17,19 @@ for _name in (
 
 from portal.settings import *  # noqa: E402, F403
 from portal.settings import DATABASES, STORAGES  # noqa: E402
+from tests.on_postgresql import TABLES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_BROKER_URL = "memory://"
 CELERY_BROKER_TRANSPORT = "memory"
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
-# A file, since sockets are tested from several threads; one per run, since runs may overlap.
-DATABASES["default"]["TEST"] = {
-    "NAME": str(Path(tempfile.gettempdir()) / f"portal-test-{os.getpid()}.sqlite3")
+# One per run, since runs may overlap. With SQLite a file, since sockets are tested from several
+# threads.
+DATABASES["default"]["TEST"] = (
+    {"NAME": str(Path(tempfile.gettempdir()) / f"portal-test-{os.getpid()}.sqlite3")}
     if "sqlite3" in DATABASES["default"]["ENGINE"]
-    else f"portal_test_{os.getpid()}"
-}
+    else {"NAME": f"portal_test_{os.getpid()}", "TEMPLATE": os.environ.get(TABLES)}
+)
 # A pool opened on the database of DATABASE_URL would keep using it: the tests would empty it.
 DATABASES["default"].get("OPTIONS", {}).pop("pool", None)

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from pytest_django.plugin import DjangoDbBlocker
 
 from portal import env
-from tests.integration.stack import Api, Databases, Stack
+from tests.integration.stack import EMPTY, Api, Databases, NewStack, Stack
+from tests.on_postgresql import TABLES
 
 KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission")
 
@@ -36,7 +40,8 @@ def databases() -> Iterator[Databases]:
 @pytest.fixture(scope="session")
 def _migrated(databases: Databases, django_db_blocker: DjangoDbBlocker) -> dict[str, Any]:
     """Settings of a PostgreSQL database that has every table."""
-    configured = env.database(databases.make("portal_test"), default_path=Path(), prepares=True)
+    url = databases.make("portal_test", template=os.environ.get(TABLES, EMPTY))
+    configured = env.database(url, default_path=Path(), prepares=True)
     settings: dict[str, Any] = connections.configure_settings({"default": configured})["default"]
     with django_db_blocker.unblock(), default_database(settings):
         call_command("migrate", interactive=False, verbosity=0)
@@ -92,15 +97,39 @@ def default_database(settings: dict[str, Any]) -> Iterator[None]:
         connections["default"] = usual_connection
 
 
+@pytest.fixture(scope="session")
+def new_stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> NewStack:
+    """Makes stacks from copies of one installation, because it takes seconds to make the tables and
+    to hash the passwords.
+    """
+    installed = tmp_path_factory.mktemp("installed")
+    url = databases.make("portal_installed", template=os.environ.get(TABLES, EMPTY))
+    Stack(installed, database_url=url).prepare()
+
+    def new_stack(name: str, **options: Any) -> Stack:
+        directory = tmp_path_factory.mktemp(name)
+        shutil.copytree(installed / "pki", directory / "pki")
+        shutil.copy2(installed / "secrets.json", directory)
+        copy = databases.make(f"portal_{name}", template=str(conninfo_to_dict(url)["dbname"]))
+        stack = Stack(directory, database_url=copy, is_prepared=True, **options)
+        with psycopg.connect(copy) as connection:
+            for simulator in stack.simulators:
+                connection.execute(
+                    "UPDATE providers_provider SET port = %s WHERE name = %s",
+                    (simulator.signal_port, simulator.provider.name),
+                )
+        return stack
+
+    return new_stack
+
+
 @pytest.fixture(scope="module")
-def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(new_stack: NewStack) -> Iterator[Stack]:
     """Every process for real, on PostgreSQL.
 
     One stack for the tests of a file, which may restart what they kill.
     """
-    with Stack(
-        tmp_path_factory.mktemp("stack"), database_url=databases.make("portal_stack")
-    ) as stack:
+    with new_stack("stack") as stack:
         yield stack
 
 

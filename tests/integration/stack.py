@@ -17,24 +17,30 @@ from local_stack.installation import one_time_code
 from local_stack.servers import Postgres
 from local_stack.stack import Stack
 
-__all__ = ["Api", "Databases", "Pages", "Stack", "control", "wait_for"]
+__all__ = ["Api", "Databases", "NewStack", "Pages", "Stack", "control", "wait_for"]
 
-POLL_S = 0.1
+EMPTY = "template1"
+"""The database that PostgreSQL copies unless told otherwise."""
+POLL_S, POLL_MAX_S = 0.1, 0.25
+"""Most answers come from a portal on the same cores, so later polls are further apart."""
 CALL_TIMEOUT_S = 15.0
 T = TypeVar("T")
+NewStack = Callable[..., Stack]
+"""Takes a name and the options of a Stack, which is not started yet."""
 
 
 def wait_for(condition: Callable[[], T], *, within_s: float = 20.0) -> T:
     """The first true answer; a timeout fails and shows the last one."""
-    deadline = time.monotonic() + within_s
+    began = time.monotonic()
     while not (answer := condition()):
-        assert time.monotonic() < deadline, f"not within {within_s} s; last: {answer!r}"
-        time.sleep(POLL_S)
+        waited_s = time.monotonic() - began
+        assert waited_s < within_s, f"not within {within_s} s; last: {answer!r}"
+        time.sleep(min(max(POLL_S, waited_s / 10), POLL_MAX_S))
     return answer
 
 
 class Databases:
-    """New, empty databases on the server of DATABASE_URL, or on a private one with `settings`."""
+    """New databases on the server of DATABASE_URL, or on a private one with `settings`."""
 
     def __init__(self, given_url: str, settings: Mapping[str, str] | None = None) -> None:
         self.own = None if given_url else Postgres(settings)
@@ -44,11 +50,12 @@ class Databases:
         self._given_url = given_url
         self._made: list[str] = []
 
-    def make(self, name: str) -> str:
-        """The URL of a new database."""
+    def make(self, name: str, *, template: str = EMPTY) -> str:
+        """The URL of a new database, a copy of the one named `template`."""
         unique = f"{name}_{time.time_ns()}"
+        names = map(sql.Identifier, (unique, template))
         with psycopg.connect(self._server_url, autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(unique)))
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
         self._made.append(unique)
         return self._url_of(unique)
 

@@ -26,7 +26,7 @@ from local_stack.servers import redis_program
 from portal import env
 from tests.dots_client.authority import Authority
 from tests.integration.network import TcpProxy, proxied
-from tests.integration.stack import Api, Databases, Stack, control, wait_for
+from tests.integration.stack import Api, NewStack, Stack, control, wait_for
 from tests.integration.test_main_job import REQUESTS, believed, socket, submit, until
 
 ApiAs = Callable[[str], Api]
@@ -45,8 +45,8 @@ def trusted(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def unstarted(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    return Stack(tmp_path_factory.mktemp("address"), database_url=databases.make("portal_address"))
+def unstarted(new_stack: NewStack) -> Stack:
+    return new_stack("address")
 
 
 @pytest.fixture(scope="module")

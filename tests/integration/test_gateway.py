@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.integration.gateways import Gateway, point_at, prepare
-from tests.integration.stack import Api, Databases, Pages, Stack, control, wait_for
+from tests.integration.stack import Api, NewStack, Pages, Stack, control, wait_for
 from tests.integration.test_main_job import REQUESTS, believed, shown, submit
 
 ApiAs = Callable[[str], Api]
@@ -20,10 +20,8 @@ READINESS = "/organizations/acme/readiness"
 
 
 @pytest.fixture(scope="module")
-def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(
-        tmp_path_factory.mktemp("gateway"), database_url=databases.make("portal_gateway")
-    ) as stack:
+def stack(new_stack: NewStack) -> Iterator[Stack]:
+    with new_stack("gateway") as stack:
         yield stack
 
 

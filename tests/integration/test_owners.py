@@ -15,7 +15,7 @@ from local_stack.processes import Process
 from portal.signaling.lease_fence import LEASE
 from tests.dots_client.loss.relay import Passage, Relay
 from tests.integration.network import proxied, sent_from, udp_ports, watched
-from tests.integration.stack import Api, Databases, Stack, control, wait_for
+from tests.integration.stack import Api, NewStack, Stack, control, wait_for
 from tests.integration.test_main_job import REQUESTS, believed, shown, submit
 
 TAKEN_OVER_WITHIN_S = LEASE.total_seconds() + 15
@@ -30,12 +30,8 @@ MAX_ALERT_BYTES: Final = 64
 
 
 @pytest.fixture(scope="module")
-def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(
-        tmp_path_factory.mktemp("owners"),
-        database_url=databases.make("portal_owners"),
-        signal_workers=2,
-    ) as stack:
+def stack(new_stack: NewStack) -> Iterator[Stack]:
+    with new_stack("owners", signal_workers=2) as stack:
         yield stack
 
 

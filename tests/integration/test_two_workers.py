@@ -7,18 +7,14 @@ from functools import partial
 
 import pytest
 
-from tests.integration.stack import Api, Databases, Stack, control, wait_for
+from tests.integration.stack import Api, NewStack, Stack, control, wait_for
 from tests.integration.test_main_job import REQUESTS, believed, shown, submit
 
 
 @pytest.fixture(scope="module")
-def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(new_stack: NewStack) -> Iterator[Stack]:
     """With two workers from the start."""
-    with Stack(
-        tmp_path_factory.mktemp("two"),
-        database_url=databases.make("portal_two"),
-        signal_workers=2,
-    ) as stack:
+    with new_stack("two", signal_workers=2) as stack:
         yield stack
 
 
