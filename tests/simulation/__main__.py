@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import argparse
 import logging
+import multiprocessing
 import os
 import sys
 import time
+import warnings
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import count
+from typing import TYPE_CHECKING
 
-REQUESTS: int = 6
-"""Of one seed."""
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What one seed gave; `trace` is empty unless it was wanted."""
+
+    seed: int
+    lives: int
+    violations: tuple[str, ...]
+    digest: str
+    faults: Counter[str]
+    trace: tuple[str, ...] = field(repr=False)
 
 
 def main() -> int:
@@ -27,52 +44,98 @@ def main() -> int:
     django.setup()
     logging.disable(logging.CRITICAL)
     sys.unraisablehook = _ignore
+    warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
     logging.getLogger().handlers.clear()
 
     from tests.simulation.database import make_tables
-    from tests.simulation.life import Outcome, run_life
+    from tests.simulation.reports import NOTE_WRITES
 
-    make_tables()
+    make_tables(NOTE_WRITES)
     began = time.monotonic()
     lives = failed = 0
-    for seed in _seeds(arguments, began):
-        outcome: Outcome = run_life(seed, requests=arguments.requests)
-        lives += outcome.requests
-        violations = list(dict.fromkeys(outcome.violations))
-        if seed < arguments.seed + arguments.repeat:
-            again: Outcome = run_life(seed, requests=arguments.requests)
-            if again.digest != outcome.digest:
-                violations.append("the same seed gave another life")
+    faults: Counter[str] = Counter()
+    for ran in _run_all(arguments):
+        lives += ran.lives
+        faults += ran.faults
         if arguments.trace:
-            print("\n".join(outcome.trace))
+            print("\n".join(ran.trace))
         if arguments.digest:
-            print(seed, outcome.digest)
-        if violations:
+            print(ran.seed, ran.digest)
+        if ran.violations:
             failed += 1
-            print(f"seed {seed} failed:")
-            for violation in violations:
-                print(f"  {violation}")
-            print(f"  python -m tests.simulation --seed {seed} --trace")
+            _print_failure(ran)
             if not arguments.keep_going:
                 break
     took_s = time.monotonic() - began
+    if arguments.count:
+        print("\n".join(f"{number:>9} {what}" for what, number in sorted(faults.items())))
     rate = lives / took_s * 3600
     print(f"{lives} lives in {took_s:.1f} s ({rate:.0f} an hour), {failed} seeds failed")
     return 1 if failed else 0
 
 
+def _print_failure(ran: Ran) -> None:
+    print(f"seed {ran.seed} failed:")
+    for violation in ran.violations:
+        print(f"  {violation}")
+    print(f"  python -m tests.simulation --seed {ran.seed} --trace", flush=True)
+
+
 def _ignore(_: object) -> None:
-    """What is left of processes that died in the middle may fail when it is swept away."""
+    """What is left of processes that died in the middle may fail when it is destroyed."""
 
 
-def _seeds(arguments: argparse.Namespace, began: float) -> Iterator[int]:
-    for number in count():
-        if arguments.seconds is not None:
-            if time.monotonic() - began >= arguments.seconds:
-                return
-        elif number * arguments.requests >= arguments.lives:
+def _run_all(arguments: argparse.Namespace) -> Iterator[Ran]:
+    """Run the seeds, each process every so many of them."""
+    if arguments.processes == 1:
+        yield from _run_share(arguments, 0)
+        return
+    fork = multiprocessing.get_context("fork")
+    results: SimpleQueue[Ran | None] = fork.SimpleQueue()
+    processes = [
+        fork.Process(target=_send_share, args=(arguments, number, results), daemon=True)
+        for number in range(arguments.processes)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        running = len(processes)
+        while running:
+            if (ran := results.get()) is None:
+                running -= 1
+            else:
+                yield ran
+    finally:
+        for process in processes:
+            process.terminate()
+
+
+def _send_share(
+    arguments: argparse.Namespace, number: int, results: SimpleQueue[Ran | None]
+) -> None:
+    try:
+        for ran in _run_share(arguments, number):
+            results.put(ran)
+    finally:
+        results.put(None)
+
+
+def _run_share(arguments: argparse.Namespace, number: int) -> Iterator[Ran]:
+    from tests.simulation.life import run_life
+
+    ends_at = None if arguments.seconds is None else time.monotonic() + arguments.seconds
+    lives_until = arguments.seed + arguments.lives / arguments.requests
+    for seed in count(arguments.seed + number, arguments.processes):
+        if seed >= lives_until if ends_at is None else time.monotonic() >= ends_at:
             return
-        yield arguments.seed + number
+        outcome = run_life(seed, requests=arguments.requests)
+        violations = dict.fromkeys(outcome.violations)
+        if seed < arguments.seed + arguments.repeat:
+            again = run_life(seed, requests=arguments.requests)
+            if again.digest != outcome.digest:
+                violations["the same seed gave another life"] = None
+        trace = outcome.trace if arguments.trace else ()
+        yield Ran(seed, outcome.requests, tuple(violations), outcome.digest, outcome.faults, trace)
 
 
 def _arguments() -> argparse.Namespace:
@@ -80,11 +143,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--lives", type=int, default=1, help="requests to simulate")
     parser.add_argument("--seconds", type=float, help="run for so long instead")
-    parser.add_argument("--requests", type=int, default=REQUESTS, help="requests of one seed")
+    parser.add_argument("--requests", type=int, default=6, help="requests of one seed")
+    parser.add_argument("--processes", type=int, default=1, help="share the seeds among them")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")
     parser.add_argument("--repeat", type=int, default=0, help="run the first seeds twice")
     parser.add_argument("--trace", action="store_true", help="print what happened")
     parser.add_argument("--digest", action="store_true", help="print a digest of each trace")
+    parser.add_argument("--count", action="store_true", help="count what was injected")
     return parser.parse_args()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,16 +20,17 @@ from portal.signaling.database_threads import FIRST_THREADS, DatabaseThreads
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MAX_STATEMENTS: Final = 12
-"""A call that fails in the middle fails at one of its first statements."""
+MAX_STATEMENTS: Final = 64
+"""A call that fails in the middle fails at one of these statements; the first ones are likelier."""
 LONGEST_HANG_S: Final = 20.0
 
 
 class DatabaseFaults:
     """What goes wrong with the next call. Everything is fine until `share` is raised."""
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, chance: Random, *, counts: Counter[str]) -> None:
         self._chance = chance
+        self._counts = counts
         self.share = 0.0
         "of calls that fail"
         self.hang_share = 0.0
@@ -36,6 +38,7 @@ class DatabaseFaults:
 
     def delay_s(self) -> float:
         if self._chance.random() < self.hang_share:
+            self._counts["database calls that hang"] += 1
             return self._chance.uniform(1.0, LONGEST_HANG_S)
         return self._chance.uniform(0.0005, 0.004)
 
@@ -45,27 +48,29 @@ class DatabaseFaults:
             return call()
         match self._chance.choice(("before", "within", "within", "after")):
             case "before":
+                self._counts["database calls that fail before they begin"] += 1
                 raise OperationalError("the simulated server is away")
             case "within":
-                with _failing_at(self._chance.randint(1, MAX_STATEMENTS)):
+                with self._failing_at(int(MAX_STATEMENTS ** self._chance.random())):
                     return call()
         call()
+        self._counts["database calls that fail after the commit"] += 1
         raise OperationalError("the simulated connection broke after the commit")
 
+    @contextmanager
+    def _failing_at(self, number: int) -> Iterator[None]:
+        left = number
 
-@contextmanager
-def _failing_at(number: int) -> Iterator[None]:
-    left = number
+        def execute(run: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self._counts["database calls that fail at a statement"] += 1
+                raise OperationalError(f"the simulated connection broke at {sql.split()[0]}")
+            return run(sql, parameters, many, context)
 
-    def execute(run: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise OperationalError(f"the simulated connection broke at {sql.split()[0]}")
-        return run(sql, parameters, many, context)
-
-    with connection.execute_wrapper(execute):
-        yield
+        with connection.execute_wrapper(execute):
+            yield
 
 
 class SimulatedThreads(DatabaseThreads):
@@ -134,27 +139,31 @@ def sqlite() -> sqlite3.Connection:
 
 
 _shared: list[Any] = []
+_emptied: list[str] = []
 
 
-def make_tables() -> None:
+def make_tables(own: str) -> None:
+    """`own`: SQL that makes the tables and triggers of the simulation itself."""
     call_command("migrate", verbosity=0, interactive=False)
     _shared[:] = [connections["default"]]
+    sqlite().executescript(own)
+    _emptied[:] = [
+        f'DELETE FROM "{table}"'
+        for table in connection.introspection.table_names()
+        if table in _tables()
+    ]
 
 
 def empty_tables() -> None:
     """Delete every row, so that the next life starts with nothing of this one."""
     # Straight to SQLite: Django would check what depends on what, table by table.
-    database = sqlite()
-    database.execute("PRAGMA foreign_keys=OFF")
-    for table in connection.introspection.table_names():
-        if table in _tables():
-            database.execute(f'DELETE FROM "{table}"')
-    database.execute("PRAGMA foreign_keys=ON")
+    sqlite().executescript(
+        f"PRAGMA foreign_keys=OFF; BEGIN; {'; '.join(_emptied)}; COMMIT; PRAGMA foreign_keys=ON;"
+    )
 
 
 def _tables() -> frozenset[str]:
-    return frozenset(
-        model._meta.db_table
-        for model in apps.get_models(include_auto_created=True)
-        if model._meta.app_label not in ("contenttypes", "auth")
-    )
+    models = apps.get_models(include_auto_created=True)
+    unchanging = ("contenttypes", "auth")
+    own = (model._meta.db_table for model in models if model._meta.app_label not in unchanging)
+    return frozenset((*own, "simulation_written"))

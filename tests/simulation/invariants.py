@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from dots_client import MitigationStatus
 from dots_client.server import decode_request
-from dots_server.mitigation import Mitigation as Held
 from portal.events.models import Event, EventCounter, EventType
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.states import CONFIRMED, Status
 from tests.simulation.database import sqlite
+from tests.simulation.rows import provider_of
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
@@ -31,37 +32,39 @@ def owner_of(client: str) -> str:
 
 
 def explained(
-    accepted: dict[tuple[str, str, int], bytes],
-    provider: str,
-    client: str,
-    cuid: str,
-    mid: int,
-    body: bytes,
+    accepted: dict[tuple[str, int], bytes], client: str, mid: int, body: bytes, *, is_success: bool
 ) -> list[str]:
-    """A provider just accepted a PUT: a row says so, and this mid never meant other targets."""
-    targets = str(decode_request(body).targets).encode()
-    before = accepted.setdefault((provider, cuid, mid), targets)
+    """A provider just answered a PUT: a row says that it was sent. If the provider accepted it, the
+    row exists, and this mid never meant other targets.
+    """
     found = []
-    if before != targets:
-        found.append(f"{provider} mid {mid} means two things: {before!r} and {targets!r}")
     query = (
-        "SELECT sent_at, last_sent_at FROM mitigations_mitigation m JOIN providers_subscription s"
+        "SELECT sent_at FROM mitigations_mitigation m JOIN providers_subscription s"
         " ON s.id = m.subscription_id WHERE s.certificate_chain = ? AND m.mid = ?"
     )
-    if sqlite().execute(query, [client, mid]).fetchone() is None:
-        found.append(f"{provider} filters for mid {mid}, which no row explains")
+    row = sqlite().execute(query, [client, mid]).fetchone()
+    if row is not None and row[0] is None:
+        found.append(f"{client} mid {mid} was sent before its row said so")
+    if not is_success:
+        return found
+    if row is None:
+        found.append(f"{client} mid {mid} is accepted, and no row explains it")
+    targets = str(decode_request(body).targets).encode()
+    before = accepted.setdefault((client, mid), targets)
+    if before != targets:
+        found.append(f"{client} mid {mid} means two things: {before!r} and {targets!r}")
     return found
 
 
 def settled(life: Life) -> list[str]:
     """After the faults: the rows say what the providers do, and every live request is helped."""
-    rows = list(Mitigation.objects.select_related("request", "subscription__provider"))
-    by_mid = {(row.subscription.provider.name, row.mid): row for row in rows}
+    rows = list(Mitigation.objects.select_related("request", "subscription"))
+    by_mid = {(row.subscription.certificate_chain, row.mid): row for row in rows}
     found = _unexplained(life, by_mid)
     of_request: defaultdict[object, list[Mitigation]] = defaultdict(list)
     for row in rows:
         of_request[row.request_id].append(row)
-        if row.subscription.provider.name != life.scenario.useless:
+        if provider_of(row.subscription.certificate_chain) != life.scenario.useless:
             found += _differing(life, row)
     for request in MitigationRequest.objects.all():
         own = of_request[request.pk]
@@ -73,7 +76,7 @@ def settled(life: Life) -> list[str]:
 def ended(life: Life) -> list[str]:
     """Everything was terminated: no provider filters, and every row says that it has ended."""
     found = [
-        f"{name} still holds mid {held.mid} ({held.status.name})"
+        f"{name} still holds mid {held.mid} of {held.client} ({held.status.name})"
         for name, provider in life.providers.items()
         for held in provider.held
         if held.status not in ENDING
@@ -87,13 +90,19 @@ def ended(life: Life) -> list[str]:
 
 
 def numbered() -> list[str]:
-    """The events of an organization are numbered without gaps."""
-    numbers = list(Event.objects.order_by("seq").values_list("seq", flat=True))
-    counter = EventCounter.objects.first()
-    last = 0 if counter is None else counter.last_seq
-    if numbers != list(range(1, last + 1)):
-        return [f"the events are numbered {numbers}, the counter is at {last}"]
-    return []
+    """The events of each organization are numbered without gaps."""
+    found = []
+    last = dict(EventCounter.objects.values_list("organization_id", "last_seq"))
+    numbers: defaultdict[UUID, list[int]] = defaultdict(list)
+    for organization, seq in Event.objects.order_by("seq").values_list("organization_id", "seq"):
+        numbers[organization].append(seq)
+    for organization in {*last, *numbers}:
+        upto = last.get(organization, 0)
+        if numbers[organization] != list(range(1, upto + 1)):
+            found.append(
+                f"the events are numbered {numbers[organization]}, the counter is at {upto}"
+            )
+    return found
 
 
 def pauses() -> list[str]:
@@ -105,39 +114,42 @@ def pauses() -> list[str]:
 
 def rows_at_the_end() -> list[str]:
     """For the trace: two runs of one seed end with the same rows and events."""
-    rows = Mitigation.objects.order_by("subscription__priority", "mid").values_list(
+    rows = Mitigation.objects.order_by("subscription__certificate_chain", "mid").values_list(
         "mid", "status", "dots_status", "sends", "setbacks", "confirmed_at", "ended_at"
     )
-    events = Event.objects.order_by("seq").values_list("seq", "type", "at")
+    events = Event.objects.order_by("seq", "at").values_list("seq", "type", "at")
     return [*map(str, rows), *map(str, events)]
 
 
 def _unexplained(life: Life, by_mid: dict[tuple[str, int], Mitigation]) -> list[str]:
     found = []
-    for name, held in _held(life):
-        row = by_mid.get((name, held.mid))
-        if row is None:
-            found.append(f"{name} holds mid {held.mid}, which no row explains")
-        elif row.is_over and held.status not in (*ENDING, MitigationStatus.WITHDRAWN):
-            found.append(f"{name} holds mid {held.mid} ({held.status.name}), its row is over")
+    for name, provider in life.providers.items():
+        for held in provider.held:
+            row = by_mid.get((held.client, held.mid))
+            if row is None:
+                found.append(f"{name} holds {held.client} mid {held.mid}, which no row explains")
+            elif row.is_over and held.status not in (*ENDING, MitigationStatus.WITHDRAWN):
+                found.append(f"{held.client} mid {held.mid} is {held.status.name}, its row is over")
     return found
 
 
 def _differing(life: Life, row: Mitigation) -> list[str]:
-    name = row.subscription.provider.name
+    client = row.subscription.certificate_chain
+    name = f"{client} mid {row.mid}"
     if row.status not in CONFIRMED or row.wanted != Wanted.ACTIVE:
         if row.status == Status.TERMINATING and not life.scenario.useless:
-            return [f"{name} mid {row.mid} is still terminating"]
+            return [f"{name} is still terminating"]
         return []
-    held = next((held for held in life.providers[name].held if held.mid == row.mid), None)
+    provider = life.providers[provider_of(client)]
+    held = next((one for one in provider.held if (one.client, one.mid) == (client, row.mid)), None)
     if held is None:
-        return [f"{name} does not hold mid {row.mid}, its row says {row.status}"]
+        return [f"{name} is not held, its row says {row.status}"]
     if row.dots_status != held.status:
-        return [f"{name} mid {row.mid} is {held.status.name}, its row says {row.status}"]
-    asked = life.asked[name, row.mid]
+        return [f"{name} is {held.status.name}, its row says {row.status}"]
+    asked = life.asked[client, row.mid]
     if row.request.auto_renew and asked != row.lifetime_s:
-        return [f"{name} was asked for mid {row.mid} for {asked} s, its row says {row.lifetime_s}"]
-    return []
+        return [f"{name} was asked for {asked} s, its row says {row.lifetime_s}"]
+    return [] if life.reports.are_saved(client, row) else [f"{name} does not show the last report"]
 
 
 def _unhelped(life: Life, request: MitigationRequest, rows: list[Mitigation]) -> list[str]:
@@ -147,14 +159,11 @@ def _unhelped(life: Life, request: MitigationRequest, rows: list[Mitigation]) ->
     withdrawn = {row.subscription_id for row in rows if row.withdrawn_by_id is not None}
     able = {
         subscription.pk
-        for name, subscription in life.rows.subscriptions.items()
-        if name != life.scenario.useless
+        for client, subscription in life.rows.subscriptions.items()
+        if subscription.organization_id == request.organization_id
+        and provider_of(client) != life.scenario.useless
     }
     if able <= withdrawn or (withdrawn and len(rows) == len(withdrawn)):
         return []
-    told = ", ".join(f"{row.subscription.provider.name} {row.mid} {row.status}" for row in rows)
+    told = ", ".join(f"{row.subscription.certificate_chain} {row.mid} {row.status}" for row in rows)
     return [f"no provider filters for {request.name} ({request.status}): {told}"]
-
-
-def _held(life: Life) -> list[tuple[str, Held]]:
-    return [(name, held) for name, provider in life.providers.items() for held in provider.held]

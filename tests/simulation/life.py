@@ -6,6 +6,7 @@ import asyncio
 import gc
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from random import Random
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import aiocoap
 from channels.layers import get_channel_layer
 from django.db import Error
 
@@ -40,9 +42,11 @@ from tests.simulation.link import Server, SimulatedTransport
 from tests.simulation.machine import machine
 from tests.simulation.network import Kind, Network
 from tests.simulation.provider import SimulatedProvider
+from tests.simulation.reports import Reports
 from tests.simulation.rows import Rows, make_rows
 from tests.simulation.scenario import (
     FAULTS_END_AT_S,
+    NETWORKS,
     USELESS_BEHAVIOURS,
     WORKERS,
     Fault,
@@ -72,8 +76,8 @@ class Outcome:
     requests: int
     violations: tuple[str, ...]
     trace: tuple[str, ...] = field(repr=False)
-    steps: int
-    virtual_s: float
+    faults: Counter[str]
+    "how often what went wrong"
 
     @property
     def digest(self) -> str:
@@ -87,7 +91,7 @@ def run_life(seed: int, *, requests: int) -> Outcome:
     loop = VirtualLoop()
     try:
         life = Life(scenario, loop)
-        with machine(loop, seed, lambda: life.ahead_s):
+        with machine(loop, seed, life.ahead):
             empty_tables()
             with life.watching_the_log():
                 try:
@@ -95,9 +99,7 @@ def run_life(seed: int, *, requests: int) -> Outcome:
                 except StuckError as error:
                     life.violated(str(error))
                 broadcast_from(None)
-        return Outcome(
-            seed, requests, tuple(life.violations), tuple(life.trace), loop.steps, loop.time()
-        )
+        return Outcome(seed, requests, tuple(life.violations), tuple(life.trace), life.counts)
     finally:
         for task in loop.tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
@@ -154,17 +156,25 @@ class Life:
         self.loop = loop
         self.trace: list[str] = []
         self.violations: list[str] = []
-        self.accepted: dict[tuple[str, str, int], bytes] = {}
-        "the body of the first PUT for each provider, cuid and mid"
+        self.counts: Counter[str] = Counter()
+        "of what went wrong, and of datagrams"
+        self.reports = Reports()
+        self.accepted: dict[tuple[str, int], bytes] = {}
+        "the targets of the first PUT for each client and mid"
         self._chance = Random(f"life {scenario.seed}")
-        self.database = DatabaseFaults(Random(f"database {scenario.seed}"))
+        self.database = DatabaseFaults(Random(f"database {scenario.seed}"), counts=self.counts)
         self.requests: dict[int, UUID] = {}
         self._lost_wakeups = 0.0
-        self.ahead_s = 0.0
+        self._ahead_s = 0.0
         self.asked: dict[tuple[str, int], int | None] = {}
-        "the lifetime of the last PUT that each provider accepted, by its name and mid"
+        "the lifetime of the last PUT that each provider accepted, by client and mid"
 
-    # What the simulated world tells
+    # What the simulated world asks and tells
+
+    def ahead(self) -> float:
+        """How far the wall clock of the running process is ahead of the database's."""
+        process = current_process()
+        return self._ahead_s if process is None else process.ahead_s
 
     def log(self, text: str) -> None:
         self.trace.append(f"{self.loop.time():10.4f} {text}")
@@ -196,6 +206,10 @@ class Life:
         if owner != process.name:
             self.violated(f"{process.name} sent for {client}, which {owner or 'nobody'} owns")
 
+    def _received(self, client: str, message: aiocoap.Message) -> None:
+        if message.code.is_successful() and message.payload:
+            self.reports.arrived(client, message.payload, at=self.loop.time())
+
     def _answered(
         self, provider: SimulatedProvider, client: str, request: Request, response: Response | None
     ) -> None:
@@ -204,12 +218,16 @@ class Life:
         code = "silence" if response is None else response.code
         path = "/".join(part.split("=")[-1] for part in request.path[3:])
         self.log(f"{provider.name} {request.method} {path} {code}")
-        if request.method == "PUT" and response is not None and response.is_success:
-            cuid, mid = (part.partition("=")[2] for part in request.path[3:5])
-            self.asked[provider.name, int(mid)] = decode_request(request.payload).lifetime
-            self.violations += invariants.explained(
-                self.accepted, provider.name, client, cuid, int(mid), request.payload
-            )
+        if request.method != "PUT":
+            return
+        mid = int(request.path[4].partition("=")[2])
+        is_success = response is not None and response.is_success
+        if is_success:
+            self.asked[client, mid] = decode_request(request.payload).lifetime
+        for violation in invariants.explained(
+            self.accepted, client, mid, request.payload, is_success=is_success
+        ):
+            self.violated(violation)
 
     # The life
 
@@ -221,13 +239,15 @@ class Life:
         assert isinstance(layer, WakeupLayer)
         layer.forget()
         layer.loses = lambda: self._chance.random() < self._lost_wakeups
-        self.network = Network(Random(f"network {scenario.seed}"), log=self.log)
+        self.network = Network(Random(f"network {scenario.seed}"), log=self.log, counts=self.counts)
         self.rows: Rows = make_rows(scenario)
-        entitled = {text: Entitlement.of(["203.0.113.0/24"]) for text in self.rows.clients.values()}
         self.providers = {
             name: SimulatedProvider(
                 name,
-                entitlements=entitled,
+                entitlements={
+                    client: Entitlement.of([f"{NETWORKS[tenant]}.0/24"])
+                    for client, tenant in self.rows.clients_of(name).items()
+                },
                 chance=Random(f"{name} {scenario.seed}"),
                 behaviour=replace(BASELINE, **scenario.lasting[name]),
                 on_request=self._answered,
@@ -239,7 +259,9 @@ class Life:
         servers: dict[str, Server] = {
             self.rows.hosts[name]: provider for name, provider in self.providers.items()
         }
-        self.transport = SimulatedTransport(self.network, servers, on_sent=self._sent)
+        self.transport = SimulatedTransport(
+            self.network, servers, on_sent=self._sent, on_received=self._received
+        )
         self.workers = {name: Worker(self, name) for name in WORKERS}
         for worker in self.workers.values():
             worker.start()
@@ -258,7 +280,7 @@ class Life:
         for number in self.requests:
             await self._say(Word("terminate", number, self.loop.time()))
         await self._until(partial(invariants.ended, self), ENDED_WITHIN_S)
-        self.violations += invariants.numbered() + invariants.pauses()
+        self.violations += invariants.numbered() + invariants.pauses() + self.reports.overtaken()
         self.trace += invariants.rows_at_the_end()
         for worker in self.workers.values():
             worker.die()
@@ -281,7 +303,7 @@ class Life:
         wish = self.scenario.wishes[number]
         await self._at(wish.at)
         submission = Submission(
-            prefixes=(f"203.0.113.{number + 1}/32",),
+            prefixes=(f"{NETWORKS[wish.tenant]}.{number + 1}/32",),
             lifetime_s=wish.lifetime_s,
             auto_renew=wish.auto_renew,
             strategy=wish.strategy,
@@ -290,8 +312,8 @@ class Life:
             f"submit {number}",
             partial(
                 services.submit,
-                organization=self.rows.organization,
-                actor=self.rows.alice,
+                organization=self.rows.organizations[wish.tenant],
+                actor=self.rows.people[wish.tenant],
                 submission=submission,
                 key=f"key {number}",
             ),
@@ -303,18 +325,20 @@ class Life:
         await self._at(word.at)
         if (request_id := self.requests.get(word.about)) is None:
             return
-        alice: Actor = self.rows.alice
+        person = self.rows.people[self.scenario.wishes[word.about].tenant]
         match word.what:
             case "terminate":
                 call: Callable[[], Any] = partial(
-                    services.terminate, request_id=request_id, actor=alice
+                    services.terminate, request_id=request_id, actor=person
                 )
             case "extend":
-                call = partial(services.extend, request_id=request_id, actor=alice, lifetime_s=1800)
+                call = partial(
+                    services.extend, request_id=request_id, actor=person, lifetime_s=1800
+                )
             case "withdraw":
-                call = partial(_withdraw_first, request_id, alice)
+                call = partial(_withdraw_first, request_id, person)
             case _:
-                call = partial(_ask_last, request_id, alice)
+                call = partial(_ask_last, request_id, person)
         await self._call(f"{word.what} {word.about}", call)
 
     async def _call(self, what: str, call: Callable[[], T]) -> T | None:
@@ -322,11 +346,11 @@ class Life:
         while True:
             await asyncio.sleep(self.database.delay_s())
             try:
-                self.ahead_s = self.scenario.web_ahead_s
+                self._ahead_s = self.scenario.web_ahead_s
                 try:
                     result = self.database.call(call)
                 finally:
-                    self.ahead_s = 0.0
+                    self._ahead_s = 0.0
             except PortalError as error:
                 self.log(f"{what}: {type(error).__name__} {error.code}")
                 return None
@@ -345,8 +369,9 @@ class Life:
     async def _suffer(self, fault: Fault) -> None:
         await self._at(fault.begins_at)
         self.log(f"{fault.what} {fault.where} {fault.number or ''} {fault.changes or ''}")
+        self.counts[f"faults: {fault.what}"] += 1
         match fault.what:
-            case "kill" | "stop" | "restart":
+            case "kill" | "stop" | "restart" | "clock":
                 await self._suffer_worker(self.workers[fault.where], fault)
             case "crash" | "forget" | "goodbye" | "behave":
                 await self._suffer_provider(self.providers[fault.where], fault)
@@ -367,6 +392,10 @@ class Life:
             process.stop()
             await self._at(fault.ends_at)
             process.resume(self.loop)
+        elif fault.what == "clock":
+            process.ahead_s = fault.number
+            await self._at(fault.ends_at)
+            process.ahead_s = 0.0
         else:
             await worker.stop_in_order()
             if worker.process is process:

@@ -105,6 +105,7 @@ class SimulatedRemote(Remote):
             return
         incoming.message.remote = self
         self._tap(incoming.message, "received", encoded, incoming.not_read)
+        self._link.tell_received(incoming.message)
         if incoming.not_understood:
             self.endpoint.messages.refuse(incoming)
         else:
@@ -130,6 +131,7 @@ class SimulatedLink(Link[SimulatedRemote], interfaces.MessageInterface):  # type
         may_send: MaySend,
         on_wire: WireTap | None,
         on_sent: Callable[[str, Kind], None],
+        on_received: Callable[[str, aiocoap.Message], None],
     ) -> None:
         super().__init__(CoapEndpoint(site), cast(Engine, None), address)
         self.endpoint.bind(self)
@@ -139,6 +141,7 @@ class SimulatedLink(Link[SimulatedRemote], interfaces.MessageInterface):  # type
         self._network = network
         self._guard = SendGuard(may_send)
         self._on_sent = on_sent
+        self._on_received = on_received
         self._context = copy_context()
         self._remote = SimulatedRemote(self, guard=self._guard, on_wire=on_wire)
 
@@ -170,6 +173,9 @@ class SimulatedLink(Link[SimulatedRemote], interfaces.MessageInterface):  # type
             context=OUTSIDE,
             what=f"to {self.address[0]}",
         )
+
+    def tell_received(self, message: aiocoap.Message) -> None:
+        self._on_received(self._client, message)
 
     def _reach_server(self, datagram: Datagram) -> None:
         assert self._server is not None
@@ -207,10 +213,13 @@ class SimulatedTransport:
         servers: dict[str, Server],
         *,
         on_sent: Callable[[str, Kind], None],
+        on_received: Callable[[str, aiocoap.Message], None],
     ) -> None:
+        """`on_sent` and `on_received` get the client, as its certificate names it."""
         self._network = network
         self._servers = servers
         self._on_sent = on_sent
+        self._on_received = on_received
         self._numbers = count(1)
 
     async def __call__(
@@ -237,6 +246,7 @@ class SimulatedTransport:
             may_send=may_send,
             on_wire=on_wire,
             on_sent=self._on_sent,
+            on_received=self._on_received,
         )
         try:
             async with asyncio.timeout(timeout_s):

@@ -26,14 +26,21 @@ START: Final = 1_800_000_000.0
 
 @contextmanager
 def machine(loop: VirtualLoop, seed: int, ahead: Callable[[], float]) -> Iterator[None]:
-    """`ahead`: how many seconds the wall clock of the running process is ahead."""
+    """`ahead`: how many seconds the running process's date is ahead of the database's."""
     chance = random.Random(f"machine {seed}")
 
     def now() -> float:
-        return START + loop.time()
+        return START + loop.time() + ahead()
 
     def aware_now() -> datetime:
-        return datetime.fromtimestamp(now() + ahead(), UTC)
+        return datetime.fromtimestamp(now(), UTC)
+
+    class DatabaseTime:
+        """Stands for `timezone` where the portal asks SQLite for the time: it has no clock."""
+
+        @staticmethod
+        def now() -> datetime:
+            return datetime.fromtimestamp(START + loop.time(), UTC)
 
     def since_boot(*_: object) -> float:
         return 1000.0 + loop.time()
@@ -47,6 +54,7 @@ def machine(loop: VirtualLoop, seed: int, ahead: Callable[[], float]) -> Iterato
             (timezone, "now", aware_now),
             (os, "urandom", chance.randbytes),
             (random, "_urandom", chance.randbytes),
+            (database_clock, "timezone", DatabaseTime),
             (database_clock, "_known", None),
             (database_clock, "_jumped_at", float("-inf")),
         ):

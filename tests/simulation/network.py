@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
@@ -40,8 +41,9 @@ Deliver = Callable[[Datagram], None]
 class Network:
     """Its faults are shares of datagrams. Everything is fine until they are raised."""
 
-    def __init__(self, chance: Random, *, log: Callable[[str], None]) -> None:
+    def __init__(self, chance: Random, *, log: Callable[[str], None], counts: Counter[str]) -> None:
         self._chance = chance
+        self._counts = counts
         self._log = log
         self._loop = asyncio.get_running_loop()
         self.loss = 0.0
@@ -51,10 +53,14 @@ class Network:
     def send(self, datagram: Datagram, deliver: Deliver, *, context: Context, what: str) -> None:
         """Deliver it in `context`, which is that of the receiving process."""
         copies = 2 if self._chance.random() < self.repeated else 1
+        self._counts["datagrams"] += 1
+        self._counts["datagrams repeated"] += copies - 1
         for _ in range(copies):
             if self._chance.random() < self.loss:
+                self._counts["datagrams lost"] += 1
                 self._log(f"{what} {datagram.kind.name} lost")
                 continue
             is_late = self._chance.random() < self.late
+            self._counts["datagrams late"] += is_late
             delay_s = self._chance.uniform(FASTEST_S, LATE_S if is_late else SLOWEST_S)
             self._loop.call_later(delay_s, deliver, datagram, context=context)

@@ -9,6 +9,8 @@ from typing import Any, Final
 FAULTS_END_AT_S: Final = 20.0
 LAST_WORD_AT_S: Final = 12.0
 WORKERS: Final = ("signal-1", "signal-2")
+NETWORKS: Final = {"acme": "203.0.113", "globex": "198.51.100"}
+"""What each tenant protects: the first three numbers of its addresses."""
 
 PASSING_BEHAVIOURS: Final[tuple[dict[str, Any], ...]] = (
     {"accept": "refuse", "refuse_code": "4.00"},
@@ -46,7 +48,7 @@ USELESS_BEHAVIOURS: Final[tuple[dict[str, Any], ...]] = (
 """Behaviours of a provider that does not help before it is healed."""
 
 
-_PROCESS_FAULTS: Final = ("kill", "kill", "kill", "stop", "restart")
+_PROCESS_FAULTS: Final = ("kill", "kill", "kill", "stop", "restart", "clock")
 _DATABASE_FAULTS: Final = ("database", "database", "hang")
 _NETWORK_FAULTS: Final = ("loss", "repeats", "late", "wakeups")
 _PROVIDER_FAULTS: Final = ("crash", "forget", "goodbye", "behave", "behave")
@@ -63,7 +65,9 @@ class Fault:
     begins_at: float
     ends_at: float
     number: float = 0.0
-    "steps that a killed worker still lives; a share of datagrams, calls or wake-ups"
+    """steps that a killed worker still lives; seconds that a clock is ahead; a share of datagrams,
+    calls or wake-ups
+    """
     changes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -78,8 +82,9 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A request as a person submits it."""
+    """A request as a person of `tenant` submits it."""
 
+    tenant: str
     at: float
     strategy: str
     lifetime_s: int
@@ -87,19 +92,28 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Tenant:
+    """An organization and its policy."""
+
+    name: str
+    patience_s: int
+    late_acceptance: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """Everything that the seed decides in advance."""
 
     seed: int
+    tenants: tuple[Tenant, ...]
     providers: tuple[str, ...]
+    "each of them has a subscription of each tenant"
     lasting: dict[str, dict[str, Any]]
     useless: str
     "a provider that does not help until it is healed; empty: none"
     wishes: tuple[Wish, ...]
     words: tuple[Word, ...]
     faults: tuple[Fault, ...]
-    patience_s: int
-    late_acceptance: str
     web_ahead_s: float
     "how far the clock of people's web process is ahead of the workers' and the database's"
 
@@ -108,7 +122,8 @@ def scenario_of(seed: int, *, requests: int) -> Scenario:
     """The same for the same seed and number of requests."""
     chance = Random(f"scenario {seed}")
     providers = ("northgate", "tidewall", "harbor")[: chance.choice((2, 2, 3))]
-    wishes = tuple(_wish(chance) for _ in range(requests))
+    tenants = tuple(_tenant(chance, name) for name in [*NETWORKS][: chance.choice((1, 1, 2))])
+    wishes = tuple(_wish(chance, chance.choice(tenants).name) for _ in range(requests))
     words = [
         Word(
             chance.choice(("terminate", "extend", "extend", "withdraw", "ask")),
@@ -120,20 +135,28 @@ def scenario_of(seed: int, *, requests: int) -> Scenario:
     ]
     return Scenario(
         seed=seed,
+        tenants=tenants,
         providers=providers,
         lasting={name: chance.choice(LASTING_BEHAVIOURS) for name in providers},
         useless=chance.choice(("", "", providers[0])),
         wishes=wishes,
         words=tuple(sorted(words, key=lambda word: word.at)),
         faults=tuple(_fault(chance, providers) for _ in range(chance.choice((0, 1, 2, 3, 4, 5)))),
-        patience_s=chance.choice((2, 5, 10)),
-        late_acceptance=chance.choice(("keep", "withdraw_later")),
         web_ahead_s=chance.choice((0.0, 0.0, 0.0, 2.0, -2.0, -2.0)),
     )
 
 
-def _wish(chance: Random) -> Wish:
+def _tenant(chance: Random, name: str) -> Tenant:
+    return Tenant(
+        name,
+        patience_s=chance.choice((2, 5, 10)),
+        late_acceptance=chance.choice(("keep", "withdraw_later")),
+    )
+
+
+def _wish(chance: Random, tenant: str) -> Wish:
     return Wish(
+        tenant=tenant,
         at=chance.uniform(0.0, LAST_WORD_AT_S),
         strategy=chance.choice(("failover", "failover", "parallel")),
         lifetime_s=chance.choice((600, 3600)),
@@ -156,6 +179,9 @@ def _fault(chance: Random, providers: tuple[str, ...]) -> Fault:
             return Fault(what, chance.choice(WORKERS), chance.uniform(0.5, 4.0), FAULTS_END_AT_S)
         case "stop" | "restart":
             return Fault(what, chance.choice(WORKERS), begins_at, ends_at)
+        case "clock":
+            ahead_s = chance.choice((-3600.0, -90.0, 90.0, 3600.0))
+            return Fault(what, chance.choice(WORKERS), begins_at, ends_at, ahead_s)
         case "database":
             return Fault(what, "database", begins_at, ends_at, chance.choice((0.05, 0.3, 1.0)))
         case "hang":

@@ -13,9 +13,12 @@ DEBUG = False
 
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "tests.simulation.backend",
         "NAME": ":memory:",
-        "OPTIONS": {"init_command": "PRAGMA synchronous=OFF;PRAGMA journal_mode=MEMORY;"},
+        "OPTIONS": {
+            "cached_statements": 1000,
+            "init_command": "PRAGMA synchronous=OFF;PRAGMA journal_mode=MEMORY;",
+        },
     }
 }
 CHANNEL_LAYERS = {"default": {"BACKEND": "tests.simulation.wakeups.WakeupLayer"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Final
 import pytest
 
 from tests.simulation.scenario import scenario_of
+from tests.simulation.undone.fixes import FIXES, Fix
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-SECONDS: Final = 15
+SECONDS: Final = 30
 """Of lives. Imports and migrations come on top."""
 
 
@@ -34,3 +36,14 @@ def test_other_seeds_give_other_scenarios() -> None:
     scenarios = {repr(scenario_of(seed, requests=6)) for seed in range(50)}
 
     assert len(scenarios) == 50
+
+
+@pytest.mark.parametrize("fix", FIXES, ids=lambda fix: fix.name)
+def test_each_fix_can_still_be_undone(fix: Fix, tmp_path: Path) -> None:
+    copied = tmp_path / fix.path
+    copied.parent.mkdir(parents=True)
+    shutil.copy(ROOT / fix.path, copied)
+
+    fix.undo(tmp_path)
+
+    assert copied.read_text() == (ROOT / fix.path).read_text().replace(fix.now, fix.undone)

@@ -31,6 +31,8 @@ class Process:
     def __init__(self, name: str) -> None:
         self.name = name
         self.is_dead = False
+        self.ahead_s = 0.0
+        "how far its wall clock is ahead"
         self.steps_to_live: int | None = None
         "dies after so many more steps"
         self._is_stopped = False
