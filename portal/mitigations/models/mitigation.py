@@ -167,6 +167,8 @@ class Mitigation(models.Model):
     """When these counters were first reported: the time of their event."""
     counters_at = models.DateTimeField(null=True)
     """When they were last reported; equal ones are no separate event."""
+    version = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
+    """A trigger adds 1 when anything but numbers changes (`row_version.NUMBERS`)."""
 
     class Meta:
         ordering = ["position"]
