@@ -72,6 +72,8 @@ class WakeUp(TypedDict):
 
     type: Literal["wake.up"]
     subscription: str
+    mitigation: NotRequired[str]
+    "the id of the one that changed; without it, anything of the subscription may have changed"
 
 
 Message = EventMessage | AccessChanged | WakeUp
@@ -104,12 +106,16 @@ def access_changed_on_commit(user_id: UUID) -> None:
     _send_on_commit(user_group(user_id), message)
 
 
-def wake_on_commit(subscription_id: UUID) -> None:
-    """Tell the signal worker that owns this subscription to read its rows.
+def wake_on_commit(subscription_id: UUID, mitigation_id: UUID | None = None) -> None:
+    """Tell the signal worker that owns this subscription to read this mitigation's row, or all rows
+    of the subscription.
 
     A lost wake-up delays that by at most a second: each worker's sweep finds the rows too.
     """
-    _send_on_commit(SIGNAL_WORKERS, _wake_up(subscription_id))
+    message = _wake_up(subscription_id)
+    if mitigation_id is not None:
+        message["mitigation"] = str(mitigation_id)
+    _send_on_commit(SIGNAL_WORKERS, message)
 
 
 def pass_wake_up_on(subscription_id: UUID) -> None:

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 
 from portal.mitigations.models import BY_ITSELF, Mitigation, MitigationRequest, RequestKind, Wanted
 from portal.mitigations.overlaps import Coverage
+from portal.mitigations.row_version import RowVersion
 from portal.mitigations.states import (
     ACTIVE,
     CONFIRMED,
@@ -191,16 +192,32 @@ def replaceable(
     return [*asked_for, *replaceable_unknown(organization_id, kind)]
 
 
-def live_mitigations(subscription_id: UUID) -> list[Mitigation]:
-    """The subscription's mitigations that need an action or polling, lowest mid first; refused ones
-    are not polled.
+def live_mitigations(
+    subscription_ids: Collection[UUID], mitigation_ids: Collection[UUID] = ()
+) -> list[Mitigation]:
+    """All mitigations of these subscriptions, and those named, that need an action or polling,
+    lowest mid first; refused ones are not polled.
     """
     return list(
-        Mitigation.objects.filter(subscription_id=subscription_id, status__in=LIVE)
-        .exclude(Q(status=Status.REFUSED) | Q(request__status__in=REQUEST_TERMINAL))
+        _live(Q(subscription_id__in=subscription_ids) | Q(pk__in=mitigation_ids))
         .select_related("request")
         .order_by("mid")
     )
+
+
+def live_versions(subscription_ids: Collection[UUID]) -> list[RowVersion]:
+    """Of all rows that `live_mitigations` returns for these subscriptions."""
+    return _versions(_live(Q(subscription_id__in=subscription_ids)))
+
+
+def _live(which: Q) -> QuerySet[Mitigation]:
+    refused = Q(status=Status.REFUSED) | Q(request__status__in=REQUEST_TERMINAL)
+    return Mitigation.objects.filter(which, status__in=LIVE).exclude(refused)
+
+
+def _versions(rows: QuerySet[Mitigation]) -> list[RowVersion]:
+    columns = rows.values_list("pk", "subscription_id", "version", "expires_at")
+    return [RowVersion(*row) for row in columns]
 
 
 def mitigations_by_mid(subscription_id: UUID, mids: Collection[int]) -> dict[int, Mitigation]:
@@ -209,8 +226,8 @@ def mitigations_by_mid(subscription_id: UUID, mids: Collection[int]) -> dict[int
     return {one.mid: one for one in own.select_related("request")}
 
 
-def subscriptions_with_something_to_say(held: Collection[UUID]) -> set[UUID]:
-    """Subscriptions among `held` with a change that was not sent to the provider yet."""
+def unsent_versions(subscription_ids: Collection[UUID]) -> list[RowVersion]:
+    """The rows of these subscriptions with a change that was not sent to the provider yet."""
     unsent = Q(sent_at__isnull=True) | Q(last_sent_at__lt=F("asked_at"))
     extended = Q(refreshed_at__isnull=True) | Q(refreshed_at__lt=F("refresh_asked_at"))
     efficacy = Q(efficacy_answered_at__isnull=True) | ~Q(
@@ -227,8 +244,7 @@ def subscriptions_with_something_to_say(held: Collection[UUID]) -> set[UUID]:
             efficacy_retry_at__isnull=True,
         )
     )
-    rows = Mitigation.objects.filter(unsaid, subscription_id__in=held)
-    return set(rows.values_list("subscription_id", flat=True))
+    return _versions(Mitigation.objects.filter(unsaid, subscription_id__in=subscription_ids))
 
 
 def newer_overlapping(mitigation_id: UUID) -> list[Mitigation]:

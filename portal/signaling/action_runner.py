@@ -46,8 +46,8 @@ class RunningAction:
 
 class ActionRunner:
     """Calls `on_heard` with the mitigations that a poll reported, `on_success` with those of a
-    successful action, and `on_ended` after every action with the seconds until the rows should be
-    read again; None: they did not change.
+    successful action, and `on_ended` after every action with its mitigations and the seconds until
+    their rows should be read again; None: they did not change.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class ActionRunner:
         *,
         on_heard: Callable[[Set[UUID]], None],
         on_success: Callable[[Sequence[Mitigation]], None],
-        on_ended: Callable[[float | None], None],
+        on_ended: Callable[[Sequence[Mitigation], float | None], None],
     ) -> None:
         self._client = client
         self._actions = actions
@@ -119,16 +119,19 @@ class ActionRunner:
             for row in rows:
                 if self._running[row.pk].task is asyncio.current_task():
                     del self._running[row.pk]
-            self._on_ended(reread_s)
+            self._on_ended(rows, reread_s)
 
     async def _act(self, rows: Sequence[Mitigation], action: Action) -> float | None:
         """Seconds until the rows should be read again; None: they did not change."""
         if action == Action.POLL:
             return 0.0 if await self._poll(rows) else None
+        version = rows[0].version
         is_known = await self._actions.perform(self._client, rows[0], action)
         if is_known:
             self._history.introduced(rows[0].pk)
         self._history.succeeded(rows[0].pk, action)
+        if rows[0].version != version:
+            return None  # it was saved in the row in memory too
         return REREAD_AFTER_S if is_known else 0.0
 
     async def _poll(self, rows: Sequence[Mitigation]) -> bool:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 from uuid import UUID
@@ -21,9 +22,10 @@ from dots_client import DotsError, SessionClosed
 from portal.core.database import is_away
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
-from portal.mitigations.services import ProviderReport
+from portal.mitigations.services import Confirmation, ProviderReport
 from portal.signaling import database_clock, leases
 from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.grouped_writes import GroupedWrites, Recorded
 from portal.signaling.lease_fence import LeaseFence
 
 logger = logging.getLogger(__name__)
@@ -50,11 +52,21 @@ class FencedStore:
     """
 
     def __init__(
-        self, *, subscription_id: UUID, owner: str, threads: DatabaseThreads, fence: LeaseFence
+        self,
+        *,
+        subscription_id: UUID,
+        owner: str,
+        threads: DatabaseThreads,
+        fence: LeaseFence,
+        grouped: GroupedWrites | None = None,
     ) -> None:
+        """`grouped`: of the worker; without it, its writes are grouped with those of no other
+        subscription.
+        """
         self.subscription_id = subscription_id
         self.owner = owner
         self.threads = threads
+        self._grouped = grouped or GroupedWrites(threads)
         self._fence = fence
 
     @property
@@ -75,11 +87,36 @@ class FencedStore:
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `call`; retry for as long as the database is away."""
-        return await self._retry(self.threads.run, partial(call, *args, **kwargs))
+        return await self.until_done(partial(self.threads.run, partial(call, *args, **kwargs)))
 
     async def run_first(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same, ahead of other database work, because a person's request waits for it."""
-        return await self._retry(self.threads.run_first, partial(call, *args, **kwargs))
+        run = self.threads.run_first
+        return await self.until_done(partial(run, partial(call, *args, **kwargs)))
+
+    async def record_sending(self, row: Mitigation, now: datetime) -> Recorded | None:
+        """Record that a request may have been sent; None if it must not be. Not fenced: it is
+        never wrong, and a person waits for the request.
+        """
+        return await self.until_done(partial(self._grouped.record_sending, row, now))
+
+    async def record_confirmation(self, row: Mitigation, one: Confirmation) -> bool:
+        """Save a plain confirmation with those of other subscriptions, also in `row`; False if it
+        has to be saved alone.
+        """
+        record = partial(self._grouped.record_confirmation, self.owner, row, one)
+        try:
+            return await self.until_done(record)
+        except DotsError:
+            raise
+        except Exception:
+            # Any of the group may be the reason: each is saved alone.
+            logger.exception("%s: confirmations were not saved together", self.name(row))
+            return False
+
+    def note_heard(self, at: datetime) -> None:
+        """Save soon, with those of other subscriptions, when the provider was last heard."""
+        self._grouped.note_heard(self.owner, self.subscription_id, at)
 
     async def write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Save what happened on the wire, unless another worker has taken the lease.
@@ -125,13 +162,12 @@ class FencedStore:
     async def _write(self, call: Callable[[], T]) -> T:
         return await self.run(leases.write_as_owner, self.subscription_id, self.owner, call)
 
-    async def _retry(
-        self, run: Callable[[Callable[[], T]], Awaitable[T]], call: Callable[[], T]
-    ) -> T:
+    async def until_done(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Await `work()`; retry for as long as the database is away."""
         pause_s = RETRY_S
         while self._fence.is_open():
             try:
-                return await run(call)
+                return await work()
             except leases.NotOwner:
                 logger.warning("%s: another worker has the lease", self.name())
                 self._fence.close()

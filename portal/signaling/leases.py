@@ -134,6 +134,12 @@ def fair_share(*, now: datetime) -> int:
     return -(-_wanted().count() // workers)
 
 
+def still_owned(owner: str, subscription_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the subscriptions that `owner` owns."""
+    owned = Subscription.objects.filter(pk__in=subscription_ids, owner=owner)
+    return set(owned.values_list("pk", flat=True))
+
+
 def write_as_owner(subscription_id: UUID, owner: str, call: Callable[[], T]) -> T:
     """Run `call` and commit it if `owner` still owns the subscription; otherwise roll back and
     raise NotOwner.
@@ -146,12 +152,6 @@ def write_as_owner(subscription_id: UUID, owner: str, call: Callable[[], T]) -> 
         if not Subscription.objects.filter(pk=subscription_id, owner=owner).exists():
             raise NotOwner
     return done
-
-
-def still_owned(owner: str, subscription_ids: Collection[UUID]) -> set[UUID]:
-    """Those of the subscriptions that `owner` owns."""
-    owned = Subscription.objects.filter(pk__in=subscription_ids, owner=owner)
-    return set(owned.values_list("pk", flat=True))
 
 
 def _wanted() -> QuerySet[Subscription]:

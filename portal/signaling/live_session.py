@@ -15,16 +15,17 @@ from django.db import Error
 
 from dots_client import Client, DotsError, MitigationReport
 from portal.core.database import is_away
-from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import ACTIVE, CONFIRMED, Status
 from portal.signaling import database_clock
 from portal.signaling.action_runner import REREAD_AFTER_S, ActionRunner
 from portal.signaling.async_events import loop_time
+from portal.signaling.book import Book
 from portal.signaling.connection_settings import ConnectionSettings
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action, NextAction, next_action, waits_for_older
 from portal.signaling.observations import Observations
+from portal.signaling.owned_mitigations import OwnedMitigations, Rows, note_numbers
 from portal.signaling.retrying_loop import loop_with_retries
 from portal.signaling.session_history import SessionHistory
 from portal.signaling.silence_watch import SilenceWatch
@@ -36,17 +37,14 @@ logger = logging.getLogger(__name__)
 
 RECHECK_S: Final = 5.0
 """The longest time between two checks of what is due by the clock, with the rows as last read."""
-REREAD_S: Final = 30.0
-"""The longest time between two reads of the rows.
-
-The agent's own sweep makes up for a lost wake-up sooner.
-"""
-REST_PER_READ: Final = 3.0
-"""Rest after reading for this many times as long as it took, so that reading takes at most a
-quarter of the time.
+FRESH_S: Final = 1.0
+"""Every action but a poll begins with a row that was read this recently."""
+REST_PER_CHECK: Final = 3.0
+"""Rest after a check for this many times as long as it took, so that checking many rows takes at
+most a quarter of the loop's time.
 """
 MAX_REST_S: Final = 0.5
-"""The limit, because reading takes long while the database is away or the process is stopped."""
+"""The limit, because a check seems to take long while the process is stopped."""
 DATABASE_PAUSE_S: Final = 1.0
 
 
@@ -61,6 +59,8 @@ class LiveSession:
         client: Client,
         actions: MitigationActions,
         reports: StatusReports,
+        book: Book,
+        owned: OwnedMitigations,
         *,
         settings: ConnectionSettings,
         opened_at: datetime,
@@ -76,13 +76,16 @@ class LiveSession:
         self._store = reports.store
         self._recorder = recorder
         self._unknown = unknown
+        self.book = book
+        self.owned = owned
         self._wakeup = asyncio.Event()
         self._next_read: asyncio.TimerHandle | None = None
+        self._to_reread: set[UUID] = set()
         self._retired = asyncio.Event()
         self.is_idle = False
         "there was no mitigation when the rows were last read"
-        self._rows: dict[UUID, Mitigation] = {}
-        "as last read, except for when the provider was last heard"
+        self._check_all_at = float("-inf")
+        "when something is due about a mitigation whose row did not change, in the loop's time"
         self._history = SessionHistory()
         self.runner = self._new_runner(actions)
         self._observations = Observations(
@@ -93,7 +96,8 @@ class LiveSession:
         )
         self.is_suspect = self._silence.is_suspect
         self._to_poll: list[Mitigation] = []
-        self._has_postponed = False
+        self._postponed: set[UUID] = set()
+        "those with an action that is due and waits for the one under way"
         self._undecided: set[UUID] = set()
 
     def _new_runner(self, actions: MitigationActions) -> ActionRunner:
@@ -108,12 +112,12 @@ class LiveSession:
         )
 
     def wake(self) -> None:
-        """Rows may have changed: read them now."""
-        self._unknown.wake()
-        if self._next_read is not None:
-            self._next_read.cancel()
-            self._next_read = None
+        """The book knows of changed rows: read them now."""
         self._wakeup.set()
+
+    def wake_unknown(self) -> None:
+        """A person may have asked to withdraw an unknown mitigation."""
+        self._unknown.wake()
 
     def retire(self) -> None:
         """Another session took over."""
@@ -140,22 +144,22 @@ class LiveSession:
     async def _work(self) -> None:
         """Do what is due, and wait until something is."""
         self._wakeup.clear()
-        began, reread_s = loop_time(), REREAD_S
         try:
-            due_s = await self.reconcile()
+            await self.book.read(self.owned)
         except Error as error:
             if not is_away(error):
                 raise
             logger.warning("%s: cannot read: %s", self._store.name(), error)
-            due_s = reread_s = DATABASE_PAUSE_S
-        await asyncio.sleep(min(REST_PER_READ * (loop_time() - began), MAX_REST_S))
-        await self._until_due(due_s, latest=began + reread_s)
+            await asyncio.sleep(DATABASE_PAUSE_S)
+            return
+        began = loop_time()
+        due_s = self.check()
+        await asyncio.sleep(min(REST_PER_CHECK * (loop_time() - began), MAX_REST_S))
+        await self._until_due(due_s)
 
-    async def _until_due(self, seconds: float, *, latest: float) -> None:
-        """Wait for a wake-up, for `latest` on the loop's clock, or until something is due by the
-        rows as last read.
-        """
-        while seconds > 0 and loop_time() < latest:
+    async def _until_due(self, seconds: float) -> None:
+        """Wait for a wake-up, or until something is due by the rows as last read."""
+        while seconds > 0:
             try:
                 async with asyncio.timeout(seconds):
                     await self._wakeup.wait()
@@ -165,51 +169,74 @@ class LiveSession:
                 seconds = min([RECHECK_S, *due_s])
             else:
                 return
+        self._check_all_at = loop_time()
 
-    async def reconcile(self) -> float:
+    def check(self) -> float:
         """Compare wanted with observed and begin the actions that follow. Returns seconds until
         more is due.
+
+        Checks the rows that changed, and all of them once something is due by the clock.
         """
-        rows = await self._store.threads.run_first(
-            queries.live_mitigations, self._store.subscription_id
-        )
+        rows, changed = self._rows, self.owned.take_changed()
         self.is_idle = not rows
-        self._rows = {row.pk: row for row in rows}
-        self._silence.confirmed = [row for row in rows if row.status in CONFIRMED]
+        self._silence.confirmed = [row for row in rows.values() if row.status in CONFIRMED]
         self._recorder.keeps_heartbeats = bool(rows)
         now = database_clock.now()
-        self.client.mitigating = any(is_under_attack(row) for row in rows)
-        self._observations.forget_all_but(self._rows.keys())
-        self._history.forget_all_but(self._rows.keys())
-        self._has_postponed = False
-        due_s = [self._begin_if_due(row, now) for row in rows]
+        self.client.mitigating = any(is_under_attack(row) for row in rows.values())
+        self._observations.forget_all_but(rows.keys())
+        self._history.forget_all_but(rows.keys())
+        self._postponed &= rows.keys()
+        is_full = self._check_all_at <= loop_time()
+        to_check = [row for pk, row in rows.items() if is_full or pk in changed]
+        if any(not row.request.is_immediate for row in to_check):
+            # A plan may wait for an older one of the same subscription.
+            to_check = list(rows.values())
+        due_s = [
+            self._begin_if_due(row, now, is_fresh=self._is_fresh(row, changed)) for row in to_check
+        ]
         if self._to_poll:
             self.runner.begin(self._to_poll, Action.POLL)
             self._to_poll = []
         # A more urgent action that falls due interrupts the running one.
-        under_way = [row for row in rows if self.runner.of(row.pk)]
         due_s += [
-            max(REREAD_AFTER_S, self._due_s(row, self._next(row, now), now)) for row in under_way
+            max(REREAD_AFTER_S, self._due_s(row, self._next(row, now), now))
+            for row in rows.values()
+            if self.runner.of(row.pk)
         ]
-        return min([RECHECK_S, *due_s])
+        check_at = loop_time() + min([RECHECK_S, *due_s])
+        self._check_all_at = check_at if is_full else min(self._check_all_at, check_at)
+        return max(0.0, self._check_all_at - loop_time())
 
-    def _begin_if_due(self, row: Mitigation, now: datetime) -> float:
+    def _is_fresh(self, row: Mitigation, changed: Set[UUID]) -> bool:
+        # One that was read for this check is fresh however slow the loop is.
+        return row.pk in changed or self.owned.read_at(row.pk) >= loop_time() - FRESH_S
+
+    def _begin_if_due(self, row: Mitigation, now: datetime, *, is_fresh: bool) -> float:
         """Seconds until the next action about `row` is due."""
         self._observe_if_due([row])
         step = self._next(row, now)
         if running := self.runner.of(row.pk):
             if running.gives_way_to(step.action):
                 running.task.cancel()
-            self._has_postponed = self._has_postponed or step.action != Action.WAIT
+            if step.action != Action.WAIT:
+                self._postponed.add(row.pk)
             return RECHECK_S
+        self._postponed.discard(row.pk)
         due_s = self._due_s(row, step, now)
         if due_s > 0:
             return due_s
-        if step.action != Action.POLL:
+        if step.action == Action.POLL:
+            if not self._reports.has_unsaved(row.pk):
+                self._to_poll.append(row)
+        elif is_fresh:
             self.runner.begin([row], step.action)
-        elif not self._reports.has_unsaved(row.pk):
-            self._to_poll.append(row)
+        else:
+            self._read_in(0.0, {row.pk})
         return RECHECK_S
+
+    @property
+    def _rows(self) -> Rows:
+        return self.owned.rows
 
     def _next(self, row: Mitigation, now: datetime) -> NextAction:
         running = self.runner.of(row.pk)
@@ -240,15 +267,33 @@ class LiveSession:
             return RECHECK_S if step.at is None else (step.at - now).total_seconds()
         return 0.0
 
-    def _action_ended(self, reread_s: float | None) -> None:
-        self._read_in(0.0 if self._has_postponed else reread_s)
+    def _action_ended(self, rows: Sequence[Mitigation], reread_s: float | None) -> None:
+        ids = {row.pk for row in rows}
+        if ids & self._postponed:
+            reread_s = 0.0
+        elif reread_s is None and any(self._rows.get(row.pk) is not row for row in rows):
+            reread_s = REREAD_AFTER_S  # the action knew an older row
+        self._read_in(reread_s, ids)
 
-    def _read_in(self, seconds: float | None) -> None:
-        """Read the rows within `seconds`; None: they did not change."""
-        if seconds == 0:
+    def _read_in(self, seconds: float | None, mitigations: Set[UUID]) -> None:
+        """Read these rows within `seconds`; None: they are as in memory."""
+        if seconds is None:
+            self.owned.noted(mitigations)
             self.wake()
-        elif seconds is not None and self._next_read is None:
-            self._next_read = asyncio.get_running_loop().call_later(seconds, self.wake)
+            return
+        self._to_reread |= mitigations
+        if seconds == 0:
+            self._reread()
+        elif self._next_read is None:
+            self._next_read = asyncio.get_running_loop().call_later(seconds, self._reread)
+
+    def _reread(self) -> None:
+        if self._next_read is not None:
+            self._next_read.cancel()
+            self._next_read = None
+        self.owned.changed(self._to_reread)
+        self._to_reread = set()
+        self.wake()
 
     def _observe_if_due(self, rows: Sequence[Mitigation]) -> None:
         for row in rows:
@@ -265,14 +310,18 @@ class LiveSession:
         self._heard({row.pk})
 
     def _saved(self, row: Mitigation, report: MitigationReport) -> None:
-        """Read the rows again for a new status, but not for new numbers."""
+        """Read the row again for a new status, but not for new numbers."""
         known = self._rows.get(row.pk)
-        if known is not None and report.status not in (None, known.dots_status):
-            self._read_in(REREAD_AFTER_S)
+        if known is None:
+            return
+        if report.status not in (None, known.dots_status):
+            self._read_in(REREAD_AFTER_S, {row.pk})
+        else:
+            note_numbers(known, report, database_clock.now())
 
     def _absent(self, row: Mitigation) -> None:
         self._history.absent(row.pk)
-        self.wake()
+        self._read_in(0.0, {row.pk})
 
 
 def is_under_attack(row: Mitigation) -> bool:

@@ -17,7 +17,9 @@ from django.db import Error
 from dots_client import ClientSettings
 from portal.core.metrics import OWNED_SUBSCRIPTIONS
 from portal.signaling import database_clock, leases
+from portal.signaling.book import Book
 from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.grouped_writes import GroupedWrites
 from portal.signaling.lease_balancer import LeaseBalancer, to_give_back
 from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.leases import Lease, RenewedLeases
@@ -61,12 +63,16 @@ class OwnedSubscriptions:
         lease_threads: DatabaseThreads,
         ledger: Ledger,
         journal: WireJournal,
+        book: Book,
+        grouped: GroupedWrites,
         settings: ClientSettings,
     ) -> None:
         """`lease_threads`: a pool of its own, so that no session's write delays a renewal."""
         self._owner = owner
         self._ledger = ledger
         self._journal = journal
+        self._book = book
+        self._grouped = grouped
         self._threads = threads
         self._lease_threads = lease_threads
         self._settings = settings
@@ -79,10 +85,27 @@ class OwnedSubscriptions:
     def ids(self) -> list[UUID]:
         return list(self._owned)
 
-    def wake(self, subscription_id: UUID) -> None:
-        """Rows of this subscription, which another worker may own, may have changed."""
+    def wake(self, subscription_id: UUID, mitigation_id: UUID | None = None) -> None:
+        """This mitigation of a subscription, which another worker may own, changed; None: any of
+        its rows may have.
+        """
         if owned := self._owned.get(subscription_id):
+            self._book.changed(subscription_id, mitigation_id)
             owned.manager.wake()
+            if mitigation_id is None:
+                owned.manager.wake_unknown()
+
+    def wake_outdated(self, subscription_ids: Iterable[UUID]) -> None:
+        """The book knows of changed rows of these subscriptions."""
+        for subscription_id in subscription_ids:
+            if owned := self._owned.get(subscription_id):
+                owned.manager.wake()
+
+    def wake_unknown(self, subscription_ids: Iterable[UUID]) -> None:
+        """A person may have asked to withdraw an unknown mitigation of these subscriptions."""
+        for subscription_id in subscription_ids:
+            if owned := self._owned.get(subscription_id):
+                owned.manager.wake_unknown()
 
     async def renew_and_balance(self) -> None:
         """Renew our leases, claim free subscriptions, and give back those beyond our share."""
@@ -157,6 +180,8 @@ class OwnedSubscriptions:
             owner=self._owner,
             threads=self._threads,
             ledger=self._ledger,
+            book=self._book,
+            grouped=self._grouped,
             recorder=self._journal.recorder(subscription_id),
             settings=self._settings,
             fence=fence,

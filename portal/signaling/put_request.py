@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from dots_client import (
     Client,
@@ -29,6 +30,7 @@ from portal.mitigations.states import CONFIRMED
 from portal.signaling import database_clock, mids_in_use
 from portal.signaling.connection_settings import replace_cuid
 from portal.signaling.fenced_store import FencedStore
+from portal.signaling.grouped_writes import Recorded
 from portal.signaling.mapping import conflict_of, scope_of
 from portal.signaling.next_action import Action, lifetime_to_ask
 from portal.signaling.retry_after import (
@@ -44,6 +46,10 @@ ANSWER_WITHIN_S: Final = 30.0
 """A refresh or withdrawal without an answer by then has failed: it is retried, and polls continue
 meanwhile.
 """
+SENT_SHOWN_WITHIN_S: Final = 1.0
+"""The event that a request was sent is saved with the answer, or on its own after this time. The
+row says before the first datagram that a copy may have been sent.
+"""
 
 
 class PutRequest:
@@ -55,6 +61,7 @@ class PutRequest:
         self._store = store
         self._activity = activity
         self._on_cuid_replaced = on_cuid_replaced
+        self._saving: set[asyncio.Task[None]] = set()
         self.on_mid_in_use: Callable[[], None] = _ignore
         "called when the provider holds more than the rows say"
 
@@ -67,17 +74,18 @@ class PutRequest:
         client.check_request(row.mid, scope)
         # Not fenced: that a copy may have been sent is never wrong, and a person waits for the
         # request.
-        if action == Action.REQUEST and not await self._store.run_first(
-            services.record_sending, mitigation_id=row.pk, now=asked_at
-        ):
-            return False
+        recorded: Recorded | None = None
+        if action == Action.REQUEST:
+            recorded = await self._store.record_sending(row, asked_at)
+            if recorded is None:
+                return False
         # A PUT with a higher mid follows one that was sent.
         is_first = action == Action.REQUEST and not (is_sent(row) or progress.datagrams)
         try:
             with self._activity.tracking(row, progress) as on_sent:
                 if is_first:
                     on_sent = _measuring(row, on_sent)
-                report = await self._send(client, row, scope, action, asked_at, on_sent)
+                report = await self._send(client, row, scope, action, asked_at, on_sent, progress)
         except Refused as error:
             if error.retry_after_s is None:
                 return await self._refused(client, row, action, error, progress)
@@ -92,7 +100,9 @@ class PutRequest:
             return await self._unavailable(row, error.code, error.diagnostic, error.retry_after_s)
         except UnexpectedAnswer as error:
             return await self._unavailable(row, error.code, "", UNEXPECTED_RETRY_S)
-        await self._confirmed(row, report, asked_at)
+        sent_at = None if recorded is None or progress.is_sent_saved else asked_at
+        if not await self._confirmed_as_known(row, report, asked_at, sent_at, recorded):
+            await self._confirmed(row, report, asked_at, sent_at=sent_at)
         return True
 
     async def _send(
@@ -103,26 +113,79 @@ class PutRequest:
         action: Action,
         asked_at: datetime,
         on_sent: Callable[[int], None],
+        progress: RequestProgress,
     ) -> MitigationReport:
-        """Save that the request was sent while it is under way, not before: seconds count on the
-        wire.
-        """
         put = client.request(row.mid, scope, on_sent=on_sent)
         if action != Action.REQUEST:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 return await put
         answer = asyncio.ensure_future(put)
+        save_sent = partial(
+            self._store.write, services.record_sent, mitigation_id=row.pk, now=asked_at
+        )
         try:
-            await asyncio.sleep(0)
-            if answer.done() and answer.exception():
+            await asyncio.wait({answer}, timeout=SENT_SHOWN_WITHIN_S)
+            if answer.done() and (answer.exception() is None or not progress.datagrams):
                 return answer.result()
-            await self._store.write(services.record_sent, mitigation_id=row.pk, now=asked_at)
+            progress.is_sent_saved = True
+            await save_sent()
             return await answer
+        except asyncio.CancelledError:
+            if progress.datagrams and not progress.is_sent_saved:
+                self._save_behind(save_sent())
+            raise
         finally:
             answer.cancel()
 
+    def _save_behind(self, saving: Coroutine[Any, Any, None]) -> None:
+        """Save it although the action was cancelled, as when a withdrawal interrupts it."""
+        task = asyncio.create_task(saving)
+        self._saving.add(task)
+        task.add_done_callback(self._saved_behind)
+
+    def _saved_behind(self, task: asyncio.Task[None]) -> None:
+        self._saving.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.warning("%s: not saved that it was sent: %s", self._store.name(), error)
+
+    async def _confirmed_as_known(
+        self,
+        row: Mitigation,
+        report: MitigationReport,
+        asked_at: datetime,
+        sent_at: datetime | None,
+        recorded: Recorded | None,
+    ) -> bool:
+        """Save it with those of other requests, if nothing but the confirmation is to be decided
+        and the row is as it was when the request was sent.
+        """
+        version = None if recorded is None else recorded.version
+        if version is None or report.conflict is not None or not services.changes_status_only(row):
+            return False
+        sends = self._activity.take_sends(row.pk)
+        confirmation = services.Confirmation(
+            mitigation_id=row.pk,
+            request_id=row.request_id,
+            subscription_id=row.subscription_id,
+            version=version,
+            asked_at=asked_at,
+            sent_at=sent_at,
+            sends=sends,
+            lifetime_s=report.lifetime,
+            at=database_clock.now(),
+        )
+        is_saved = await self._store.record_confirmation(row, confirmation)
+        if not is_saved:
+            self._activity.give_back(row.pk, sends)
+        return is_saved
+
     async def _confirmed(
-        self, row: Mitigation, report: MitigationReport, asked_at: datetime
+        self,
+        row: Mitigation,
+        report: MitigationReport,
+        asked_at: datetime,
+        *,
+        sent_at: datetime | None,
     ) -> None:
         await self._store.write(
             services.record_confirmed,
@@ -131,6 +194,8 @@ class PutRequest:
             conflict=None if report.conflict is None else conflict_of(report.conflict),
             asked_at=max(asked_at, row.refresh_asked_at or asked_at),
             extended_at=row.refresh_asked_at,
+            sent_at=sent_at,
+            sends=self._activity.take_sends(row.pk),
             now=database_clock.now(),
         )
 

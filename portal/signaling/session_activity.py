@@ -15,7 +15,7 @@ from uuid import UUID
 from dots_client import Refused, ServerUnavailable, UnexpectedAnswer
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
-from portal.signaling import database_clock, session_status
+from portal.signaling import database_clock
 from portal.signaling.async_events import loop_time
 from portal.signaling.fenced_store import FencedStore
 
@@ -30,6 +30,8 @@ class RequestProgress:
     datagrams: int = 0
     "sent with the request"
     is_answered: bool = False
+    is_sent_saved: bool = False
+    "the event that it was sent is saved, or being saved"
 
 
 class SessionActivity:
@@ -38,7 +40,7 @@ class SessionActivity:
     def __init__(self, store: FencedStore) -> None:
         self._store = store
         self._datagrams: Counter[UUID] = Counter()
-        self._heard_saved_at = float("-inf")
+        self._heard_noted_at = float("-inf")
 
     @contextmanager
     def tracking(
@@ -48,7 +50,7 @@ class SessionActivity:
 
         Pass the returned function to the client as `on_sent`.
         """
-        progress.datagrams, progress.is_answered = 0, False
+        progress.datagrams, progress.is_answered, progress.is_sent_saved = 0, False, False
 
         def on_sent(_count: int) -> None:
             progress.datagrams += 1
@@ -61,9 +63,17 @@ class SessionActivity:
             raise
         progress.is_answered = True
 
+    def take_sends(self, mitigation_id: UUID) -> int:
+        """The number of datagrams sent since it was last saved; the caller saves it."""
+        return self._datagrams.pop(mitigation_id, 0)
+
+    def give_back(self, mitigation_id: UUID, sends: int) -> None:
+        """They were not saved."""
+        self._datagrams[mitigation_id] += sends
+
     async def save(self, *, heard_s: float) -> None:
-        """Save the number of datagrams sent since the last call, and that the provider was heard
-        `heard_s` ago.
+        """Save the number of datagrams sent since the last call, and note for the next save of the
+        worker that the provider was heard `heard_s` ago.
         """
         sent, self._datagrams = self._datagrams, Counter()
         for mitigation_id, times in sent.items():
@@ -74,11 +84,6 @@ class SessionActivity:
                 now=database_clock.now(),
             )
         heard_at = loop_time() - heard_s
-        if heard_at > self._heard_saved_at + HEARD_EVERY_S:
-            self._heard_saved_at = heard_at
-            await self._store.run(
-                session_status.record_heard,
-                subscription_id=self._store.subscription_id,
-                owner=self._store.owner,
-                now=database_clock.now() - timedelta(seconds=heard_s),
-            )
+        if heard_at > self._heard_noted_at + HEARD_EVERY_S:
+            self._heard_noted_at = heard_at
+            self._store.note_heard(database_clock.now() - timedelta(seconds=heard_s))

@@ -7,20 +7,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from functools import partial
 from math import inf
 from typing import Final
 from uuid import UUID
 
 from dots_client import ClientSettings, CountedLog, Reconnect, SessionClosed
 from portal.core.log_ids import add_log_ids
-from portal.mitigations import queries
 from portal.providers.models import SessionState
 from portal.signaling import database_clock
 from portal.signaling.async_events import loop_time, wait_for_any
+from portal.signaling.book import Book
 from portal.signaling.changed_settings import REREAD_SETTINGS_S, ChangedSettings
 from portal.signaling.connection_settings import ConnectionSettings, load_connection_settings
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
+from portal.signaling.grouped_writes import GroupedWrites
 from portal.signaling.lease_fence import LeaseFence
 from portal.signaling.leases import SavedAt
 from portal.signaling.ledger import Ledger
@@ -54,15 +56,23 @@ class SessionManager:
         owner: str,
         threads: DatabaseThreads,
         ledger: Ledger,
+        book: Book,
+        grouped: GroupedWrites,
         recorder: WireRecorder,
         settings: ClientSettings,
         fence: LeaseFence,
     ) -> None:
         self.subscription_id = subscription_id
         self._may_send = fence.is_open
+        self._book = book
+        self.owned = book.open(subscription_id)
         self._recorder = recorder
         self._store = FencedStore(
-            subscription_id=subscription_id, owner=owner, threads=threads, fence=fence
+            subscription_id=subscription_id,
+            owner=owner,
+            threads=threads,
+            fence=fence,
+            grouped=grouped,
         )
         self._name = self._store.name()
         self._log = CountedLog(logger, subject=self._name)
@@ -74,6 +84,8 @@ class SessionManager:
         self._failures = 0
         self.runner = SessionRunner(
             self._store,
+            book,
+            self.owned,
             ledger=ledger,
             recorder=recorder,
             client_settings=settings,
@@ -95,10 +107,18 @@ class SessionManager:
         return self.session is None or self.session.is_idle
 
     def wake(self) -> None:
-        """Rows may have changed."""
-        self._changed.set()
+        """The book knows of changed rows."""
+        session = self.session
+        if session is not None:
+            session.wake()
+        if session is None or session.is_suspect.is_set():
+            # A new request may shorten the wait for the next attempt.
+            self._changed.set()
+
+    def wake_unknown(self) -> None:
+        """A person may have asked to withdraw an unknown mitigation."""
         if self.session:
-            self.session.wake()
+            self.session.wake_unknown()
 
     def settings_saved(self, at: SavedAt) -> None:
         """Note when staff last saved the settings: changed settings are tried at once."""
@@ -152,7 +172,8 @@ class SessionManager:
         while True:
             self._changed.clear()
             await self._read_settings_when_due()
-            rows = await self._store.run(queries.live_mitigations, self.subscription_id)
+            await self._store.until_done(partial(self._book.read, self.owned))
+            rows = self.owned.rows.values()
             self._recorder.keeps_heartbeats = bool(rows)
             is_wanted = any(is_under_attack(row) for row in rows)
             due_at = self._reconnect.next_attempt_at(now=loop_time(), is_under_attack=is_wanted)
@@ -289,6 +310,7 @@ class SessionManager:
             self._log.warning(f"{self._name}: its end was not saved")
         finally:
             saving.cancel()
+            self._book.close(self.owned)
             self._log.close()
 
 

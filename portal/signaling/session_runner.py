@@ -18,12 +18,14 @@ from dots_client import (
 )
 from portal.providers.models import SessionState
 from portal.signaling import database_clock
+from portal.signaling.book import Book
 from portal.signaling.changed_settings import ChangedSettings
 from portal.signaling.connection_settings import ConnectionSettings, changed
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.ledger import Ledger
 from portal.signaling.live_session import LiveSession
 from portal.signaling.mitigation_actions import MitigationActions
+from portal.signaling.owned_mitigations import OwnedMitigations
 from portal.signaling.session_check import check_session
 from portal.signaling.session_failures import failure_text, fault_of, is_our_failure
 from portal.signaling.session_status import SessionStatus
@@ -54,6 +56,8 @@ class SessionRunner:
     def __init__(
         self,
         store: FencedStore,
+        book: Book,
+        owned: OwnedMitigations,
         *,
         ledger: Ledger,
         recorder: WireRecorder,
@@ -66,6 +70,8 @@ class SessionRunner:
     ) -> None:
         self.current: LiveSession | None = None
         self._store = store
+        self._book = book
+        self._owned = owned
         self._actions = MitigationActions(store, on_cuid_replaced=self._reopen)
         self._reports = StatusReports(store, ledger)
         self._recorder = recorder
@@ -161,6 +167,8 @@ class SessionRunner:
             client,
             self._actions,
             self._reports,
+            self._book,
+            self._owned,
             settings=settings,
             opened_at=database_clock.now(),
             recorder=self._recorder,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
@@ -18,6 +19,7 @@ from portal.providers.models import (
     Subscription,
     Transport,
 )
+from portal.signaling import leases
 
 MAX_DETAIL: Final = 300
 MAX_EVENT_DETAIL: Final = 100
@@ -142,5 +144,31 @@ def _remember_transports(
     return list(columns)
 
 
-def record_heard(*, subscription_id: UUID, owner: str, now: datetime) -> None:
-    Subscription.objects.filter(pk=subscription_id, owner=owner).update(last_heard_at=now)
+# A row that a submission or staff has locked is skipped: the next save has a newer time.
+_HEARD: Final = """
+UPDATE providers_subscription AS subscription SET last_heard_at = free.at
+FROM (
+    SELECT found.id, heard.at FROM providers_subscription AS found
+    JOIN unnest(%s::uuid[], %s::timestamptz[]) AS heard (id, at) ON found.id = heard.id
+    FOR NO KEY UPDATE OF found SKIP LOCKED
+) AS free
+WHERE subscription.id = free.id
+"""
+
+
+@transaction.atomic
+def record_heard(*, owner: str, heard: Mapping[UUID, datetime]) -> None:
+    """Save when the providers of these subscriptions were last heard, where `owner` still has the
+    lease.
+    """
+    ours = leases.still_owned(owner, heard.keys())
+    if not ours:
+        return
+    if connection.vendor != "postgresql":
+        for subscription_id in ours:
+            Subscription.objects.filter(pk=subscription_id).update(
+                last_heard_at=heard[subscription_id]
+            )
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_HEARD, [list(ours), [heard[one] for one in ours]])

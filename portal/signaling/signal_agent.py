@@ -14,9 +14,11 @@ from dots_client import ClientSettings
 from portal.core.broadcast import broadcast_from
 from portal.core.database import is_away
 from portal.inventory import queries as inventory_queries
-from portal.mitigations import queries, services
+from portal.mitigations import services
 from portal.signaling import database_clock, wakeups
+from portal.signaling.book import Book
 from portal.signaling.database_threads import DATABASE_THREADS, DatabaseThreads
+from portal.signaling.grouped_writes import GroupedWrites
 from portal.signaling.ledger import DECIDING_THREADS, Ledger
 from portal.signaling.owned_subscriptions import OwnedSubscriptions
 from portal.signaling.wire_journal import WireJournal
@@ -45,12 +47,16 @@ class SignalAgent:
         self._threads = new_threads(DATABASE_THREADS)
         self._journal = WireJournal(self._threads)
         self._ledger = Ledger(new_threads(DECIDING_THREADS))
+        self._book = Book(self._threads)
+        self._grouped = GroupedWrites(self._threads)
         self._owned_subscriptions = OwnedSubscriptions(
             owner,
             threads=self._threads,
             lease_threads=new_threads(LEASE_THREADS),
             ledger=self._ledger,
             journal=self._journal,
+            book=self._book,
+            grouped=self._grouped,
             settings=settings,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,6 +99,7 @@ class SignalAgent:
             asyncio.create_task(self._every(RENEW_S, self._owned_subscriptions.renew_and_balance)),
             asyncio.create_task(self._every(EXPIRE_S, self._owned_subscriptions.end_expired)),
             asyncio.create_task(self._every(SWEEP_S, self._sweep)),
+            asyncio.create_task(self._every(SWEEP_S, self._grouped.save_heard)),
             asyncio.create_task(wakeups.listen(self._owned_subscriptions.wake)),
         ]
         try:
@@ -125,12 +132,9 @@ class SignalAgent:
 
     async def _sweep(self) -> None:
         # A wake-up may be lost with Redis.
-        for find in (
-            queries.subscriptions_with_something_to_say,
-            inventory_queries.with_withdrawals,
-        ):
-            for subscription_id in await self._threads.run(find, self._owned_subscriptions.ids):
-                self._owned_subscriptions.wake(subscription_id)
+        owned = self._owned_subscriptions
+        owned.wake_outdated(await self._book.find_outdated())
+        owned.wake_unknown(await self._threads.run(inventory_queries.with_withdrawals, owned.ids))
         now = database_clock.now()
         await self._threads.run(services.mark_overdue, now=now)
         await self._threads.run(services.mark_due_again, now=now)

@@ -1,5 +1,5 @@
 """Wake-ups: every signal worker receives each of them, and the one that owns the subscription reads
-its rows (ADR 1).
+the row that it names, or all (ADR 1).
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from channels.layers import get_channel_layer
@@ -20,8 +20,12 @@ HEAR_AGAIN_S: Final = 2.0
 """After a failure of Redis. Each worker's sweep makes up for wake-ups lost meanwhile."""
 
 
-async def listen(wake: Callable[[UUID], object]) -> None:
-    """Call `wake` with each subscription whose rows changed. Runs until cancelled."""
+Wake: TypeAlias = Callable[[UUID, UUID | None], object]
+"""Takes a subscription and the mitigation that changed; None: any of its rows may have changed."""
+
+
+async def listen(wake: Wake) -> None:
+    """Call `wake` for each wake-up. Runs until cancelled."""
     while True:
         try:
             await _listen(wake)
@@ -31,11 +35,13 @@ async def listen(wake: Callable[[UUID], object]) -> None:
             await asyncio.sleep(HEAR_AGAIN_S)
 
 
-async def _listen(wake: Callable[[UUID], object]) -> None:
+async def _listen(wake: Wake) -> None:
     layer = get_channel_layer()
     assert layer is not None, "settings always name a channel layer"
     channel = await layer.new_channel()
     await layer.group_add(SIGNAL_WORKERS, channel)
     while True:
         message = await layer.receive(channel)
-        wake(UUID(message["subscription"]))
+        # Processes of the previous release name no mitigation.
+        named = message.get("mitigation")
+        wake(UUID(message["subscription"]), UUID(named) if named else None)

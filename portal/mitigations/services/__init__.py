@@ -9,6 +9,12 @@ from portal.mitigations.services.acknowledge import (
     acknowledge_all,
 )
 from portal.mitigations.services.ask_provider import ask_provider
+from portal.mitigations.services.confirmations import (
+    Confirmation,
+    changes_status_only,
+    note_confirmed,
+    record_confirmations,
+)
 from portal.mitigations.services.deadlines import mark_due_again, mark_expired, mark_overdue
 from portal.mitigations.services.downsampling import downsample_counters
 from portal.mitigations.services.efficacy import record_efficacy_answered, report_efficacy
@@ -28,8 +34,6 @@ from portal.mitigations.services.outcomes import (
     record_identity_replaced,
     record_refused,
     record_release,
-    record_sending,
-    record_sends,
     record_sent,
     record_superseded,
     record_unavailable,
@@ -42,6 +46,12 @@ from portal.mitigations.services.reports import (
     record_report,
     says_nothing_new,
 )
+from portal.mitigations.services.sending import (
+    Sending,
+    record_sending,
+    record_sendings,
+    record_sends,
+)
 from portal.mitigations.services.stop_plan_filtering import give_up, resume_holding, stop_filtering
 from portal.mitigations.services.submit import submit, submitted_before
 from portal.mitigations.services.terminate import terminate
@@ -49,14 +59,17 @@ from portal.mitigations.services.withdraw import withdraw_mitigation, withdraw_p
 
 __all__ = [
     "MAX_ACKNOWLEDGED",
+    "Confirmation",
     "HeardReport",
     "ProviderReport",
     "SavedNumbers",
     "SeenEnd",
+    "Sending",
     "acknowledge",
     "acknowledge_all",
     "ask_provider",
     "ask_refresh",
+    "changes_status_only",
     "downsample_counters",
     "extend",
     "give_up",
@@ -65,7 +78,9 @@ __all__ = [
     "mark_expired",
     "mark_failure",
     "mark_overdue",
+    "note_confirmed",
     "raise_next_mid",
+    "record_confirmations",
     "record_confirmed",
     "record_efficacy_answered",
     "record_end_in_loop",
@@ -78,6 +93,7 @@ __all__ = [
     "record_release",
     "record_report",
     "record_sending",
+    "record_sendings",
     "record_sends",
     "record_sent",
     "record_superseded",

@@ -206,4 +206,4 @@ def _ask_again(mitigation: Mitigation, *, actor: Actor, now: datetime) -> None:
         actor=actor,
     )
     apply(mitigation, transition, now=now)
-    wake_on_commit(mitigation.subscription_id)
+    wake_on_commit(mitigation.subscription_id, mitigation.pk)

@@ -97,7 +97,7 @@ def _retry_if_due(mitigation_id: UUID, now: datetime) -> bool:
     )
     apply(mitigation, transition, now=now)
     settle(mitigation.request, now=now)
-    wake_on_commit(mitigation.subscription_id)
+    wake_on_commit(mitigation.subscription_id, mitigation_id)
     return True
 
 

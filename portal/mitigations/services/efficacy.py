@@ -69,7 +69,7 @@ def report_efficacy(*, request_id: UUID, actor: Actor, attack_status: str) -> Mi
     }
     for mitigation in sent:
         _set(mitigation, columns)
-        wake_on_commit(mitigation.subscription_id)
+        wake_on_commit(mitigation.subscription_id, mitigation.pk)
         append_event(
             organization_id=request.organization_id,
             type=EventType.MITIGATION_EFFICACY,

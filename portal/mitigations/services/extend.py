@@ -42,7 +42,7 @@ def extend(*, request_id: UUID, actor: Actor, lifetime_s: int) -> MitigationRequ
         )
         mitigation.refresh_asked_at = time_of_refresh(mitigation, now)
         mitigation.save(update_fields=["lifetime_s", "refresh_asked_at"])
-        wake_on_commit(mitigation.subscription_id)
+        wake_on_commit(mitigation.subscription_id, mitigation.pk)
     append_event(
         organization_id=request.organization_id,
         type=EventType.REQUEST_EXTENDED,

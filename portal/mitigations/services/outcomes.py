@@ -8,7 +8,6 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
 
 from portal.core.json_value import write_json
 from portal.events.models import EventType
@@ -22,7 +21,7 @@ from portal.mitigations.services.locks import lock_mitigation
 from portal.mitigations.services.mitigation_columns import MitigationColumns
 from portal.mitigations.services.reports import lifetime_end
 from portal.mitigations.services.transitions import Transition, apply
-from portal.mitigations.states import LIVE, LOOP, Status, Trigger
+from portal.mitigations.states import LOOP, Status, Trigger
 
 MAX_REASON_SAVED: Final = 500
 MAX_REASON_IN_EVENT: Final = 100
@@ -32,39 +31,16 @@ END_AGAIN_AFTER: Final = timedelta(seconds=30)
 """When to repeat a withdrawal that looped between gateways."""
 
 
-def record_sending(*, mitigation_id: UUID, now: datetime) -> bool:
-    """Record before the first datagram that the request may have been sent; False if it must not
-    be.
-
-    A worker that dies after this leaves a row that is sent again, never a sent one that looks
-    unsent. A single statement, because a person is waiting for the datagram; it takes only the lock
-    that a termination takes as well.
-    """
-    wanted = Mitigation.objects.filter(pk=mitigation_id, wanted=Wanted.ACTIVE, status__in=LIVE)
-    first = {
-        "sent_at": _unless_asked_again("sent_at", now),
-        "sends": _unless_asked_again("sends", 0),
-    }
-    return bool(wanted.update(**first, last_sent_at=now))
-
-
-def _unless_asked_again(column: str, begin: datetime | int) -> Case:
-    """The columns that are reset by each new request: the first copy, and the count of copies."""
-    return Case(When(sent_at__gte=F("asked_at"), then=F(column)), default=Value(begin))
-
-
 @transaction.atomic(savepoint=False)
 def record_sent(*, mitigation_id: UUID, now: datetime) -> None:
     """The first copy was sent: one event, no matter which worker writes it."""
-    mitigation = lock_mitigation(mitigation_id)
-    if not of_mitigation(mitigation_id, EventType.MITIGATION_SENT).exists():
-        transition = Transition(mitigation_id=mitigation_id, event=EventType.MITIGATION_SENT)
-        apply(mitigation, transition, now=now)
+    _append_sent(lock_mitigation(mitigation_id), now)
 
 
-def record_sends(*, mitigation_id: UUID, times: int, now: datetime) -> None:
-    """Count further datagrams sent for each request."""
-    Mitigation.objects.filter(pk=mitigation_id).update(sends=F("sends") + times, last_sent_at=now)
+def _append_sent(mitigation: Mitigation, sent_at: datetime) -> None:
+    if not of_mitigation(mitigation.pk, EventType.MITIGATION_SENT).exists():
+        transition = Transition(mitigation_id=mitigation.pk, event=EventType.MITIGATION_SENT)
+        apply(mitigation, transition, now=sent_at)
 
 
 @transaction.atomic(savepoint=False)
@@ -76,11 +52,14 @@ def record_confirmed(
     asked_at: datetime,
     extended_at: datetime | None = None,
     conflict: ProviderConflict | None = None,
+    sent_at: datetime | None = None,
+    sends: int = 0,
 ) -> Mitigation | None:
     """2.01 or 2.04: the provider holds it for `lifetime_s` from now.
 
     `asked_at`: when the worker started that PUT. `extended_at`: the last extension that the PUT
-    includes.
+    includes. `sent_at`: when its first copy was sent, if that was not recorded. `sends`: datagrams
+    sent that were not counted yet.
     """
     columns: MitigationColumns = {
         "last_heard_at": now,
@@ -92,9 +71,14 @@ def record_confirmed(
         "confirmed_at": now,
     }
     mitigation = lock_mitigation(mitigation_id)
+    if sent_at is not None:
+        _append_sent(mitigation, sent_at)
     if mitigation.is_over:
         return None
     columns["refreshed_at"] = refreshed(mitigation, asked_at, extended_at)
+    if sends:
+        columns["sends"] = mitigation.sends + sends
+        columns["last_sent_at"] = max(asked_at, mitigation.last_sent_at or asked_at)
     if mitigation.confirmed_at:
         columns["confirmed_at"] = mitigation.confirmed_at
     if lifetime_s is not None:

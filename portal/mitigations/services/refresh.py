@@ -27,7 +27,7 @@ def ask_refresh(*, mitigation_id: UUID) -> datetime | None:
         return None
     mitigation.refresh_asked_at = time_of_refresh(mitigation, timezone.now())
     mitigation.save(update_fields=["refresh_asked_at"])
-    wake_on_commit(mitigation.subscription_id)
+    wake_on_commit(mitigation.subscription_id, mitigation_id)
     return mitigation.refresh_asked_at
 
 

@@ -80,7 +80,7 @@ def end_mitigation(
             actor=actor,
             data=data,
         )
-    wake_on_commit(mitigation.subscription_id)
+    wake_on_commit(mitigation.subscription_id, mitigation.pk)
 
 
 def start_mitigation(
@@ -109,7 +109,7 @@ def start_mitigation(
         lifetime_s=within_limits(request.lifetime_s, assigned.provider),
     )
     request.locked = None
-    wake_on_commit(subscription_id)
+    wake_on_commit(subscription_id, mitigation.pk)
     return mitigation
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -45,9 +47,9 @@ def test_unsent_changes_are_found(
     mitigation = mitigations_of(submit())[0]
     Mitigation.objects.filter(pk=mitigation.pk).update(**columns)
 
-    found = queries.subscriptions_with_something_to_say([acme_northgate.pk])
+    found = queries.unsent_versions([acme_northgate.pk])
 
-    assert found == ({acme_northgate.pk} if is_unsaid else set())
+    assert [one.mitigation for one in found] == ([mitigation.pk] if is_unsaid else [])
 
 
 def test_a_worker_finds_only_changes_of_its_own_subscriptions(
@@ -55,7 +57,7 @@ def test_a_worker_finds_only_changes_of_its_own_subscriptions(
 ) -> None:
     submit()
 
-    assert queries.subscriptions_with_something_to_say([globex_northgate.pk]) == set()
+    assert queries.unsent_versions([globex_northgate.pk]) == []
 
 
 def test_an_extension_and_an_efficacy_update_are_found(
@@ -65,10 +67,10 @@ def test_an_extension_and_an_efficacy_update_are_found(
     held = [acme_northgate.pk]
     for request in (extended, told):
         confirm(mitigations_of(request)[0])
-    assert queries.subscriptions_with_something_to_say(held) == set()
+    assert queries.unsent_versions(held) == []
 
     services.extend(request_id=extended.pk, actor=Actor.person(dana), lifetime_s=7200)
-    assert queries.subscriptions_with_something_to_say(held) == set(held)
+    assert unsent_of(held) == mitigations_of(extended)
 
     mitigation, now = mitigations_of(extended)[0], timezone.now()
     services.record_confirmed(
@@ -78,8 +80,13 @@ def test_an_extension_and_an_efficacy_update_are_found(
         extended_at=mitigation.refresh_asked_at,
         now=now,
     )
-    assert queries.subscriptions_with_something_to_say(held) == set()
+    assert queries.unsent_versions(held) == []
     services.report_efficacy(
         request_id=told.pk, actor=Actor.person(dana), attack_status="under-attack"
     )
-    assert queries.subscriptions_with_something_to_say(held) == set(held)
+    assert unsent_of(held) == mitigations_of(told)
+
+
+def unsent_of(subscription_ids: Collection[UUID]) -> list[Mitigation]:
+    ids = [one.mitigation for one in queries.unsent_versions(subscription_ids)]
+    return list(Mitigation.objects.filter(pk__in=ids))

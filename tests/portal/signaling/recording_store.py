@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, cast
 from uuid import uuid4
 
+from portal.mitigations import services
+from portal.mitigations.models import Mitigation
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
+from portal.signaling.grouped_writes import Recorded
 from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.ledger import Ledger
 from portal.signaling.session_report import SessionReport
@@ -22,6 +26,10 @@ class RecordingStore(FencedStore):
             fence=LeaseFence(asked_at=boottime()),
         )
         self.writes: list[tuple[Callable[..., Any], dict[str, Any]]] = []
+
+    async def record_sending(self, row: Mitigation, now: datetime) -> Recorded | None:
+        self.writes.append((services.record_sending, {"mitigation_id": row.pk, "now": now}))
+        return Recorded()
 
     async def write(self, call: Callable[..., Any], *_args: Any, **kwargs: Any) -> Any:
         self.writes.append((call, kwargs))

@@ -16,7 +16,9 @@ from dots_client import Client, Credentials
 from portal.core import secrets
 from portal.providers.models import Provider as ProviderRow
 from portal.providers.models import Subscription
+from portal.signaling.book import Book
 from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.grouped_writes import GroupedWrites
 from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.ledger import Ledger
 from portal.signaling.session_manager import SessionManager
@@ -67,6 +69,8 @@ async def running_manager(
         owner=ME,
         threads=threads,
         ledger=Ledger(threads),
+        book=Book(threads),
+        grouped=GroupedWrites(threads),
         recorder=WireRecorder(SharedCapacity(1000)),
         settings=replace(SETTINGS, heartbeat_interval_s=0.2, reads_configuration=True),
         fence=fence,

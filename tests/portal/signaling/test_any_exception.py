@@ -5,7 +5,7 @@ attempt has started.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 from uuid import UUID
 
@@ -200,15 +200,16 @@ async def test_a_failed_read_of_the_rows_keeps_the_session(
     monkeypatch.setattr(retrying_loop, "PAUSE_S", 0.01)
     reads, failures = queries.live_mitigations, [RuntimeError("ours")] * 2
 
-    def fail_twice(subscription_id: UUID) -> Any:
+    def fail_twice(*which: Collection[UUID]) -> Any:
         if failures:
             raise failures.pop()
-        return reads(subscription_id)
+        return reads(*which)
 
     async with running_manager(mitigation.subscription, threads) as manager:
         await until_row(mitigation.subscription, is_up)
         session = manager.session
         monkeypatch.setattr(queries, "live_mitigations", fail_twice)
+        manager.owned.changed()
         manager.wake()
 
         await until(lambda: not failures)
@@ -225,7 +226,7 @@ async def test_repeated_failures_end_the_session_and_the_row_says_why(
     monkeypatch.setattr(retrying_loop, "PAUSE_S", 0.01)
     is_broken = True
 
-    def fail(_subscription_id: UUID) -> Any:
+    def fail(*_which: Collection[UUID]) -> Any:
         if is_broken:
             raise RuntimeError("ours")
         return []

@@ -296,7 +296,7 @@ def test_a_worker_without_the_lease_writes_nothing(acme_northgate: Subscription)
     claim("one")
 
     note(acme_northgate, SessionState.UP, owner="two")
-    record_heard(subscription_id=acme_northgate.pk, owner="two", now=NOW)
+    record_heard(owner="two", heard={acme_northgate.pk: NOW})
 
     acme_northgate.refresh_from_db()
     assert (acme_northgate.session_state, acme_northgate.last_heard_at) == ("down", None)

@@ -152,7 +152,7 @@ async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_a
     assert (row.sent_at, row.last_sent_at, row.sends) == (None, None, 0)
     assert row.retry_at is not None
     assert await in_database(sent_events)() == 0
-    assert row not in await in_database(queries.live_mitigations)(mitigation.subscription_id)
+    assert row not in await in_database(queries.live_mitigations)([mitigation.subscription_id])
     assert_logged_once(caplog)
     await in_database(repair)(mitigation)
     words = await in_database(card)()

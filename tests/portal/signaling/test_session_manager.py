@@ -34,9 +34,11 @@ from portal.signaling import (
     session_status,
     silence_watch,
 )
+from portal.signaling.book import Book
 from portal.signaling.connection_settings import ConnectionSettings
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
+from portal.signaling.grouped_writes import GroupedWrites
 from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.ledger import Ledger
 from portal.signaling.mitigation_actions import MitigationActions
@@ -73,18 +75,21 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
 
     monkeypatch.setattr(session_status, "record_session", record_session)
     monkeypatch.setattr(session_status, "record_heard", lambda **_row: None)
-    monkeypatch.setattr("portal.mitigations.queries.live_mitigations", lambda _subscription: [])
+    monkeypatch.setattr("portal.mitigations.queries.live_mitigations", lambda *_which: [])
     monkeypatch.setattr("portal.inventory.queries.open_unknown", lambda _subscription: [])
     monkeypatch.setattr(UnknownMitigationWatch, "_ask_inventory", _tells_nothing)
     return told
 
 
 def manager_of(settings: ClientSettings, *, fence: LeaseFence | None = None) -> SessionManager:
+    threads = cast(DatabaseThreads, InlineThreads())
     return SessionManager(
         subscription_id=uuid.uuid4(),
         owner="here",
-        threads=cast(DatabaseThreads, InlineThreads()),
-        ledger=Ledger(cast(DatabaseThreads, InlineThreads())),
+        threads=threads,
+        ledger=Ledger(threads),
+        book=Book(threads),
+        grouped=GroupedWrites(threads),
         recorder=WireRecorder(SharedCapacity(1)),
         settings=settings,
         fence=fence or LeaseFence(asked_at=boottime()),
@@ -275,7 +280,7 @@ async def test_a_request_whose_redirection_is_followed_is_not_saved_as_refused(
     monkeypatch.setattr(put_request, "scope_of", lambda *_args, **_options: SCOPE)
     monkeypatch.setattr(put_request, "lifetime_to_ask", lambda *_args: 3600)
     services = "portal.mitigations.services"
-    monkeypatch.setattr(f"{services}.record_sending", lambda **_row: row)
+    monkeypatch.setattr(f"{services}.record_sendings", lambda sendings: {row.pk: None})
     monkeypatch.setattr(f"{services}.record_sent", lambda **_row: None)
     # The lifetime of the redirection, here 600 s, is not a pause.
     monkeypatch.setattr(

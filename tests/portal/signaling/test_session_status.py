@@ -50,7 +50,7 @@ def test_a_replaced_transport_worked_until_it_was_last_heard(
 ) -> None:
     leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
     note(acme_northgate, 1, SessionState.UP, "dtls")
-    record_heard(subscription_id=acme_northgate.pk, owner="one", now=at(50))
+    record_heard(owner="one", heard={acme_northgate.pk: at(50)})
 
     note(acme_northgate, 60, SessionState.UP, "tls")
 
@@ -61,7 +61,7 @@ def test_a_replaced_transport_worked_until_it_was_last_heard(
 def test_a_lost_session_worked_until_it_was_last_heard(acme_northgate: Subscription) -> None:
     leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
     note(acme_northgate, 1, SessionState.UP, "dtls")
-    record_heard(subscription_id=acme_northgate.pk, owner="one", now=at(50))
+    record_heard(owner="one", heard={acme_northgate.pk: at(50)})
 
     note(acme_northgate, 90, SessionState.CONNECTING)
     note(acme_northgate, 100, SessionState.DOWN)

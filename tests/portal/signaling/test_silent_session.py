@@ -4,7 +4,7 @@ polled.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import pytest
@@ -15,7 +15,10 @@ from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import Status
 from portal.providers.models import SessionState
 from portal.signaling import leases, live_session, silence_watch
+from portal.signaling.async_events import loop_time
+from portal.signaling.book import Book
 from portal.signaling.next_action import Action, NextAction
+from portal.signaling.owned_mitigations import OwnedMitigations
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.test_redirection import pair
 from tests.dots_client.transport.loopback import until
@@ -38,7 +41,7 @@ async def test_a_silent_session_is_polled_and_suspected_when_it_stays_silent(
         asked_at=now,
         last_heard_at=now,
     )
-    monkeypatch.setattr("portal.mitigations.queries.live_mitigations", lambda _subscription: [row])
+    monkeypatch.setattr(Book, "read", is_read(row))
     monkeypatch.setattr(
         live_session, "next_action", lambda *_row, **_more: NextAction(action=Action.WAIT)
     )
@@ -55,6 +58,16 @@ async def test_a_silent_session_is_polled_and_suspected_when_it_stays_silent(
         there.servers[0].drop_incoming = lambda _datagram, address: address in known
 
         await until(lambda: client_of(manager) is not first)
+
+
+def is_read(row: Mitigation) -> Callable[[Book, OwnedMitigations], Awaitable[None]]:
+    """Reads of the book find this row."""
+
+    async def read(_book: Book, owned: OwnedMitigations) -> None:
+        owned.begin_read()
+        owned.read([row], at=loop_time())
+
+    return read
 
 
 def written(_subscription: object, _owner: str, _call: Callable[[], object]) -> None:

@@ -1,0 +1,131 @@
+"""What is saved about a request, in which order, however the provider answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from dots_client import (
+    Client,
+    DotsError,
+    EncodeError,
+    MitigationReport,
+    Refused,
+    Scope,
+    ServerUnavailable,
+    Targets,
+)
+from portal.mitigations import services
+from portal.mitigations.models import Mitigation
+from portal.signaling import put_request
+from portal.signaling.mitigation_actions import MitigationActions
+from portal.signaling.next_action import Action
+from portal.signaling.put_request import SENT_SHOWN_WITHIN_S
+from tests.portal.signaling.recording_store import RecordingStore
+from tests.portal.signaling.virtual_time import pass_time, virtual_time
+
+SENDING, SENT = services.record_sending, services.record_sent
+SOON_S, LATE_S = SENT_SHOWN_WITHIN_S / 2, SENT_SHOWN_WITHIN_S * 2
+
+
+class Provider:
+    """Answers after `answers_after_s`; without `is_sent` nothing is sent."""
+
+    def __init__(
+        self, answer: DotsError | None, answers_after_s: float, *, is_sent: bool = True
+    ) -> None:
+        self._answer = answer
+        self._answers_after_s = answers_after_s
+        self._is_sent = is_sent
+        self.is_sent_elsewhere = False
+
+    def check_request(self, *_what: object) -> None:
+        """It can be sent."""
+
+    async def request(
+        self, mid: int, _scope: Scope, *, on_sent: Callable[[int], None]
+    ) -> MitigationReport:
+        if self._is_sent:
+            on_sent(1)
+        await asyncio.sleep(self._answers_after_s)
+        if self._answer is not None:
+            raise self._answer
+        return MitigationReport(mid=mid, lifetime=600)
+
+
+@pytest.fixture(autouse=True)
+def _scopes(monkeypatch: pytest.MonkeyPatch) -> None:
+    scope = Scope(targets=Targets(target_prefix=("203.0.113.7/32",)))
+    monkeypatch.setattr(put_request, "scope_of", lambda *_args, **_options: scope)
+    monkeypatch.setattr(put_request, "lifetime_to_ask", lambda *_args: 3600)
+
+
+def new_row() -> Mitigation:
+    return Mitigation(pk=uuid4(), mid=7, status="pending", asked_at=timezone.now())
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (None, services.record_confirmed),
+        (Refused("4.03"), services.record_refused),
+        (ServerUnavailable("5.03", "busy", retry_after_s=9), services.record_unavailable),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("answers_after_s", [SOON_S, LATE_S])
+@virtual_time
+async def test_a_sent_request_is_saved_as_sent_once_and_before_its_answer(
+    answer: DotsError | None, outcome: Callable[..., Any], answers_after_s: float
+) -> None:
+    store, row = RecordingStore(), new_row()
+    actions = MitigationActions(store, on_cuid_replaced=lambda: None)
+
+    provider = Provider(answer, answers_after_s)
+    await actions.perform(cast(Client, provider), row, Action.REQUEST)
+
+    calls = [call for call, _ in store.writes]
+    at = store.writes[0][1]["now"]
+    is_with_the_answer = answer is None and answers_after_s == SOON_S
+    expected = [SENDING, outcome] if is_with_the_answer else [SENDING, SENT, outcome]
+    assert calls == expected
+    if answer is None:
+        saved = store.writes[-1][1]
+        assert saved["sent_at"] == (at if is_with_the_answer else None)
+        assert saved["sends"] == 1
+        await actions.activity.save(heard_s=0.0)
+        assert len(store.writes) == len(calls), "the datagram is not counted twice"
+    else:
+        assert store.writes[1] == (SENT, {"mitigation_id": row.pk, "now": at})
+
+
+@virtual_time
+async def test_an_unsent_request_is_not_saved_as_sent() -> None:
+    store = RecordingStore()
+    actions = MitigationActions(store, on_cuid_replaced=lambda: None)
+    provider = Provider(EncodeError("target-prefix", "too long"), SOON_S, is_sent=False)
+
+    await actions.perform(cast(Client, provider), new_row(), Action.REQUEST)
+
+    assert [call for call, _ in store.writes] == [SENDING, services.record_not_sendable]
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+@virtual_time
+async def test_an_interrupted_request_was_sent_all_the_same(*, is_sent: bool) -> None:
+    store, row = RecordingStore(), new_row()
+    actions = MitigationActions(store, on_cuid_replaced=lambda: None)
+    provider = Provider(None, LATE_S, is_sent=is_sent)
+    action = asyncio.create_task(actions.perform(cast(Client, provider), row, Action.REQUEST))
+    await pass_time(SOON_S)
+
+    action.cancel()
+    await asyncio.wait({action})
+    await pass_time(SOON_S)
+
+    assert [call for call, _ in store.writes] == ([SENDING, SENT] if is_sent else [SENDING])
