@@ -24,6 +24,7 @@ class Socket:
         after: object = 0,
         host: str = "testserver",
         path: str = "",
+        numbers: str = "",
         headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         own = (*headers, (b"host", host.encode()))
@@ -32,7 +33,7 @@ class Socket:
         scope = {
             "type": "websocket",
             "path": path or f"/ws/organizations/{slug}/events",
-            "query_string": f"after={after}".encode(),
+            "query_string": f"after={after}{numbers and f'&numbers={numbers}'}".encode(),
             "headers": list(own),
             "subprotocols": [],
         }

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -20,7 +23,7 @@ from portal.core.metrics import EVENT_LAG
 from portal.core.numbers import whole_number
 from portal.events import queries
 from portal.realtime.access import admit, credential_of
-from portal.realtime.frames import EncodedEvent, fold
+from portal.realtime.frames import EncodedEvent, amounts, fold
 from portal.realtime.log_reader import LogReader, log_reader
 from portal.realtime.open_socket import CLOSE_TRY_AGAIN, OpenSocket, close_code, now
 
@@ -63,7 +66,8 @@ class EventSocket(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self._socket: OpenSocket | None = None
         slug: str = self.scope["url_route"]["kwargs"]["slug"]
-        after = _after(self.scope["query_string"])
+        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        after = _after(query)
         if after is None:
             return await self.close(CLOSE_MALFORMED)
         try:
@@ -81,7 +85,13 @@ class EventSocket(AsyncWebsocketConsumer):
         if reader.count_of(membership.user_id) >= SOCKETS_PER_PERSON:
             return await self.close(CLOSE_TOO_MANY)
         # A number from before a restore would silence the socket.
-        socket = OpenSocket(credential, slug, membership, min(after, last_seq))
+        socket = OpenSocket(
+            credential,
+            slug,
+            membership,
+            min(after, last_seq),
+            has_brief_numbers=query.get("numbers") == ["brief"],
+        )
         reader.attach(socket, last_seq)
         self._reader, self._socket, self._is_over = reader, socket, False
         self._sending = asyncio.create_task(self._keep_sending(reader, socket))
@@ -122,6 +132,8 @@ class EventSocket(AsyncWebsocketConsumer):
         while socket.close_code is None:
             if socket.outbox.has_overflowed:
                 await self._send_from_table(socket, is_folded=True)
+            elif socket.has_brief_numbers and (reports := socket.outbox.pop_numbers()):
+                await self._send_amounts(socket, reports)
             elif frame := socket.outbox.pop():
                 if frame.seq > socket.sent:
                     await self._send_event(socket, frame.after(socket.sent))
@@ -141,8 +153,14 @@ class EventSocket(AsyncWebsocketConsumer):
             socket.outbox.start_again()
             events = await read(socket.organization_id, socket.sent, limit=REPLAY_BATCH)
             frames = [EncodedEvent(event.as_message()) for event in events]
-            for frame in fold(frames) if is_folded else frames:
-                await self._send_event(socket, frame)
+            for is_numbers, run in groupby(
+                fold(frames) if is_folded else frames, key=attrgetter("is_numbers")
+            ):
+                if is_numbers and socket.has_brief_numbers:
+                    await self._send_amounts(socket, list(run))
+                    continue
+                for frame in run:
+                    await self._send_event(socket, frame)
             if len(events) < REPLAY_BATCH:
                 break
         socket.is_reading_table = False
@@ -152,6 +170,17 @@ class EventSocket(AsyncWebsocketConsumer):
         await self._send_text(socket, frame.text)
         socket.sent = frame.seq
 
+    async def _send_amounts(self, socket: OpenSocket, reports: Sequence[EncodedEvent]) -> None:
+        new = [report for report in reports if report.seq > socket.sent]
+        if not new:
+            return
+        socket.heartbeat = ""
+        await self._send_text(socket, amounts(new))
+        socket.sent = new[-1].seq
+        if not socket.is_reading_table:
+            for report in new:
+                EVENT_LAG.observe(report.age_s)
+
     async def _send_text(self, socket: OpenSocket, text: str) -> None:
         if socket.close_code is not None:
             return
@@ -160,6 +189,5 @@ class EventSocket(AsyncWebsocketConsumer):
         socket.spoke_at = now()
 
 
-def _after(query: bytes) -> int | None:
-    values = parse_qs(query.decode("latin-1")).get("after", ["0"])
-    return whole_number(values[-1], at_most=queries.MAX_SEQ)
+def _after(query: Mapping[str, Sequence[str]]) -> int | None:
+    return whole_number(query.get("after", ["0"])[-1], at_most=queries.MAX_SEQ)

@@ -23,11 +23,21 @@ class OpenSocket:
     it.
     """
 
-    def __init__(self, credential: Credential, slug: str, membership: Membership, after: int):
+    def __init__(
+        self,
+        credential: Credential,
+        slug: str,
+        membership: Membership,
+        after: int,
+        *,
+        has_brief_numbers: bool = False,
+    ) -> None:
         self.credential = credential
         self.slug = slug
         self.user_id: UUID = membership.user_id
         self.organization_id: UUID = membership.organization_id
+        self.has_brief_numbers = has_brief_numbers
+        "consecutive reports of amounts are sent as one `amounts` frame"
         self.outbox = Outbox()
         self.news = asyncio.Event()
         self.sent = after

@@ -35,6 +35,13 @@ class Outbox:
     def pop(self) -> EncodedEvent | None:
         return self._frames.popleft() if self._frames else None
 
+    def pop_numbers(self) -> list[EncodedEvent]:
+        """The reports of amounts before the next event of another kind."""
+        reports = []
+        while self._frames and self._frames[0].is_numbers:
+            reports.append(self._frames.popleft())
+        return reports
+
     def start_again(self) -> None:
         """Empty it. Call before reading the table, so that no event falls between the two."""
         self._frames.clear()

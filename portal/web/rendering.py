@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from portal import wording
+from portal.core.context_processors import installation
 from portal.core.numbers import whole_number
-from portal.events.queries import MAX_SEQ, news
+from portal.events.queries import MAX_SEQ, last_seq, news
 from portal.mitigations import queries
-from portal.organizations.models import Organization
+from portal.organizations.models import Membership, Organization
+from portal.web.fragments import Fragment, audience_of, fragments, personal, shared_context
 from portal.web.frame import Frame
 from portal.wording.from_rows.events import event_facts, subjects_of
 
@@ -47,16 +50,49 @@ class FramedPage(Page):
 
 def render_page(request: HttpRequest, page: Page, *, status: int = 200) -> HttpResponse:
     """The page; or, if a script requests changes, only the fragments that it names."""
-    context = context_of(page)
+    if not isinstance(page, FramedPage) or not page.parts or not names_of_parts(request):
+        return render(request, page.template, context_of(page), status=status)
+    parts = render_to_string("parts.html", _parts_context(request, page), request)
+    return _answer(request, page.frame.membership, parts, page.frame.seq, status=status)
+
+
+def render_shared(
+    request: HttpRequest, membership: Membership, page: Callable[[], FramedPage]
+) -> HttpResponse:
+    """The same for a page that is equal for all persons of an Audience: its fragments are rendered
+    once for them.
+    """
+    if not names_of_parts(request):
+        return render_page(request, page())
+
+    def fragment() -> Fragment:
+        made = page()
+        shared = {**installation(), **shared_context(request.path)}
+        html = render_to_string("parts.html", _parts_context(request, made) | shared)
+        return Fragment(html, made.frame.seq)
+
+    audience = audience_of(request, membership, last_seq(membership.organization_id))
+    html, seq = fragments.get(audience, fragment)
+    return _answer(request, membership, personal(html, request), seq)
+
+
+def names_of_parts(request: HttpRequest) -> list[str]:
+    """The fragments that a script requests; none if it requests the whole page."""
     is_partial = request.headers.get("HX-Request") and "parts" in request.GET
-    if not is_partial or not isinstance(page, FramedPage) or not page.parts:
-        return render(request, page.template, context, status=status)
-    wanted = request.GET["parts"].split(",")
-    context |= {
-        "parts": [page.parts[name] for name in wanted if name in page.parts],
-        "heard": announcements(page.frame.organization, request.GET.get("after", "")),
-    }
-    return render(request, "parts.html", context, status=status)
+    return request.GET["parts"].split(",") if is_partial else []
+
+
+def _parts_context(request: HttpRequest, page: FramedPage) -> dict[str, object]:
+    wanted = names_of_parts(request)
+    return context_of(page) | {"parts": [page.parts[name] for name in wanted if name in page.parts]}
+
+
+def _answer(
+    request: HttpRequest, membership: Membership, parts: str, seq: int, *, status: int = 200
+) -> HttpResponse:
+    heard = announcements(membership.organization, request.GET.get("after", ""))
+    said = render_to_string("_heard.html", {"heard": heard, "seq": seq})
+    return HttpResponse(parts + said, status=status)
 
 
 def context_of(page: Page) -> dict[str, object]:

@@ -20,6 +20,7 @@ from portal.wording.badges import (
     mitigation_badge,
     request_badge,
 )
+from portal.wording.dropped import is_dropping
 from portal.wording.efficacy import efficacy_sentence
 from portal.wording.ends import end_badge, end_sentence, ended_says
 from portal.wording.facts import (
@@ -97,6 +98,7 @@ __all__ = [
     "goes_to",
     "headline",
     "headline_badge",
+    "is_dropping",
     "is_held_now",
     "is_less",
     "is_stale",

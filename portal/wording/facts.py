@@ -139,6 +139,9 @@ class MitigationFacts:
     refusal: str = ""
     "the reason as a whole sentence"
     bytes_dropped: int | None = None
+    "by everything that this provider was asked in the request"
+    own_bytes_dropped: int | None = None
+    "by this mitigation alone"
     bps_dropped: int | None = None
     "bytes per second"
     pps_dropped: int | None = None

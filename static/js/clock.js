@@ -39,6 +39,11 @@ function moment(at, now) {
   return days < 0 && year ? `${day}${year}` : `${day}${year}, ${clock}`;
 }
 
+function fullDate(at) {
+  const then = new Date(at);
+  return `${then.getUTCDate()}${NBSP}${MONTHS[then.getUTCMonth()]}${NBSP}${then.getUTCFullYear()}`;
+}
+
 function writeMoments(now) {
   for (const time of document.querySelectorAll('time[data-form="moment"]')) put(time, moment(Date.parse(time.dateTime), now));
 }
@@ -137,6 +142,20 @@ function countDown(element, now) {
     document.dispatchEvent(new CustomEvent("portal:say", { detail: { text: `Ends in ${duration(due)}.` } }));
   }
 }
+
+// Reports came: the elements in these places were heard of at `at` (ms since 1970, the server's clock).
+document.addEventListener("portal:heard", ({ detail }) => {
+  for (const { places, at } of detail) {
+    for (const age of places.flatMap((place) => [...place.querySelectorAll(".age[data-lead]")])) {
+      if (at <= Date.parse(age.dateTime)) continue;
+      age.dateTime = new Date(at).toISOString();
+      const clock = age.dateTime.slice(11, 19);
+      age.title = `${fullDate(at)}, ${clock} UTC`;
+      // For screen readers; it was a moment ago, so without the day.
+      put(age.nextElementSibling, `${age.dataset.lead} at ${clock}`);
+    }
+  }
+});
 
 document.addEventListener("portal:stale", (event) => {
   staleSince = event.detail.isStale ? event.detail.at : null;

@@ -206,11 +206,11 @@ document.addEventListener("portal:refreshed", ({ detail }) => {
   if (isOver) return;
   if (detail.isRefused) {
     showOver(ENDED);
-  } else if (detail.isFresh) {
+  } else if (detail.isFresh && detail.isState) {
     shownAt = heardAt;
     hasOldParts = false;
     settle();
-  } else {
+  } else if (!detail.isFresh) {
     lose();
     if (isUp) tryLater();
   }
@@ -222,7 +222,7 @@ function connect() {
   drop();
   sign = both();
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const one = new WebSocket(`${scheme}://${location.host}${live.dataset.socket}?after=${seq}`);
+  const one = new WebSocket(`${scheme}://${location.host}${live.dataset.socket}?after=${seq}&numbers=brief`);
   socket = one;
   one.addEventListener("open", () => one === socket && opened());
   one.addEventListener("message", (event) => one === socket && received(JSON.parse(event.data)));
@@ -281,9 +281,12 @@ function received(frame) {
   }
   if (frame.seq <= seq) return;
   seq = frame.seq;
-  if (lost) missed += 1;
-  else if (concernsThisPage(frame)) {
-    tell("portal:refresh", { kind: frame.type === "mitigation.counters" ? "portal:counters" : "portal:state" });
+  const isAmounts = frame.type === "amounts";
+  if (lost) missed += isAmounts ? Object.keys(frame.data).length : 1;
+  else if (isAmounts) {
+    if (follows) tell("portal:amounts", frame);
+  } else if (concernsThisPage(frame)) {
+    tell("portal:refresh", { kind: "portal:state", seq });
   }
 }
 

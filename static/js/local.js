@@ -51,4 +51,5 @@ function show(root) {
 }
 
 document.addEventListener("htmx:oobAfterSwap", () => show(document));
+document.addEventListener("portal:heard", () => show(document));
 show(document);

@@ -1,68 +1,93 @@
 // Loads the changed parts of the page from the server without disturbing what a person is doing in them.
 
-const COUNTERS_EVERY_MS = 2000;
+const COUNTERS_EVERY_MS = 10000;
 const BURST_MS = 250;
+const LONGEST_GAP_MS = 10000;
 const TINT_MS = 1200;
 const SILENT_MS = 45000;
 
-let lastRefreshAt = -Infinity;
+// The number of the last event that the parts on the page reflect.
+let shownSeq = Number(document.getElementById("live")?.dataset.seq ?? 0);
+const lastAt = { "portal:state": -Infinity, "portal:counters": -Infinity };
+let gapMs = BURST_MS;
 let waiting = null;
 let waitingFor = null;
-let isInFlight = false;
 let isWantedAgain = null;
+const startedAt = new Map();
 
-function refresh(kind) {
+// `seq`: the number of the event that changed something; without it, the parts are requested in any case.
+function refresh(kind, seq = Infinity) {
   const whole = document.getElementById("refresh");
   if (!whole || !window.htmx) return;
-  if (document.hidden || document.body.dataset.sending) {
-    isWantedAgain = "portal:state";
-    return;
-  }
-  if (isInFlight) {
-    isWantedAgain = kind === "portal:state" ? kind : (isWantedAgain ?? kind);
-    return;
-  }
-  const wait = lastRefreshAt + (kind === "portal:state" ? BURST_MS : COUNTERS_EVERY_MS) - performance.now();
-  if (wait > 0) {
-    if (kind === "portal:state") clearTimeout(waiting);
-    if (kind === "portal:state" || waiting === null) {
-      waiting = setTimeout(() => refresh(kind), wait);
-      waitingFor = kind;
-    }
-    return;
-  }
-  // Counters that arrive before a late timer must not replace the state it waits for.
-  if (waitingFor === "portal:state") kind = waitingFor;
-  clearTimeout(waiting);
-  waiting = null;
-  waitingFor = null;
-  lastRefreshAt = performance.now();
   const own = document.getElementById("refresh-counters");
-  window.htmx.trigger(kind === "portal:counters" && own ? own : whole, kind);
+  if (kind === "portal:counters" && !own) return;
+  if (kind === "portal:state" && seq <= shownSeq) return;
+  if (mustWait(kind, seq)) return;
+  // Counters must not replace the state that a timer waits for.
+  if (waitingFor === "portal:state" || waitingFor === kind) return;
+  clearTimeout(waiting);
+  waitingFor = kind;
+  waiting = setTimeout(() => {
+    waitingFor = null;
+    if (!mustWait(kind, seq)) send(kind);
+  }, kind === "portal:state" ? stateWait() : countersWait(own));
+}
+
+function mustWait(kind, seq) {
+  if (document.hidden || document.body.dataset.sending) {
+    isWantedAgain = { kind: "portal:state", seq: Infinity };
+    return true;
+  }
+  if (!startedAt.size) return false;
+  const isState = kind === "portal:state" || isWantedAgain?.kind === "portal:state";
+  isWantedAgain = { kind: isState ? "portal:state" : kind, seq: Math.max(seq, isWantedAgain?.seq ?? 0) };
+  return true;
+}
+
+// All pages of an organization hear of an event at once, so each waits a different moment.
+function stateWait() {
+  return Math.max(lastAt["portal:state"] + gapMs - performance.now(), 0) + (Math.random() * BURST_MS) / 2;
+}
+
+function countersWait(own) {
+  const everyMs = own.dataset.everyS ? own.dataset.everyS * 1000 : COUNTERS_EVERY_MS;
+  return lastAt["portal:counters"] + everyMs - performance.now();
+}
+
+function send(kind) {
+  // The parts of the state include what counters change.
+  lastAt["portal:counters"] = performance.now();
+  if (kind === "portal:state") lastAt[kind] = performance.now();
+  window.htmx.trigger(document.getElementById(kind === "portal:state" ? "refresh" : "refresh-counters"), kind);
 }
 
 function again() {
   if (!isWantedAgain) return;
-  const kind = isWantedAgain;
+  const { kind, seq } = isWantedAgain;
   isWantedAgain = null;
-  refresh(kind);
+  refresh(kind, seq);
 }
 
-document.addEventListener("portal:refresh", (event) => refresh(event.detail.kind));
+document.addEventListener("portal:refresh", (event) => refresh(event.detail.kind, event.detail.seq));
 
 const isOurs = (event) => event.target.id?.startsWith("refresh");
 
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (isOurs(event)) isInFlight = true;
+  if (isOurs(event)) startedAt.set(event.target.id, performance.now());
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   if (!isOurs(event)) return;
-  isInFlight = false;
+  const took = performance.now() - startedAt.get(event.target.id);
+  startedAt.delete(event.target.id);
   const { xhr, successful } = event.detail;
+  const isState = event.target.id === "refresh";
+  if (successful && isState) shownSeq = Number(document.getElementById("heard").dataset.seq);
+  // In a rush, and when the server is slow, a page spends a tenth of its time on this.
+  gapMs = successful ? Math.min(Math.max(BURST_MS, 9 * took), LONGEST_GAP_MS) : BURST_MS;
   // The answer is another page or a refusal: signed out, or no longer a member.
   const isElsewhere = xhr.responseURL && new URL(xhr.responseURL).pathname !== location.pathname;
   const isRefused = isElsewhere || xhr.status === 403 || xhr.status === 404;
-  const detail = { isFresh: successful === true, isRefused };
+  const detail = { isFresh: successful === true, isRefused, isState };
   document.dispatchEvent(new CustomEvent("portal:refreshed", { detail }));
   if (successful) setTimeout(again, 0);
 });
@@ -133,5 +158,5 @@ function find(path, part) {
 
 // Silence is not an event, so check from time to time what ages on the page (patience, staleness).
 setInterval(() => {
-  if (performance.now() - lastRefreshAt >= SILENT_MS) refresh("portal:state");
+  if (performance.now() - lastAt["portal:state"] >= SILENT_MS) refresh("portal:state");
 }, SILENT_MS);

@@ -12,6 +12,7 @@ from portal import wording
 from portal.core.formatting import bit_rate
 from portal.events.queries import counter_reports
 from portal.mitigations.models import MitigationRequest
+from portal.web.live_amounts import rate_amounts
 from portal.web.requests import chart
 from portal.web.requests.described import scope_line, short_life
 from portal.web.requests.provider_cards import (
@@ -47,6 +48,8 @@ class Card:
     tell: str
     rate: tuple[str, str] | None
     "number and unit"
+    amounts: str
+    "those in `rate` that the script keeps current"
     is_rate_old: bool
     "a provider that is now silent reported part of it"
     spark: str
@@ -81,6 +84,9 @@ def _card(live: Live, now: datetime, *, spark: str, is_worst: bool, is_crowded: 
         targets=scope_line(request),
         tell="" if is_good or is_worst else wording.headline(facts, now),
         rate=_number_and_unit(bit_rate(rate)) if rate is not None else None,
+        amounts=rate_amounts(
+            facts.mitigations, now, forms=("bit_rate_number", "bit_rate_unit"), with_old=True
+        ),
         is_rate_old=any(
             one.rate is not None and one.chip.as_of is not None for one in provider_cards
         ),

@@ -17,6 +17,7 @@ from portal.organizations.models import Membership, Organization, ProtectedResou
 from portal.providers.models import Subscription
 from portal.readiness.gather import readiness_of
 from portal.web.frame import frame
+from portal.web.live_amounts import rate_amounts
 from portal.web.now.cards import Card, Live, cards_of
 from portal.web.now.readiness_summary import ReadinessSummary, readiness_summary
 from portal.web.rendering import FramedPage
@@ -69,6 +70,8 @@ class NowPage(FramedPage):
     parts: ClassVar = {"now": "now/_now.html"}
 
     say: wording.Say
+    amounts: str
+    "those in `say` that the script keeps current"
     connections: list[Connection]
     cards: list[Card]
     moved: int
@@ -100,6 +103,7 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> NowPa
         here="now",
         title=title,
         say=say,
+        amounts=rate_amounts(live[0].facts.started, now) if live else "",
         connections=[_connection(one, now) for one in enabled],
         cards=cards_of(shown, now, worst=live[0] if live else None),
         moved=moved,

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from portal.organizations.queries import memberships
 from portal.organizations.request_context import member_of, person_of
 from portal.web.now.page import now_page
-from portal.web.rendering import render_page
+from portal.web.rendering import render_shared
 
 
 @require_safe
@@ -27,5 +27,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def now(request: HttpRequest, slug: str) -> HttpResponse:
     membership = member_of(request, slug)
-    page = now_page(membership, timezone.now(), order=request.GET.get("order", ""))
-    return render_page(request, page)
+    order = request.GET.get("order", "")
+    return render_shared(
+        request, membership, lambda: now_page(membership, timezone.now(), order=order)
+    )

@@ -14,6 +14,7 @@ from portal import wording
 from portal.events.models import Event
 from portal.events.queries import counter_reports, counter_reports_before
 from portal.mitigations.models import MitigationRequest
+from portal.web.live_amounts import own_amounts
 from portal.web.options import Option, options
 from portal.web.requests import chart
 from portal.web.requests.chart import Chart, Series
@@ -24,6 +25,8 @@ SPANS: Final = {
     "1h": ("1 hour", timedelta(hours=1)),
     "all": ("All", None),
 }
+REDRAW_EVERY_S: Final = (10, 60)
+"""The shortest and the longest time between two requests for the chart."""
 REPORTED_AS: Final[Mapping[str, Rate]] = {"bit": "bps_dropped", "packet": "pps_dropped"}
 """Units, and the names of their numbers in reports."""
 
@@ -35,10 +38,12 @@ class ReportedTraffic:
     chart: Chart | None
     is_expected: bool
     "a provider has accepted: without a chart, the page says that nothing was reported yet"
-    dropping: list[str]
-    "providers that drop traffic now"
+    dropping: dict[str, str]
+    "providers that drop traffic now, with the amounts that the script keeps current"
     not_reporting: list[str]
     "providers that filter and report no amounts"
+    redraw_every_s: int
+    "how often the script requests the chart while there are new amounts"
     unit: str
     units: list[Option]
     span: str
@@ -72,7 +77,11 @@ def traffic_of(
     return ReportedTraffic(
         chart=_chart(request, reports, now, unit=unit, span=span),
         is_expected=any(one.confirmed_at is not None for one in facts.mitigations),
-        dropping=[one.short for one in facts.started if wording.dropped_now([one], now)],
+        dropping={
+            one.short: own_amounts(one, now)
+            for one in facts.started
+            if wording.dropped_now([one], now)
+        },
         not_reporting=[
             one.short
             for one in facts.started
@@ -80,6 +89,7 @@ def traffic_of(
             and one.bytes_dropped is None
             and one.bps_dropped is None
         ],
+        redraw_every_s=_redraw_every_s(request, now, span),
         unit=unit,
         units=options(chart.UNIT_NAMES, unit),
         span=span,
@@ -97,6 +107,13 @@ def _times(request: MitigationRequest, now: datetime, span: str) -> tuple[dateti
     length = SPANS[span][1]
     end = min(now, request.ended_at) if request.ended_at else now
     return (request.created_at if length is None else max(request.created_at, end - length)), end
+
+
+def _redraw_every_s(request: MitigationRequest, now: datetime, span: str) -> int:
+    """About as long as one column of the chart."""
+    start, end = _times(request, now, span)
+    column_s = int((end - start) / chart.COLUMNS / timedelta(seconds=1))
+    return min(max(column_s, REDRAW_EVERY_S[0]), REDRAW_EVERY_S[1])
 
 
 def _chart(

@@ -9,6 +9,7 @@ from datetime import datetime
 from portal import wording
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import RequestStatus
+from portal.web.live_amounts import own_amounts, reported_kinds
 
 
 def as_of(facts: wording.RequestFacts, now: datetime) -> datetime | None:
@@ -76,6 +77,11 @@ class ProviderCard:
     rate: int | None = None
     "bytes per second that it drops; None while it does not filter, whatever its counters say"
 
+    amounts: str = ""
+    "those in its text that the script keeps current"
+    reported: str = ""
+    "which amounts it reports"
+
     @property
     def is_passed_by(self) -> bool:
         """Failover skips it; `rest` says why."""
@@ -128,6 +134,8 @@ def provider_cards_of(
                 family=wording.BADGES[display].family,
                 needs_call=wording.needs_call(mitigation, now),
                 rate=wording.dropped_now([mitigation], now),
+                amounts=own_amounts(mitigation, now),
+                reported=reported_kinds(mitigation),
                 path=wording.path_sentence(mitigation.session, mitigation.short),
                 ask=wording.ask_label(mitigation, now) if can_act else "",
                 question=wording.withdraw_question(facts, mitigation, targets, now)

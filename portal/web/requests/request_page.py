@@ -14,6 +14,7 @@ from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.states import RequestStatus
 from portal.web.frame import Frame
+from portal.web.live_amounts import rate_amounts
 from portal.web.rendering import FramedPage
 from portal.web.requests.chart_traffic import ReportedTraffic, reports_of, traffic_of
 from portal.web.requests.described import RequestDescription, describe_request, targets_of
@@ -81,6 +82,8 @@ class RequestPage(FramedPage):
     request_: MitigationRequest
     chip: Chip
     say: wording.Say
+    amounts: str
+    "those in `say` that the script keeps current"
     actions: Actions
     can_act: bool
     is_live: bool
@@ -101,6 +104,33 @@ class RequestPage(FramedPage):
     earlier_entries: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartPage(FramedPage):
+    """Only the chart of a request, which is requested every few seconds."""
+
+    template: ClassVar = "requests/_chart.html"
+    parts: ClassVar = {"chart": "requests/_chart.html"}
+
+    request_: MitigationRequest
+    traffic: ReportedTraffic
+
+
+def chart_page(start: Frame, request: MitigationRequest, choice: QueryDict) -> ChartPage:
+    """`start` was made before `request` was read."""
+    facts = facts_of(start.organization, request)
+    reports = reports_of(request, start.now, choice)
+    return ChartPage(
+        frame=start,
+        title=_title(request, facts, start.now),
+        request_=request,
+        traffic=traffic_of(request, facts, reports, start.now, choice),
+    )
+
+
+def _title(request: MitigationRequest, facts: wording.RequestFacts, now: datetime) -> str:
+    return f"{wording.request_badge(facts, now).word} – {request.name}"
+
+
 def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) -> RequestPage:
     """`start` was made before `request` was read."""
     now, organization = start.now, start.organization
@@ -110,10 +140,11 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
     can_act = start.membership.can_operate
     return RequestPage(
         frame=start,
-        title=f"{wording.request_badge(facts, now).word} – {request.name}",
+        title=_title(request, facts, now),
         request_=request,
         chip=request_chip(facts, now),
         say=wording.request_says(facts, now),
+        amounts=rate_amounts(facts.started, now),
         actions=_actions(start, request, facts),
         can_act=can_act,
         is_live=is_live(request),

@@ -26,7 +26,7 @@ from portal.organizations.models import Membership, Role
 from portal.organizations.request_context import member_of
 from portal.web.accounts import typed
 from portal.web.frame import frame
-from portal.web.rendering import render_page
+from portal.web.rendering import names_of_parts, render_page, render_shared
 from portal.web.requests.ended import seen_at, seen_ends
 from portal.web.requests.form_page import (
     FormCheck,
@@ -40,7 +40,7 @@ from portal.web.requests.overlaps import consent_of
 from portal.web.requests.questions import ask_page, terminate_page, withdraw_page
 from portal.web.requests.report import ReportPage, ReportText, report_page
 from portal.web.requests.request_form import RequestForm, typed_id, typed_lifetime
-from portal.web.requests.request_page import request_page
+from portal.web.requests.request_page import ChartPage, RequestPage, chart_page, request_page
 
 ENTER: Final = "enter"
 """The value that Enter in a field of a form sends without a script, so that no half-filled form
@@ -60,9 +60,13 @@ def requests(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def show(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     membership = member_of(request, slug)
-    start = frame(membership, timezone.now())
-    mitigation_request = request_for(membership, request_id)
-    return render_page(request, request_page(start, mitigation_request, request.GET))
+    page = chart_page if names_of_parts(request) == ["chart"] else request_page
+
+    def read() -> RequestPage | ChartPage:
+        start = frame(membership, timezone.now())
+        return page(start, request_for(membership, request_id), request.GET)
+
+    return render_shared(request, membership, read)
 
 
 @require_safe

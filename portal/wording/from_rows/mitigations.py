@@ -106,6 +106,7 @@ def mitigation_facts(
         unsaved_at=mitigation.unsaved_at,
         refusal=_refusal(mitigation),
         bytes_dropped=sum(dropped) if dropped else None,
+        own_bytes_dropped=mitigation.bytes_dropped,
         bps_dropped=mitigation.bps_dropped,
         pps_dropped=mitigation.pps_dropped,
         reference=_reference(mitigation),

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
-from django.contrib.staticfiles import finders
 from django.db import connection
 from django.utils import timezone
 
@@ -23,7 +21,6 @@ from portal.organizations.models import Membership, Organization, Role
 from portal.realtime import log_reader, organization_feed
 from portal.realtime.access import admit_all
 from portal.realtime.frames import EncodedEvent
-from portal.realtime.numbers_pace import NUMBERS_EVERY_S
 from portal.realtime.open_socket import CLOSE_TRY_AGAIN
 from tests.portal.realtime.conftest import Log
 from tests.sockets import Socket
@@ -225,10 +222,3 @@ async def test_many_reports_reach_a_socket_as_the_newest_numbers_of_each_moment(
     assert last == 11
     assert len(frames) <= 3
     await socket.disconnect()
-
-
-def test_a_page_asks_for_numbers_as_often_as_they_come() -> None:
-    path = finders.find("js/parts.js")
-    assert path
-    script = Path(path).read_text()
-    assert f"const COUNTERS_EVERY_MS = {NUMBERS_EVERY_S * 1000:.0f};" in script
