@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from typing import cast
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-_http = get_asgi_application()
+django.setup(set_prefix=False)
 
 # The imports below need loaded apps.
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from portal.checks import refuse_to_start  # noqa: E402
+from portal.core.asgi_handler import OneThreadHandler  # noqa: E402
 from portal.core.asgi_types import Application  # noqa: E402
 from portal.core.body_limits import BoundedBodies, Utf8Bodies  # noqa: E402
 from portal.core.concurrency_limit import with_concurrency_limits  # noqa: E402
@@ -28,6 +29,9 @@ shorten_switch_interval()
 serve_metrics()
 
 _by_protocol = ProtocolTypeRouter(
-    {"http": Utf8Bodies(BoundedBodies(with_concurrency_limits(_http))), "websocket": websocket}
+    {
+        "http": Utf8Bodies(BoundedBodies(with_concurrency_limits(OneThreadHandler()))),
+        "websocket": websocket,
+    }
 )
 application = RequestIds(cast(Application, _by_protocol))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Mapping, Sequence
+from contextvars import Context, ContextVar
 from functools import partial
 from typing import Literal, NotRequired, TypedDict
 from uuid import UUID
@@ -80,6 +82,8 @@ Message = EventMessage | AccessChanged | WakeUp
 
 layer_cooldown = Cooldown(pause_s=2.0)
 _sender: _Sender | None = None
+_own_sender: ContextVar[_Sender | None] = ContextVar("own_sender", default=None)
+_last_sender: _Sender | None = None
 
 
 def organization_group(organization_id: UUID) -> str:
@@ -141,40 +145,62 @@ def broadcast_from(loop: asyncio.AbstractEventLoop | None) -> None:
     _sender = None if loop is None else _Sender(loop)
 
 
+def broadcast_from_this_loop() -> None:
+    """The same from the running loop, but only for what the current context goes on to do, such as
+    one request.
+    """
+    global _last_sender
+    loop = asyncio.get_running_loop()
+    if _last_sender is None or _last_sender.loop is not loop:
+        _last_sender = _Sender(loop)
+    _own_sender.set(_last_sender)
+
+
 class _Sender:
     """Sends messages one at a time and in order, so that readers do not see false gaps."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._turn = asyncio.Lock()
-        self._waiting = 0
+        self.loop = loop
+        self._waiting: deque[tuple[str, Message]] = deque()
+        "any thread adds to it; only the loop removes a message, once it is sent"
+        self._sending: asyncio.Task[None] | None = None
 
     def send(self, group: str, message: Message) -> None:
-        if self._waiting >= MAX_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             BROADCASTS_LOST_BY["full"].inc()
             logger.warning(
                 "broadcast to %s dropped: %s messages are already waiting", group, MAX_WAITING
             )
             return
-        self._waiting += 1
-        asyncio.run_coroutine_threadsafe(self._send(group, message), self._loop)
+        self._waiting.append((group, message))
+        self.loop.call_soon_threadsafe(self._begin)
 
-    async def _send(self, group: str, message: Message) -> None:
+    def _begin(self) -> None:
+        if self._sending is None and self._waiting:
+            self._sending = self.loop.create_task(self._send_all(), context=Context())
+
+    async def _send_all(self) -> None:
         try:
-            async with self._turn:
-                await _send_bounded(group, message)
+            while self._waiting:
+                group, message = self._waiting[0]
+                try:
+                    await _send_bounded(group, message)
+                finally:
+                    self._waiting.popleft()
         finally:
-            self._waiting -= 1
+            self._sending = None
+            self._begin()
 
 
 def _send(group: str, message: Message) -> None:
     if layer_cooldown.is_active:
         BROADCASTS_LOST_BY["away"].inc()
         return
-    if _sender is None:
+    sender = _sender or _own_sender.get()
+    if sender is None:
         async_to_sync(_send_bounded)(group, message)
     else:
-        _sender.send(group, message)
+        sender.send(group, message)
 
 
 async def _send_bounded(group: str, message: Message) -> None:
