@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import actor_of, caller
+from portal.api.fields import ApiSerializer
 from portal.api.quota import QuotaBody, QuotaShown, quota
 from portal.api.replacement import ReplacedShown, ReplacementsBody, replacements
 from portal.api.requests import NewRequest
@@ -25,23 +26,23 @@ from portal.organizations.access import membership_for
 from portal.organizations.models import Role
 
 
-class EligibleShown(serializers.Serializer[Any]):
+class EligibleShown(ApiSerializer[Any]):
     subscription = serializers.UUIDField()
     provider = serializers.CharField()
 
 
-class TargetShown(serializers.Serializer[Any]):
+class TargetShown(ApiSerializer[Any]):
     target = serializers.CharField()
     providers = EligibleShown(many=True, help_text="In the order the portal asks them.")
 
 
-class LeftOutShown(serializers.Serializer[Any]):
+class LeftOutShown(ApiSerializer[Any]):
     subscription = serializers.UUIDField()
     provider = serializers.CharField()
     reason = serializers.CharField()
 
 
-class EligibilityShown(serializers.Serializer[Any]):
+class EligibilityShown(ApiSerializer[Any]):
     targets = TargetShown(many=True)
     left_out = LeftOutShown(many=True, help_text="Providers that may protect none of this request.")
     replaces = ReplacedShown(many=True, help_text="What submitting this body would replace.")

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
+from portal.api.fields import ApiSerializer
 from portal.api.schema import page_schema
 from portal.core.errors import FieldError, Invalid
 from portal.core.numbers import whole_number
@@ -21,7 +22,7 @@ from portal.organizations.access import membership_for
 EVENTS_PER_PAGE: Final = 200
 
 
-class EventShown(serializers.Serializer[Any]):
+class EventShown(ApiSerializer[Any]):
     seq = serializers.IntegerField()
     thinned = serializers.IntegerField(
         required=False,

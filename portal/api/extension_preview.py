@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from portal.api.authentication import caller
 from portal.api.eligibility import LeftOutBody, LeftOutShown
+from portal.api.fields import ApiSerializer
 from portal.api.requests import ExtensionSerializer
 from portal.mitigations import queries
 from portal.mitigations.access import request_for
@@ -27,12 +28,12 @@ from portal.wording.from_rows.extension import without_message
 from portal.wording.from_rows.mitigations import request_facts
 
 
-class BeforeShown(serializers.Serializer[Any]):
+class BeforeShown(ApiSerializer[Any]):
     lifetime = serializers.IntegerField(help_text="Seconds; -1: until terminated.")
     body = serializers.DictField()
 
 
-class ExtensionMessage(serializers.Serializer[Any]):
+class ExtensionMessage(ApiSerializer[Any]):
     subscription = serializers.UUIDField()
     provider = serializers.CharField()
     mitigation = serializers.UUIDField()
@@ -50,7 +51,7 @@ class ExtensionMessage(serializers.Serializer[Any]):
     limit = serializers.IntegerField(help_text="Maximum size of one message in bytes.")
 
 
-class ExtensionPreviewShown(serializers.Serializer[Any]):
+class ExtensionPreviewShown(ApiSerializer[Any]):
     lifetime = serializers.IntegerField(help_text="The lifetime asked for.")
     messages = ExtensionMessage(many=True)
     left_out = LeftOutShown(many=True, help_text="Providers that get nothing now.")

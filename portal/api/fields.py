@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
+from rest_framework.utils.serializer_helpers import BindingDict
 
 from portal.core.targets import TargetError, protocol_number
 from portal.core.wording.targets import sentence
@@ -18,10 +20,33 @@ MAX_UNKNOWN_NAMED: Final = 20
 MAX_WHOLE_NUMBER: Final = 2**53
 """The largest integer that every JSON implementation represents exactly."""
 
+_Shown = TypeVar("_Shown")
+
 _COMMON: Final = {"required": "This is missing.", "null": "This must not be null."}
 
 
-class StrictSerializer(serializers.Serializer[Any]):
+class ApiSerializer(serializers.Serializer[_Shown]):
+    # No docstring: it would be the description of each subclass in docs/openapi.yaml.
+    #
+    # The framework copies the fields of a class for each instance, so that an instance could change
+    # them, and again those of each nested one: milliseconds for each answer. None does that here,
+    # so all instances share one copy, which belongs to an instance without data.
+
+    @property
+    def fields(self) -> BindingDict:
+        return _fields_of(type(self))
+
+
+@cache
+def _fields_of(kind: type[ApiSerializer[Any]]) -> BindingDict:
+    owner = kind()
+    fields = BindingDict(owner)
+    for name, field in owner.get_fields().items():
+        fields[name] = field
+    return fields
+
+
+class StrictSerializer(ApiSerializer[Any]):
     """An object with the named fields and no others."""
 
     default_error_messages = {
@@ -47,7 +72,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class SparseShown(serializers.Serializer[Any]):
+class SparseShown(ApiSerializer[Any]):
     # A docstring here would be the description of each subclass in docs/openapi.yaml.
 
     def to_representation(self, instance: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from portal.api.authentication import actor_of, caller
 from portal.api.eligibility import LeftOutBody, LeftOutShown, left_out
+from portal.api.fields import ApiSerializer
 from portal.api.quota import QuotaBody, QuotaShown, quota
 from portal.api.replacement import ReplacedShown, ReplacementsBody, replacements
 from portal.api.requests import NewRequest
@@ -27,13 +28,13 @@ from portal.signaling.preview_messages import Planned, Preview, preview
 from portal.wording.preview_text import effects, gets_this
 
 
-class TargetsPlanned(serializers.Serializer[Any]):
+class TargetsPlanned(ApiSerializer[Any]):
     prefixes = serializers.ListField(child=serializers.CharField())
     fqdns = serializers.ListField(child=serializers.CharField())
     uris = serializers.ListField(child=serializers.CharField())
 
 
-class MessagePlanned(serializers.Serializer[Any]):
+class MessagePlanned(ApiSerializer[Any]):
     subscription = serializers.UUIDField()
     provider = serializers.CharField()
     is_sent_at_once = serializers.BooleanField(
@@ -49,13 +50,13 @@ class MessagePlanned(serializers.Serializer[Any]):
     limit = serializers.IntegerField(help_text="Maximum size of one message in bytes.")
 
 
-class OverlapShown(serializers.Serializer[Any]):
+class OverlapShown(ApiSerializer[Any]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     status = serializers.ChoiceField(choices=RequestStatus.choices)
 
 
-class PreviewShown(serializers.Serializer[Any]):
+class PreviewShown(ApiSerializer[Any]):
     strategy = serializers.ChoiceField(choices=Strategy.choices)
     messages = MessagePlanned(many=True)
     left_out = LeftOutShown(many=True, help_text="Providers that may protect none of this request.")

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from rest_framework import serializers
 
 from portal.accounts.actors import Actor
+from portal.api.fields import ApiSerializer
 from portal.mitigations.quota import Quota
 from portal.mitigations.replacement import Replaced
 from portal.mitigations.services.quota_check import quota_excess
@@ -15,7 +16,7 @@ from portal.mitigations.wording import quota_sentence
 from portal.organizations.models import Organization
 
 
-class QuotaShown(serializers.Serializer[Any]):
+class QuotaShown(ApiSerializer[Any]):
     code = serializers.ChoiceField(
         choices=[one.value for one in Quota], help_text="The code of the 409 answer."
     )

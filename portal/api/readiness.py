@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
+from portal.api.fields import ApiSerializer
 from portal.organizations.access import membership_for
 from portal.readiness.gather import Readiness, readiness_of
 from portal.readiness.rows import CheckCode, Group, Row, State, of
@@ -17,7 +18,7 @@ from portal.readiness.rows import CheckCode, Group, Row, State, of
 STATES = [(state.value, state.name) for state in State]
 
 
-class CheckShown(serializers.Serializer[Row]):
+class CheckShown(ApiSerializer[Row]):
     code = serializers.ChoiceField(choices=[(code.value, code.name) for code in CheckCode])
     about = serializers.SerializerMethodField()
     group = serializers.ChoiceField(choices=[(group.value, group.name) for group in Group])
@@ -30,13 +31,13 @@ class CheckShown(serializers.Serializer[Row]):
         return row.about or None
 
 
-class CountsShown(serializers.Serializer[dict[str, int]]):
+class CountsShown(ApiSerializer[dict[str, int]]):
     def get_fields(self) -> dict[str, serializers.Field]:  # type: ignore[type-arg]  # generic in the stubs only
         # "pass" is a keyword, so it cannot be a name in a class body.
         return {state.value: serializers.IntegerField() for state in State}
 
 
-class ReadinessShown(serializers.Serializer[Readiness]):
+class ReadinessShown(ApiSerializer[Readiness]):
     state = serializers.ChoiceField(choices=STATES, source="answer.state")
     headline = serializers.CharField(source="answer.headline")
     counts = serializers.SerializerMethodField()

@@ -10,7 +10,7 @@ from typing import Any, Final, TypedDict
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
-from portal.api.fields import Identifier, Several, StrictSerializer
+from portal.api.fields import ApiSerializer, Identifier, Several, StrictSerializer
 from portal.mitigations.consent import Consent, ReplacedBody, WouldReplace, replaced_body
 from portal.mitigations.replacement import Replaced
 from portal.mitigations.states import RequestStatus, Status
@@ -37,7 +37,7 @@ class Consenting(StrictSerializer):
         return Consent(named=tuple(self.validated_data.get("replaces", ())), is_exact=True)
 
 
-class ReplacedShown(serializers.Serializer[Any]):
+class ReplacedShown(ApiSerializer[Any]):
     request = serializers.UUIDField(
         allow_null=True, help_text="The live request; null: no request here asked for it."
     )

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from portal.accounts.actors import ActorKind
-from portal.api.fields import SparseShown
+from portal.api.fields import ApiSerializer, SparseShown
 from portal.core.json_value import write_json
 from portal.mitigations.models import (
     Cause,
@@ -27,7 +27,7 @@ from portal.wording.from_rows.mitigations import asked_because, withdrawn_becaus
 from portal.wording.refusals import conflict_sentence
 
 
-class ScopeShown(serializers.Serializer[Any]):
+class ScopeShown(ApiSerializer[Any]):
     prefixes = serializers.ListField(child=serializers.CharField())
     fqdns = serializers.ListField(child=serializers.CharField())
     uris = serializers.ListField(child=serializers.CharField())
@@ -37,12 +37,12 @@ class TargetsShown(ScopeShown):
     resources = serializers.ListField(child=serializers.UUIDField())
 
 
-class PortsShown(serializers.Serializer[Any]):
+class PortsShown(ApiSerializer[Any]):
     lower = serializers.IntegerField()
     upper = serializers.IntegerField()
 
 
-class RefusalShown(serializers.Serializer[Any]):
+class RefusalShown(ApiSerializer[Any]):
     code = serializers.CharField(
         help_text="The provider's response code, such as 4.03; or "
         "`not-sendable`, the portal's own: it "
@@ -52,7 +52,7 @@ class RefusalShown(serializers.Serializer[Any]):
     reason = serializers.CharField()
 
 
-class EfficacyShown(serializers.Serializer[Mitigation]):
+class EfficacyShown(ApiSerializer[Mitigation]):
     attack_status = serializers.ChoiceField(choices=list(ATTACK_STATUSES))
     reported_at = serializers.DateTimeField(source="efficacy_asked_at")
     state = serializers.ChoiceField(
@@ -72,7 +72,7 @@ class EfficacyShown(serializers.Serializer[Mitigation]):
     )
 
 
-class StillHeldShown(serializers.Serializer[Any]):
+class StillHeldShown(ApiSerializer[Any]):
     withdrawn_at = serializers.DateTimeField(
         source="withdrawal_confirmed_at", help_text="When the provider confirmed the withdrawal."
     )
@@ -87,14 +87,14 @@ class StillHeldShown(serializers.Serializer[Any]):
     )
 
 
-class CountersShown(serializers.Serializer[Mitigation]):
+class CountersShown(ApiSerializer[Mitigation]):
     bytes_dropped = serializers.IntegerField(allow_null=True)
     pkts_dropped = serializers.IntegerField(allow_null=True)
     bps_dropped = serializers.IntegerField(allow_null=True, help_text="Bytes per second.")
     pps_dropped = serializers.IntegerField(allow_null=True, help_text="Packets per second.")
 
 
-class NewerShown(serializers.Serializer[Any]):
+class NewerShown(ApiSerializer[Any]):
     request = serializers.UUIDField()
     name = serializers.CharField()
     targets = serializers.ListField(
@@ -105,7 +105,7 @@ class NewerShown(serializers.Serializer[Any]):
     protocols = serializers.ListField(child=serializers.IntegerField())
 
 
-class ReplacedByShown(serializers.Serializer[Any]):
+class ReplacedByShown(ApiSerializer[Any]):
     by = NewerShown(
         many=True, help_text="Empty: the provider named a request that the portal does not know."
     )
@@ -139,7 +139,7 @@ class ConflictShown(SparseShown):
         return conflict_sentence(conflict)
 
 
-class FilteringEndShown(serializers.Serializer[Any]):
+class FilteringEndShown(ApiSerializer[Any]):
     at = serializers.DateTimeField(help_text="When the portal learned of it.")
     reported_at = serializers.DateTimeField(
         allow_null=True, help_text="When the provider last reported that it acted."
@@ -161,7 +161,7 @@ class FilteringEndShown(serializers.Serializer[Any]):
     )
 
 
-class MitigationShown(serializers.Serializer[Mitigation]):
+class MitigationShown(ApiSerializer[Mitigation]):
     id = serializers.UUIDField()
     subscription = serializers.UUIDField(source="subscription_id")
     provider = serializers.CharField(source="subscription.provider.name")
@@ -286,7 +286,7 @@ class MitigationShown(serializers.Serializer[Mitigation]):
         return mitigation.lifetime_remaining_s(timezone.now()) if is_held else None
 
 
-class RequestShown(serializers.Serializer[MitigationRequest]):
+class RequestShown(ApiSerializer[MitigationRequest]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=RequestKind.choices)

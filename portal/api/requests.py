@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
@@ -16,6 +15,7 @@ from rest_framework.views import APIView
 
 from portal.api.authentication import actor_of, caller
 from portal.api.fields import (
+    ApiSerializer,
     Choice,
     Identifier,
     Instant,
@@ -265,7 +265,7 @@ class EndsSerializer(StrictSerializer):
     ends = Several(child=EndOf(), limit=services.MAX_ACKNOWLEDGED)
 
 
-class AcknowledgedShown(serializers.Serializer[Any]):
+class AcknowledgedShown(ApiSerializer[Any]):
     results = RequestShown(many=True, help_text="In the same order as the body.")
 
 

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import actor_of, caller
-from portal.api.fields import Choice, StrictSerializer, Text
+from portal.api.fields import ApiSerializer, Choice, StrictSerializer, Text
 from portal.api.pagination import ByName, page_of
 from portal.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, idempotency_key, page_schema
 from portal.core.targets import MAX_TARGET_LENGTH
@@ -24,7 +24,7 @@ class NewResource(StrictSerializer):
     value = Text(max_length=MAX_TARGET_LENGTH)
 
 
-class ResourceShown(serializers.Serializer[ProtectedResource]):
+class ResourceShown(ApiSerializer[ProtectedResource]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=ResourceKind.choices)

@@ -15,7 +15,7 @@ from portal.accounts import services
 from portal.accounts.models import ApiToken
 from portal.accounts.services.known_devices import known_device
 from portal.api.authentication import BearerToken, caller
-from portal.api.fields import StrictSerializer, Text
+from portal.api.fields import ApiSerializer, StrictSerializer, Text
 from portal.api.throttling import CALLS_PER_ADDRESS
 from portal.core.addresses import address_of
 from portal.core.errors import NotFound
@@ -35,12 +35,12 @@ class SignIn(StrictSerializer):
     """The value that this device’s last sign-in returned."""
 
 
-class DeviceShown(serializers.Serializer[ApiToken]):
+class DeviceShown(ApiSerializer[ApiToken]):
     id = serializers.UUIDField(source="device_id")
     name = serializers.CharField(source="device_name")
 
 
-class SignedIn(serializers.Serializer[services.IssuedToken]):
+class SignedIn(ApiSerializer[services.IssuedToken]):
     token = serializers.CharField(source="plain")
     expires_at = serializers.DateTimeField(source="token.expiry")
     device = DeviceShown(source="token")
@@ -49,24 +49,24 @@ class SignedIn(serializers.Serializer[services.IssuedToken]):
     device."""
 
 
-class OrganizationShown(serializers.Serializer[Any]):
+class OrganizationShown(ApiSerializer[Any]):
     slug = serializers.CharField()
     name = serializers.CharField()
 
 
-class MembershipShown(serializers.Serializer[Any]):
+class MembershipShown(ApiSerializer[Any]):
     organization = OrganizationShown()
     role = serializers.ChoiceField(choices=Role.choices)
 
 
-class PersonShown(serializers.Serializer[Any]):
+class PersonShown(ApiSerializer[Any]):
     id = serializers.UUIDField()
     username = serializers.CharField()
     email = serializers.EmailField()
     is_staff = serializers.BooleanField()
 
 
-class MeShown(serializers.Serializer[Any]):
+class MeShown(ApiSerializer[Any]):
     username = serializers.CharField(source="user.username")
     user = PersonShown()
     memberships = MembershipShown(many=True)

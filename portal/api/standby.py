@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from portal.api.authentication import actor_of, caller
 from portal.api.fields import (
+    ApiSerializer,
     Identifier,
     Protocol,
     Several,
@@ -105,7 +106,7 @@ class Activation(Consenting):
     pass
 
 
-class HolderShown(serializers.Serializer[Any]):
+class HolderShown(ApiSerializer[Any]):
     subscription = serializers.UUIDField(source="subscription.pk")
     provider = serializers.CharField(source="subscription.provider.name")
     mitigation = serializers.UUIDField(source="mitigation.pk")
@@ -120,7 +121,7 @@ class HolderShown(serializers.Serializer[Any]):
     reported_at = serializers.DateTimeField(allow_null=True)
 
 
-class PlanShown(serializers.Serializer[StandbyPlan]):
+class PlanShown(ApiSerializer[StandbyPlan]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     on = serializers.BooleanField(source="is_on")
@@ -139,7 +140,7 @@ class PlanShown(serializers.Serializer[StandbyPlan]):
         return HolderShown(queries.holders(plan), many=True).data
 
 
-class DrillCheckShown(serializers.Serializer[DrillCheck]):
+class DrillCheckShown(ApiSerializer[DrillCheck]):
     subscription = serializers.UUIDField(source="subscription_id")
     provider = serializers.CharField(source="subscription.provider.name")
     way = serializers.ChoiceField(choices=DrillMethod.choices)
@@ -158,7 +159,7 @@ class DrillCheckShown(serializers.Serializer[DrillCheck]):
         return refused_because(check)
 
 
-class DrillShown(serializers.Serializer[Drill]):
+class DrillShown(ApiSerializer[Drill]):
     id = serializers.UUIDField()
     started_at = serializers.DateTimeField()
     started_by = serializers.CharField(source="started_by.username")

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
-from portal.api.fields import SparseShown
+from portal.api.fields import ApiSerializer, SparseShown
 from portal.api.pagination import ByPriority, page_of
 from portal.api.schema import CURSOR, LIMIT, page_schema
 from portal.inventory.models import Inventory
@@ -28,7 +28,7 @@ from portal.providers.models import (
 from portal.providers.wording import PARTS, no_session_because, try_failed_because
 
 
-class ProviderShown(serializers.Serializer[Provider]):
+class ProviderShown(ApiSerializer[Provider]):
     name = serializers.CharField()
     short_name = serializers.CharField()
     phone = serializers.CharField()
@@ -50,7 +50,7 @@ class PendingChangeShown(SparseShown):
         return try_failed_because(change)
 
 
-class SessionShown(serializers.Serializer[Subscription]):
+class SessionShown(ApiSerializer[Subscription]):
     state = serializers.ChoiceField(choices=SessionState.choices, source="session_state")
     transport = serializers.SerializerMethodField()
     since = serializers.DateTimeField(source="session_since", allow_null=True)
@@ -91,7 +91,7 @@ class SessionShown(serializers.Serializer[Subscription]):
         return subscription.session_transport or None
 
 
-class LimitsShown(serializers.Serializer[Provider]):
+class LimitsShown(ApiSerializer[Provider]):
     max_lifetime = serializers.IntegerField(source="max_lifetime_s", allow_null=True)
     may_be_indefinite = serializers.BooleanField()
     max_targets = serializers.IntegerField(allow_null=True)
@@ -101,7 +101,7 @@ class LimitsShown(serializers.Serializer[Provider]):
     takes_names = serializers.BooleanField()
 
 
-class PathShown(serializers.Serializer[Provider]):
+class PathShown(ApiSerializer[Provider]):
     kind = serializers.ChoiceField(choices=PathKind.choices, source="path_kind")
     hops = serializers.ListField(
         child=serializers.CharField(),
@@ -114,7 +114,7 @@ class PathShown(serializers.Serializer[Provider]):
     )
 
 
-class InventoryShown(serializers.Serializer[Inventory]):
+class InventoryShown(ApiSerializer[Inventory]):
     asked_at = serializers.DateTimeField(
         help_text="When the portal last asked the provider what it holds."
     )
@@ -132,7 +132,7 @@ class InventoryShown(serializers.Serializer[Inventory]):
     )
 
 
-class SubscriptionShown(serializers.Serializer[Subscription]):
+class SubscriptionShown(ApiSerializer[Subscription]):
     id = serializers.UUIDField()
     provider = ProviderShown()
     priority = serializers.IntegerField()

@@ -17,6 +17,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from portal.api.authentication import actor_of, caller
+from portal.api.fields import ApiSerializer
 from portal.api.pagination import LatestFoundFirst, page_of
 from portal.api.request_shown import PortsShown, RequestShown, ScopeShown, StillHeldShown
 from portal.api.requests import reread, shown_request
@@ -40,7 +41,7 @@ class HeldTargetsShown(ScopeShown):
     aliases = serializers.ListField(child=serializers.CharField())
 
 
-class UnknownShown(serializers.Serializer[UnknownMitigation]):
+class UnknownShown(ApiSerializer[UnknownMitigation]):
     id = serializers.UUIDField()
     subscription = serializers.UUIDField(source="subscription_id")
     provider = serializers.CharField(source="subscription.provider.name")

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
+from portal.api.fields import ApiSerializer
 from portal.api.pagination import Pages, page_of
 from portal.api.schema import CURSOR, LIMIT, page_schema
 from portal.core.errors import FieldError, Invalid
@@ -39,7 +40,7 @@ class AnyJson(serializers.JSONField):
     """The body with the names of RFC 9132; plain text if it is no such body."""
 
 
-class WireMessageShown(serializers.Serializer[WireMessage]):
+class WireMessageShown(ApiSerializer[WireMessage]):
     at = serializers.DateTimeField()
     direction = serializers.ChoiceField(choices=Direction.choices)
     provider = serializers.CharField()
