@@ -69,7 +69,6 @@ MIDDLEWARE = [
     "portal.core.middleware.PrivateAnswers",
     "portal.core.middleware.HealthCheck",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.core.compression.Compression",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -127,7 +126,7 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 
 CACHES: dict[str, dict[str, Any]] = {
     "default": {
-        "BACKEND": "portal.core.redis_cache.RedisCache",
+        "BACKEND": "portal.core.counting_cache.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "portal",
         "OPTIONS": {
@@ -138,7 +137,7 @@ CACHES: dict[str, dict[str, Any]] = {
     }
     if REDIS_URL
     else {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "BACKEND": "portal.core.counting_cache.MemoryCache",
         # Beyond it entries are evicted at random, including counts of attempts.
         "OPTIONS": {"MAX_ENTRIES": 10_000},
     }

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
+from csp.utils import build_policy
 from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -41,6 +42,9 @@ PERMISSIONS: Final = ", ".join(
 )
 """The portal uses none of these, and injected scripts must not either."""
 
+
+DEBUG_PAGES: Final = (404, 500)
+"""Statuses of Django's own pages for developers, which the policy would break."""
 
 _DOORS: Final = (("/api/", "api"), (settings.STATIC_URL, "static"), ("/admin/", "staff"))
 
@@ -89,17 +93,23 @@ def _door(path: str) -> str:
 
 
 class PrivateAnswers:
-    """Headers that keep responses out of caches and other sites, and deny pages the sensors of the
-    device.
+    """Headers that keep responses out of caches and other sites, limit what a page may load, and
+    deny it the sensors of the device.
+
+    The policy of a page is always the same, so it is built once (django-csp's own middleware builds
+    it for every response).
 
     Static files keep the cache headers of whitenoise, since their names change with their content.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+        self._policy = build_policy()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        if not (settings.DEBUG and response.status_code in DEBUG_PAGES):
+            response["Content-Security-Policy"] = self._policy
         response["Cross-Origin-Resource-Policy"] = "same-origin"
         response["Permissions-Policy"] = PERMISSIONS
         if not request.path.startswith(settings.STATIC_URL):

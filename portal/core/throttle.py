@@ -10,13 +10,14 @@ import ipaddress
 import logging
 from dataclasses import dataclass
 from time import time
-from typing import Final
+from typing import Final, cast
 
 from django.core.cache import cache
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from portal.core.cooldown import Cooldown
+from portal.core.counting_cache import CountingCache
 from portal.core.errors import Throttled
 
 logger = logging.getLogger(__name__)
@@ -64,15 +65,11 @@ def count(limit: Limit, subject: str) -> None:
     now = time()
     key = _key(limit, subject, now)
     try:
-        cache.add(key, 0, timeout=limit.window_s)
-        tries = cache.incr(key)
+        tries = cast(CountingCache, cache).count(key, limit.window_s)
     except (RedisError, OSError) as error:
         logger.warning("attempts are not counted: %s", error)
         if isinstance(error, TimeoutError | RedisTimeoutError):
             cache_cooldown.start()
-        return
-    except ValueError:
-        # The window ended, or the cache evicted the entry, between the two calls.
         return
     if tries > limit.tries:
         retry_after_s = max(1, int(limit.window_s - now % limit.window_s))

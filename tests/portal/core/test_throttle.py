@@ -5,6 +5,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from portal.core import throttle
+from portal.core.counting_cache import MemoryCache
 from portal.core.errors import Throttled
 
 TWICE = throttle.Limit(name="test", tries=2, window_s=30, message="Too many tries.")
@@ -67,10 +68,10 @@ def broken_cache(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     failures: list[Exception] = []
 
     class Broken:
-        def add(self, *_: object, **__: object) -> None:
+        def count(self, *_: object, **__: object) -> None:
             raise failures.pop()
 
-        decr = add
+        decr = count
 
     monkeypatch.setattr(throttle, "cache", Broken())
     return failures
@@ -99,10 +100,15 @@ def test_a_hanging_cache_is_not_used_during_the_cool_down(broken_cache: list[Exc
     assert len(broken_cache) == 1
 
 
-def test_an_attempt_is_allowed_after_the_cache_lost_its_counters(
+def test_an_attempt_is_not_subtracted_after_the_cache_lost_its_counters(
     broken_cache: list[Exception],
 ) -> None:
-    broken_cache += [ValueError("no such key")] * 2
+    broken_cache += [ValueError("no such key")]
 
-    throttle.count(TWICE, "alice")
     throttle.give_back(TWICE, "alice")
+
+
+def test_a_counter_that_is_evicted_at_once_starts_again() -> None:
+    cache = MemoryCache("test", {"OPTIONS": {"MAX_ENTRIES": 1, "CULL_FREQUENCY": 1}})
+
+    assert [cache.count("one", 30), cache.count("two", 30), cache.count("one", 30)] == [1, 1, 1]

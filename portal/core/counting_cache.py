@@ -1,0 +1,58 @@
+"""Django's Redis cache, with one pool of connections for the whole process, and counters that need
+one round trip.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol, cast
+
+from django.core.cache.backends import redis
+from django.core.cache.backends.locmem import LocMemCache
+
+
+class CountingCache(Protocol):
+    """What setting `CACHES` names."""
+
+    def count(self, key: str, timeout_s: int) -> int:
+        """Add 1 to the counter and return it. A new one starts at 0 and ends after `timeout_s`."""
+
+
+class RedisCacheClient(redis.RedisCacheClient):
+    """Django makes a client for every request, and each would open a connection of its own."""
+
+    _shared_pools: ClassVar[dict[str, dict[int, Any]]] = {}
+
+    def __init__(self, servers: list[str], **options: Any) -> None:
+        super().__init__(servers, **options)
+        self._pools = self._shared_pools.setdefault(f"{servers} {sorted(options.items())}", {})
+
+    def count(self, key: str, timeout_s: int) -> int:
+        client = self.get_client(key, write=True)
+        with client.pipeline(transaction=False) as pipeline:
+            pipeline.set(key, 0, ex=timeout_s, nx=True)
+            pipeline.incr(key)
+            return int(pipeline.execute()[-1])
+
+
+class RedisCache(redis.RedisCache):
+    """Setting `CACHES`: a backend like Django's own."""
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._class = RedisCacheClient
+
+    def count(self, key: str, timeout_s: int) -> int:
+        client = cast(RedisCacheClient, self._cache)
+        return client.count(self.make_and_validate_key(key), timeout_s)
+
+
+class MemoryCache(LocMemCache):
+    """The same in the memory of this process, for an installation without Redis."""
+
+    def count(self, key: str, timeout_s: int) -> int:
+        self.add(key, 0, timeout=timeout_s)
+        try:
+            return int(self.incr(key))
+        except ValueError:
+            # It ended, or was evicted, since the line above.
+            return 1
