@@ -51,11 +51,7 @@ def token_for(plain: str) -> ApiToken | None:
 
 def tokens_for(presented: Collection[str]) -> dict[str, ApiToken]:
     """The live tokens of active persons among `presented`, read with one statement."""
-    digests = {
-        hash_token(plain): plain
-        for plain in presented
-        if plain.isascii() and len(plain) <= MAX_TOKEN_LENGTH
-    }
+    digests = {digest: plain for plain in presented if (digest := digest_of(plain))}
     if not digests:
         return {}
     now = timezone.now()
@@ -64,11 +60,18 @@ def tokens_for(presented: Collection[str]) -> dict[str, ApiToken]:
         .filter(Q(expiry__isnull=True) | Q(expiry__gt=now))
         .filter(digest__in=digests, user__is_active=True)
     )
-    _note_use(tokens, now)
+    note_use(tokens, now)
     return {digests[token.digest]: token for token in tokens}
 
 
-def _note_use(tokens: Iterable[ApiToken], now: datetime) -> None:
+def digest_of(plain: str) -> str | None:
+    """Under which a token is saved; None for text that is no token."""
+    is_possible = plain.isascii() and len(plain) <= MAX_TOKEN_LENGTH
+    return hash_token(plain) if is_possible else None
+
+
+def note_use(tokens: Iterable[ApiToken], now: datetime) -> None:
+    """Record when they were used last, to LAST_USED_PRECISION."""
     due = [
         token.pk
         for token in tokens

@@ -15,6 +15,7 @@ from portal.accounts import access
 from portal.accounts.actors import Actor
 from portal.accounts.models import ApiToken, User
 from portal.core.errors import NotSignedIn, SecondFactorRequired
+from portal.organizations import access as organizations
 
 SCHEME: Final = "Bearer"
 
@@ -26,7 +27,12 @@ class BearerToken(BaseAuthentication):
         scheme, _, plain = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() != SCHEME.lower():
             return None
-        token = access.token_for(plain.strip())
+        slug = request.parser_context["kwargs"].get("slug")
+        token = (
+            access.token_for(plain.strip())
+            if slug is None
+            else organizations.token_for(plain.strip(), slug)
+        )
         if token is None:
             raise NotSignedIn("This token is unknown, was signed out, or has expired.")
         return token.user, token

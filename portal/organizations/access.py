@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
+from typing import Final
 from uuid import UUID
 
-from portal.accounts.models import User
+from django.db import connection
+from django.db.models import DateTimeField
+from django.utils import timezone
+
+from portal.accounts import access as accounts
+from portal.accounts.models import ApiToken, User
 from portal.core.errors import NotAllowed, NotFound
 from portal.core.formatting import listed
+from portal.core.joined_rows import columns_of, rows_of
 from portal.core.log_ids import add_log_ids
 from portal.core.security_log import SecurityEvent, record
-from portal.organizations.models import Membership, Role
+from portal.organizations.models import Membership, Organization, Role
+
+_MEMBERSHIP: Final = "_membership_read_with_token"
 
 
 def membership_for(user: User, slug: str, role: Role = Role.VIEWER) -> Membership:
     """The membership, with its organization. NotFound for outsiders, NotAllowed below `role`."""
-    membership = memberships_for([(user, slug)]).get((user.pk, slug))
+    membership = _read_with_token(user, slug)
+    if membership is None:
+        membership = memberships_for([(user, slug)]).get((user.pk, slug))
     if membership is None:
         raise NotFound
     add_log_ids(organization=membership.organization_id)
@@ -23,6 +35,52 @@ def membership_for(user: User, slug: str, role: Role = Role.VIEWER) -> Membershi
         _record(user, slug, membership.role)
         raise NotAllowed(_refusal(membership, role))
     return membership
+
+
+def token_for(plain: str, slug: str) -> ApiToken | None:
+    """The live token of an active person. The same statement reads the person's membership in this
+    organization, which `membership_for` returns.
+    """
+    digest = accounts.digest_of(plain)
+    if digest is None:
+        return None
+    now = timezone.now()
+    expiry = DateTimeField().get_db_prep_value(now, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(_token_and_membership(), [slug, digest, expiry])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    token, user, membership, organization = rows_of(row, ApiToken, User, Membership, Organization)
+    assert isinstance(token, ApiToken)
+    assert isinstance(user, User)
+    token.user = user
+    if isinstance(membership, Membership):
+        assert isinstance(organization, Organization)
+        membership.user, membership.organization = user, organization
+        vars(user)[_MEMBERSHIP] = membership
+    accounts.note_use([token], now)
+    return token
+
+
+@cache
+def _token_and_membership() -> str:
+    columns = columns_of(token=ApiToken, person=User, member=Membership, own=Organization)
+    return (
+        f"SELECT {columns} FROM {ApiToken._meta.db_table} AS token"  # noqa: S608 (our own names)
+        f" JOIN {User._meta.db_table} AS person ON person.id = token.user_id"
+        f" LEFT JOIN ({Membership._meta.db_table} AS member"
+        f" JOIN {Organization._meta.db_table} AS own ON own.id = member.organization_id)"
+        " ON member.user_id = person.id AND own.slug = %s AND own.is_active"
+        " WHERE token.digest = %s AND person.is_active"
+        " AND (token.expiry IS NULL OR token.expiry > %s)"
+    )
+
+
+def _read_with_token(user: User, slug: str) -> Membership | None:
+    membership: Membership | None = vars(user).get(_MEMBERSHIP)
+    is_of_slug = membership is not None and membership.organization.slug == slug
+    return membership if is_of_slug else None
 
 
 def memberships_for(asked: Collection[tuple[User, str]]) -> dict[tuple[UUID, str], Membership]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 from portal.accounts import services
 from portal.accounts.access import token_for, user_of_session
 from portal.accounts.models import ApiToken, Authenticator, User
+from portal.organizations.access import token_for as token_with_membership
 from tests.conftest import ClientOf
 
 
@@ -27,6 +30,7 @@ def plain(bob: User) -> str:
     return services.issue_token(user=bob, device_name="test").plain
 
 
+@pytest.mark.parametrize("find", [token_for, partial(token_with_membership, slug="acme")])
 @pytest.mark.parametrize(
     ("token", "user", "is_let_in"),
     [
@@ -39,16 +43,26 @@ def plain(bob: User) -> str:
     ],
 )
 def test_only_a_live_token_of_an_active_person_lets_in(
-    plain: str, bob: User, token: dict[str, Any], user: dict[str, Any], is_let_in: bool
-) -> None:
+    plain: str, bob: User, token: dict[str, Any], user: dict[str, Any], is_let_in: bool,
+    find: Callable[[str], ApiToken | None],
+) -> None:  # fmt: skip
     ApiToken.objects.update(**{"expiry": ago(-3600), **token})
     User.objects.update(**{"is_active": True, **user})
 
-    found = token_for(plain)
+    found = find(plain)
 
     assert (found is not None and found.user == bob) is is_let_in
+    assert found is None or _values(found) == _values(ApiToken.objects.get()) | {
+        "last_used_at": None
+    }
+    assert found is None or _values(found.user) == _values(User.objects.get(pk=bob.pk))
 
 
+def _values(row: Any) -> dict[str, Any]:
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+@pytest.mark.parametrize("find", [token_for, partial(token_with_membership, slug="acme")])
 @pytest.mark.parametrize(
     ("presented", "lookups"), [("a" * 128, 1), ("a" * 129, 0), ("ä", 0), ("ä" * 129, 0)]
 )
@@ -57,19 +71,22 @@ def test_text_that_cannot_be_a_token_is_not_looked_up(
     presented: str,
     lookups: int,
     django_assert_num_queries: DjangoAssertNumQueries,
+    find: Callable[[str], ApiToken | None],
 ) -> None:
     with django_assert_num_queries(lookups):
-        assert token_for(presented) is None
+        assert find(presented) is None
 
 
+@pytest.mark.parametrize("find", [token_for, partial(token_with_membership, slug="acme")])
 @pytest.mark.parametrize(("used_s_ago", "is_noted"), [(None, True), (50, False), (60, True)])
 def test_the_use_of_a_token_is_noted_once_a_minute(
-    plain: str, used_s_ago: int | None, is_noted: bool
-) -> None:
+    plain: str, used_s_ago: int | None, is_noted: bool,
+    find: Callable[[str], ApiToken | None],
+) -> None:  # fmt: skip
     before = None if used_s_ago is None else ago(used_s_ago)
     ApiToken.objects.update(last_used_at=before)
 
-    token_for(plain)
+    find(plain)
 
     assert (ApiToken.objects.get().last_used_at != before) is is_noted
 

@@ -127,7 +127,7 @@ def test_the_number_of_queries_does_not_grow_with_the_list(
     for _ in range(5):
         SubscriptionFactory.create(organization=acme, provider=ProviderFactory.create())
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         assert len(api.get(URL).json()["results"]) == 5
 
 

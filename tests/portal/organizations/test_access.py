@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from portal.accounts.models import User
+from portal.accounts.services import issue_token
 from portal.core.errors import NotAllowed, NotFound
 from portal.organizations import queries, services
-from portal.organizations.access import membership_for
+from portal.organizations.access import membership_for, token_for
 from portal.organizations.models import Membership, Organization, Role
 from tests.factories import member
 
@@ -97,3 +101,45 @@ def test_a_role_can_change_and_end(bob: User, acme: Organization) -> None:
 def test_portal_staff_are_not_members(mo: User, acme: Organization) -> None:
     with pytest.raises(NotFound):
         membership_for(mo, "acme")
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize(
+    ("slug", "is_active", "statements"),
+    [("acme", True, 0), ("acme", False, 1), ("globex", True, 1), ("nowhere", True, 1)],
+)
+def test_the_statement_of_a_token_reads_the_membership_too(
+    bob: User, acme: Organization, globex: Organization, slug: str, is_active: bool,
+    statements: int, django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:  # fmt: skip
+    """A membership that it does not find is looked for again, for the security log."""
+    Organization.objects.update(is_active=is_active)
+    issued = issue_token(user=bob, device_name="test")
+    token = token_for(issued.plain, slug)
+    assert token is not None
+
+    with django_assert_num_queries(statements):
+        try:
+            found = membership_for(token.user, slug)
+        except NotFound:
+            assert statements == 1
+            return
+
+    own = Membership.objects.select_related("user", "organization").get(user=bob)
+    assert (found, found.role) == (own, own.role)
+    assert _values(found.organization) == _values(own.organization)
+    assert _values(found.user) == _values(own.user)
+
+
+def test_a_membership_that_was_read_with_a_token_opens_no_other_organization(
+    bob: User, acme: Organization, globex: Organization
+) -> None:
+    token = token_for(issue_token(user=bob, device_name="test").plain, "acme")
+    assert token is not None
+
+    with pytest.raises(NotFound):
+        membership_for(token.user, "globex")
+
+
+def _values(row: Any) -> dict[str, Any]:
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
