@@ -48,11 +48,40 @@ def append_event(
     Members can read `data`. It has the name of `actor`, or only that the portal's staff acted:
     which of them is in the row alone.
     """
+    event = unnumbered_event(
+        organization_id=organization_id,
+        type=type,
+        at=at,
+        request=request,
+        mitigation=mitigation,
+        actor=actor,
+        is_by_staff=is_by_staff,
+        data=data,
+    )
+    event.seq = _next_seq(organization_id)
+    event.save(force_insert=True)
+    broadcast_on_commit(organization_id, event.as_message())
+    return event
+
+
+def unnumbered_event(
+    *,
+    organization_id: UUID,
+    type: EventType,
+    at: datetime,
+    request: _Request | None = None,
+    mitigation: _Mitigation | None = None,
+    actor: Actor | None = None,
+    is_by_staff: bool = False,
+    data: EventData | None = None,
+) -> Event:
+    """The row of `append_event`, for a statement that numbers and inserts it. Its transaction must
+    count on the locked counter, and broadcast the event when it commits.
+    """
     who: EventData = {"by": "staff"} if is_by_staff else _actor_data(actor)
     written: EventData = {**who, **(data or EventData())}
-    event = Event.objects.create(
+    return Event(
         organization_id=organization_id,
-        seq=_next_seq(organization_id),
         at=at,
         type=type,
         request_id=mitigation.request_id if mitigation else request.pk if request else None,
@@ -60,8 +89,6 @@ def append_event(
         actor=actor.user if actor else None,
         data=written,
     )
-    broadcast_on_commit(organization_id, event.as_message())
-    return event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,11 @@ class Consent:
     unknown_is_free: bool = False
     "unknown mitigations that the new request fully covers need not be named"
 
+    @property
+    def is_for_some(self) -> bool:
+        """It can change the request, or names something."""
+        return bool(self.named) or self.is_joint
+
     def check(self, found: Sequence[Replaced]) -> None:
         """Raises Invalid if a named request would not be replaced, WouldReplace with `found` if one
         is not named.

@@ -33,7 +33,31 @@ def create_request(
     Raises QuotaExceeded.
     """
     check_quota(organization, actor, kind=kind, replaced=replaces)
-    return MitigationRequest.objects.create(
+    request = unsaved_request(
+        organization=organization,
+        actor=actor,
+        checked=checked,
+        now=now,
+        kind=kind,
+        name=name,
+        replaces=replaces,
+    )
+    request.save(force_insert=True)
+    return request
+
+
+def unsaved_request(
+    *,
+    organization: Organization,
+    actor: Actor,
+    checked: Checked,
+    now: datetime,
+    kind: RequestKind = RequestKind.IMMEDIATE,
+    name: str = "",
+    replaces: Sequence[UUID] = (),
+) -> MitigationRequest:
+    """The row of `create_request`."""
+    return MitigationRequest(
         kind=kind,
         organization=organization,
         created_at=now,
@@ -58,7 +82,7 @@ def create_request(
 def append_submitted(
     request: MitigationRequest, actor: Actor, now: datetime, *, is_adopted: bool = False
 ) -> None:
-    data = EventData(status=request.status, name=request.name, kind=request.kind)
+    data = submitted_data(request)
     if is_adopted:
         data["adopted"] = True
     append_event(
@@ -69,3 +93,7 @@ def append_submitted(
         actor=actor,
         data=data,
     )
+
+
+def submitted_data(request: MitigationRequest) -> EventData:
+    return EventData(status=request.status, name=request.name, kind=request.kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +22,9 @@ from portal.mitigations.services.locks import mitigations_of
 from portal.mitigations.states import REQUEST_TERMINAL, RequestStatus, Status
 from portal.mitigations.wording import quota_sentence
 from portal.organizations.models import Organization
+
+RequestGroup = tuple[str, str, UUID | None, str, str, int]
+"""Kind, status, person, origin and its name of some requests, and how many they are."""
 
 NOT_OVER: Final = tuple(one for one in RequestStatus if one not in REQUEST_TERMINAL)
 
@@ -52,17 +55,35 @@ def quota_excess(
 ) -> Excess | None:
     """The limit that one more request would exceed now; None if there is none."""
     present = MitigationRequest.objects.filter(organization=organization, status__in=NOT_OVER)
-    usages = list(_usages(present.exclude(pk__in=replaced) if replaced else present, actor))
+    usages = list(
+        _usages(_groups(present.exclude(pk__in=replaced) if replaced else present), actor)
+    )
     if replaced:
-        ended = _usages(present.filter(pk__in=replaced), actor)
+        ended = _usages(_groups(present.filter(pk__in=replaced)), actor)
         usages += [(usage.replaced, is_own) for usage, is_own in ended]
+    return _excess(organization, actor, usages, is_immediate=kind == RequestKind.IMMEDIATE)
+
+
+def has_room(organization: Organization, actor: Actor, groups: Iterable[RequestGroup]) -> bool:
+    """Whether the actor may submit one more immediate request. `groups`: all that are not over."""
+    usages = list(_usages(groups, actor))
+    return _excess(organization, actor, usages, is_immediate=True) is None
+
+
+def _excess(
+    organization: Organization,
+    actor: Actor,
+    usages: Sequence[tuple[Usage, bool]],
+    *,
+    is_immediate: bool,
+) -> Excess | None:
     return excess(
         sum((usage for usage, _ in usages), Usage()),
         sum((usage for usage, is_own in usages if is_own), Usage()),
         limit=organization.max_live_requests,
         own_limit=organization.max_live_requests_per_person,
         is_person=actor.kind == ActorKind.PERSON,
-        is_immediate=kind == RequestKind.IMMEDIATE,
+        is_immediate=is_immediate,
     )
 
 
@@ -86,12 +107,15 @@ def _exceeded(found: Excess, organization: Organization, actor: Actor) -> QuotaE
     return QuotaExceeded(found, sentence)
 
 
-def _usages(requests: QuerySet[MitigationRequest], actor: Actor) -> Iterator[tuple[Usage, bool]]:
-    """The parts of `requests`, each with whether it belongs to the actor."""
+def _groups(requests: QuerySet[MitigationRequest]) -> Iterable[RequestGroup]:
     # Groups cost less than conditional counts, which Django takes long to compile.
-    groups = requests.values_list(
+    return requests.values_list(
         "kind", "status", "created_by_id", "origin", "origin_name"
     ).annotate(count=Count("pk"))
+
+
+def _usages(groups: Iterable[RequestGroup], actor: Actor) -> Iterator[tuple[Usage, bool]]:
+    """Each part of the groups, with whether it belongs to the actor."""
     for kind, status, created_by, origin, origin_name, count in groups:
         if actor.user is not None:
             is_own = created_by == actor.user.pk

@@ -96,11 +96,29 @@ def start_mitigation(
     """
     subscription_id = assigned.provider.subscription
     lock_log(request.organization_id)
-    mitigation = request.mitigations.create(
+    mitigation = unsaved_mitigation(request, assigned, why=why, now=now, actor=actor)
+    mitigation.mid = allocate_mid(subscription_id)
+    mitigation.save(force_insert=True)
+    request.locked = None
+    wake_on_commit(subscription_id, mitigation.pk)
+    return mitigation
+
+
+def unsaved_mitigation(
+    request: MitigationRequest,
+    assigned: AssignedScope,
+    *,
+    why: Why = FIRST,
+    now: datetime,
+    actor: Actor | None = None,
+) -> Mitigation:
+    """The row of `start_mitigation`, without its mid."""
+    subscription_id = assigned.provider.subscription
+    return Mitigation(
         organization_id=request.organization_id,
+        request=request,
         subscription_id=subscription_id,
         position=request.subscriptions.index(subscription_id),
-        mid=allocate_mid(subscription_id),
         scope=assigned.scope,
         asked_at=now,
         cause=why.cause,
@@ -108,9 +126,6 @@ def start_mitigation(
         asked_by=actor.user if actor else None,
         lifetime_s=within_limits(request.lifetime_s, assigned.provider),
     )
-    request.locked = None
-    wake_on_commit(subscription_id, mitigation.pk)
-    return mitigation
 
 
 def allocate_mid(subscription_id: UUID) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -21,6 +22,7 @@ from portal.mitigations.replacement import Replaced
 from portal.mitigations.services.consent_check import CheckContext, check_with_consent
 from portal.mitigations.services.create import append_submitted, create_request
 from portal.mitigations.services.start_and_end import start_mitigation
+from portal.mitigations.services.submit_at_once import submit_at_once
 from portal.mitigations.validation import (
     Checked,
     Submission,
@@ -50,16 +52,25 @@ def submit(
     WouldReplace if it would replace live requests that `consent` does not include, and
     QuotaExceeded if the organization or the actor has too many.
     """
+    content = _content(submission, kind, name, consent)
+    call = idempotency.call_of(organization, actor, ResultKind.REQUEST, key, content)
+    if kind == RequestKind.IMMEDIATE and not (name or instead_of or consent.is_for_some):
+        request = submit_at_once(organization, actor, submission, call)
+        if request is not None:
+            return request
     with transaction.atomic():
-        call = _call(organization, actor, submission, key, kind, name, consent)
-        earlier = _first_result(call)
+        earlier = _first_result(idempotency.find(call, actor))
         if earlier is not None:
             return earlier
         check_context = CheckContext.of(organization)
         checked = check_context.check(submission)
         # A transaction that starts a mitigation holds the lock on the event counter until it
-        # commits, so a second one sees the first: whether they overlap, and how many are live.
+        # commits, so a second one sees the first: its key, whether they overlap, and how many are
+        # live.
         lock_log(organization.pk)
+        earlier = _first_result(idempotency.find(call, actor))
+        if earlier is not None:
+            return earlier
         checked, replaced = check_with_consent(
             check_context,
             submission,
@@ -86,24 +97,20 @@ def submitted_before(
     consent: Consent = NO_CONSENT,
 ) -> MitigationRequest | None:
     """What `submit` returned before for the same arguments. Must run in a transaction."""
-    return _first_result(_call(organization, actor, submission, key, kind, name, consent))
+    content = _content(submission, kind, name, consent)
+    return _first_result(idempotency.begin(organization, actor, ResultKind.REQUEST, key, content))
 
 
-def _call(
-    organization: Organization,
-    actor: Actor,
-    submission: Submission,
-    key: str,
-    kind: RequestKind,
-    name: str,
-    consent: Consent,
-) -> idempotency.Call:
+def _content(
+    submission: Submission, kind: RequestKind, name: str, consent: Consent
+) -> dict[str, Any]:
+    """What makes two calls with the same key equal."""
     # The digests of the previous release were computed from this JSON, with ports in pairs.
     ports = [(one.lower, one.upper) for one in submission.ports]
     content = {**asdict(submission), "ports": ports, "kind": kind.value, "name": name}
-    if consent.named or consent.is_joint:
+    if consent.is_for_some:
         content |= {"replaces": sorted(map(str, consent.named)), "joint": consent.is_joint}
-    return idempotency.begin(organization, actor, ResultKind.REQUEST, key, content)
+    return content
 
 
 def _first_result(call: idempotency.Call) -> MitigationRequest | None:

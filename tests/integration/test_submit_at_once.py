@@ -1,0 +1,358 @@
+"""A plain submission is one statement, and decides as the step-by-step way does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import product
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from portal.accounts.actors import Actor
+from portal.accounts.models import User
+from portal.api.request_shown import RequestShown
+from portal.core.errors import Invalid, PortalError
+from portal.core.targets import PortRange
+from portal.events.models import Event
+from portal.mitigations import queries, services
+from portal.mitigations.consent import WouldReplace
+from portal.mitigations.models import (
+    Mitigation,
+    MitigationRequest,
+    RequestKind,
+    Strategy,
+    Wanted,
+)
+from portal.mitigations.quota import QuotaExceeded
+from portal.mitigations.replacement import Proposal, would_replace
+from portal.mitigations.services.consent_check import CheckContext
+from portal.mitigations.services.submit_at_once import submit_at_once
+from portal.mitigations.states import RequestStatus, Status
+from portal.mitigations.validation import Submission
+from portal.organizations.idempotency import Call
+from portal.organizations.models import IdempotencyKey, Organization, ProtectedResource
+from portal.providers.models import Subscription
+from tests.conftest import ApiOf
+from tests.factories import ResourceFactory
+from tests.integration.test_simultaneous import CONCURRENT, together
+
+pytestmark = pytest.mark.django_db
+
+WRITE: Final = "WITH counter AS"
+STATEMENTS_OF_A_SUBMISSION: Final = 2
+STATEMENTS_OF_A_CALL: Final = 3
+"""With the one that reads token, person and membership."""
+
+
+@pytest.fixture(autouse=True)
+def _prepared(
+    acme: Organization, alice: User, shop: ProtectedResource, acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> None:  # fmt: skip
+    """Acme has a verified prefix, two providers, and a log."""
+    ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="shop.example")
+    ResourceFactory.create(
+        organization=acme, name="Page", kind="uri", value="https://shop.example/pay"
+    )
+    _end(submit(acme, alice, Submission(prefixes=("203.0.113.1/32",))))
+
+
+def submit(
+    organization: Organization, person: User, submission: Submission, **options: Any
+) -> MitigationRequest:
+    return services.submit(
+        organization=organization, actor=Actor.person(person), submission=submission, **options
+    )
+
+
+def in_another_process(act: Callable[[], object]) -> None:
+    """Runs with a connection of its own, and commits."""
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001  raised below
+            failures.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(10)
+    assert not failures, failures
+
+
+@contextmanager
+def just_before_it_writes(act: Callable[[], object]) -> Iterator[None]:
+    """`act` commits between the two statements of the next plain submission."""
+    waiting = [act]
+
+    def interrupt(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith(WRITE) and waiting:
+            in_another_process(waiting.pop())
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(interrupt):
+        yield
+    assert not waiting, "it did not write at once"
+
+
+def lock_and_unlock_the_log(organization: Organization) -> Callable[[], object]:
+    """What every change in the organization does at least."""
+    statement = "UPDATE mitigations_eventcounter SET last_seq = last_seq WHERE organization_id = %s"
+
+    def act() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [organization.pk])
+
+    return act
+
+
+def test_a_plain_submission_is_two_statements(acme: Organization, alice: User) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        submit(acme, alice, Submission(prefixes=("203.0.113.7/32",)), key="one")
+
+    statements = [one["sql"] for one in captured.captured_queries]
+    assert len(statements) == STATEMENTS_OF_A_SUBMISSION, statements
+
+
+def test_a_call_of_the_api_is_three_statements(
+    alice: User, api_of: ApiOf, django_assert_num_queries: Any
+) -> None:
+    api = api_of(alice)
+    url = "/api/v1/organizations/acme/mitigation-requests"
+    api.post(url, {"targets": {"prefixes": ["203.0.113.7/32"]}})  # records the use of the token
+
+    with django_assert_num_queries(STATEMENTS_OF_A_CALL):
+        answer = api.post(
+            url, {"targets": {"prefixes": ["203.0.113.8/32"]}}, headers={"Idempotency-Key": "one"}
+        )
+
+    assert answer.status_code == 202
+
+
+SUBMISSIONS: Final[dict[str, Callable[[dict[str, UUID]], dict[str, Any]]]] = {
+    "a prefix": lambda _: {"prefixes": ("203.0.113.7/32",)},
+    "a resource": lambda ids: {"resources": (ids["Shop front-end"],)},
+    "several of each": lambda ids: {
+        "prefixes": ("203.0.113.7/32", "203.0.113.16/28"),
+        "fqdns": ("shop.example",),
+        "resources": (ids["Names"], ids["Page"]),
+    },
+    "ports and protocols": lambda _: {
+        "prefixes": ("203.0.113.7/32",),
+        "ports": (PortRange(80, 80), PortRange(443, 444)),
+        "protocols": (6, 17),
+    },
+    "without an end": lambda _: {"prefixes": ("203.0.113.7/32",), "lifetime_s": -1},
+    "a fixed end and a reason": lambda _: {
+        "prefixes": ("203.0.113.7/32",),
+        "lifetime_s": 600,
+        "auto_renew": False,
+        "reason": "50 % of “our” line\\",
+    },
+    "one provider in parallel": lambda ids: {
+        "prefixes": ("203.0.113.7/32",),
+        "strategy": Strategy.PARALLEL,
+        "subscriptions": (ids["Tidewall"],),
+    },
+}
+DIFFERENT: Final = frozenset(
+    {"id", "mid", "request", "created_at", "asked_at", "seq", "at", "request_id", "mitigation_id"}
+    | {"key", "result_id", "updated_at"}
+)
+
+
+@pytest.mark.parametrize("name", SUBMISSIONS)
+def test_both_ways_write_and_return_the_same(acme: Organization, alice: User, name: str) -> None:
+    found = dict(ProtectedResource.objects.values_list("name", "pk"))
+    found |= {one.provider.short_name: one.pk for one in queries.subscriptions(acme)}
+    submission = Submission(**SUBMISSIONS[name](found))
+
+    at_once, shown_at_once = _submitted(acme, alice, submission, "one")
+    with just_before_it_writes(lock_and_unlock_the_log(acme)):
+        step_by_step, shown_step_by_step = _submitted(acme, alice, submission, "two")
+
+    assert at_once == step_by_step
+    assert shown_at_once == shown_step_by_step
+
+
+def _submitted(
+    organization: Organization, person: User, submission: Submission, key: str
+) -> tuple[list[Any], Any]:
+    """All rows that it wrote, and its answer, without ids and times. Ends it, so that the next one
+    replaces nothing.
+    """
+    before = timezone.now()
+    request = submit(organization, person, submission, key=key)
+    mitigation = request.mitigations.get()
+    assert mitigation.mid == Subscription.objects.get(pk=mitigation.subscription_id).next_mid - 1
+    shown = RequestShown(request).data
+    reread = queries.requests(organization).get(pk=request.pk)
+    assert shown == RequestShown(reread).data
+    event = Event.objects.latest("seq")
+    assert event.request_id == request.pk
+    used = ProtectedResource.objects.filter(last_used_at__gte=before).order_by("pk")
+    rows: list[Any] = [
+        _values(MitigationRequest.objects.get(pk=request.pk)),
+        _values(mitigation),
+        _values(event),
+        _values(IdempotencyKey.objects.get(key=key)),
+        list(used.values_list("pk", flat=True)),
+        sorted(reread.resources.values_list("pk", flat=True)),
+    ]
+    assert submit(organization, person, submission, key=key) == request
+    _end(request)
+    return rows, _without_ids(shown)
+
+
+def _end(request: MitigationRequest) -> None:
+    request.mitigations.update(status=Status.TERMINATED)
+    MitigationRequest.objects.filter(pk=request.pk).update(status=RequestStatus.TERMINATED)
+
+
+def _values(row: Any) -> dict[str, Any]:
+    values = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+    return {name: value for name, value in values.items() if name not in DIFFERENT}
+
+
+def _without_ids(shown: Any) -> Any:
+    if isinstance(shown, dict):
+        return {name: _without_ids(one) for name, one in shown.items() if name not in DIFFERENT}
+    return [_without_ids(one) for one in shown] if isinstance(shown, list) else shown
+
+
+def _another_request(acme: Organization, alice: User) -> None:
+    submit(acme, alice, Submission(prefixes=("203.0.113.0/29",)))
+
+
+def _unverified(acme: Organization, alice: User) -> None:
+    ProtectedResource.objects.filter(name="Shop front-end").update(verified_at=None)
+    lock_and_unlock_the_log(acme)()
+
+
+def _disabled(acme: Organization, alice: User) -> None:
+    Subscription.objects.update(enabled=False)
+    lock_and_unlock_the_log(acme)()
+
+
+def _filled(acme: Organization, alice: User) -> None:
+    for number in range(acme.max_live_requests_per_person):
+        submit(acme, alice, Submission(prefixes=(f"203.0.113.{20 + number}/32",)))
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        (_another_request, WouldReplace),
+        (_unverified, Invalid),
+        (_disabled, Invalid),
+        (_filled, QuotaExceeded),
+    ],
+)
+def test_a_change_that_commits_before_the_write_decides(
+    acme: Organization, alice: User, change: Callable[[Organization, User], None],
+    refusal: type[PortalError],
+) -> None:  # fmt: skip
+    with just_before_it_writes(lambda: change(acme, alice)), pytest.raises(refusal):
+        submit(acme, alice, Submission(prefixes=("203.0.113.7/32",)), key="one")
+
+    assert not MitigationRequest.objects.filter(name="203.0.113.7/32").exists()
+    assert not IdempotencyKey.objects.filter(key="one").exists()
+    _assert_numbers_without_gaps(acme)
+
+
+def test_equal_calls_at_once_return_one_request(acme: Organization, alice: User) -> None:
+    def call() -> object:
+        return submit(acme, alice, Submission(prefixes=("203.0.113.7/32",)), key="same")
+
+    results = together(*[call] * CONCURRENT)
+
+    (request,) = MitigationRequest.objects.filter(name="203.0.113.7/32")
+    assert results == [request] * CONCURRENT
+    _assert_numbers_without_gaps(acme)
+
+
+def test_different_calls_at_once_are_all_saved(acme: Organization, alice: User) -> None:
+    def call(number: int) -> Callable[[], object]:
+        submission = Submission(prefixes=(f"203.0.113.{number}/32",))
+        return lambda: submit(acme, alice, submission, key=str(number))
+
+    results = together(*(call(number) for number in range(8, 8 + CONCURRENT)))
+
+    assert all(isinstance(one, MitigationRequest) for one in results), results
+    mids = Mitigation.objects.order_by("mid").values_list("mid", flat=True)
+    assert list(mids) == list(range(1, CONCURRENT + 2))
+    _assert_numbers_without_gaps(acme)
+
+
+def _assert_numbers_without_gaps(organization: Organization) -> None:
+    numbers = Event.objects.filter(organization_id=organization.pk).order_by("seq")
+    assert list(numbers.values_list("seq", flat=True)) == list(range(1, numbers.count() + 1))
+
+
+ASKED: Final = RequestStatus.REQUESTING
+LIVE: Final = [
+    *product(RequestKind, (ASKED,), (False, True), (Wanted.ACTIVE,), Status),
+    (RequestKind.IMMEDIATE, RequestStatus.TERMINATED, False, Wanted.ACTIVE, Status.PENDING),
+    (RequestKind.IMMEDIATE, ASKED, False, Wanted.WITHDRAWN, Status.MITIGATING),
+]
+TARGETS: Final = [
+    ("203.0.113.1/32", "203.0.113.1/32"),
+    ("203.0.113.0/29", "203.0.113.1/32"),
+    ("203.0.113.1/32", "203.0.113.0/29"),
+    ("203.0.113.1/32", "203.0.113.2/32"),
+    ("shop.example", "shop.example"),
+    ("shop.example", "203.0.113.1/32"),
+    ("https://shop.example/pay", "https://shop.example/pay"),
+    ("https://shop.example/pay", "shop.example"),
+]
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "states"),
+    [(*TARGETS[0], LIVE), *((*targets, LIVE[:1]) for targets in TARGETS[1:])],
+)
+def test_nothing_that_would_be_replaced_is_overlooked(
+    acme: Organization, alice: User, held: str, wanted: str, states: Sequence[tuple[Any, ...]]
+) -> None:
+    """The statement writes only if the rules replace nothing: for one mitigation in every state,
+    and for targets of every kind.
+    """
+    Mitigation.objects.all().delete()
+    MitigationRequest.objects.all().delete()
+    older = submit(acme, alice, _submission_for(held))
+    mitigation = older.mitigations.get()
+    submission = _submission_for(wanted)
+    checked = CheckContext.of(acme).check(submission)
+    call = Call({}, "", None)
+    free = 0
+    for kind, status, has_gap, is_wanted, own_status in states:
+        MitigationRequest.objects.filter(pk=older.pk).update(
+            kind=kind, status=status, has_uncovered_targets=has_gap
+        )
+        Mitigation.objects.filter(pk=mitigation.pk).update(wanted=is_wanted, status=own_status)
+        found = would_replace(Proposal.of(checked), queries.replaceable(acme.pk))
+
+        newer = submit_at_once(acme, Actor.person(alice), submission, call)
+
+        if newer is not None:
+            assert not found, (kind, status, has_gap, is_wanted, own_status)
+            free += 1
+            newer.mitigations.all().delete()
+            newer.delete()
+
+    assert len(states) == 1 or free > len(states) / 4
+
+
+def _submission_for(target: str) -> Submission:
+    if "://" in target:
+        return Submission(uris=(target,))
+    return Submission(fqdns=(target,)) if target[0] == "s" else Submission(prefixes=(target,))
