@@ -117,6 +117,8 @@ class Meter:
         self._postgres = postgres
         self._providers = {one.provider.key for one in stack.simulators}
         self.idle: Mapping[str, float] = {}
+        self.peers: list[Process] = []
+        "programs that are measured beside the portal"
 
     async def rest(self, seconds: float) -> Span:
         """Measure the idle shares, which later spans subtract."""
@@ -128,12 +130,13 @@ class Meter:
 
     def sample(self) -> Sample:
         roots = {one.program.name: one.pid for one in self._stack.processes if one.is_running}
+        roots |= {one.program.name: one.pid for one in self.peers}
         usages = usages_of(roots | {"postgres": self._postgres.pid})
         return Sample(time.monotonic(), usages)
 
     def since(self, before: Sample) -> Span:
         after = self.sample()
-        others = self._providers | {CALLERS}
+        others = self._providers | {CALLERS} | {one.program.name for one in self.peers}
         portal = frozenset(name for name in after.usages if name not in others)
         return Span(before, after, self.idle, portal)
 
