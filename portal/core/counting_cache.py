@@ -21,10 +21,19 @@ class RedisCacheClient(redis.RedisCacheClient):
     """Django makes a client for every request, and each would open a connection of its own."""
 
     _shared_pools: ClassVar[dict[str, dict[int, Any]]] = {}
+    _shared_clients: ClassVar[dict[str, dict[bool, Any]]] = {}
 
     def __init__(self, servers: list[str], **options: Any) -> None:
         super().__init__(servers, **options)
-        self._pools = self._shared_pools.setdefault(f"{servers} {sorted(options.items())}", {})
+        address = f"{servers} {sorted(options.items())}"
+        self._pools = self._shared_pools.setdefault(address, {})
+        self._clients = self._shared_clients.setdefault(address, {})
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
+        # A client costs as much as a command, and may serve several threads.
+        if write not in self._clients:
+            self._clients[write] = super().get_client(key, write=write)
+        return self._clients[write]
 
     def count(self, key: str, timeout_s: int) -> int:
         client = self.get_client(key, write=True)

@@ -4,34 +4,79 @@ ORM cannot express.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
 
-from django.db import connection
-from django.db.models import Model
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import Field, Model
 from django.db.models.expressions import DatabaseDefault
+
+_NO_LITERAL: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    field: Field[Any, Any]
+    default: Any
+    "_NO_LITERAL if it has none that can be part of the statement"
+    literal: str
 
 
 def insert_select(row: Model, source: str, **computed: str) -> tuple[str, list[Any]]:
     """The SQL, and its parameters. It inserts `row` once for each row of `source`.
 
     `source`: what follows FROM. `computed`: columns by attribute name (`seq`), each with an
-    expression of `source`. Columns that are null get the database's default, which is null too.
+    expression of `source`. A column that is null gets the database's default, which is null too. A
+    default of the field is part of the SQL, so that few parameters remain.
     """
-    quote = connection.ops.quote_name
+    connection = connections[DEFAULT_DB_ALIAS]
     columns, values, parameters = [], [], []
-    for field in row._meta.concrete_fields:
+    for column in _columns(type(row)):
+        field = column.field
         if field.attname in computed:
-            columns.append(quote(str(field.column)))
+            columns.append(column.name)
             values.append(computed[field.attname])
             continue
-        value = field.get_db_prep_save(field.pre_save(row, add=True), connection)
+        value = field.pre_save(row, add=True)
         if value is None or isinstance(value, DatabaseDefault):
             continue
-        columns.append(quote(str(field.column)))
-        values.append("%s")
-        parameters.append(value)
+        columns.append(column.name)
+        if value == column.default:
+            values.append(column.literal)
+        else:
+            values.append("%s")
+            parameters.append(field.get_db_prep_save(value, connection))
     statement = (
-        f"INSERT INTO {quote(row._meta.db_table)} ({', '.join(columns)})"  # noqa: S608 (our own names)
+        f"INSERT INTO {row._meta.db_table} ({', '.join(columns)})"  # noqa: S608 (our own names)
         f" SELECT {', '.join(values)} FROM {source}"
     )
     return statement, parameters
+
+
+@cache
+def _columns(model: type[Model]) -> list[_Column]:
+    quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
+    found = []
+    for field in model._meta.concrete_fields:
+        default, literal = _default(field)
+        found.append(_Column(quote(str(field.column)), field, default, literal))
+    return found
+
+
+def _default(field: Field[Any, Any]) -> tuple[Any, str]:
+    """A default that never varies, and the same in SQL."""
+    if field.default is tuple:
+        return (), "'[]'"
+    if callable(field.default):
+        return _NO_LITERAL, ""
+    default = field.get_default()
+    if isinstance(default, bool):
+        return default, str(default).lower()
+    if isinstance(default, int):
+        return default, str(default)
+    if isinstance(default, str):
+        text = str(default).replace("'", "''").replace("%", "%%")
+        return default, f"'{text}'"
+    return _NO_LITERAL, ""

@@ -1,8 +1,8 @@
 """The processor time of one accepted POST: the call and its answer alone, beside a Flask
 application of the same kind (tests/bench/flask_peer.py).
 
-No signal worker runs, so nothing is sent and no provider reports. The two take turns. The share of
-PostgreSQL and Redis belongs to each.
+Only the web process, PostgreSQL and Redis run, so nothing is sent, no provider reports, and no sweep
+looks at what is overdue. The two take turns.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ def main(arguments: Sequence[str]) -> None:
     chosen = options.parse_args(arguments)
     header()
     with installation(chosen, organizations=chosen.organizations, signal_workers=0) as running:
+        for name in ("beat", "worker"):
+            running.stack[name].stop()
         if chosen.without_peer:
             asyncio.run(_measure(running, chosen, peer_url=None))
             return
@@ -102,9 +104,9 @@ async def _measure(
 
 
 def _cost_ms(span: Span, kind: str, count: int) -> float:
-    """Of all processes that took part. The others cost nothing beyond their idle share."""
-    cost = span.cost_of_portal_ms(count)
-    return cost + span.cost_ms(PEER, count) - span.cost_ms("web", count) if kind == PEER else cost
+    """With the shares of PostgreSQL and Redis."""
+    names = ("web" if kind == "portal" else kind, "postgres", "redis")
+    return sum(span.cost_ms(name, count) for name in names)
 
 
 def _say_costs(costs: dict[str, list[float]], at_once: int) -> None:
