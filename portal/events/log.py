@@ -48,7 +48,7 @@ def append_event(
     Members can read `data`. It has the name of `actor`, or only that the portal's staff acted:
     which of them is in the row alone.
     """
-    event = unnumbered_event(
+    event = event_row(
         organization_id=organization_id,
         type=type,
         at=at,
@@ -64,7 +64,7 @@ def append_event(
     return event
 
 
-def unnumbered_event(
+def event_row(
     *,
     organization_id: UUID,
     type: EventType,
