@@ -146,8 +146,8 @@ def broadcast_from(loop: asyncio.AbstractEventLoop | None) -> None:
 
 
 def broadcast_from_this_loop() -> None:
-    """The same from the running loop, but only for what the current context goes on to do, such as
-    one request.
+    """The same from the running loop, but only in the current context, such as that of one
+    request.
     """
     global _last_sender
     loop = asyncio.get_running_loop()

@@ -104,6 +104,15 @@ def replaceable_unknown(organization_id: UUID, kind: RequestKind) -> list[Unknow
     return [one for one in found if one.coverage and _ends(one, kind)]
 
 
+def unknown_table() -> str:
+    """The table, for a statement that the ORM cannot express. It has the columns `organization_id`
+    and `ended_at`.
+    """
+    model = Subscription._meta.get_field("unknown_mitigations").related_model
+    assert model is not None
+    return str(model._meta.db_table)
+
+
 def _ends(one: Unknown, kind: RequestKind) -> bool:
     if one.dots_status == WINDING_DOWN:
         return False

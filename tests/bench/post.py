@@ -1,8 +1,8 @@
 """The processor time of one accepted POST: the call and its answer alone, beside a Flask
 application of the same kind (tests/bench/flask_peer.py).
 
-Only the web process, PostgreSQL and Redis run, so nothing is sent, no provider reports, and no sweep
-looks at what is overdue. The two take turns.
+Only the web process, PostgreSQL and Redis run, so nothing is sent, no provider reports, and no
+sweep looks at what is overdue. The two take turns.
 """
 
 from __future__ import annotations

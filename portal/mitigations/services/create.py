@@ -33,7 +33,7 @@ def create_request(
     Raises QuotaExceeded.
     """
     check_quota(organization, actor, kind=kind, replaced=replaces)
-    request = unsaved_request(
+    request = request_row(
         organization=organization,
         actor=actor,
         checked=checked,
@@ -46,7 +46,7 @@ def create_request(
     return request
 
 
-def unsaved_request(
+def request_row(
     *,
     organization: Organization,
     actor: Actor,

@@ -96,7 +96,7 @@ def start_mitigation(
     """
     subscription_id = assigned.provider.subscription
     lock_log(request.organization_id)
-    mitigation = unsaved_mitigation(request, assigned, why=why, now=now, actor=actor)
+    mitigation = mitigation_row(request, assigned, why=why, now=now, actor=actor)
     mitigation.mid = allocate_mid(subscription_id)
     mitigation.save(force_insert=True)
     request.locked = None
@@ -104,7 +104,7 @@ def start_mitigation(
     return mitigation
 
 
-def unsaved_mitigation(
+def mitigation_row(
     request: MitigationRequest,
     assigned: AssignedScope,
     *,

@@ -22,6 +22,7 @@ from portal.events.models import EventCounter
 from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.services.quota_check import NOT_OVER, RequestGroup
+from portal.mitigations.unknown import unknown_table
 from portal.mitigations.validation import EligibleProvider, Resource
 from portal.organizations.idempotency import Call, is_saved
 from portal.organizations.models import Organization, ProtectedResource
@@ -120,7 +121,6 @@ def _table(model: Any) -> str:
 
 @cache
 def _statement(is_used: str) -> str:
-    unknown = Subscription._meta.get_field("unknown_mitigations").related_model
     provider = ", ".join(f"p.{one}" for one in PROVIDER)
     not_over = ", ".join(f"'{one}'" for one in NOT_OVER)
     group = "kind, status, created_by_id, origin, origin_name"
@@ -138,5 +138,5 @@ def _statement(is_used: str) -> str:
     SELECT {group}, count(*) FROM {_table(MitigationRequest)}
     WHERE organization_id = %s AND status IN ({not_over}) GROUP BY {group}) AS present),
   {is_used} OR EXISTS (
-    SELECT 1 FROM {_table(unknown)} WHERE organization_id = %s AND ended_at IS NULL)
+    SELECT 1 FROM {unknown_table()} WHERE organization_id = %s AND ended_at IS NULL)
 """  # noqa: S608 (our own names)

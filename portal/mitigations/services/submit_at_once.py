@@ -23,14 +23,14 @@ from portal.core.broadcast import broadcast_on_commit, wake_on_commit
 from portal.core.errors import Invalid
 from portal.core.insert_select import insert_select
 from portal.core.json_value import UnreadableValueError
-from portal.events.log import unnumbered_event
+from portal.events.log import event_row
 from portal.events.models import EventCounter, EventType
 from portal.mitigations import queries
 from portal.mitigations.failover import due
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
-from portal.mitigations.services.create import submitted_data, unsaved_request
+from portal.mitigations.services.create import request_row, submitted_data
 from portal.mitigations.services.quota_check import has_room
-from portal.mitigations.services.start_and_end import unsaved_mitigation
+from portal.mitigations.services.start_and_end import mitigation_row
 from portal.mitigations.services.submission_facts import Facts, facts_of
 from portal.mitigations.states import ACTIVE, REQUEST_TERMINAL, SET_BACK, TERMINAL, Status
 from portal.mitigations.validation import Checked, Submission, check
@@ -80,9 +80,9 @@ def _commit(
     facts: Facts,
 ) -> MitigationRequest | None:
     now = timezone.now()
-    request = unsaved_request(organization=organization, actor=actor, checked=checked, now=now)
-    mitigation = unsaved_mitigation(request, checked.assigned_scopes[subscription_id], now=now)
-    event = unnumbered_event(
+    request = request_row(organization=organization, actor=actor, checked=checked, now=now)
+    mitigation = mitigation_row(request, checked.assigned_scopes[subscription_id], now=now)
+    event = event_row(
         organization_id=organization.pk,
         type=EventType.REQUEST_SUBMITTED,
         at=now,
@@ -110,7 +110,7 @@ def _commit(
     if row is None:
         return None
     event.seq, mitigation.mid = row
-    wake_on_commit(subscription_id)
+    wake_on_commit(subscription_id, mitigation.pk)
     broadcast_on_commit(organization.pk, event.as_message())
     mitigation.subscription = facts.subscription(subscription_id)
     return _as_committed(request, mitigation, checked.resources)

@@ -70,7 +70,7 @@ WITHOUT_A_MESSAGE: Final[dict[str, tuple[End, int]]] = {
         409,
     ),
 }
-"""Rows that someone changes without the portal, so no process is told."""
+"""Rows that someone changes without the portal, so no process learns of it."""
 
 
 @pytest.mark.parametrize("name", [*BY_THE_PORTAL, *WITHOUT_A_MESSAGE])
