@@ -25,7 +25,7 @@ from portal.core.metrics import RowGauge
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import TERMINAL, Status
 from portal.providers.models import SessionState, Subscription
-from portal.signaling import database_clock
+from portal.signaling import database_clock, leases
 from portal.signaling.leases import PRESENT_FOR
 from portal.signaling.models import SignalWorker
 
@@ -140,7 +140,7 @@ def _sessions(now: datetime) -> Values:
         .values("provider__name", "session_state")
         .annotate(
             sessions=Count("pk"),
-            owned=Count("pk", filter=~Q(owner="") & Q(lease_until__gte=now)),
+            owned=Count("pk", filter=leases.is_owned(now)),
             heard=Min("last_heard_at"),
         )
         .order_by("provider__name", "session_state")

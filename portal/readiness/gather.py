@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, F, Max, OuterRef, Subquery
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, Max, OuterRef, Subquery
 
 from portal.accounts.models import Authenticator
 from portal.core.targets import Targets, why_not
@@ -27,6 +27,7 @@ from portal.readiness.certificate_validity import validities
 from portal.readiness.checks import certificates, people, prepared, providers, targets
 from portal.readiness.drills import drills_of
 from portal.readiness.rows import Answer, Destination, Link, Row, answer
+from portal.signaling import leases
 from portal.signaling.models import SignalWorker
 from portal.standby import queries as standby
 from portal.wording.from_rows.mitigations import session_of
@@ -48,7 +49,7 @@ class Readiness:
 def readiness_of(membership: Membership, now: datetime) -> Readiness:
     """The person who asks decides only which links are shown."""
     organization = membership.organization
-    subscriptions = _subscriptions(organization)
+    subscriptions = _subscriptions(organization, now)
     last, passed = drills_of(organization)
     rows = (
         *_provider_rows(membership, subscriptions, now),
@@ -92,7 +93,7 @@ def _last_sign_of_life() -> datetime | None:
     return newest
 
 
-def _subscriptions(organization: Organization) -> list[Subscription]:
+def _subscriptions(organization: Organization, now: datetime) -> list[Subscription]:
     """Includes certificates, which other pages leave in the database, but never a key."""
     heard_last = Mitigation.objects.filter(
         subscription=OuterRef("pk"), last_heard_at__isnull=False
@@ -104,6 +105,7 @@ def _subscriptions(organization: Organization) -> list[Subscription]:
             said_last=Subquery(heard_last.values("refusal_code")[:1]),
             said_last_because=Subquery(heard_last.values("refusal_reason")[:1]),
             said_last_at=Subquery(heard_last.values("last_heard_at")[:1]),
+            has_worker=ExpressionWrapper(leases.is_owned(now), BooleanField(null=True)),
         )
         .defer("private_key")
         .order_by("priority", "pk")
@@ -114,7 +116,6 @@ def _provider(
     subscription: Subscription, beside: str, now: datetime, *, is_staff: bool
 ) -> providers.ProviderFacts:
     provider = subscription.provider
-    lease_until = subscription.lease_until
     return providers.ProviderFacts(
         id=str(subscription.pk),
         name=provider.name,
@@ -124,7 +125,7 @@ def _provider(
         transport=subscription.session_transport,
         transports=provider.transports,
         worked={"dtls": subscription.dtls_worked_at, "tls": subscription.tls_worked_at},
-        has_worker=bool(subscription.owner) and lease_until is not None and lease_until >= now,
+        has_worker=bool(subscription.has_worker),  # type: ignore[attr-defined]  # annotated
         chain=validities(subscription.certificate_chain),
         anchors=validities(provider.trust_anchors),
         staff_link=Link("Replace", Destination.SUBSCRIPTION, str(subscription.pk))

@@ -160,7 +160,13 @@ class FencedStore:
             logger.exception("%s: not even the fact of an outcome was saved", self.name(row))
 
     async def _write(self, call: Callable[[], T]) -> T:
-        return await self.run(leases.write_as_owner, self.subscription_id, self.owner, call)
+        def write() -> T:
+            # The worker owns the subscription, but perhaps under a later lease than ours.
+            if not self._fence.is_open():
+                raise leases.NotOwner
+            return call()
+
+        return await self.run(leases.write_as_owner, self.subscription_id, self.owner, write)
 
     async def until_done(self, work: Callable[[], Awaitable[T]]) -> T:
         """Await `work()`; retry for as long as the database is away."""

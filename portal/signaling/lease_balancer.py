@@ -1,16 +1,15 @@
-"""Decide which free subscriptions a worker claims and which it gives back. Pure: no clock and no
-database.
+"""Decide which workers are dead, and which subscriptions a worker claims and gives back. Pure: no
+clock and no database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from portal.signaling.leases import QUIET, Lease
+from portal.signaling.leases import QUIET, Worker
 
 QUIET_S: Final = QUIET.total_seconds()
 LEFT_FOR_OTHERS_S: Final = 3.0
@@ -22,67 +21,33 @@ MAX_CLAIMED: Final = 100
 MAX_GIVEN_BACK: Final = 10
 
 
-@dataclass(slots=True)
-class _Seen:
-    lease: Lease
-    since: float
-    free_since: float | None = None
-
-
 class LeaseBalancer:
-    """What one worker has seen of the others' leases. `at` is in seconds of a monotonic clock."""
+    """What one worker has seen of the others. `at` is in seconds of a monotonic clock."""
 
-    def __init__(self, owner: str) -> None:
-        self._owner = owner
-        self._seen: dict[UUID, _Seen] = {}
+    def __init__(self) -> None:
+        self._unchanged_since: dict[Worker, float] = {}
+        self._free_since: dict[UUID, float] = {}
 
-    def to_claim(
-        self,
-        unrenewed: Iterable[Lease],
-        *,
-        owned: Collection[UUID],
-        share: int,
-        now: datetime,
-        at: float,
-    ) -> list[Lease]:
-        """The leases to claim, at most MAX_CLAIMED. `now` is the database's time.
+    def dead(self, others: Iterable[Worker], *, now: datetime, at: float) -> list[Worker]:
+        """The workers to declare dead. `now` is the database's time.
 
-        A lease has expired when the database's time says so and it has not changed while we
-        watched: the database's clock may have jumped, and the owner may be about to renew.
+        A worker is dead when it is overdue by the database's time and has not renewed while we
+        watched: the database's clock may have jumped, and the worker may be about to renew.
         """
-        self._watch(unrenewed, at)
-        free = [
-            seen
-            for subscription, seen in self._seen.items()
-            if subscription not in owned and self._is_free(seen, now=now, at=at)
+        self._unchanged_since = {one: self._unchanged_since.get(one, at) for one in others}
+        return [
+            worker
+            for worker, since in self._unchanged_since.items()
+            if worker.is_overdue(now) and at - since >= QUIET_S
         ]
-        room = max(0, share - len(owned))
-        beyond = [
-            seen
-            for seen in free[room:]
-            if seen.free_since is not None and at - seen.free_since >= LEFT_FOR_OTHERS_S
-        ]
-        return [seen.lease for seen in [*free[:room], *beyond][:MAX_CLAIMED]]
 
-    def _watch(self, unrenewed: Iterable[Lease], at: float) -> None:
-        seen = {}
-        for lease in unrenewed:
-            before = self._seen.get(lease.subscription)
-            is_same = before is not None and before.lease == lease
-            seen[lease.subscription] = before if before and is_same else _Seen(lease, at)
-        self._seen = seen
-
-    def _is_free(self, seen: _Seen, *, now: datetime, at: float) -> bool:
-        lease = seen.lease
-        is_free = (
-            lease.is_released()
-            # We owned it, stopped sending in time, and no other worker took it.
-            or lease.owner == self._owner
-            or (lease.has_run_out(now) and at - seen.since >= QUIET_S)
-        )
-        if is_free and seen.free_since is None:
-            seen.free_since = at
-        return is_free
+    def to_claim(self, free: Iterable[UUID], *, owned: int, share: int, at: float) -> list[UUID]:
+        """The subscriptions to claim, at most MAX_CLAIMED. `owned`: how many are ours already."""
+        self._free_since = {one: self._free_since.get(one, at) for one in free}
+        room = max(0, share - owned)
+        wanted = list(self._free_since)
+        beyond = [one for one in wanted[room:] if at - self._free_since[one] >= LEFT_FOR_OTHERS_S]
+        return [*wanted[:room], *beyond][:MAX_CLAIMED]
 
 
 def to_give_back(idle: Iterable[UUID], *, owned: int, share: int) -> list[UUID]:

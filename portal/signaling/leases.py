@@ -1,7 +1,12 @@
-"""Leases: which signal worker owns a subscription, one at a time, for as long as it renews.
+"""Leases: which signal worker owns a subscription (ADR 54).
 
-A provider accepts one live session per client identity, so a worker without the lease stops sending
-(`lease_fence.py`). Every `now` here is the database's time.
+A provider accepts one live session per client identity, so a worker without the lease sends nothing
+(`lease_fence.py`) and writes nothing (`write_as_owner`). A worker renews all its leases with one
+row, its own. Only its claims and releases, or its death, change leases. Every `now` here is the
+database's time.
+
+No function waits for a lock that a transaction outside this module may hold, except the fence of a
+write. So a held row never delays a renewal.
 """
 
 from __future__ import annotations
@@ -12,19 +17,31 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from portal.providers.models import Subscription
+from portal.signaling import old_leases
 from portal.signaling.lease_fence import LEASE
-from portal.signaling.models import SignalWorker
+from portal.signaling.models import Lease, SignalWorker
 
 QUIET: Final = timedelta(seconds=3)
-"""A live owner renews several times within this time."""
+"""A live worker renews several times within this time."""
 PRESENT_FOR: Final = timedelta(seconds=4)
-"""A worker that has not checked in for this long has no share."""
-FORGOTTEN_AFTER: Final = timedelta(days=1)
+"""A worker that has not renewed for this long has no share."""
 MAX_READ: Final = 1000
+
+STILL_OWNED: Final = """
+    SELECT lease.subscription_id
+    FROM signaling_lease lease
+    JOIN providers_subscription subscription ON subscription.id = lease.subscription_id
+    WHERE lease.worker_id = %(owner)s AND subscription.owner = %(owner)s
+      AND lease.subscription_id = ANY(%(subscriptions)s)
+    FOR KEY SHARE OF lease
+"""
+"""Django's ORM has no FOR KEY SHARE. Deleting a row needs FOR UPDATE, the only lock that conflicts
+with it.
+"""
 
 T = TypeVar("T")
 
@@ -34,21 +51,21 @@ class NotOwner(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """A lease as it was read. A claim succeeds only if it is still the same."""
+class Worker:
+    """A signal worker as it was read."""
 
-    subscription: UUID
-    owner: str
-    until: datetime | None
+    name: str
+    seen_at: datetime
+    has_leases: bool = True
 
-    def is_released(self) -> bool:
-        return not self.owner or self.until is None
+    def is_present(self, now: datetime) -> bool:
+        return abs(self.seen_at - now) < PRESENT_FOR
 
-    def has_run_out(self, now: datetime) -> bool:
+    def is_overdue(self, now: datetime) -> bool:
         """Also true for a time that cannot be right: its writer had another time than the database
         has now.
         """
-        return self.until is None or self.until < now or self.until > now + LEASE + QUIET
+        return self.seen_at < now - LEASE or self.seen_at > now + QUIET
 
 
 SavedAt: TypeAlias = tuple[datetime | None, datetime | None]
@@ -62,97 +79,150 @@ class RenewedLeases:
     "still ours, to be given back"
     saved_at: Mapping[UUID, SavedAt]
     "of the leases that are still ours"
-
-
-def renew(owner: str, owned: Collection[UUID], *, now: datetime) -> RenewedLeases:
-    """Renew the leases that no other worker took, even if they expired in the meantime."""
-    ours = Subscription.objects.filter(pk__in=owned, owner=owner)
-    ours.update(lease_until=now + LEASE)
-    rows = list(
-        ours.values_list(
-            "pk", "enabled", "organization__is_active", "changed_at", "provider__changed_at"
-        )
-    )
-    on = {pk: is_enabled and is_active for pk, is_enabled, is_active, *_ in rows}
-    return RenewedLeases(
-        kept=frozenset(pk for pk, is_on in on.items() if is_on),
-        switched_off=frozenset(pk for pk, is_on in on.items() if not is_on),
-        saved_at={pk: (own, provider) for pk, _, _, own, provider in rows},
-    )
-
-
-def unrenewed(*, now: datetime) -> list[Lease]:
-    """Leases that were not renewed recently: free, about to expire, or with a time that cannot be
-    right.
-    """
-    unrenewed = (
-        Q(owner="")
-        | Q(lease_until__isnull=True)
-        | Q(lease_until__lt=now + LEASE - QUIET)
-        | Q(lease_until__gt=now + LEASE + QUIET)
-    )
-    rows = _wanted().filter(unrenewed).order_by("pk")[:MAX_READ]
-    return [Lease(*row) for row in rows.values_list("pk", "owner", "lease_until")]
-
-
-def claim(owner: str, leases: Iterable[Lease], *, now: datetime) -> list[UUID]:
-    """Claim those that are unchanged since they were read. Returns the claimed subscriptions."""
-    return [
-        lease.subscription
-        for lease in leases
-        # The count decides: of two workers that saw it free, one gets it.
-        if Subscription.objects.filter(
-            pk=lease.subscription, owner=lease.owner, **_until(lease)
-        ).update(owner=owner, lease_until=now + LEASE)
-    ]
-
-
-def _until(lease: Lease) -> dict[str, datetime | bool]:
-    return {"lease_until__isnull": True} if lease.until is None else {"lease_until": lease.until}
-
-
-def release(owner: str, owned: Collection[UUID]) -> None:
-    """Release the leases that are still ours, so that others can claim them at once."""
-    Subscription.objects.filter(pk__in=owned, owner=owner).update(owner="", lease_until=None)
+    workers: tuple[Worker, ...]
+    "all, also the one that renewed"
 
 
 def check_in(worker: str, *, now: datetime) -> None:
-    SignalWorker.objects.update_or_create(name=worker, defaults={"seen_at": now})
-    SignalWorker.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+    """Begin to be a worker, with a name that was never used before."""
+    SignalWorker.objects.create(name=worker, seen_at=now)
 
 
-def check_out(worker: str) -> None:
-    SignalWorker.objects.filter(name=worker).delete()
-
-
-def fair_share(*, now: datetime) -> int:
-    """How many subscriptions each live worker should own at most."""
-    present = SignalWorker.objects.filter(
-        seen_at__gt=now - PRESENT_FOR, seen_at__lt=now + PRESENT_FOR
+def renew(owner: str, *, now: datetime) -> RenewedLeases | None:
+    """Renew every lease of `owner`, however late. None if it has lost them all, because another
+    worker declared it dead.
+    """
+    if not SignalWorker.objects.filter(name=owner).update(seen_at=now):
+        return None
+    columns = SignalWorker.objects.order_by("name").values_list("name", "seen_at", "has_leases")
+    workers = tuple(Worker(*row) for row in columns)
+    is_beside_old = any(not one.has_leases for one in workers)
+    old_leases.renew(owner, is_beside_old=is_beside_old, now=now)
+    rows = list(
+        Lease.objects.filter(worker=owner).values_list(
+            "pk",
+            "subscription__owner",
+            "subscription__enabled",
+            "subscription__organization__is_active",
+            "subscription__changed_at",
+            "subscription__provider__changed_at",
+        )
     )
-    workers = max(1, present.count())
-    return -(-_wanted().count() // workers)
+    if taken := [pk for pk, other, *_ in rows if other != owner]:
+        release(owner, taken)  # a worker of 0.1 took them
+    rows = [row for row in rows if row[1] == owner]
+    on = {pk: is_enabled and is_active for pk, _, is_enabled, is_active, *_ in rows}
+    return RenewedLeases(
+        kept=frozenset(pk for pk, is_on in on.items() if is_on),
+        switched_off=frozenset(pk for pk, is_on in on.items() if not is_on),
+        saved_at={pk: (own, provider) for pk, *_, own, provider in rows},
+        workers=workers,
+    )
+
+
+def declare_dead(worker: Worker) -> bool:
+    """Delete a worker that has not renewed since it was read, with all its leases.
+
+    False if it renewed, or while it writes: then nothing changed. Every later write of the worker
+    raises NotOwner, and its next renewal returns None.
+    """
+    return _delete(SignalWorker.objects.filter(name=worker.name, seen_at=worker.seen_at))
+
+
+def unleased() -> list[UUID]:
+    """The subscriptions that have no owner, at most MAX_READ."""
+    free = old_leases.without_old_owner(_wanted()).filter(lease__isnull=True)
+    return list(free.order_by("pk").values_list("pk", flat=True)[:MAX_READ])
+
+
+def claim(owner: str, wanted: Iterable[UUID]) -> list[UUID]:
+    """Claim those that have no owner. Returns all of `wanted` that `owner` owns now."""
+    with transaction.atomic():
+        # No other worker declares `owner` dead before its new leases are committed.
+        if not SignalWorker.objects.select_for_update(no_key=True).filter(name=owner):
+            return []
+        free = old_leases.lock_without_old_owner(wanted)
+        # The row decides: of two workers that saw the subscription free, one inserts it.
+        Lease.objects.bulk_create(
+            [Lease(subscription_id=pk, worker_id=owner) for pk in free], ignore_conflicts=True
+        )
+        ours = list(Lease.objects.filter(worker=owner, pk__in=free).values_list("pk", flat=True))
+        old_leases.note_owner(owner, ours)
+    return ours
+
+
+def release(owner: str, owned: Collection[UUID]) -> None:
+    """Release the leases that are still ours, so that others can claim them at once.
+
+    Those for which a write is under way stay ours.
+    """
+    with transaction.atomic():
+        ours = _free_of_writes(Lease.objects.filter(worker=owner, pk__in=owned))
+        old_leases.forget_owner(owner, ours)
+        Lease.objects.filter(pk__in=ours).delete()
+
+
+def check_out(worker: str) -> bool:
+    """Release all leases and stop being a worker. False if a write is under way for some: call it
+    again.
+    """
+    release(worker, list(Lease.objects.filter(worker=worker).values_list("pk", flat=True)))
+    return _delete(SignalWorker.objects.filter(name=worker)) or not (
+        SignalWorker.objects.filter(name=worker).exists()
+    )
+
+
+def fair_share(workers: Iterable[Worker], *, now: datetime) -> int:
+    """How many subscriptions each live worker should own at most."""
+    present = sum(one.is_present(now) for one in workers)
+    return -(-_wanted().count() // max(1, present))
 
 
 def still_owned(owner: str, subscription_ids: Collection[UUID]) -> set[UUID]:
-    """Those of the subscriptions that `owner` owns."""
-    owned = Subscription.objects.filter(pk__in=subscription_ids, owner=owner)
-    return set(owned.values_list("pk", flat=True))
+    """Those that `owner` owns, and will own until the end of the present transaction: no worker
+    takes or releases a lease that is locked here. Writes do not wait for each other.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(STILL_OWNED, {"owner": owner, "subscriptions": list(subscription_ids)})
+            return {pk for (pk,) in cursor.fetchall()}
+    # A transaction of SQLite has the whole database to itself.
+    ours = Lease.objects.filter(worker=owner, pk__in=subscription_ids, subscription__owner=owner)
+    return set(ours.values_list("pk", flat=True))
 
 
 def write_as_owner(subscription_id: UUID, owner: str, call: Callable[[], T]) -> T:
-    """Run `call` and commit it if `owner` still owns the subscription; otherwise roll back and
-    raise NotOwner.
-
-    The owner is checked last, without a lock: a commit that overlaps with another worker's claim
-    counts as earlier, because that worker's own writes wait for the locks of this one.
-    """
+    """Run `call` and commit it if `owner` owns the subscription; otherwise raise NotOwner."""
     with transaction.atomic():
-        done = call()
-        if not Subscription.objects.filter(pk=subscription_id, owner=owner).exists():
+        if not still_owned(owner, [subscription_id]):
             raise NotOwner
-    return done
+        return call()
+
+
+def is_owned(now: datetime) -> Q:
+    """Of subscriptions: a signal worker owns it, and renewed its lease in time."""
+    return Q(lease__worker__seen_at__gte=now - LEASE) | old_leases.is_owned(now)
 
 
 def _wanted() -> QuerySet[Subscription]:
     return Subscription.objects.filter(enabled=True, organization__is_active=True)
+
+
+def _delete(workers: QuerySet[SignalWorker]) -> bool:
+    """Delete the worker and all its leases, or nothing."""
+    with transaction.atomic():
+        # Locked: it is renewing, claiming, or being deleted.
+        worker = workers.select_for_update(skip_locked=True).first()
+        if worker is None:
+            return False
+        leases = Lease.objects.filter(worker=worker)
+        if len(_free_of_writes(leases)) < leases.count():
+            return False
+        old_leases.forget_owner(worker.name)
+        worker.delete()
+    return True
+
+
+def _free_of_writes(leases: QuerySet[Lease]) -> list[UUID]:
+    """Lock the leases for which no write is under way."""
+    return list(leases.select_for_update(skip_locked=True).values_list("pk", flat=True))

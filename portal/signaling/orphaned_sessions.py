@@ -7,10 +7,11 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from portal.events.log import lock_log
 from portal.providers.models import SessionFault, SessionState, Subscription
+from portal.signaling import leases
 from portal.signaling.session_status import append_session_event
 
 MAX_ORPHANS: Final = 200
@@ -24,15 +25,13 @@ def mark_orphans(*, now: datetime) -> int:
 
 
 def _orphans(now: datetime) -> QuerySet[Subscription]:
-    return Subscription.objects.filter(
-        Q(lease_until__lt=now) | Q(lease_until__isnull=True), session_state=SessionState.UP
-    )
+    return Subscription.objects.filter(session_state=SessionState.UP).exclude(leases.is_owned(now))
 
 
 @transaction.atomic
 def _mark_orphan(subscription_id: UUID, organization_id: UUID, now: datetime) -> bool:
     lock_log(organization_id)
-    subscription = _orphans(now).select_for_update().filter(pk=subscription_id).first()
+    subscription = _orphans(now).select_for_update(of=("self",)).filter(pk=subscription_id).first()
     if subscription is None:
         return False
     subscription.session_state = SessionState.DOWN

@@ -6,50 +6,58 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
-from uuid import UUID
+from typing import Final, Protocol
+from uuid import UUID, uuid4
 
 from django.db import Error
 
-from dots_client import ClientSettings
 from portal.core.metrics import OWNED_SUBSCRIPTIONS
 from portal.signaling import database_clock, leases
 from portal.signaling.book import Book
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.grouped_writes import GroupedWrites
 from portal.signaling.lease_balancer import LeaseBalancer, to_give_back
 from portal.signaling.lease_fence import LeaseFence, boottime
-from portal.signaling.leases import Lease, RenewedLeases
-from portal.signaling.ledger import Ledger
-from portal.signaling.session_manager import SessionManager
-from portal.signaling.wire_journal import WireJournal
+from portal.signaling.leases import RenewedLeases, SavedAt
 
 logger = logging.getLogger(__name__)
 
 CRASHED_PAUSE_S: Final = 15.0
+CHECK_OUT_TRIES: Final = 5
+CHECK_OUT_AGAIN_S: Final = 0.3
+
+
+class Manager(Protocol):
+    """What this module needs of a session manager."""
+
+    @property
+    def is_idle(self) -> bool: ...
+
+    def wake(self) -> None: ...
+
+    def wake_unknown(self) -> None: ...
+
+    def settings_saved(self, at: SavedAt) -> None: ...
+
+    async def run(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Owned:
-    manager: SessionManager
+    manager: Manager
     task: asyncio.Task[None]
     fence: LeaseFence
 
 
 @dataclass(frozen=True, slots=True)
-class _LeaseState:
-    """The leases as the database returned them. `asked_at`: the boot-time clock before the first
-    query.
-    """
+class _Renewal:
+    """What the database returned. `asked_at`: the boot-time clock before the first query."""
 
     asked_at: float
     now: datetime
-    renewed: RenewedLeases
-    unrenewed: list[Lease]
-    share: int
+    leases: RenewedLeases
 
 
 class OwnedSubscriptions:
@@ -57,26 +65,29 @@ class OwnedSubscriptions:
 
     def __init__(
         self,
-        owner: str,
+        process: str,
         *,
-        threads: DatabaseThreads,
         lease_threads: DatabaseThreads,
-        ledger: Ledger,
-        journal: WireJournal,
         book: Book,
-        grouped: GroupedWrites,
-        settings: ClientSettings,
+        new_manager: Callable[[UUID, str, LeaseFence], Manager],
+        finish: Callable[[Collection[UUID]], Awaitable[None]],
     ) -> None:
-        """`lease_threads`: a pool of its own, so that no session's write delays a renewal."""
-        self._owner = owner
-        self._ledger = ledger
-        self._journal = journal
+        """`lease_threads`: a pool of one thread, so that no session's write delays a renewal.
+
+        `new_manager` takes a subscription, its owner's name in the leases, and the fence. `finish`
+        saves what the sessions of these subscriptions have left to write.
+        """
+        self._process = process
         self._book = book
-        self._grouped = grouped
-        self._threads = threads
+        self._finish = finish
+        self._owner = ""
+        "our name in the leases; it begins with `process`"
         self._lease_threads = lease_threads
-        self._settings = settings
-        self._sharing = LeaseBalancer(owner)
+        self._new_manager = new_manager
+        self._sharing = LeaseBalancer()
+        self._renewal: _Renewal | None = None
+        "the last one"
+        self._has_renewed = asyncio.Event()
         self._owned: dict[UUID, _Owned] = {}
         self._crashed_at: dict[UUID, float] = {}
         OWNED_SUBSCRIPTIONS.set_function(lambda: len(self._owned))
@@ -107,22 +118,42 @@ class OwnedSubscriptions:
             if owned := self._owned.get(subscription_id):
                 owned.manager.wake_unknown()
 
-    async def renew_and_balance(self) -> None:
-        """Renew our leases, claim free subscriptions, and give back those beyond our share."""
-        state = await self._lease_threads.run(_renew, self._owner, self.ids)
-        for subscription_id in self.ids:
-            if subscription_id in state.renewed.kept:
-                owned = self._owned[subscription_id]
-                owned.fence.extend(asked_at=state.asked_at)
-                owned.manager.settings_saved(state.renewed.saved_at[subscription_id])
-            elif subscription_id not in state.renewed.switched_off:
-                logger.warning("agent %s: lost the lease of %s", self._owner, subscription_id)
-                self._owned[subscription_id].fence.close()
-        await self._give_back(state.renewed.switched_off)
-        await self._claim(state)
-        surplus = to_give_back(self._idle(), owned=len(self._owned), share=state.share)
+    async def renew(self) -> None:
+        """Renew our leases. If we have lost them all, or have just started, check in."""
+        owned = dict(self._owned)
+        renewal = await self._lease_threads.run(_renew, self._owner)
+        if renewal is None:
+            self._lose(owned)
+            owned = {}
+            self._owner = f"{self._process}-{uuid4().hex[:6]}"
+            renewal = await self._lease_threads.run(_check_in, self._owner)
+        if renewal is None:
+            return
+        kept, switched_off = renewal.leases.kept, renewal.leases.switched_off
+        for subscription_id, one in owned.items():
+            if subscription_id in kept:
+                one.fence.extend(asked_at=renewal.asked_at)
+                one.manager.settings_saved(renewal.leases.saved_at[subscription_id])
+        self._lose({key: one for key, one in owned.items() if key not in kept | switched_off})
+        self._renewal = renewal
+        self._has_renewed.set()
+
+    async def balance(self) -> None:
+        """After a renewal, declare silent workers dead, claim free subscriptions, and give back
+        those beyond our share.
+        """
+        await self._has_renewed.wait()
+        self._has_renewed.clear()
+        renewal = self._renewal
+        assert renewal is not None
+        await self._give_back(renewal.leases.switched_off)
+        await self._declare_dead(renewal)
+        unleased, share = await self._lease_threads.run(_unleased, renewal)
+        # Our own leases are free too, if they have no session.
+        await self._claim([*renewal.leases.kept, *unleased], share)
+        surplus = to_give_back(self._idle(), owned=len(self._owned), share=share)
         if surplus:
-            logger.info("agent %s: releasing %s subscriptions", self._owner, len(surplus))
+            logger.info("agent %s: releasing %s subscriptions", self._process, len(surplus))
             await self._give_back(surplus)
 
     async def end_expired(self) -> None:
@@ -133,7 +164,7 @@ class OwnedSubscriptions:
             if not owned.fence.is_open():
                 logger.warning(
                     "agent %s: the lease of %s expired, ending its session",
-                    self._owner,
+                    self._process,
                     subscription_id,
                 )
                 del self._owned[subscription_id]
@@ -144,48 +175,58 @@ class OwnedSubscriptions:
         ids = self.ids
         await self._close(ids)
         try:
-            await self._lease_threads.run(leases.release, self._owner, ids)
-            await self._lease_threads.run(leases.check_out, self._owner)
+            for _ in range(CHECK_OUT_TRIES):
+                if await self._lease_threads.run(leases.check_out, self._owner):
+                    break
+                await asyncio.sleep(CHECK_OUT_AGAIN_S)
+            else:
+                logger.warning("agent %s: some leases are in use, they will expire", self._process)
         except Error as error:
             logger.warning(
-                "agent %s: cannot release its leases, they will expire: %s", self._owner, error
+                "agent %s: cannot release its leases, they will expire: %s", self._process, error
             )
         self._lease_threads.close()
-        logger.info("agent %s: handed over %s subscriptions", self._owner, len(ids))
+        logger.info("agent %s: handed over %s subscriptions", self._process, len(ids))
 
     # Inside
 
-    async def _claim(self, state: _LeaseState) -> None:
+    def _lose(self, lost: Mapping[UUID, _Owned]) -> None:
+        """Another worker owns these, or may claim them now. Their sessions end."""
+        for subscription_id, owned in lost.items():
+            logger.warning("agent %s: lost the lease of %s", self._process, subscription_id)
+            owned.fence.close()
+
+    async def _declare_dead(self, renewal: _Renewal) -> None:
+        others = [one for one in renewal.leases.workers if one.name != self._owner]
+        for worker in self._sharing.dead(others, now=renewal.now, at=boottime()):
+            if await self._lease_threads.run(leases.declare_dead, worker):
+                logger.warning("agent %s: %s is dead", self._process, worker.name)
+
+    async def _claim(self, free: Iterable[UUID], share: int) -> None:
         at = boottime()
         crashed = {one for one, when in self._crashed_at.items() if at - when < CRASHED_PAUSE_S}
         self._crashed_at = {one: self._crashed_at[one] for one in crashed}
         wanted = self._sharing.to_claim(
-            state.unrenewed,
-            owned=crashed | self._owned.keys(),
-            share=state.share,
-            now=state.now,
+            [one for one in free if one not in self._owned and one not in crashed],
+            owned=len(self._owned),
+            share=share,
             at=at,
         )
         if not wanted:
             return
-        asked_at, claimed = await self._lease_threads.run(_claim, self._owner, wanted)
+        owner = self._owner
+        claimed = await self._lease_threads.run(leases.claim, owner, wanted)
+        renewal = self._renewal
+        if renewal is None or owner != self._owner:
+            return  # declared dead meanwhile
         for subscription_id in claimed:
-            fence = LeaseFence(asked_at=asked_at)
+            # The lease is as old as the last renewal, and not as young as the claim.
+            fence = LeaseFence(asked_at=renewal.asked_at)
             if fence.is_open() and subscription_id not in self._owned:
                 self._start(subscription_id, fence)
 
     def _start(self, subscription_id: UUID, fence: LeaseFence) -> None:
-        manager = SessionManager(
-            subscription_id=subscription_id,
-            owner=self._owner,
-            threads=self._threads,
-            ledger=self._ledger,
-            book=self._book,
-            grouped=self._grouped,
-            recorder=self._journal.recorder(subscription_id),
-            settings=self._settings,
-            fence=fence,
-        )
+        manager = self._new_manager(subscription_id, self._owner, fence)
         task = asyncio.create_task(manager.run(), name=f"session manager of {subscription_id}")
         task.add_done_callback(self._manager_ended)
         self._owned[subscription_id] = _Owned(manager, task, fence)
@@ -197,10 +238,11 @@ class OwnedSubscriptions:
         if task.cancelled():
             return
         if error := task.exception():
-            logger.error("agent %s: %s crashed", self._owner, task.get_name(), exc_info=error)
+            logger.error("agent %s: %s crashed", self._process, task.get_name(), exc_info=error)
         for subscription_id, owned in list(self._owned.items()):
             if owned.task is task:
                 del self._owned[subscription_id]
+                owned.fence.close()
                 if error:
                     self._crashed_at[subscription_id] = boottime()
 
@@ -216,23 +258,29 @@ class OwnedSubscriptions:
             await self._lease_threads.run(leases.release, self._owner, list(ids))
 
     async def _close(self, ids: Collection[UUID]) -> None:
-        tasks = [self._owned.pop(subscription_id).task for subscription_id in ids]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._ledger.finish(ids)
+        """End the sessions of those that have one, and their writes."""
+        closed = [self._owned.pop(one) for one in ids if one in self._owned]
+        for owned in closed:
+            owned.task.cancel()
+        await asyncio.gather(*(owned.task for owned in closed), return_exceptions=True)
+        await self._finish(ids)
+        for owned in closed:
+            # A write that a thread has not begun yet must not count for a later lease of ours.
+            owned.fence.close()
 
 
-def _renew(owner: str, owned: Collection[UUID]) -> _LeaseState:
+def _renew(owner: str) -> _Renewal | None:
     asked_at = boottime()
     now = database_clock.read()
     database_clock.synchronize(now)
-    renewed = leases.renew(owner, owned, now=now)
-    leases.check_in(owner, now=now)
-    unrenewed = leases.unrenewed(now=now)
-    return _LeaseState(asked_at, now, renewed, unrenewed, leases.fair_share(now=now))
+    renewed = leases.renew(owner, now=now)
+    return None if renewed is None else _Renewal(asked_at, now, renewed)
 
 
-def _claim(owner: str, wanted: list[Lease]) -> tuple[float, list[UUID]]:
-    asked_at = boottime()
-    return asked_at, leases.claim(owner, wanted, now=database_clock.read())
+def _check_in(owner: str) -> _Renewal | None:
+    leases.check_in(owner, now=database_clock.read())
+    return _renew(owner)
+
+
+def _unleased(renewal: _Renewal) -> tuple[list[UUID], int]:
+    return leases.unleased(), leases.fair_share(renewal.leases.workers, now=renewal.now)

@@ -59,14 +59,11 @@ def record_session(
     """Save the status if `owner` still has the lease, with an event when the session goes up or
     stops being up.
     """
-    owned = Subscription.objects.filter(pk=subscription_id, owner=owner)
-    organization_id = owned.values_list("organization_id", flat=True).first()
-    if organization_id is None:
+    if not leases.still_owned(owner, [subscription_id]):
         return
-    lock_log(organization_id)
-    subscription = owned.select_for_update().first()
-    if subscription is None:
-        return
+    rows = Subscription.objects.filter(pk=subscription_id)
+    lock_log(rows.values_list("organization_id", flat=True).get())
+    subscription = rows.select_for_update().get()
     previous = subscription.session_state
     columns = _begin_period(subscription, status, now)
     subscription.session_state = status.state

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Final
+from uuid import UUID
 
 from dots_client import ClientSettings
 from portal.core.broadcast import broadcast_from
@@ -19,13 +20,17 @@ from portal.signaling import database_clock, wakeups
 from portal.signaling.book import Book
 from portal.signaling.database_threads import DATABASE_THREADS, DatabaseThreads
 from portal.signaling.grouped_writes import GroupedWrites
+from portal.signaling.lease_fence import LeaseFence
 from portal.signaling.ledger import DECIDING_THREADS, Ledger
 from portal.signaling.owned_subscriptions import OwnedSubscriptions
+from portal.signaling.session_manager import SessionManager
 from portal.signaling.wire_journal import WireJournal
 
 logger = logging.getLogger(__name__)
 
 RENEW_S: Final = 1.0
+BALANCE_S: Final = 0.1
+"""It also waits for the next renewal."""
 EXPIRE_S: Final = 0.25
 SWEEP_S: Final = 1.0
 LEASE_THREADS: Final = 1
@@ -33,31 +38,29 @@ STOP_TIMEOUT_S: Final = 10.0
 
 
 class SignalAgent:
-    """Runs in a thread of a signal worker. `owner` is that worker's name in the leases."""
+    """Runs in a thread of a signal worker. Its names in the leases begin with `process`."""
 
     def __init__(
         self,
-        owner: str,
+        process: str,
         *,
         settings: ClientSettings,
         new_threads: Callable[[int], DatabaseThreads] = DatabaseThreads,
     ) -> None:
         """`new_threads` starts this many threads for the database."""
-        self._owner = owner
+        self._process = process
+        self._settings = settings
         self._threads = new_threads(DATABASE_THREADS)
         self._journal = WireJournal(self._threads)
         self._ledger = Ledger(new_threads(DECIDING_THREADS))
         self._book = Book(self._threads)
         self._grouped = GroupedWrites(self._threads)
         self._owned_subscriptions = OwnedSubscriptions(
-            owner,
-            threads=self._threads,
+            process,
             lease_threads=new_threads(LEASE_THREADS),
-            ledger=self._ledger,
-            journal=self._journal,
             book=self._book,
-            grouped=self._grouped,
-            settings=settings,
+            new_manager=self._new_manager,
+            finish=self._ledger.finish,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -91,12 +94,13 @@ class SignalAgent:
 
     async def run(self) -> None:
         """Run until `stop`, or until cancelled."""
-        logger.info("agent %s: started", self._owner)
+        logger.info("agent %s: started", self._process)
         self._write_journal()
-        # Separate tasks: neither a sweep nor a hung database delays the renewal of a lease or the
-        # end of an expired session.
+        # Separate tasks: neither a sweep, nor sessions that close, nor a hung database delays the
+        # renewal of a lease or the end of an expired session.
         loops = [
-            asyncio.create_task(self._every(RENEW_S, self._owned_subscriptions.renew_and_balance)),
+            asyncio.create_task(self._every(RENEW_S, self._owned_subscriptions.renew)),
+            asyncio.create_task(self._every(BALANCE_S, self._owned_subscriptions.balance)),
             asyncio.create_task(self._every(EXPIRE_S, self._owned_subscriptions.end_expired)),
             asyncio.create_task(self._every(SWEEP_S, self._sweep)),
             asyncio.create_task(self._every(SWEEP_S, self._grouped.save_heard)),
@@ -122,13 +126,26 @@ class SignalAgent:
                 if is_away(error):
                     logger.warning(
                         "agent %s: %s failed, the database is away: %s",
-                        self._owner,
+                        self._process,
                         work.__name__,
                         error,
                     )
                 else:
-                    logger.exception("agent %s: %s crashed", self._owner, work.__name__)
+                    logger.exception("agent %s: %s crashed", self._process, work.__name__)
             await asyncio.sleep(seconds)
+
+    def _new_manager(self, subscription_id: UUID, owner: str, fence: LeaseFence) -> SessionManager:
+        return SessionManager(
+            subscription_id=subscription_id,
+            owner=owner,
+            threads=self._threads,
+            ledger=self._ledger,
+            book=self._book,
+            grouped=self._grouped,
+            recorder=self._journal.recorder(subscription_id),
+            settings=self._settings,
+            fence=fence,
+        )
 
     async def _sweep(self) -> None:
         # A wake-up may be lost with Redis.
@@ -149,6 +166,6 @@ class SignalAgent:
         """A defect loses the batch being written, never a mitigation."""
         if task.cancelled() or task.exception() is None:
             return
-        logger.error("agent %s: the wire journal crashed", self._owner, exc_info=task.exception())
+        logger.error("agent %s: the wire journal crashed", self._process, exc_info=task.exception())
         self._journal.drop_batch()
         self._write_journal()

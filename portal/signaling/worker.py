@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 from typing import Any, Final
-from uuid import uuid4
 
 from celery import bootsteps
 from django.conf import settings
@@ -39,9 +38,9 @@ class SignalAgentStep(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         global agent
-        owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
+        process = f"{socket.gethostname()[:60]}-{os.getpid()}"
         shorten_switch_interval()
-        agent = SignalAgent(owner, settings=CLIENT_SETTINGS)
+        agent = SignalAgent(process, settings=CLIENT_SETTINGS)
         agent.start()
 
     def stop(self, parent: Any) -> None:

@@ -69,8 +69,9 @@ def owner(stack: Stack) -> tuple[Process, Process]:
     """The owner of acme's subscription at Northgate, and the other worker."""
     with psycopg.connect(stack.database_url) as connection:
         (name,) = connection.execute(
-            "SELECT owner FROM providers_subscription s JOIN providers_provider p ON p.id = "
-            "s.provider_id"
+            "SELECT l.worker_id FROM signaling_lease l"
+            " JOIN providers_subscription s ON s.id = l.subscription_id"
+            " JOIN providers_provider p ON p.id = s.provider_id"
             " JOIN organizations_organization o ON o.id = s.organization_id"
             " WHERE o.slug = 'acme' AND p.short_name = 'Northgate'"
         ).fetchone() or ("",)
@@ -237,6 +238,6 @@ def held(stack: Stack) -> list[int]:
     """How many subscriptions each owner holds."""
     with psycopg.connect(stack.database_url) as connection:
         rows = connection.execute(
-            "SELECT count(*) FROM providers_subscription WHERE owner <> '' GROUP BY owner"
+            "SELECT count(*) FROM signaling_lease GROUP BY worker_id"
         ).fetchall()
     return [number for (number,) in rows]

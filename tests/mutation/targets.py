@@ -79,9 +79,11 @@ TARGETS: Final = (
             "portal/signaling/leases.py",
             "portal/signaling/lease_balancer.py",
             "portal/signaling/lease_fence.py",
+            "portal/signaling/old_leases.py",
         ),
         (
             f"{PORTAL}signaling/test_leases.py",
+            f"{PORTAL}signaling/test_old_leases.py",
             f"{PORTAL}signaling/test_lease_balancer.py",
             f"{PORTAL}signaling/test_lease_fence.py",
             f"{PORTAL}signaling/test_fenced_store.py",

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.utils import timezone
 
 from portal.providers.models import Provider, Subscription
+from tests.portal.leased import lease_to
 
 DAY = timedelta(days=1)
 
@@ -36,8 +37,5 @@ def pem(days: float, name: str = "acme") -> str:
 def make_everything_ready() -> None:
     """A worker manages every subscription, and all certificates are valid for long."""
     Provider.objects.update(trust_anchors=pem(900, "Root"))
-    Subscription.objects.update(
-        certificate_chain=pem(149),
-        owner="one",
-        lease_until=timezone.now() + timedelta(seconds=15),
-    )
+    Subscription.objects.update(certificate_chain=pem(149))
+    lease_to("one", *Subscription.objects.all())

@@ -25,10 +25,13 @@ FILTERING: Final = (Status.IN_PROGRESS, Status.MITIGATING, Status.ATTACK_STOPPED
 
 
 def owner_of(client: str) -> str:
-    """The worker that owns the subscription whose certificate names `client`."""
-    query = "SELECT owner FROM providers_subscription WHERE certificate_chain = ?"
+    """The process that owns the subscription whose certificate names `client`; or empty."""
+    query = (
+        "SELECT worker_id FROM signaling_lease l JOIN providers_subscription s"
+        " ON s.id = l.subscription_id WHERE s.certificate_chain = ?"
+    )
     row = sqlite().execute(query, [client]).fetchone()
-    return str(row[0])
+    return "" if row is None else str(row[0]).rpartition("-")[0]
 
 
 def explained(

@@ -22,8 +22,8 @@ from portal.mitigations.models import Mitigation
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Provider, SessionState, Subscription
-from portal.signaling import leases
 from tests.factories import OrganizationFactory, SubscriptionFactory
+from tests.portal.leased import lease_to
 
 pytestmark = pytest.mark.sqlite
 
@@ -36,7 +36,7 @@ def test_sessions_are_counted_by_provider_and_state(
 ) -> None:
     now = timezone.now()
     Subscription.objects.filter(pk=acme_northgate.pk).update(
-        owner="w1", lease_until=now + timedelta(minutes=1), last_heard_at=now - timedelta(minutes=2)
+        last_heard_at=now - timedelta(minutes=2)
     )
     Subscription.objects.filter(pk=acme_tidewall.pk).update(session_state=SessionState.DOWN)
     SubscriptionFactory.create(
@@ -45,7 +45,7 @@ def test_sessions_are_counted_by_provider_and_state(
     SubscriptionFactory.create(
         organization=OrganizationFactory.create(is_active=False), provider=northgate
     )
-    leases.check_in("w1", now=now)
+    lease_to("w1", acme_northgate, now=now)
 
     found = {gauge: dict(values) for gauge, values in read_rows().items()}
 

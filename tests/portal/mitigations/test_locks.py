@@ -14,6 +14,7 @@ from portal.mitigations import services
 from portal.mitigations.states import Trigger
 from portal.providers.models import SessionState, Subscription
 from portal.signaling.session_status import SessionStatus, record_session
+from tests.portal.leased import lease_to
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import NOW, confirm, mitigations_of, refuse, report
 
@@ -33,7 +34,7 @@ def test_the_event_counter_is_locked_before_any_subscription(
         elif act == "refused":
             refuse(mitigations_of(request)[0])
         else:
-            Subscription.objects.filter(pk=acme_northgate.pk).update(owner="me")
+            lease_to("me", acme_northgate)
             queries.initial_queries = len(connection.queries_log)
             status = SessionStatus(state=SessionState.DOWN)
             record_session(subscription_id=acme_northgate.pk, owner="me", status=status, now=NOW)

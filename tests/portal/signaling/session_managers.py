@@ -25,6 +25,7 @@ from portal.signaling.session_manager import SessionManager
 from portal.signaling.wire_recorder import SharedCapacity, WireRecorder
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import SETTINGS
+from tests.portal.leased import lease_to
 
 ME: Final = "me"
 RENEW_S: Final = 1.0
@@ -48,7 +49,7 @@ def point_to(
         trust_anchors=authority.pem.decode(),
     )
     certify(subscription, credentials)
-    Subscription.objects.filter(pk=subscription.pk).update(owner=ME)
+    lease_to(ME, subscription)
 
 
 def certify(subscription: Subscription, credentials: Credentials) -> None:

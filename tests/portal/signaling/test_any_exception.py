@@ -32,6 +32,7 @@ from tests.awaits import Awaits, Place
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import Provider, serving
 from tests.dots_client.transport.loopback import until
+from tests.portal.leased import lease_to
 from tests.portal.signaling.session_managers import (
     ME,
     client_of,
@@ -67,8 +68,9 @@ class Scene:
         Mitigation.objects.filter(pk=self.mitigation.pk).update(**self._as_asked)
         MitigationRequest.objects.filter(pk=self.mitigation.request_id).update(**self._request)
         Subscription.objects.filter(pk=self.subscription.pk).update(
-            session_state=SessionState.DOWN, session_since=None, owner=ME
+            session_state=SessionState.DOWN, session_since=None
         )
+        lease_to(ME, self.subscription)
         self.provider.held.clear()
 
     async def play(self, awaits: Awaits) -> None:

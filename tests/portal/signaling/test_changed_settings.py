@@ -68,7 +68,8 @@ class There:
         manager.settings_saved(await db(save))
 
     def renewed(self) -> leases.SavedAt:
-        renewed = leases.renew(ME, [self.subscription.pk], now=timezone.now())
+        renewed = leases.renew(ME, now=timezone.now())
+        assert renewed is not None
         return renewed.saved_at[self.subscription.pk]
 
 

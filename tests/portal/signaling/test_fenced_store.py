@@ -35,6 +35,11 @@ class Rows:
         return fate
 
 
+class InlineThreads:
+    async def run(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return call(*args, **kwargs)
+
+
 def store_on(rows: Rows) -> tuple[FencedStore, LeaseFence]:
     fence = LeaseFence(asked_at=boottime())
     return (
@@ -63,6 +68,25 @@ async def test_a_write_by_a_former_owner_closes_the_fence() -> None:
     with pytest.raises(SessionClosed):
         await store.write(str)
     assert not fence.is_open()
+
+
+async def test_a_write_that_begins_after_its_session_ended_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same worker may have claimed the subscription again meanwhile."""
+    store, fence = store_on(cast(Rows, InlineThreads()))
+
+    def after_the_end(_subscription: object, _owner: str, call: Callable[[], Any]) -> Any:
+        fence.close()
+        return call()
+
+    monkeypatch.setattr(leases, "write_as_owner", after_the_end)
+    written: list[int] = []
+
+    with pytest.raises(SessionClosed):
+        await store.write(written.append, 1)
+
+    assert written == []
 
 
 async def test_nothing_is_written_once_the_fence_is_closed() -> None:

@@ -1,153 +1,174 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.utils import timezone
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from portal.organizations.models import Organization
 from portal.providers import services
 from portal.providers.models import Provider, SessionState, Subscription
 from portal.signaling import leases
 from portal.signaling.lease_fence import LEASE
-from portal.signaling.models import SignalWorker
+from portal.signaling.leases import Worker
+from portal.signaling.models import Lease, SignalWorker
 from portal.signaling.orphaned_sessions import mark_orphans
 from portal.signaling.session_status import SessionStatus, record_heard, record_session
+from tests.factories import OrganizationFactory, SubscriptionFactory
+from tests.portal.leased import lease_to
 from tests.portal.providers.identities import identity
 from tests.portal.signaling.conftest import session_events
 
 pytestmark = pytest.mark.sqlite
 
 NOW = timezone.now()
-QUIET, PRESENT_FOR, FORGOTTEN_AFTER = (
-    timedelta(seconds=3),
-    timedelta(seconds=4),
-    timedelta(days=1),
-)
+QUIET, PRESENT_FOR = timedelta(seconds=3), timedelta(seconds=4)
 MOMENT = timedelta(microseconds=1)
 EXPIRED = NOW + LEASE + timedelta(seconds=1)
 
 
-def claim(owner: str) -> list[UUID]:
-    return leases.claim(owner, leases.unrenewed(now=NOW), now=NOW)
+def seen(name: str) -> Worker:
+    """The row of the worker, as another one reads it."""
+    row = SignalWorker.objects.get(name=name)
+    return Worker(row.name, row.seen_at)
+
+
+def owner_of(subscription: Subscription) -> str | None:
+    return Lease.objects.filter(pk=subscription.pk).values_list("worker_id", flat=True).first()
+
+
+def renewed(owner: str, now: datetime = NOW) -> leases.RenewedLeases:
+    renewed = leases.renew(owner, now=now)
+    assert renewed is not None
+    return renewed
 
 
 def test_one_of_two_workers_competing_for_a_free_subscription_gets_it(
     acme_northgate: Subscription,
 ) -> None:
-    free = leases.unrenewed(now=NOW)
+    for name in ("one", "two"):
+        leases.check_in(name, now=NOW)
+    free = leases.unleased()
+    assert free == [acme_northgate.pk]
 
-    assert leases.claim("one", free, now=NOW) == [acme_northgate.pk]
-    assert leases.claim("two", free, now=NOW) == []
-
-
-def test_a_worker_that_stops_renewing_loses_its_subscriptions(acme_northgate: Subscription) -> None:
-    claim("one")
-    run_out = leases.unrenewed(now=EXPIRED)
-    assert [lease.has_run_out(EXPIRED) for lease in run_out] == [True]
-
-    assert leases.claim("two", run_out, now=EXPIRED) == [acme_northgate.pk]
-    assert leases.renew("one", [acme_northgate.pk], now=EXPIRED).kept == set()
+    assert leases.claim("one", free) == free
+    assert leases.claim("two", free) == []
+    assert leases.unleased() == []
+    assert leases.claim("one", free) == free, "it is still its own"
 
 
-def test_a_renewal_between_the_read_and_the_claim_keeps_the_subscription(
+def test_a_worker_that_did_not_renew_since_it_was_seen_loses_all_its_subscriptions(
+    acme_northgate: Subscription, acme_tidewall: Subscription
+) -> None:
+    lease_to("one", acme_northgate, acme_tidewall, now=NOW)
+    leases.check_in("two", now=EXPIRED)
+
+    assert leases.declare_dead(seen("one"))
+
+    assert leases.renew("one", now=EXPIRED) is None
+    assert leases.claim("one", [acme_northgate.pk]) == []
+    assert set(leases.claim("two", leases.unleased())) == {acme_northgate.pk, acme_tidewall.pk}
+
+
+def test_a_worker_that_renewed_since_it_was_seen_keeps_its_subscriptions(
     acme_northgate: Subscription,
 ) -> None:
-    claim("one")
-    run_out = leases.unrenewed(now=EXPIRED)
-    leases.renew("one", [acme_northgate.pk], now=EXPIRED)
+    lease_to("one", acme_northgate, now=NOW)
+    silent = seen("one")
+    assert renewed("one", EXPIRED).kept == {acme_northgate.pk}
 
-    assert leases.claim("two", run_out, now=EXPIRED) == []
+    assert not leases.declare_dead(silent)
 
-
-def test_an_unclaimed_lease_is_renewed_however_late(acme_northgate: Subscription) -> None:
-    claim("one")
-
-    assert leases.renew("one", [acme_northgate.pk], now=EXPIRED).kept == {acme_northgate.pk}
+    assert renewed("one", EXPIRED).kept == {acme_northgate.pk}
 
 
-def test_a_lease_renewed_in_time_is_not_offered_to_others(acme_northgate: Subscription) -> None:
-    claim("one")
-    soon = NOW + timedelta(seconds=1)
+def test_one_of_two_workers_that_declare_a_third_dead_does_so(acme_northgate: Subscription) -> None:
+    lease_to("one", acme_northgate, now=NOW)
+    silent = seen("one")
 
-    assert leases.unrenewed(now=soon) == []
+    assert [leases.declare_dead(silent), leases.declare_dead(silent)] == [True, False]
+
+
+def test_a_lease_is_renewed_however_late(acme_northgate: Subscription) -> None:
+    lease_to("one", acme_northgate, now=NOW)
+
+    assert renewed("one", EXPIRED).kept == {acme_northgate.pk}
+    assert seen("one").seen_at == EXPIRED
 
 
 @pytest.mark.parametrize(
-    ("until", "is_unrenewed", "has_run_out"),
+    ("seen_at", "is_overdue"),
     [
-        (None, True, True),
-        (NOW - MOMENT, True, True),
-        (NOW, True, False),
-        (NOW + LEASE - QUIET - MOMENT, True, False),
-        (NOW + LEASE - QUIET, False, False),
-        (NOW + LEASE + QUIET, False, False),
+        (NOW - LEASE - MOMENT, True),
+        (NOW - LEASE, False),
+        (NOW + QUIET, False),
         # The clock was set back since.
-        (NOW + LEASE + QUIET + MOMENT, True, True),
+        (NOW + QUIET + MOMENT, True),
     ],
 )
-def test_the_end_of_a_lease_decides_whether_it_has_expired(
-    acme_northgate: Subscription, until: datetime | None, is_unrenewed: bool, has_run_out: bool
+def test_the_time_of_the_last_renewal_decides_whether_a_worker_is_overdue(
+    seen_at: datetime, is_overdue: bool
 ) -> None:
-    Subscription.objects.update(owner="one", lease_until=until)
-    lease = leases.Lease(acme_northgate.pk, "one", until)
-
-    assert leases.unrenewed(now=NOW) == ([lease] if is_unrenewed else [])
-    assert lease.has_run_out(NOW) is has_run_out
-
-
-def test_a_lease_lasts_from_its_claim_and_from_each_renewal(acme_northgate: Subscription) -> None:
-    claim("one")
-    acme_northgate.refresh_from_db()
-    assert acme_northgate.lease_until == NOW + LEASE
-
-    leases.renew("one", [acme_northgate.pk], now=EXPIRED)
-    acme_northgate.refresh_from_db()
-    assert acme_northgate.lease_until == EXPIRED + LEASE
+    assert Worker("one", seen_at).is_overdue(NOW) is is_overdue
 
 
 def test_a_released_subscription_is_free_at_once(acme_northgate: Subscription) -> None:
-    claim("one")
+    lease_to("one", acme_northgate)
+
     leases.release("one", [acme_northgate.pk])
 
-    assert claim("two") == [acme_northgate.pk]
+    lease_to("two", acme_northgate)
+    assert owner_of(acme_northgate) == "two"
 
 
 def test_only_the_owner_releases(acme_northgate: Subscription) -> None:
-    claim("one")
+    lease_to("one", acme_northgate)
+
     leases.release("two", [acme_northgate.pk])
 
-    assert leases.unrenewed(now=NOW) == []
+    assert owner_of(acme_northgate) == "one"
 
 
-def test_a_disabled_subscription_is_neither_claimed_nor_kept(acme_northgate: Subscription) -> None:
-    claim("one")
-    Subscription.objects.update(enabled=False)
-
-    renewed = leases.renew("one", [acme_northgate.pk], now=NOW)
-
-    assert renewed.kept == set()
-    assert renewed.switched_off == {acme_northgate.pk}
-    assert leases.unrenewed(now=EXPIRED) == []
-
-
-def test_the_subscriptions_of_a_suspended_organization_are_neither_claimed_nor_kept(
-    acme_northgate: Subscription, acme: Organization
+def test_a_worker_that_checks_out_leaves_nothing_behind(
+    acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
-    claim("one")
-    Organization.objects.filter(pk=acme.pk).update(is_active=False)
+    lease_to("one", acme_northgate, acme_tidewall)
 
-    renewed = leases.renew("one", [acme_northgate.pk], now=NOW)
+    assert leases.check_out("one")
 
-    assert renewed.kept == set()
-    assert renewed.switched_off == {acme_northgate.pk}
-    assert leases.unrenewed(now=EXPIRED) == []
-    assert leases.fair_share(now=NOW) == 0
+    assert not SignalWorker.objects.exists()
+    assert set(leases.unleased()) == {acme_northgate.pk, acme_tidewall.pk}
+    assert leases.check_out("one"), "also if another worker declared it dead before"
 
 
-def test_the_number_of_leases_read_at_once_is_limited(northgate: Provider) -> None:
+def switch_off(subscription: Subscription) -> None:
+    Subscription.objects.filter(pk=subscription.pk).update(enabled=False)
+
+
+def suspend(subscription: Subscription) -> None:
+    Organization.objects.filter(pk=subscription.organization_id).update(is_active=False)
+
+
+@pytest.mark.parametrize("act", [switch_off, suspend])
+def test_a_subscription_that_is_off_is_neither_claimed_nor_kept(
+    acme_northgate: Subscription, act: Callable[[Subscription], None]
+) -> None:
+    lease_to("one", acme_northgate, now=NOW)
+    act(acme_northgate)
+
+    renewal = renewed("one")
+
+    assert renewal.kept == set()
+    assert renewal.switched_off == {acme_northgate.pk}
+    leases.release("one", renewal.switched_off)
+    assert leases.unleased() == []
+    assert leases.fair_share(renewal.workers, now=NOW) == 0
+
+
+def test_the_number_of_subscriptions_read_at_once_is_limited(northgate: Provider) -> None:
     organizations = Organization.objects.bulk_create(
         Organization(slug=f"o{number}", name=f"o{number}") for number in range(1001)
     )
@@ -156,27 +177,39 @@ def test_the_number_of_leases_read_at_once_is_limited(northgate: Provider) -> No
         for one in organizations
     )
 
-    assert len(leases.unrenewed(now=NOW)) == 1000
+    assert len(leases.unleased()) == 1000
+
+
+@pytest.mark.parametrize("sessions", [1, 30])
+def test_a_renewal_costs_the_same_statements_for_any_number_of_subscriptions(
+    northgate: Provider, sessions: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    lease_to(
+        "one",
+        *(
+            SubscriptionFactory.create(
+                organization=OrganizationFactory.create(), provider=northgate
+            )
+            for _ in range(sessions)
+        ),
+        now=NOW,
+    )
+
+    with django_assert_num_queries(4) as statements:
+        assert len(renewed("one").kept) == sessions
+
+    changes = [one["sql"] for one in statements if not one["sql"].startswith("SELECT")]
+    assert [one.split(" SET")[0] for one in changes] == ['UPDATE "signaling_signalworker"']
 
 
 def test_every_live_worker_has_the_same_share(
-    acme_northgate: Subscription, globex: Organization, tidewall: Provider, acme: Organization
+    acme_northgate: Subscription, acme_tidewall: Subscription, globex_northgate: Subscription
 ) -> None:
-    Subscription.objects.create(organization=acme, provider=tidewall, cuid="a", priority=2)
-    Subscription.objects.create(organization=globex, provider=tidewall, cuid="b", priority=1)
-    leases.check_in("one", now=NOW)
-    assert leases.fair_share(now=NOW) == 3
+    one, two = Worker("one", NOW), Worker("two", NOW)
 
-    leases.check_in("two", now=NOW)
-    assert leases.fair_share(now=NOW) == 2
-
-    later = NOW + PRESENT_FOR + timedelta(seconds=1)
-    leases.check_in("two", now=later)
-    assert leases.fair_share(now=later) == 3
-
-    leases.check_in("one", now=later)
-    leases.check_out("two")
-    assert leases.fair_share(now=later) == 3
+    assert leases.fair_share([one], now=NOW) == 3
+    assert leases.fair_share([one, two], now=NOW) == 2
+    assert leases.fair_share([], now=NOW) == 3
 
 
 @pytest.mark.parametrize(
@@ -189,30 +222,19 @@ def test_every_live_worker_has_the_same_share(
         (NOW + PRESENT_FOR, False),
     ],
 )
-def test_a_recently_seen_worker_has_a_share(
+def test_a_worker_that_renewed_recently_has_a_share(
     acme_northgate: Subscription,
     globex_northgate: Subscription,
     seen_at: datetime,
     is_present: bool,
 ) -> None:
-    leases.check_in("one", now=NOW)
-    SignalWorker.objects.create(name="two", seen_at=seen_at)
+    workers = [Worker("one", NOW), Worker("two", seen_at)]
 
-    assert leases.fair_share(now=NOW) == (1 if is_present else 2)
-
-
-def test_rows_of_dead_workers_are_deleted(db: None) -> None:
-    leases.check_in("one", now=NOW)
-    leases.check_in("two", now=NOW + FORGOTTEN_AFTER)
-    assert SignalWorker.objects.count() == 2
-
-    leases.check_in("two", now=NOW + FORGOTTEN_AFTER + MOMENT)
-
-    assert list(SignalWorker.objects.values_list("name", flat=True)) == ["two"]
+    assert leases.fair_share(workers, now=NOW) == (1 if is_present else 2)
 
 
 def test_a_write_by_the_owner_is_committed(acme_northgate: Subscription) -> None:
-    claim("one")
+    lease_to("one", acme_northgate)
 
     assert leases.write_as_owner(acme_northgate.pk, "one", rename) == 1
 
@@ -220,8 +242,14 @@ def test_a_write_by_the_owner_is_committed(acme_northgate: Subscription) -> None
     assert acme_northgate.session_detail == "written"
 
 
-def test_a_write_by_a_former_owner_is_rolled_back(acme_northgate: Subscription) -> None:
-    claim("two")
+@pytest.mark.parametrize("end", ["release", "death"])
+def test_a_write_by_a_former_owner_is_refused(acme_northgate: Subscription, end: str) -> None:
+    lease_to("one", acme_northgate)
+    if end == "release":
+        leases.release("one", [acme_northgate.pk])
+    else:
+        leases.declare_dead(seen("one"))
+    lease_to("two", acme_northgate)
 
     with pytest.raises(leases.NotOwner):
         leases.write_as_owner(acme_northgate.pk, "one", rename)
@@ -234,12 +262,29 @@ def rename() -> int:
     return Subscription.objects.update(session_detail="written")
 
 
+def test_the_subscriptions_that_a_worker_still_owns_are_found_in_one_statement(
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+    globex_northgate: Subscription,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    lease_to("one", acme_northgate, acme_tidewall)
+    lease_to("two", globex_northgate)
+    ids = [acme_northgate.pk, acme_tidewall.pk, globex_northgate.pk]
+
+    with django_assert_num_queries(1):
+        assert leases.still_owned("one", ids) == {acme_northgate.pk, acme_tidewall.pk}
+
+    assert leases.still_owned("one", []) == set()
+    assert leases.still_owned("three", ids) == set()
+
+
 @pytest.mark.parametrize("door", ["certificate", "order", "provider"])
 def test_a_renewal_returns_when_staff_saved_the_settings(
     acme_northgate: Subscription, door: str
 ) -> None:
-    claim("one")
-    before = leases.renew("one", [acme_northgate.pk], now=NOW).saved_at[acme_northgate.pk]
+    lease_to("one", acme_northgate)
+    before = renewed("one").saved_at[acme_northgate.pk]
 
     if door == "certificate":
         services.replace_certificate(subscription=acme_northgate, identity=identity())
@@ -248,12 +293,12 @@ def test_a_renewal_returns_when_staff_saved_the_settings(
     else:
         acme_northgate.provider.save()
 
-    after = leases.renew("one", [acme_northgate.pk], now=NOW).saved_at[acme_northgate.pk]
+    after = renewed("one").saved_at[acme_northgate.pk]
     assert after != before
 
 
 def test_a_session_without_an_owner_is_not_shown_as_connected(acme_northgate: Subscription) -> None:
-    claim("one")
+    lease_to("one", acme_northgate, now=NOW)
     note(acme_northgate, SessionState.UP)
 
     assert mark_orphans(now=NOW) == 0
@@ -279,7 +324,7 @@ def note(subscription: Subscription, state: SessionState, owner: str = "one", **
 def test_establishing_and_losing_a_session_are_events(
     acme_northgate: Subscription,
 ) -> None:
-    claim("one")
+    lease_to("one", acme_northgate, now=NOW)
     note(acme_northgate, SessionState.CONNECTING)
     note(acme_northgate, SessionState.UP, transport="dtls")
     note(acme_northgate, SessionState.CONNECTING, detail="it closed the connection")
@@ -293,7 +338,7 @@ def test_establishing_and_losing_a_session_are_events(
 
 
 def test_a_worker_without_the_lease_writes_nothing(acme_northgate: Subscription) -> None:
-    claim("one")
+    lease_to("one", acme_northgate, now=NOW)
 
     note(acme_northgate, SessionState.UP, owner="two")
     record_heard(owner="two", heard={acme_northgate.pk: NOW})

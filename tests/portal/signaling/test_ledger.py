@@ -25,7 +25,7 @@ from portal.mitigations.states import BY_DOTS_STATUS
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
-from portal.signaling import database_clock, ledger, numbers_flush, report_queue
+from portal.signaling import database_clock, leases, ledger, numbers_flush, report_queue
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.lease_fence import LeaseFence, boottime
@@ -33,6 +33,7 @@ from portal.signaling.ledger import Ledger
 from portal.signaling.session_report import SessionReport
 from tests.dots_client.transport.loopback import until
 from tests.factories import ResourceFactory
+from tests.portal.leased import lease_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,7 +71,7 @@ def filtering(subscription: Subscription, user: User, prefix: str) -> Mitigation
 @pytest.fixture
 def acmes(acme_northgate: Subscription, alice: User, shop: ProtectedResource) -> list[Mitigation]:
     """Northgate filters these for Acme."""
-    Subscription.objects.update(owner=OWNER)
+    lease_to(OWNER, *Subscription.objects.all())
     return [filtering(acme_northgate, alice, f"203.0.113.{one}/32") for one in (1, 2, 3, 4)]
 
 
@@ -79,7 +80,7 @@ def globexs(
     globex: Organization, globex_northgate: Subscription, charlie: User
 ) -> list[Mitigation]:
     """Northgate filters these for Globex."""
-    Subscription.objects.update(owner=OWNER)
+    lease_to(OWNER, *Subscription.objects.all())
     ResourceFactory.create(organization=globex, name="Web", value="198.51.100.0/24")
     return [filtering(globex_northgate, charlie, f"198.51.100.{one}/32") for one in (1, 2, 3)]
 
@@ -222,16 +223,16 @@ async def test_a_lease_that_is_lost_in_the_middle_costs_only_its_own_reports(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # After both were put, and before the transaction that saves them.
-    claim = Subscription.objects.filter(pk=globexs[0].subscription_id)
-    is_claimed = iter([False])
+    lost = [globexs[0].subscription_id]
+    is_released = iter([False])
     save_numbers = numbers_flush.save_numbers
 
-    def claimed_first(reports: Any) -> services.SavedNumbers:
-        if not next(is_claimed, True):
-            in_another_process(lambda: claim.update(owner="another"))
+    def released_first(reports: Any) -> services.SavedNumbers:
+        if not next(is_released, True):
+            in_another_process(lambda: leases.release(OWNER, lost))
         return save_numbers(reports)
 
-    monkeypatch.setattr(ledger, "save_numbers", claimed_first)
+    monkeypatch.setattr(ledger, "save_numbers", released_first)
     for one in (*acmes, *globexs):
         reporter.report(one, 2, 9)
 

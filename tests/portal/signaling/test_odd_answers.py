@@ -37,6 +37,7 @@ from portal.wording.refusals import refusal_sentence
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, ONCE, Provider, answer, serving
 from tests.dots_client.codec.odd import Pairs, Raw, encode
+from tests.portal.leased import lease_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,7 +50,7 @@ T = TypeVar("T")
 def mitigation(
     alice: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
 ) -> Mitigation:
-    Subscription.objects.filter(pk=acme_northgate.pk).update(owner=OWNER)
+    lease_to(OWNER, acme_northgate)
     submission = Submission(prefixes=("203.0.113.7/32",))
     asked = services.submit(organization=acme, actor=Actor.person(alice), submission=submission)
     mitigation = asked.mitigations.get()

@@ -40,6 +40,7 @@ from portal.wording.from_rows.mitigations import mitigation_facts
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import ONCE, SETTINGS, Provider, answer, in_session, silence
 from tests.factories import ResourceFactory
+from tests.portal.leased import lease_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,8 +63,7 @@ def mitigation(
     """alice asked Northgate, then Tidewall, for one address."""
     submission = Submission(prefixes=("203.0.113.7/32",))
     services.submit(organization=acme, actor=Actor.person(alice), submission=submission)
-    until = timezone.now() + timedelta(hours=1)
-    Subscription.objects.update(owner=OWNER, lease_until=until)
+    lease_to(OWNER, acme_northgate, acme_tidewall)
     return again()
 
 

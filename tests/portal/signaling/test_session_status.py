@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from portal.providers.models import SessionState, Subscription
-from portal.signaling import leases
 from portal.signaling.lease_fence import LEASE
 from portal.signaling.orphaned_sessions import mark_orphans
 from portal.signaling.session_status import (
@@ -14,6 +13,7 @@ from portal.signaling.session_status import (
     record_heard,
     record_session,
 )
+from tests.portal.leased import lease_to
 from tests.portal.signaling.conftest import session_events
 
 NOW = timezone.now()
@@ -38,7 +38,7 @@ def worked(subscription: Subscription) -> tuple[datetime | None, datetime | None
 
 
 def test_a_session_shows_that_its_transport_works(acme_northgate: Subscription) -> None:
-    leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
+    lease_to("one", acme_northgate, now=NOW)
 
     note(acme_northgate, 1, SessionState.UP, "tls")
 
@@ -48,7 +48,7 @@ def test_a_session_shows_that_its_transport_works(acme_northgate: Subscription) 
 def test_a_replaced_transport_worked_until_it_was_last_heard(
     acme_northgate: Subscription,
 ) -> None:
-    leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
+    lease_to("one", acme_northgate, now=NOW)
     note(acme_northgate, 1, SessionState.UP, "dtls")
     record_heard(owner="one", heard={acme_northgate.pk: at(50)})
 
@@ -59,7 +59,7 @@ def test_a_replaced_transport_worked_until_it_was_last_heard(
 
 
 def test_a_lost_session_worked_until_it_was_last_heard(acme_northgate: Subscription) -> None:
-    leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
+    lease_to("one", acme_northgate, now=NOW)
     note(acme_northgate, 1, SessionState.UP, "dtls")
     record_heard(owner="one", heard={acme_northgate.pk: at(50)})
 
@@ -72,7 +72,7 @@ def test_a_lost_session_worked_until_it_was_last_heard(acme_northgate: Subscript
 def test_a_transport_that_never_worked_is_not_shown_as_working(
     acme_northgate: Subscription,
 ) -> None:
-    leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
+    lease_to("one", acme_northgate, now=NOW)
 
     note(acme_northgate, 1, SessionState.CONNECTING)
     note(acme_northgate, 9, SessionState.DOWN)
@@ -83,7 +83,7 @@ def test_a_transport_that_never_worked_is_not_shown_as_working(
 def test_every_session_event_has_the_same_fields_and_a_short_detail(
     acme_northgate: Subscription,
 ) -> None:
-    leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
+    lease_to("one", acme_northgate, now=NOW)
     note(acme_northgate, 1, SessionState.UP, "dtls")
     status = SessionStatus(state=SessionState.DOWN, detail="no route " * 50)
     record_session(subscription_id=acme_northgate.pk, owner="one", status=status, now=at(2))
