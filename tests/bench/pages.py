@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from playwright.async_api import BrowserContext, async_playwright
+from playwright.async_api import Browser, async_playwright
 
 from tests.bench.callers import Callers
 from tests.bench.installation import VIEWER, Installation, installation, parser
@@ -58,12 +58,10 @@ async def _measure(
         browser = await playwright.chromium.launch(
             executable_path=program, chromium_sandbox=os.getuid() != 0
         )
-        context = await browser.new_context(base_url=running.stack.url)
-        await context.add_cookies(list(cookies))  # type: ignore[arg-type]  # as Playwright's own
         await running.meter.rest(options.watch_s)
         organization = f"/organizations/{slug}"
         rows = [
-            await _watch(running, context, name, path, options)
+            await _watch(running, browser, cookies, name, path, options)
             for name, path in (
                 ("Now", organization),
                 ("one request", f"{organization}/requests/{held[0].id}"),
@@ -93,7 +91,8 @@ class _Received:
 
 async def _watch(
     running: Installation,
-    context: BrowserContext,
+    browser: Browser,
+    cookies: Sequence[dict[str, Any]],
     name: str,
     path: str,
     options: argparse.Namespace,
@@ -101,6 +100,9 @@ async def _watch(
     received = _Received()
     opened = []
     for _ in range(options.tabs):
+        # A page behind another one in the same window is hidden, and requests nothing.
+        context = await browser.new_context(base_url=running.stack.url)
+        await context.add_cookies(list(cookies))  # type: ignore[arg-type]  # as Playwright's own
         page = await context.new_page()
         session = await context.new_cdp_session(page)
         await session.send("Network.enable")
@@ -110,13 +112,15 @@ async def _watch(
         assert answer is not None
         assert answer.ok, f"{answer.status}: {path}"
         opened.append(page)
+    for page in opened:
+        assert await page.evaluate("document.visibilityState") == "visible"
     await asyncio.sleep(SETTLED_AFTER_S)
     received.answers = received.socket = 0
     before = running.meter.sample()
     await asyncio.sleep(options.watch_s)
     span = running.meter.since(before)
     for page in opened:
-        await page.close()
+        await page.context.close()
 
     def each(share: float) -> str:
         return f"{100 * share / options.tabs:.2f} %"
