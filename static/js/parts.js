@@ -1,6 +1,7 @@
 // Loads the changed parts of the page from the server without disturbing what a person is doing in them.
 
 const COUNTERS_EVERY_MS = 10000;
+const STATE_EVERY_MS = 30000;
 const BURST_MS = 250;
 const LONGEST_GAP_MS = 10000;
 const TINT_MS = 1200;
@@ -8,7 +9,8 @@ const SILENT_MS = 45000;
 
 // The number of the last event that the parts on the page reflect.
 let shownSeq = Number(document.getElementById("live")?.dataset.seq ?? 0);
-const lastAt = { "portal:state": -Infinity, "portal:counters": -Infinity };
+// The page itself was rendered a moment ago.
+const lastAt = { "portal:state": performance.now(), "portal:counters": performance.now() };
 let gapMs = BURST_MS;
 let waiting = null;
 let waitingFor = null;
@@ -20,6 +22,9 @@ function refresh(kind, seq = Infinity) {
   const whole = document.getElementById("refresh");
   if (!whole || !window.htmx) return;
   const own = document.getElementById("refresh-counters");
+  // Reports do not bring everything: when a provider that drops nothing was heard, for example.
+  const isDue = performance.now() - lastAt["portal:state"] >= STATE_EVERY_MS;
+  if (kind === "portal:counters" && isDue) kind = "portal:state";
   if (kind === "portal:counters" && !own) return;
   if (kind === "portal:state" && seq <= shownSeq) return;
   if (mustWait(kind, seq)) return;

@@ -152,8 +152,52 @@ def test_amounts_change_without_a_call_and_a_status_requests_the_parts_once(
     )
     assert asked == ["portal:state", "portal:counters"] * 2
 
+    # What reports do not bring, such as when an idle provider was heard, is at most 30 s old.
+    with watching.expect_request(lambda call: "parts=say" in call.url):
+        watching.evaluate(
+            """() => {
+                const real = performance.now.bind(performance);
+                performance.now = () => real() + 31000;
+                const detail = { kind: "portal:counters" };
+                document.dispatchEvent(new CustomEvent("portal:refresh", { detail }));
+            }"""
+        )
+
     alice.get_by_text("Terminate…").first.click()
     alice.get_by_role("button", name="Terminate now").click()
     expect(alice.locator(".crumb [data-status]")).to_have_attribute(
         "data-status", "terminated", timeout=30_000
     )
+
+
+def test_many_events_request_the_parts_a_few_times_and_one_at_a_time(
+    portal: Stack, page_of: PageOf
+) -> None:
+    page = page_of("bob")
+    page.goto(f"{portal.url}/organizations/acme/")
+
+    calls = page.evaluate("""() => new Promise((resolve) => {
+        const calls = [];
+        let open = 0;
+        let last = 0;
+        document.addEventListener("htmx:beforeRequest", () => {
+            open += 1;
+            calls.push({ open, at: performance.now() });
+        });
+        document.addEventListener("htmx:afterRequest", () => {
+            open -= 1;
+            if (last && calls.at(-1).at >= last) resolve(calls);
+        });
+        let seq = 1e6;
+        const every = setInterval(() => {
+            seq += 1;
+            const detail = { kind: "portal:state", seq };
+            document.dispatchEvent(new CustomEvent("portal:refresh", { detail }));
+            if (seq < 1e6 + 50) return;
+            last = performance.now();
+            clearInterval(every);
+        }, 20);
+    })""")
+
+    assert all(call["open"] == 1 for call in calls)
+    assert len(calls) <= 8
