@@ -45,7 +45,12 @@ class Source:
         )
 
 
-def sources() -> Iterator[Source]:
+@cache
+def sources() -> tuple[Source, ...]:
+    return tuple(_parsed())
+
+
+def _parsed() -> Iterator[Source]:
     for folder in SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -166,7 +171,7 @@ def assigned(node: ast.stmt) -> Iterator[str]:
 
 
 def test_every_public_name_has_a_user_outside_the_tests() -> None:
-    users = tuple(sources())
+    users = sources()
     offered = {
         name
         for door in FRONT_DOORS
