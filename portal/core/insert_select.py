@@ -69,7 +69,7 @@ def _default(field: Field[Any, Any]) -> tuple[Any, str]:
     """A default that never varies, and the same in SQL."""
     if field.default is tuple:
         return (), "'[]'"
-    if callable(field.default):
+    if field.has_default() and callable(field.default):
         return _NO_LITERAL, ""
     default = field.get_default()
     if isinstance(default, bool):
