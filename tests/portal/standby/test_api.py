@@ -87,8 +87,8 @@ def test_the_list_shows_who_holds_each_plan_with_constant_queries(
     api = api_of(dana)
     api.get("/api/v1/me")
 
-    # the token, the membership, the plans, their mitigations, subscriptions, providers, resources
-    with django_assert_num_queries(7):
+    # token and membership, the plans, their mitigations, subscriptions, providers, resources
+    with django_assert_num_queries(6):
         results = api.get(PLANS).json()["results"]
 
     assert [one["name"] for one in results] == [f"Plan {index}" for index in range(4)]
