@@ -27,7 +27,6 @@ from portal.core.metrics import (
     LEDGER_UNSAVED_BY,
     LEDGER_WAITING,
 )
-from portal.mitigations.services import HeardReport
 from portal.signaling.async_events import loop_time
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.numbers_flush import save_numbers
@@ -178,7 +177,7 @@ class Ledger:
         await asyncio.sleep(self._flushed_at + FIRST_EVERY_S - loop_time())
 
     async def _flush(self, reports: Sequence[SessionReport]) -> None:
-        heard = [(one.store, HeardReport(one.mitigation_id, one.report, one.at)) for one in reports]
+        heard = [(one.store, one.heard()) for one in reports]
         began = loop_time()
         try:
             saved = await self.threads.run_first(save_numbers, heard)

@@ -15,6 +15,7 @@ from django.db import Error
 
 from dots_client import Client, DotsError, MitigationReport
 from portal.core.database import is_away
+from portal.mitigations import services
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import ACTIVE, CONFIRMED, Status
 from portal.signaling import database_clock
@@ -22,6 +23,7 @@ from portal.signaling.action_runner import REREAD_AFTER_S, ActionRunner
 from portal.signaling.async_events import loop_time
 from portal.signaling.book import Book
 from portal.signaling.connection_settings import ConnectionSettings
+from portal.signaling.mapping import provider_report
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action, NextAction, next_action, waits_for_older
 from portal.signaling.observations import Observations
@@ -310,14 +312,15 @@ class LiveSession:
         self._heard({row.pk})
 
     def _saved(self, row: Mitigation, report: MitigationReport) -> None:
-        """Read the row again for a new status, but not for new numbers."""
+        """Read the row again, but not for new numbers."""
         known = self._rows.get(row.pk)
         if known is None:
             return
-        if report.status not in (None, known.dots_status):
-            self._read_in(REREAD_AFTER_S, {row.pk})
+        said, now = provider_report(report), database_clock.now()
+        if services.changes_numbers_only(known, said, now, is_immediate=known.request.is_immediate):
+            note_numbers(known, said, now)
         else:
-            note_numbers(known, report, database_clock.now())
+            self._read_in(REREAD_AFTER_S, {row.pk})
 
     def _absent(self, row: Mitigation) -> None:
         self._history.absent(row.pk)

@@ -12,17 +12,15 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from dots_client import MitigationReport
-from portal.mitigations.models import MAX_COUNTER, Mitigation
+from portal.mitigations.models import Mitigation
 from portal.mitigations.row_version import RowVersion
-from portal.mitigations.services.reports import lifetime_end
-from portal.mitigations.states import CONFIRMED
+from portal.mitigations.services import ProviderReport
+from portal.mitigations.services.reports import columns_of
 
 END_TOLERANCE: Final = timedelta(seconds=3)
 """Reports count whole seconds, so the end of a lifetime in memory may differ by this from the
 row's.
 """
-COUNTERS: Final = ("bytes_dropped", "pkts_dropped", "bps_dropped", "pps_dropped")
 
 
 @dataclass(slots=True)
@@ -131,16 +129,10 @@ class OwnedMitigations:
         )
 
 
-def note_numbers(row: Mitigation, report: MitigationReport, now: datetime) -> None:
+def note_numbers(row: Mitigation, report: ProviderReport, now: datetime) -> None:
     """Keep a row in memory as new as one that is read again after a report of numbers."""
-    if report.status is not None:
-        row.reported_at = now
-    if report.lifetime is not None and row.status in CONFIRMED:
-        row.expires_at = lifetime_end(report.lifetime, now)
-    for column in COUNTERS:
-        if (value := getattr(report, column)) is not None:
-            setattr(row, column, min(value, MAX_COUNTER))
-            row.counters_at = now
+    for name, value in columns_of(report, now, has_news=False).items():
+        setattr(row, name, value)
 
 
 def _heard_last(row: Mitigation, known: Mitigation | None) -> Mitigation:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from dots_client import SessionClosed
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
+from portal.mitigations.services import HeardReport
 from portal.signaling import database_clock
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
@@ -39,6 +40,11 @@ class SessionReport(WaitingReport):
                 waiter.set_result(is_open)
         if is_open and self.on_saved is not None:
             self.on_saved()
+
+    def heard(self) -> HeardReport:
+        return HeardReport(
+            self.mitigation_id, self.report, self.at, is_immediate=self.row.request.is_immediate
+        )
 
     @property
     def name(self) -> str:

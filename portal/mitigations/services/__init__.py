@@ -43,6 +43,7 @@ from portal.mitigations.services.redundant_requests import terminate_redundant
 from portal.mitigations.services.refresh import ask_refresh
 from portal.mitigations.services.reports import (
     ProviderReport,
+    changes_numbers_only,
     record_report,
     says_nothing_new,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "acknowledge_all",
     "ask_provider",
     "ask_refresh",
+    "changes_numbers_only",
     "changes_status_only",
     "downsample_counters",
     "extend",

@@ -159,8 +159,7 @@ def record_confirmations(confirmations: Sequence[Confirmation]) -> dict[UUID, in
             _observe_on_commit(one, row)
     Event.objects.bulk_create(event for own in events.values() for event in own)
     for organization_id, own in events.items():
-        for event in own:
-            broadcast_on_commit(organization_id, event.as_message())
+        broadcast_on_commit(organization_id, *(event.as_message() for event in own))
     return {pk: row.version for pk, row in found.items()}
 
 

@@ -35,6 +35,8 @@ class HeardReport:
     mitigation_id: UUID
     report: ProviderReport
     at: datetime
+    is_immediate: bool = False
+    "of its request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ class _Row:
     status: str
     wanted: str
     confirmed_at: datetime | None
-    mitigation_start: datetime | None
     unsaved_at: datetime | None
+    mitigation_start: datetime | None
     dots_status: int | None
     reported_at: datetime | None
     last_heard_at: datetime | None
@@ -101,7 +103,7 @@ def record_numbers(heard: Sequence[HeardReport]) -> SavedNumbers:
         row = rows.get(one.mitigation_id)
         if row is None or row.status in TERMINAL:
             continue
-        if changes_numbers_only(row, one.report, one.at):
+        if changes_numbers_only(row, one.report, one.at, is_immediate=one.is_immediate):
             changes.append(_change(row, one))
         else:
             undecided.add(row.pk)

@@ -101,8 +101,6 @@ def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime)
         return
     counted = numbers_event(mitigation, report, now)
     columns = columns_of(report, now, has_news=bool(counted))
-    if report.mitigation_start is not None:
-        columns["mitigation_start"] = report.mitigation_start
     if report.conflict is not None:
         columns["conflict"] = report.conflict
         if report.conflict.retry_after is not None:
@@ -155,7 +153,8 @@ def says_nothing_new(mitigation: Mitigation, report: ProviderReport, now: dateti
         report.dots_status == mitigation.dots_status
         and bool(report.counters) == (mitigation.counters_at is not None)
         and not numbers_event(mitigation, report, now)
-        and changes_numbers_only(mitigation, report, now)
+        and report.mitigation_start in (None, mitigation.mitigation_start)
+        and changes_numbers_only(mitigation, report, now, is_immediate=True)
         and _ends_as_known(mitigation, report, now)
     )
 
@@ -169,9 +168,13 @@ def _ends_as_known(mitigation: Mitigation, report: ProviderReport, now: datetime
     return abs(reported - known) <= LIFETIME_TOLERANCE
 
 
-def changes_numbers_only(mitigation: KnownNumbers, report: ProviderReport, now: datetime) -> bool:
-    """Whether saving the report needs no decision: it changes no status, no conflict and no start,
-    and the provider was heard recently.
+def changes_numbers_only(
+    mitigation: KnownNumbers, report: ProviderReport, now: datetime, *, is_immediate: bool
+) -> bool:
+    """Whether saving the report needs no decision: it changes no status, no conflict and no start
+    of a plan, and the provider was heard recently.
+
+    `is_immediate`: of its request. Of those, when the provider began decides nothing.
     """
     status = Status(mitigation.status)
     return (
@@ -181,7 +184,7 @@ def changes_numbers_only(mitigation: KnownNumbers, report: ProviderReport, now: 
         and (report.trigger is None or next_status(status, report.trigger) == status)
         and report.conflict is None
         and not _is_unknown_news(mitigation, report)
-        and report.mitigation_start in (None, mitigation.mitigation_start)
+        and (is_immediate or report.mitigation_start in (None, mitigation.mitigation_start))
         # A provider that was silent for long and now filters may make another provider unneeded.
         and mitigation.last_heard_at is not None
         and now - mitigation.last_heard_at < STALE_AFTER
@@ -196,6 +199,8 @@ def columns_of(report: ProviderReport, now: datetime, *, has_news: bool) -> Miti
         columns |= {"dots_status": report.dots_status, "reported_at": now}
     if report.lifetime_s is not None:
         columns["expires_at"] = lifetime_end(report.lifetime_s, now)
+    if report.mitigation_start is not None:
+        columns["mitigation_start"] = report.mitigation_start
     if report.counters:
         columns["counters_at"] = now
     if has_news:

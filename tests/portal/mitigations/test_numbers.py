@@ -207,3 +207,15 @@ def test_a_row_that_is_not_found_counts_as_locked(db: None) -> None:
     unknown = uuid4()
 
     assert services.record_numbers([HeardReport(unknown, MORE, LATER)]).locked == {unknown}
+
+
+def test_the_start_of_filtering_for_an_immediate_request_is_a_number(
+    mitigation: Mitigation,
+) -> None:
+    began = replace(MORE, mitigation_start=NOW)
+
+    saved = services.record_numbers([HeardReport(mitigation.pk, began, LATER, is_immediate=True)])
+
+    assert not saved.undecided | saved.locked
+    row = Mitigation.objects.get(pk=mitigation.pk)
+    assert (row.mitigation_start, row.bytes_dropped) == (NOW, MORE.bytes_dropped)

@@ -65,7 +65,7 @@ def filtering(subscription: Subscription, user: User, prefix: str) -> Mitigation
     services.record_sending(mitigation_id=row.pk, now=now)
     services.record_confirmed(mitigation_id=row.pk, lifetime_s=3600, asked_at=now, now=now)
     services.record_report(mitigation_id=row.pk, report=said(2, 1), now=now)
-    return Mitigation.objects.get(pk=row.pk)
+    return Mitigation.objects.select_related("request").get(pk=row.pk)
 
 
 @pytest.fixture

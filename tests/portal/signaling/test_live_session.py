@@ -268,7 +268,8 @@ def mitigating(*, heard_s: float = 0.0) -> Mitigation:
     now = timezone.now()
     return Mitigation(
         pk=uuid4(), mid=1, status=Status.MITIGATING, dots_status=2, request=MitigationRequest(),
-        asked_at=now, refreshed_at=now, last_heard_at=now - timedelta(seconds=heard_s),
+        asked_at=now, confirmed_at=now, refreshed_at=now,
+        last_heard_at=now - timedelta(seconds=heard_s),
     )  # fmt: skip
 
 
