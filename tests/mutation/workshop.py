@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from tests.copy_tree import copy_tree
 from tests.mutation.mutants import Mutant
 from tests.mutation.targets import Target
 
@@ -124,18 +124,3 @@ class Workshop:
         assert self._session.stdin is not None
         self._session.stdin.close()
         self._session.wait()
-
-
-def copy_tree(root: Path, to: Path) -> None:
-    """What git knows and what is new, as it stands."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (root / name).is_file():
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, to / name)

@@ -143,7 +143,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--lives", type=int, default=1, help="requests to simulate")
     parser.add_argument("--seconds", type=float, help="run for so long instead")
-    parser.add_argument("--requests", type=int, default=6, help="requests of one seed")
+    parser.add_argument("--requests", type=int, default=12, help="requests of one seed")
     parser.add_argument("--processes", type=int, default=1, help="share the seeds among them")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")
     parser.add_argument("--repeat", type=int, default=0, help="run the first seeds twice")

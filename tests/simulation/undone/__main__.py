@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.mutation.workshop import copy_tree
+from tests.copy_tree import copy_tree
 from tests.simulation.undone.fixes import FIXES, Fix
 
 ROOT: Final = Path(__file__).resolve().parents[3]
