@@ -66,7 +66,16 @@ def sessions(stack: Stack) -> int:
 
 
 def owner(stack: Stack) -> tuple[Process, Process]:
-    """The owner of acme's subscription at Northgate, and the other worker."""
+    """The owner of acme's subscription at Northgate, and the other worker. While there is none,
+    because the last one was declared dead, wait for the next.
+    """
+    name = wait_for(lambda: _owner_name(stack))
+    workers = sorted(stack.signal_workers, key=lambda worker: f"-{worker.pid}-" not in name)
+    assert f"-{workers[0].pid}-" in name
+    return workers[0], workers[1]
+
+
+def _owner_name(stack: Stack) -> str:
     with psycopg.connect(stack.database_url) as connection:
         (name,) = connection.execute(
             "SELECT l.worker_id FROM signaling_lease l"
@@ -75,9 +84,7 @@ def owner(stack: Stack) -> tuple[Process, Process]:
             " JOIN organizations_organization o ON o.id = s.organization_id"
             " WHERE o.slug = 'acme' AND p.short_name = 'Northgate'"
         ).fetchone() or ("",)
-    workers = sorted(stack.signal_workers, key=lambda worker: f"-{worker.pid}-" not in name)
-    assert f"-{workers[0].pid}-" in name
-    return workers[0], workers[1]
+    return str(name)
 
 
 def assert_only_closes(passages: Sequence[Passage]) -> None:
