@@ -76,13 +76,11 @@ class SessionActivity:
         worker that the provider was heard `heard_s` ago.
         """
         sent, self._datagrams = self._datagrams, Counter()
-        for mitigation_id, times in sent.items():
-            await self._store.write(
-                services.record_sends,
-                mitigation_id=mitigation_id,
-                times=times,
-                now=database_clock.now(),
+        if sent:
+            locked = await self._store.write(
+                services.record_sends, sends=sent, now=database_clock.now()
             )
+            self._datagrams.update({one: sent[one] for one in locked})
         heard_at = loop_time() - heard_s
         if heard_at > self._heard_noted_at + HEARD_EVERY_S:
             self._heard_noted_at = heard_at

@@ -5,15 +5,16 @@ A worker that dies after this leaves a row that is sent again, never a sent one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Case, F, Value, When
 
+from portal.core.many_rows import lock_free_rows, update_many
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import LIVE
 
@@ -89,6 +90,12 @@ def _unless_asked_again(column: str, begin: datetime | int) -> Case:
     return Case(When(sent_at__gte=F("asked_at"), then=F(column)), default=Value(begin))
 
 
-def record_sends(*, mitigation_id: UUID, times: int, now: datetime) -> None:
-    """Count further datagrams sent for each request."""
-    Mitigation.objects.filter(pk=mitigation_id).update(sends=F("sends") + times, last_sent_at=now)
+@transaction.atomic(savepoint=False)
+def record_sends(*, sends: Mapping[UUID, int], now: datetime) -> frozenset[UUID]:
+    """Count further datagrams sent for each mitigation, with two statements for all. Returns those
+    that another process has locked, for which nothing was counted.
+    """
+    sends_before = dict(lock_free_rows(Mitigation, ("id", "sends"), list(sends)))
+    rows = [(pk, before + sends[pk], now) for pk, before in sends_before.items()]
+    update_many(Mitigation, ("sends", "last_sent_at"), rows)
+    return frozenset(sends.keys() - sends_before.keys())

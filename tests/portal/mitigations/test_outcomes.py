@@ -41,7 +41,7 @@ def again(mitigation: Mitigation) -> Mitigation:
 def test_the_first_copy_is_recorded_before_it_is_sent(mitigation: Mitigation) -> None:
     assert services.record_sending(mitigation_id=mitigation.pk, now=NOW)
     for times in (3, 2):
-        services.record_sends(mitigation_id=mitigation.pk, times=times, now=LATER)
+        services.record_sends(sends={mitigation.pk: times}, now=LATER)
 
     mitigation = again(mitigation)
     assert (mitigation.sent_at, mitigation.last_sent_at, mitigation.sends) == (NOW, LATER, 5)
@@ -53,19 +53,17 @@ def test_copies_are_counted_since_the_last_request(
 ) -> None:
     """A worker saves the count a moment after sending: a new request may have started by then."""
     services.record_sending(mitigation_id=mitigation.pk, now=LATER)
-    services.record_sends(mitigation_id=mitigation.pk, times=83, now=LATER)
+    services.record_sends(sends={mitigation.pk: 83}, now=LATER)
     services.record_confirmed(
         mitigation_id=mitigation.pk, lifetime_s=3600, asked_at=LATER, now=LATER
     )
     services.record_forgotten(mitigation_id=mitigation.pk, now=LATER + timedelta(seconds=60))
     if is_late:
-        services.record_sends(
-            mitigation_id=mitigation.pk, times=7, now=LATER + timedelta(seconds=60)
-        )
+        services.record_sends(sends={mitigation.pk: 7}, now=LATER + timedelta(seconds=60))
 
     asked_again = LATER + timedelta(seconds=61)
     services.record_sending(mitigation_id=mitigation.pk, now=asked_again)
-    services.record_sends(mitigation_id=mitigation.pk, times=2, now=asked_again)
+    services.record_sends(sends={mitigation.pk: 2}, now=asked_again)
     services.record_sending(mitigation_id=mitigation.pk, now=asked_again + timedelta(seconds=3))
 
     mitigation = again(mitigation)

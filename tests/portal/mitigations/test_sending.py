@@ -47,7 +47,7 @@ def test_many_requests_are_recorded_each_with_its_own_time(submit: Submit) -> No
 def test_one_sent_before_keeps_the_time_and_count_of_its_first_copy(submit: Submit) -> None:
     row = asked(submit)
     services.record_sendings([sending(row)])
-    services.record_sends(mitigation_id=row.pk, times=2, now=NOW)
+    services.record_sends(sends={row.pk: 2}, now=NOW)
 
     assert services.record_sendings([sending(row, 60)]).keys() == {row.pk}
 
@@ -58,7 +58,7 @@ def test_one_sent_before_keeps_the_time_and_count_of_its_first_copy(submit: Subm
 def test_one_asked_again_counts_from_the_beginning(submit: Submit) -> None:
     row = asked(submit)
     services.record_sendings([sending(row)])
-    services.record_sends(mitigation_id=row.pk, times=2, now=NOW)
+    services.record_sends(sends={row.pk: 2}, now=NOW)
     Mitigation.objects.filter(pk=row.pk).update(asked_at=LATER)
 
     services.record_sendings([sending(row, 61)])

@@ -308,6 +308,18 @@ async def test_a_locked_row_or_log_is_saved_later_and_delays_no_other_organizati
     await db(assert_dense)
 
 
+async def test_copies_of_a_locked_row_are_left_to_be_counted_later(
+    acmes: list[Mitigation],
+) -> None:
+    sends = {one.pk: 3 for one in acmes}
+    with held(lambda: _lock_row(acmes[1])):
+        locked = await db(partial(services.record_sends, sends=sends, now=database_clock.now()))
+
+    assert locked == {acmes[1].pk}
+    more = [(await row(one)).sends - one.sends for one in acmes]
+    assert more == [3, 0, 3, 3]
+
+
 async def test_a_row_that_stays_locked_is_saved_alone_as_soon_as_it_is_free(
     reporter: Reporter, acmes: list[Mitigation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
