@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from local_stack.programs import ROOT
 
@@ -12,12 +15,24 @@ COLLECTED = ROOT / "staticfiles"
 
 
 def collect_if_changed(manage: Callable[..., str]) -> None:
-    stamp = COLLECTED / ".sources"
-    current = _fingerprint()
-    if stamp.exists() and stamp.read_text() == current:
-        return
-    manage("collectstatic", "--no-input", "--clear")
-    stamp.write_text(current)
+    with _one_at_a_time():
+        stamp = COLLECTED / ".sources"
+        current = _fingerprint()
+        if stamp.exists() and stamp.read_text() == current:
+            return
+        manage("collectstatic", "--no-input", "--clear")
+        stamp.write_text(current)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Of all processes on this machine: `--clear` deletes what another one is copying."""
+    folder = os.open(SOURCES[0], os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _fingerprint() -> str:
