@@ -123,6 +123,20 @@ def test_a_plain_submission_is_two_statements(acme: Organization, alice: User) -
     assert len(statements) == STATEMENTS_OF_A_SUBMISSION, statements
 
 
+def test_an_event_between_the_two_statements_only_repeats_them(
+    acme: Organization, alice: User
+) -> None:
+    submission = Submission(prefixes=("203.0.113.7/32",))
+    with (
+        CaptureQueriesContext(connection) as captured,
+        just_before_it_writes(lock_and_unlock_the_log(acme)),
+    ):
+        submit(acme, alice, submission, key="one")
+
+    statements = [one["sql"] for one in captured.captured_queries]
+    assert len(statements) == 2 * STATEMENTS_OF_A_SUBMISSION, statements
+
+
 def test_a_call_of_the_api_is_three_statements(
     alice: User, api_of: ApiOf, django_assert_num_queries: Any
 ) -> None:

@@ -11,8 +11,9 @@ if they still hold. This is optimistic locking with the row's `xmin`, the transa
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import DataError, connection
@@ -38,6 +39,11 @@ from portal.organizations.idempotency import Call
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 
+MAX_TRIES: Final = 3
+"""While the log of the organization grows quickly, as reports of its providers are saved, the facts
+may change before the statement. Reading them again costs less than the locks.
+"""
+
 
 def submit_at_once(
     organization: Organization, actor: Actor, submission: Submission, call: Call
@@ -45,22 +51,25 @@ def submit_at_once(
     """The request as committed; None if nothing was written and `submit` must decide."""
     if connection.vendor != "postgresql":
         return None
-    try:
-        facts = facts_of(organization, call, actor)
-        if facts is None or facts.is_special or not has_room(organization, actor, facts.groups):
-            return None
-        checked = check(
-            submission,
-            resources=facts.resources,
-            eligible_providers=facts.eligible_providers,
-            policy=queries.policy_without_admins(organization),
-        )
-        first = _first(checked)
-        if first is None:
-            return None
-        return _commit(organization, actor, checked, first, call, facts)
-    except (Invalid, UnreadableValueError, DataError):
-        return None
+    # `submit` finds the same again, and says what is wrong.
+    with suppress(Invalid, UnreadableValueError, DataError):
+        for _ in range(MAX_TRIES):
+            facts = facts_of(organization, call, actor)
+            if facts is None or facts.is_special or not has_room(organization, actor, facts.groups):
+                return None
+            checked = check(
+                submission,
+                resources=facts.resources,
+                eligible_providers=facts.eligible_providers,
+                policy=queries.policy_without_admins(organization),
+            )
+            first = _first(checked)
+            if first is None:
+                return None
+            request = _commit(organization, actor, checked, first, call, facts)
+            if request is not None:
+                return request
+    return None
 
 
 def _first(checked: Checked) -> UUID | None:
