@@ -318,7 +318,7 @@ class LiveSession:
             return
         said, now = provider_report(report), database_clock.now()
         if services.changes_numbers_only(known, said, now, is_immediate=known.request.is_immediate):
-            note_numbers(known, said, now)
+            note_numbers(known, said, now, now)
         else:
             self._read_in(REREAD_AFTER_S, {row.pk})
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from portal.core.database import is_away
 from portal.mitigations import services
 from portal.mitigations.services import HeardReport, SavedNumbers
-from portal.signaling import leases
+from portal.signaling import database_clock, leases
 from portal.signaling.fenced_store import FencedStore
 
 logger = logging.getLogger(__name__)
@@ -60,5 +60,5 @@ def _save_together(reports: Sequence[StoredReport]) -> SavedNumbers:
             ours.append(report)
         else:
             lost.add(report.mitigation_id)
-    saved = services.record_numbers(ours)
+    saved = services.record_numbers(ours, clock=database_clock.now)
     return SavedNumbers(saved.undecided | lost, saved.locked)

@@ -129,9 +129,11 @@ class OwnedMitigations:
         )
 
 
-def note_numbers(row: Mitigation, report: ProviderReport, now: datetime) -> None:
-    """Keep a row in memory as new as one that is read again after a report of numbers."""
-    for name, value in columns_of(report, now, has_news=False).items():
+def note_numbers(row: Mitigation, report: ProviderReport, at: datetime, now: datetime) -> None:
+    """Keep a row in memory as new as one that is read again after a report of numbers, which
+    arrived at `at`.
+    """
+    for name, value in columns_of(row, report, at, now, has_news=False).items():
         setattr(row, name, value)
 
 

@@ -12,7 +12,7 @@ import heapq
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from itertools import count
 from math import inf
@@ -31,6 +31,10 @@ MAX_KNOWN: Final = 20_000
 STATUS_EVERY_S: Final = 1.0
 """A new status of a mitigation is saved at most this often. Of several in between, the last one
 counts.
+"""
+CLOCK_STEP: Final = timedelta(seconds=2)
+"""The database's time, as a worker knows it, may step back by this when it is read again. It makes
+no report older than the one before it.
 """
 
 
@@ -78,6 +82,8 @@ class _Line(Generic[R]):
     being_saved: R | None = None
     known: ProviderReport | None = None
     "the last report that was passed on for saving"
+    arrived_at: datetime | None = None
+    "when the last report arrived"
     changed_at: float = -inf
     "when a change of status was last passed on"
     is_in_numbers: bool = False
@@ -146,6 +152,10 @@ class ReportQueue(Generic[R]):
             if self._unsaved[new.subscription_id] >= self._max_waiting:
                 return Unsaved.FULL
             self._count_unsaved(new, 1)
+        last = line.arrived_at
+        if last is not None and new.at < last < new.at + CLOCK_STEP:
+            new.at = last
+        line.arrived_at = new.at
         outcome = _replace(line.waiting, new, is_change=line.is_change)
         line.waiting = new
         self._place(line, now)

@@ -67,7 +67,8 @@ class SessionReport(WaitingReport):
                 services.record_report,
                 mitigation_id=self.mitigation_id,
                 report=self.report,
-                now=database_clock.now(),
+                now=self.at,
+                clock=database_clock.now,
             )
         except SessionClosed:
             raise

@@ -6,7 +6,7 @@ Nearly all reports are like this: each mitigation may get one a second.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -30,7 +30,7 @@ from portal.mitigations.states import TERMINAL
 
 @dataclass(frozen=True, slots=True)
 class HeardReport:
-    """A report about one mitigation, and when the provider sent it."""
+    """A report about one mitigation, and when it arrived."""
 
     mitigation_id: UUID
     report: ProviderReport
@@ -58,6 +58,8 @@ class _Row:
     request_id: UUID
     status: str
     wanted: str
+    asked_at: datetime
+    ended_at: datetime | None
     confirmed_at: datetime | None
     unsaved_at: datetime | None
     mitigation_start: datetime | None
@@ -89,14 +91,17 @@ class _Change:
 
 
 @transaction.atomic(savepoint=False)
-def record_numbers(heard: Sequence[HeardReport]) -> SavedNumbers:
+def record_numbers(
+    heard: Sequence[HeardReport], *, clock: Callable[[], datetime] | None = None
+) -> SavedNumbers:
     """Save the reports that change only numbers, at most one of each mitigation.
 
     This never waits for a lock: rows that another process is writing are left for later. A report
-    after the end changes nothing.
+    after the end changes nothing. `clock`: see `record_report`.
     """
     found = lock_free_rows(Mitigation, _READ, [one.mitigation_id for one in heard])
     rows = {row.pk: row for row in (_Row(*values) for values in found)}
+    now = clock() if clock else None
     changes: list[_Change] = []
     undecided: set[UUID] = set()
     for one in heard:
@@ -104,7 +109,7 @@ def record_numbers(heard: Sequence[HeardReport]) -> SavedNumbers:
         if row is None or row.status in TERMINAL:
             continue
         if changes_numbers_only(row, one.report, one.at, is_immediate=one.is_immediate):
-            changes.append(_change(row, one))
+            changes.append(_change(row, one, now or one.at))
         else:
             undecided.add(row.pk)
     logs = lock_free_logs(Counter(one.row.organization_id for one in changes if one.event_data))
@@ -117,12 +122,10 @@ def record_numbers(heard: Sequence[HeardReport]) -> SavedNumbers:
     return SavedNumbers(frozenset(undecided), frozenset(locked))
 
 
-def _change(row: _Row, heard: HeardReport) -> _Change:
-    # Another report may have been saved since this one arrived.
-    at = heard.at if row.last_heard_at is None else max(heard.at, row.last_heard_at)
-    event_data = numbers_event(row, heard.report, at)
-    columns = columns_of(heard.report, at, has_news=bool(event_data))
-    return _Change(row, columns, event_data, at)
+def _change(row: _Row, heard: HeardReport, now: datetime) -> _Change:
+    event_data = numbers_event(row, heard.report, heard.at, now)
+    columns = columns_of(row, heard.report, heard.at, now, has_news=bool(event_data))
+    return _Change(row, columns, event_data, heard.at)
 
 
 def _values(change: _Change) -> list[object]:

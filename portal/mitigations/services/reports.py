@@ -5,6 +5,7 @@ decision.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, cast
@@ -29,6 +30,7 @@ from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import (
     CONFIRMED,
     KNOWN_REPORTS,
+    SET_BACK,
     STALE_AFTER,
     Status,
     Trigger,
@@ -49,7 +51,10 @@ class KnownNumbers(Protocol):
 
     status: Any
     wanted: Any
+    asked_at: datetime
+    ended_at: datetime | None
     dots_status: int | None
+    reported_at: datetime | None
     confirmed_at: datetime | None
     last_heard_at: datetime | None
     expires_at: datetime | None
@@ -94,42 +99,83 @@ class ProviderReport:
 
 
 @transaction.atomic(savepoint=False)
-def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime) -> None:
-    """Record a notification or the answer to a poll. A report after the end changes nothing."""
+def record_report(
+    *,
+    mitigation_id: UUID,
+    report: ProviderReport,
+    now: datetime,
+    clock: Callable[[], datetime] | None = None,
+) -> None:
+    """Record a notification or the answer to a poll, which arrived at `now`. A report after the end
+    changes nothing.
+
+    `clock`: tells the present time once the locks are held, if the report had to wait. What was
+    recorded meanwhile and is newer stays.
+    """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return
-    counted = numbers_event(mitigation, report, now)
-    columns = columns_of(report, now, has_news=bool(counted))
-    if report.conflict is not None:
+    arrived_at, now = now, clock() if clock else now
+    counted = numbers_event(mitigation, report, arrived_at, now)
+    columns = columns_of(mitigation, report, arrived_at, now, has_news=bool(counted))
+    transition = Transition(mitigation_id=mitigation_id, columns=columns)
+    if not is_outdated(mitigation, arrived_at, now):
+        transition = _decided(mitigation, report, columns, arrived_at, now)
+    apply(mitigation, transition, now=arrived_at)
+    if counted:
+        _append_numbers(mitigation, counted, arrived_at)
+    settle(mitigation.request, now=now)
+
+
+def _decided(
+    mitigation: Mitigation,
+    report: ProviderReport,
+    columns: MitigationColumns,
+    at: datetime,
+    now: datetime,
+) -> Transition:
+    """What a report that arrived at `at` changes, with the `columns` that every report writes."""
+    if report.conflict is not None and not is_later(mitigation.last_heard_at, at, now):
         columns["conflict"] = report.conflict
         if report.conflict.retry_after is not None:
-            columns["retry_at"] = now + timedelta(seconds=report.conflict.retry_after)
-    if _goes_on_after_all(mitigation, report, now):
+            columns["retry_at"] = at + timedelta(seconds=report.conflict.retry_after)
+    if _goes_on_after_all(mitigation, report, at):
         # A late copy of the request arrived after the DELETE and started it again: repeat the
         # withdrawal.
         columns["withdrawal_confirmed_at"] = None
     if mitigation.confirmed_at is None:
         # The 2.01 was lost, but the report arrived and means the same.
-        columns |= {"confirmed_at": now, "overdue_at": None}
+        columns |= {"confirmed_at": at, "overdue_at": None}
     is_unknown_news = _is_unknown_news(mitigation, report)
     event_data = _began(mitigation, report)
     if is_unknown_news:
         event_data["unknown"] = report.dots_status
-    apply(
-        mitigation,
-        Transition(
-            mitigation_id=mitigation_id,
-            trigger=report.trigger or _confirms(mitigation),
-            columns=columns,
-            event_data=event_data,
-            event=EventType.MITIGATION_STATUS if is_unknown_news else None,
-        ),
-        now=now,
+    return Transition(
+        mitigation_id=mitigation.pk,
+        trigger=report.trigger or _confirms(mitigation),
+        columns=columns,
+        event_data=event_data,
+        event=EventType.MITIGATION_STATUS if is_unknown_news else None,
     )
-    if counted:
-        _append_numbers(mitigation, counted, now)
-    settle(mitigation.request, now=now)
+
+
+def is_later(known: datetime | None, at: datetime, now: datetime) -> bool:
+    """Whether a time in the row is after `at`. A time after `now` proves nothing: a clock was set
+    back, or the clock of another machine is ahead.
+    """
+    return known is not None and at < known <= now
+
+
+def is_outdated(mitigation: KnownNumbers, at: datetime, now: datetime) -> bool:
+    """Whether a report that arrived at `at` is older than the row's status: since then the portal
+    began to ask again, the mitigation was refused or withdrawn, or a later report was saved.
+
+    An accepted refresh says nothing about the status, so it does not count.
+    """
+    known = [mitigation.asked_at, mitigation.ended_at, mitigation.reported_at]
+    if mitigation.status in SET_BACK:
+        known.append(mitigation.last_heard_at)  # another refusal
+    return any(is_later(one, at, now) for one in known)
 
 
 def _confirms(mitigation: Mitigation) -> Trigger | None:
@@ -152,7 +198,7 @@ def says_nothing_new(mitigation: Mitigation, report: ProviderReport, now: dateti
     return (
         report.dots_status == mitigation.dots_status
         and bool(report.counters) == (mitigation.counters_at is not None)
-        and not numbers_event(mitigation, report, now)
+        and not numbers_event(mitigation, report, now, now)
         and report.mitigation_start in (None, mitigation.mitigation_start)
         and changes_numbers_only(mitigation, report, now, is_immediate=True)
         and _ends_as_known(mitigation, report, now)
@@ -191,20 +237,27 @@ def changes_numbers_only(
     )
 
 
-def columns_of(report: ProviderReport, now: datetime, *, has_news: bool) -> MitigationColumns:
-    """The columns that every report writes. `has_news`: it gets an event."""
-    columns = cast(MitigationColumns, report.counters)
-    columns |= {"last_heard_at": now, "unsaved_at": None}
-    if report.dots_status is not None:
-        columns |= {"dots_status": report.dots_status, "reported_at": now}
-    if report.lifetime_s is not None:
-        columns["expires_at"] = lifetime_end(report.lifetime_s, now)
-    if report.mitigation_start is not None:
+def columns_of(
+    known: KnownNumbers, report: ProviderReport, at: datetime, now: datetime, *, has_news: bool
+) -> MitigationColumns:
+    """The columns that every report writes. `at`: when it arrived; what the row has from a later
+    answer or report stays. `has_news`: it gets an event.
+    """
+    columns = MitigationColumns()
+    is_current = not is_outdated(known, at, now)
+    if not is_later(known.last_heard_at, at, now):
+        columns |= {"last_heard_at": at, "unsaved_at": None}
+        if is_current and report.lifetime_s is not None:
+            columns["expires_at"] = lifetime_end(report.lifetime_s, at)
+    if is_current and report.dots_status is not None:
+        columns |= {"dots_status": report.dots_status, "reported_at": at}
+    if is_current and report.mitigation_start is not None:
         columns["mitigation_start"] = report.mitigation_start
-    if report.counters:
-        columns["counters_at"] = now
-    if has_news:
-        columns["counters_since"] = now
+    if report.counters and not is_later(known.counters_at, at, now):
+        columns |= cast(MitigationColumns, report.counters)
+        columns["counters_at"] = at
+        if has_news:
+            columns["counters_since"] = at
     return columns
 
 
@@ -213,14 +266,16 @@ def lifetime_end(lifetime_s: int, now: datetime) -> datetime | None:
     return None if lifetime_s == INDEFINITE else now + timedelta(seconds=lifetime_s)
 
 
-def numbers_event(mitigation: KnownNumbers, report: ProviderReport, now: datetime) -> EventData:
+def numbers_event(
+    mitigation: KnownNumbers, report: ProviderReport, at: datetime, now: datetime
+) -> EventData:
     """The data of a report's event, if it gets one. Equal numbers are news only after a silence,
-    which would otherwise look like reports.
+    which would otherwise look like reports. `at`: when it arrived.
     """
-    if not report.counters:
-        return {}
     last = mitigation.counters_at
-    is_after_silence = last is None or now - last > REPORTS_MISSING_AFTER
+    if not report.counters or is_later(last, at, now):
+        return {}
+    is_after_silence = last is None or at - last > REPORTS_MISSING_AFTER
     has_changed = any(getattr(mitigation, name) != value for name, value in report.counters.items())
     if not (is_after_silence or has_changed):
         return {}

@@ -156,7 +156,7 @@ def test_reported_numbers_are_those_of_a_row_that_is_read_again() -> None:
         mid=1, status=MitigationStatus.MITIGATING, lifetime=600, bytes_dropped=2**64 - 1
     )
 
-    note_numbers(row, provider_report(report), NOW)
+    note_numbers(row, provider_report(report), NOW, NOW)
 
     assert (row.reported_at, row.counters_at) == (NOW, NOW)
     assert (row.expires_at, row.bytes_dropped) == (NOW + timedelta(seconds=600), 2**63 - 1)
