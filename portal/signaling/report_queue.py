@@ -28,6 +28,8 @@ next report or poll repeats it.
 """
 MAX_KNOWN: Final = 20_000
 """Mitigations whose last report is remembered."""
+EVICTIONS_TRIED: Final = 8
+"""How many of the oldest are looked at to forget one without an unsaved report."""
 STATUS_EVERY_S: Final = 1.0
 """A new status of a mitigation is saved at most this often. Of several in between, the last one
 counts.
@@ -263,10 +265,11 @@ class ReportQueue(Generic[R]):
         if line is not None:
             self._lines.move_to_end(mitigation_id)
             return line
-        if len(self._lines) >= self._max_known:
+        for _ in range(EVICTIONS_TRIED if len(self._lines) >= self._max_known else 0):
             oldest, known = self._lines.popitem(last=False)
-            if not known.is_idle:
-                self._lines[oldest] = known
+            if known.is_idle:
+                break
+            self._lines[oldest] = known
         line = self._lines[mitigation_id] = _Line()
         return line
 

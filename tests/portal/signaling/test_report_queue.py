@@ -166,7 +166,8 @@ def test_a_flapping_provider_gets_one_status_a_second_saved_and_the_last_one_win
 
     # The status that is saved already needs no change, so the other one follows.
     assert changes == [(10.0, 3), (11.01, 4), (12.02, 3)]
-    assert outcomes.count(Unsaved.FLAPPING) > 200
+    # One half of the others was lost; the other half had that status.
+    assert outcomes.count(Unsaved.FLAPPING) > 140
 
 
 def test_a_status_that_came_back_needs_no_change() -> None:
