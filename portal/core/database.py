@@ -7,14 +7,19 @@ and a retry would fail in the same way.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from django.db import Error, InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError, connection
 
 from portal.core.errors import Unavailable
 
 RETRY_AFTER_S: Final = 2
 """The value of Retry-After: a failover takes seconds, and a connection pool recovers faster."""
+
+LOCK_TIMEOUT: Final = "55P03"
+"""SQLSTATE: a lock was not available within lock_timeout."""
 
 AWAY_CLASSES: Final = frozenset(
     {
@@ -33,7 +38,7 @@ AWAY_STATES: Final = frozenset(
         "25006",  # read-only transaction: a standby, or default_transaction_read_only
         "25P03",  # idle-in-transaction timeout: this process was stopped in the middle
         "25P04",  # transaction timeout
-        "55P03",  # lock not available within lock_timeout
+        LOCK_TIMEOUT,
     }
 )
 
@@ -66,6 +71,26 @@ def is_away(error: BaseException | None) -> bool:
         return sqlite_code & 0xFF in AWAY_SQLITE
     # No code from the server: it could not be reached, the connection broke, or the pool ran out.
     return isinstance(error, InterfaceError | OperationalError)
+
+
+class RowsLocked(Exception):
+    """Another process held a lock for longer than this one wanted to wait. Nothing was written."""
+
+
+@contextmanager
+def waits_for_locks(at_most_ms: int) -> Iterator[None]:
+    """Until the end of the present transaction, wait for each lock at most this long. Raises
+    RowsLocked, after which the transaction must be rolled back. SQLite has no such locks.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{at_most_ms}ms"])
+    try:
+        yield
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) == LOCK_TIMEOUT:
+            raise RowsLocked from error
+        raise
 
 
 def away_error() -> Unavailable:

@@ -19,7 +19,7 @@ from uuid import UUID
 from django.db import Error
 
 from dots_client import DotsError, SessionClosed
-from portal.core.database import is_away
+from portal.core.database import RowsLocked, is_away
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.services import Confirmation, ProviderReport
@@ -125,7 +125,7 @@ class FencedStore:
         """
         try:
             return await self._write(partial(call, *args, **kwargs))
-        except DotsError:
+        except (DotsError, RowsLocked):
             raise
         except Exception as error:
             # A provider's text or numbers may make drivers, fields or our own code raise anything.

@@ -19,6 +19,7 @@ from uuid import UUID
 from django.db import Error
 
 from dots_client import SessionClosed
+from portal.core.database import RowsLocked
 from portal.core.log_ids import log_ids
 from portal.core.metrics import (
     LEDGER_DECIDED,
@@ -36,7 +37,9 @@ from portal.signaling.session_report import SessionReport
 logger = logging.getLogger(__name__)
 
 DECIDING_THREADS: Final = 2
-"""Reports that are decided at the same time. The numbers have a thread of their own."""
+"""Reports that are decided at the same time, at most one of each organization: it may wait for a
+lock of that organization. The numbers have a thread of their own.
+"""
 NUMBERS_EVERY_S: Final = 0.2
 """The shortest time between the starts of two transactions with numbers. After a pause the first
 report is saved at once.
@@ -76,7 +79,8 @@ class Ledger:
         self._has_first = asyncio.Event()
         self._flushed_at = -inf
         self._retry_s = RETRY_S
-        self._deciding = 0
+        self._deciding: set[UUID] = set()
+        "the organizations of the reports that are being decided"
         self._timer: asyncio.TimerHandle | None = None
         self._warned_at: dict[UUID, float] = {}
         LEDGER_WAITING.set_function(lambda: len(self._queue))
@@ -120,15 +124,18 @@ class Ledger:
 
     def _begin(self) -> None:
         """Start whatever may be saved now."""
-        while self._deciding < DECIDING_THREADS and (one := self._queue.take_change(loop_time())):
-            self._deciding += 1
+        while len(self._deciding) < DECIDING_THREADS:
+            one = self._queue.take_change(loop_time(), busy=self._deciding)
+            if one is None:
+                break
+            self._deciding.add(one.organization_id)
             self._start(self._decide(one))
         if self._queue.has_first:
             self._has_first.set()
         if self._queue.may_have_numbers and not self._is_flushing:
             self._is_flushing = True
             self._start(self._flush_all())
-        if self._deciding < DECIDING_THREADS:
+        if len(self._deciding) < DECIDING_THREADS:
             self._begin_at(self._queue.next_change_at)
 
     def _begin_at(self, when: float) -> None:
@@ -215,16 +222,23 @@ class Ledger:
 
     async def _decide(self, report: SessionReport) -> None:
         LEDGER_DECIDED.inc()
-        is_open = True
+        is_open, is_locked = True, False
         try:
             with log_ids(subscription=report.subscription_id, mid=report.row.mid):
                 await report.save_alone(self.threads)
         except SessionClosed as error:
             is_open = False
             logger.info("%s: a report was not saved: %s", report.name, error)
+        except RowsLocked:
+            is_locked = True
+            logger.info("%s: a report waits for a lock", report.name)
         finally:
-            self._deciding -= 1
-            self._done(report, is_open=is_open)
+            self._deciding.discard(report.organization_id)
+            if is_locked:
+                # The queue holds it for a moment, like any other change.
+                self._put_back(report, must_decide=True)
+            else:
+                self._done(report, is_open=is_open)
             self._begin()
 
     def _done(self, report: SessionReport, *, is_open: bool) -> None:

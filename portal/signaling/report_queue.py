@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -178,14 +178,16 @@ class ReportQueue(Generic[R]):
         self.has_first = self.has_first and bool(self._numbers)
         return taken
 
-    def take_change(self, now: float) -> R | None:
-        """The next report with a new status that may be saved now."""
+    def take_change(self, now: float, *, busy: Collection[UUID] = ()) -> R | None:
+        """The next report with a new status that may be saved now, of an organization that is not
+        `busy`.
+        """
         while self._held and self._held[0][0] <= now:
             _, _, line = heapq.heappop(self._held)
             line.is_held = False
             self._place(line, now)
-        while self._changes:
-            line = self._changes.pop()
+        while self._changes.has_any_but(busy):
+            line = self._changes.pop(skipped=busy)
             line.is_in_changes = False
             if line.may_go is not None and line.is_change:
                 line.changed_at = now

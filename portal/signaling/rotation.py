@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -22,11 +22,17 @@ class Rotation(Generic[T]):
         subscriptions = self._waiting.setdefault(organization, OrderedDict())
         subscriptions.setdefault(subscription, deque()).append(item)
 
-    def pop(self) -> T:
+    def has_any_but(self, skipped: Collection[Hashable]) -> bool:
+        return any(one not in skipped for one in self._waiting)
+
+    def pop(self, *, skipped: Collection[Hashable] = ()) -> T:
         """The next item of the subscription and the organization whose turn it is. Raises KeyError
-        if nothing waits.
+        if nothing waits, except of the organizations that are `skipped`, which keep their turn.
         """
-        organization, subscriptions = self._waiting.popitem(last=False)
+        if not self.has_any_but(skipped):
+            raise KeyError
+        organization = next(one for one in self._waiting if one not in skipped)
+        subscriptions = self._waiting.pop(organization)
         subscription, items = subscriptions.popitem(last=False)
         item = items.popleft()
         if items:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 from dots_client import SessionClosed
+from portal.core.database import RowsLocked, waits_for_locks
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
-from portal.mitigations.services import HeardReport
+from portal.mitigations.services import HeardReport, ProviderReport
 from portal.signaling import database_clock
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.report_queue import WaitingReport
+
+LOCK_WAIT_MS: Final = 300
+"""How long a decision about a report waits for each lock, before other reports have their turn."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -59,19 +66,27 @@ class SessionReport(WaitingReport):
 
     async def save_alone(self, threads: DatabaseThreads) -> None:
         """Save the report under the locks of its request, or at least that it cannot be saved.
-        Raises SessionClosed if another worker has the lease.
+        Raises SessionClosed if another worker has the lease, and RowsLocked if the locks are not
+        free soon.
         """
         store = self.store.on(threads)
         try:
             await store.write(
-                services.record_report,
+                _record_unless_locked,
                 mitigation_id=self.mitigation_id,
                 report=self.report,
                 now=self.at,
                 clock=database_clock.now,
             )
-        except SessionClosed:
+        except (SessionClosed, RowsLocked):
             raise
         except Exception as error:  # noqa: BLE001  `write_failure` logs it
             # Anything in a report may make the write fail; `write_failure` logs the trace.
             await store.write_failure(self.row, error, is_answered=True)
+
+
+def _record_unless_locked(
+    *, mitigation_id: UUID, report: ProviderReport, now: datetime, clock: Callable[[], datetime]
+) -> None:
+    with waits_for_locks(LOCK_WAIT_MS):
+        services.record_report(mitigation_id=mitigation_id, report=report, now=now, clock=clock)

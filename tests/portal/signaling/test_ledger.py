@@ -338,6 +338,25 @@ async def test_a_row_that_stays_locked_is_saved_alone_as_soon_as_it_is_free(
     assert (await row(acmes[0])).bytes_dropped == 5
 
 
+async def test_locked_rows_of_one_organization_delay_no_change_of_another(
+    reporter: Reporter, acmes: list[Mitigation], globexs: list[Mitigation]
+) -> None:
+    def lock() -> None:
+        for one in acmes:
+            _lock_row(one)
+
+    with held(lock):
+        for one in (*acmes, *globexs):
+            reporter.report(one, 4)
+
+        assert await reporter.all_saved(*globexs) == [True] * len(globexs)
+
+        assert [(await row(one)).status for one in globexs] == ["exceeded"] * len(globexs)
+        assert all(reporter.ledger.has_unsaved(one.pk) for one in acmes)
+    assert await reporter.all_saved(*acmes) == [True] * len(acmes)
+    assert [(await row(one)).status for one in acmes] == ["exceeded"] * len(acmes)
+
+
 async def test_the_last_status_of_a_flapping_mitigation_is_saved_and_the_log_says_so(
     reporter: Reporter,
     acmes: list[Mitigation],
