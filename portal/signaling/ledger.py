@@ -184,27 +184,39 @@ class Ledger:
         await asyncio.sleep(self._flushed_at + FIRST_EVERY_S - loop_time())
 
     async def _flush(self, reports: Sequence[SessionReport]) -> None:
+        """Save them together. Every one of them is returned to the queue, whatever happens."""
+        taken = {one.mitigation_id: one for one in reports}
+        try:
+            await self._save_together(taken)
+        finally:
+            for one in taken.values():
+                self._put_back(one)
+
+    async def _save_together(self, taken: dict[UUID, SessionReport]) -> None:
+        """Removes each report that it returns to the queue from `taken`."""
+        reports = list(taken.values())
         heard = [(one.store, one.heard()) for one in reports]
         began = loop_time()
         try:
             saved = await self.threads.run_first(save_numbers, heard)
         except Error as error:
             logger.warning("ledger: the database is away: %s", error)
-            for one in reports:
-                self._put_back(one)
+            while taken:
+                self._put_back(taken.popitem()[1])
             await asyncio.sleep(self._retry_s)
             self._retry_s = min(2 * self._retry_s, MAX_RETRY_S)
             return
         except Exception:
             # A defect of ours must neither lose a report nor stop the ledger.
             logger.exception("ledger: %s reports are saved one by one", len(reports))
-            for one in reports:
-                self._put_back(one, must_decide=True)
+            while taken:
+                self._put_back(taken.popitem()[1], must_decide=True)
             return
         self._retry_s = RETRY_S
         LEDGER_FLUSH_REPORTS.observe(len(heard))
         LEDGER_FLUSH_SECONDS.observe(loop_time() - began)
         for one in reports:
+            del taken[one.mitigation_id]
             if one.mitigation_id in saved.locked:
                 one.tries += 1
                 self._put_back(one, must_decide=one.tries >= MAX_LOCKED)

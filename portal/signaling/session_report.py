@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,8 @@ from portal.signaling import database_clock
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.report_queue import WaitingReport
+
+logger = logging.getLogger(__name__)
 
 LOCK_WAIT_MS: Final = 300
 """How long a decision about a report waits for each lock, before other reports have their turn."""
@@ -46,7 +49,11 @@ class SessionReport(WaitingReport):
             if not waiter.done():
                 waiter.set_result(is_open)
         if is_open and self.on_saved is not None:
-            self.on_saved()
+            try:
+                self.on_saved()
+            except Exception:
+                # A defect of one session must not stop the ledger of all.
+                logger.exception("%s: what follows from a report failed", self.name)
 
     def heard(self) -> HeardReport:
         return HeardReport(

@@ -16,7 +16,7 @@ from django.db import OperationalError, connection, transaction
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.increment_returning import increment_returning
-from portal.core.metrics import REGISTRY
+from portal.core.metrics import LEDGER_FLUSH_REPORTS, REGISTRY
 from portal.events.models import Event, EventCounter
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
@@ -105,7 +105,14 @@ class Reporter:
             )
         return self._stores[row.subscription_id]
 
-    def report(self, row: Mitigation, status: int, counted: int | None = None) -> None:
+    def report(
+        self,
+        row: Mitigation,
+        status: int,
+        counted: int | None = None,
+        *,
+        on_saved: Callable[[], None] | None = None,
+    ) -> None:
         self.ledger.put(
             SessionReport(
                 mitigation_id=row.pk,
@@ -115,7 +122,7 @@ class Reporter:
                 at=database_clock.now(),
                 row=row,
                 store=self.store(row),
-                on_saved=lambda: self.saved.append(row.mid),
+                on_saved=on_saved or (lambda: self.saved.append(row.mid)),
             )
         )
 
@@ -433,6 +440,46 @@ async def test_a_defect_in_saving_numbers_together_loses_no_report(
 
     assert await reporter.all_saved(*acmes) == [True] * len(acmes)
     assert [(await row(one)).bytes_dropped for one in acmes] == [5] * len(acmes)
+
+
+async def test_a_defect_after_saving_loses_no_report_of_another_session(
+    reporter: Reporter,
+    acmes: list[Mitigation],
+    globexs: list[Mitigation],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def defect() -> None:
+        raise OverflowError
+
+    for counted in (5, 6):
+        for one in (*acmes, *globexs):
+            on_saved = defect if one == acmes[0] else None
+            reporter.report(one, 2, counted, on_saved=on_saved)
+        assert await reporter.all_saved(*acmes, *globexs) == [True] * 7
+        for one in (*acmes, *globexs):
+            assert (await row(one)).bytes_dropped == counted
+    assert sum("what follows from a report failed" in one.message for one in caplog.records) == 2
+
+
+async def test_a_crash_in_the_middle_of_a_batch_loses_none_of_its_reports(
+    reporter: Reporter, acmes: list[Mitigation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "RETRY_S", 0.01)
+    observe = LEDGER_FLUSH_REPORTS.observe
+    crashes = [RuntimeError("a defect")]
+
+    def crash_once(amount: float) -> None:
+        if crashes:
+            raise crashes.pop()
+        observe(amount)
+
+    monkeypatch.setattr(LEDGER_FLUSH_REPORTS, "observe", crash_once)
+    for one in acmes:
+        reporter.report(one, 2, 5)
+
+    assert await reporter.all_saved(*acmes) == [True] * len(acmes)
+    assert [(await row(one)).bytes_dropped for one in acmes] == [5] * len(acmes)
+    assert not crashes
 
 
 async def test_nothing_is_saved_for_a_subscription_whose_fence_is_closed(
