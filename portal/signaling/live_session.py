@@ -17,13 +17,13 @@ from dots_client import Client, DotsError, MitigationReport
 from portal.core.database import is_away
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, Wanted
+from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import ACTIVE, CONFIRMED, Status
 from portal.signaling import database_clock
 from portal.signaling.action_runner import REREAD_AFTER_S, ActionRunner
 from portal.signaling.async_events import loop_time
 from portal.signaling.book import Book
 from portal.signaling.connection_settings import ConnectionSettings
-from portal.signaling.mapping import provider_report
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action, NextAction, next_action, waits_for_older
 from portal.signaling.observations import Observations
@@ -311,14 +311,13 @@ class LiveSession:
         self._history.reported(row.pk, report.status, time=loop_time())
         self._heard({row.pk})
 
-    def _saved(self, row: Mitigation, report: MitigationReport) -> None:
+    def _saved(self, row: Mitigation, said: ProviderReport, at: datetime) -> None:
         """Read the row again, but not for new numbers."""
         known = self._rows.get(row.pk)
         if known is None:
             return
-        said, now = provider_report(report), database_clock.now()
-        if services.changes_numbers_only(known, said, now, is_immediate=known.request.is_immediate):
-            note_numbers(known, said, now, now)
+        if services.changes_numbers_only(known, said, at, is_immediate=known.request.is_immediate):
+            note_numbers(known, said, at, database_clock.now())
         else:
             self._read_in(REREAD_AFTER_S, {row.pk})
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Set
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -14,6 +15,7 @@ from uuid import UUID
 from dots_client import Client, DotsError, MitigationReport, Refused, SessionClosed
 from portal.core.log_ids import add_log_ids
 from portal.mitigations.models import Mitigation
+from portal.mitigations.services import ProviderReport
 from portal.signaling.retry_after import asked_wait_s
 from portal.signaling.status_reports import StatusReports
 
@@ -26,7 +28,8 @@ class Observations:
     """Runs until `tasks` are cancelled.
 
     Calls `on_report` when a report arrives, `on_saved` when it, or one that replaced it, is saved
-    or could not be, and `on_absent` when the provider does not know the mitigation.
+    or could not be, with what was saved and when it arrived, and `on_absent` when the provider does
+    not know the mitigation.
     """
 
     def __init__(
@@ -35,7 +38,7 @@ class Observations:
         reports: StatusReports,
         *,
         on_report: Callable[[Mitigation, MitigationReport], None],
-        on_saved: Callable[[Mitigation, MitigationReport], None],
+        on_saved: Callable[[Mitigation, ProviderReport, datetime], None],
         on_absent: Callable[[Mitigation], None],
     ) -> None:
         self._client = client
@@ -79,9 +82,7 @@ class Observations:
             async with self._client.observe(row.mid) as reports:
                 async for report in reports:
                     self._on_report(row, report)
-                    await self._reports.put(
-                        row, report, on_saved=partial(self._on_saved, row, report)
-                    )
+                    await self._reports.put(row, report, on_saved=partial(self._on_saved, row))
         except Refused as error:
             if not await self._reports.save_refusal(row, error):
                 raise

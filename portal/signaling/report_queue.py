@@ -20,6 +20,7 @@ from typing import Final, Generic, TypeVar
 from uuid import UUID
 
 from portal.mitigations.services import ProviderReport
+from portal.mitigations.validation import INDEFINITE
 from portal.signaling.rotation import Rotation
 
 MAX_WAITING: Final = 2_000
@@ -68,8 +69,10 @@ class WaitingReport:
 
     def replaces(self, older: WaitingReport) -> None:
         """Called when this report takes the place of `older`."""
+        self.tries = max(self.tries, older.tries)
         if _continues(self.report, older.report):
-            self.report = _overlaid(older.report, self.report)
+            passed_s = max(0, (self.at - older.at) // timedelta(seconds=1))
+            self.report = _overlaid(_after(older.report, passed_s), self.report)
             self.must_decide = self.must_decide or older.must_decide
 
 
@@ -292,6 +295,16 @@ def _continues(newer: ProviderReport, older: ProviderReport) -> bool:
         and newer.conflict in (None, older.conflict)
         and newer.mitigation_start in (None, older.mitigation_start)
     )
+
+
+def _after(report: ProviderReport, passed_s: int) -> ProviderReport:
+    """The report with what is left of its times after `passed_s` more seconds."""
+    lifetime_s, conflict = report.lifetime_s, report.conflict
+    if lifetime_s is not None and lifetime_s != INDEFINITE:
+        lifetime_s = max(0, lifetime_s - passed_s)
+    if conflict is not None and conflict.retry_after is not None:
+        conflict = replace(conflict, retry_after=max(0, conflict.retry_after - passed_s))
+    return replace(report, lifetime_s=lifetime_s, conflict=conflict)
 
 
 _FIELDS: Final = tuple(one.name for one in fields(ProviderReport))

@@ -33,7 +33,8 @@ class SessionReport(WaitingReport):
     row: Mitigation
     "as its session knows it"
     store: FencedStore
-    on_saved: Callable[[], None] | None = None
+    on_saved: Callable[[ProviderReport, datetime], None] | None = None
+    "called with what was saved, merged from this report and older ones, and when it arrived"
     waiters: list[asyncio.Future[bool]] = field(default_factory=list)
     "each gets False if another worker has the lease"
 
@@ -50,7 +51,7 @@ class SessionReport(WaitingReport):
                 waiter.set_result(is_open)
         if is_open and self.on_saved is not None:
             try:
-                self.on_saved()
+                self.on_saved(self.report, self.at)
             except Exception:
                 # A defect of one session must not stop the ledger of all.
                 logger.exception("%s: what follows from a report failed", self.name)

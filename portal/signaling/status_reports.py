@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from dots_client import Client, ConflictCause, DotsError, MitigationReport, Refused, SessionClosed
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation, ProviderConflict
+from portal.mitigations.services import ProviderReport
 from portal.signaling import database_clock
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.ledger import Ledger
@@ -96,9 +98,11 @@ class StatusReports:
         row: Mitigation,
         report: MitigationReport,
         *,
-        on_saved: Callable[[], None] | None = None,
+        on_saved: Callable[[ProviderReport, datetime], None] | None = None,
     ) -> None:
-        """Have the ledger save a report. `on_saved`: called once it is saved, or cannot be."""
+        """Have the ledger save a report. `on_saved`: called once it is saved, or cannot be, with
+        what was saved and when it arrived.
+        """
         try:
             said = provider_report(report)
         except Exception as error:  # noqa: BLE001  `write_failure` logs it

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -47,10 +48,10 @@ async def db(call: Callable[[], T]) -> T:
     return result
 
 
-def said(status: int, counted: int | None = None) -> ProviderReport:
+def said(status: int | None, counted: int | None = None) -> ProviderReport:
     return ProviderReport(
         dots_status=status,
-        trigger=BY_DOTS_STATUS.get(status),
+        trigger=BY_DOTS_STATUS.get(status or 0),
         lifetime_s=3600,
         bytes_dropped=counted,
     )
@@ -108,10 +109,10 @@ class Reporter:
     def report(
         self,
         row: Mitigation,
-        status: int,
+        status: int | None,
         counted: int | None = None,
         *,
-        on_saved: Callable[[], None] | None = None,
+        on_saved: Callable[[ProviderReport, datetime], None] | None = None,
     ) -> None:
         self.ledger.put(
             SessionReport(
@@ -122,7 +123,7 @@ class Reporter:
                 at=database_clock.now(),
                 row=row,
                 store=self.store(row),
-                on_saved=on_saved or (lambda: self.saved.append(row.mid)),
+                on_saved=on_saved or (lambda *_: self.saved.append(row.mid)),
             )
         )
 
@@ -448,7 +449,7 @@ async def test_a_defect_after_saving_loses_no_report_of_another_session(
     globexs: list[Mitigation],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def defect() -> None:
+    def defect(*_: object) -> None:
         raise OverflowError
 
     for counted in (5, 6):
@@ -459,6 +460,25 @@ async def test_a_defect_after_saving_loses_no_report_of_another_session(
         for one in (*acmes, *globexs):
             assert (await row(one)).bytes_dropped == counted
     assert sum("what follows from a report failed" in one.message for one in caplog.records) == 2
+
+
+async def test_a_session_learns_what_was_saved_of_its_report_and_those_it_replaced(
+    reporter: Reporter, acmes: list[Mitigation]
+) -> None:
+    told: list[tuple[ProviderReport, datetime]] = []
+    for earlier in (2, 4):
+        reporter.report(acmes[0], earlier)
+        await reporter.all_saved(acmes[0])
+
+    # The new status is held, because the one before was saved less than a second ago.
+    new: list[tuple[int | None, int]] = [(3, 3), (None, 4)]
+    for status, counted in new:
+        reporter.report(acmes[0], status, counted, on_saved=lambda *one: told.append(one))
+    await reporter.all_saved(acmes[0])
+
+    [(saved, at)] = told
+    assert (saved.dots_status, saved.bytes_dropped) == (3, 4)
+    assert (await row(acmes[0])).last_heard_at == at
 
 
 async def test_a_crash_in_the_middle_of_a_batch_loses_none_of_its_reports(

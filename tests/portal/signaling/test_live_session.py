@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -26,6 +26,7 @@ from dots_client import (
     ServerUnavailable,
 )
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
+from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Status
 from portal.signaling import database_clock
 from portal.signaling.book import Book
@@ -34,6 +35,7 @@ from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore, NotSaved
 from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.live_session import DATABASE_PAUSE_S, RECHECK_S, LiveSession
+from portal.signaling.mapping import provider_report
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import POLL_AFTER, Action
 from portal.signaling.session_history import MIN_ACTION_INTERVAL_S
@@ -85,11 +87,15 @@ class SlowProvider:
         return True
 
     async def put(
-        self, _row: Mitigation, report: MitigationReport, *, on_saved: Callable[[], None]
+        self,
+        _row: Mitigation,
+        report: MitigationReport,
+        *,
+        on_saved: Callable[[ProviderReport, datetime], None],
     ) -> None:
         await self.may_write.wait()
         self.written.append(report)
-        on_saved()
+        on_saved(provider_report(report), database_clock.now())
 
 
 class Rows:

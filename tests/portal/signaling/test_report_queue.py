@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from uuid import UUID, uuid4
 
@@ -12,8 +13,10 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.mitigations.models import ProviderConflict
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import BY_DOTS_STATUS
+from portal.mitigations.validation import INDEFINITE
 from portal.signaling.report_queue import STATUS_EVERY_S, ReportQueue, Unsaved, WaitingReport
 from portal.signaling.rotation import Rotation
 
@@ -208,6 +211,76 @@ def test_amounts_that_a_newer_report_does_not_name_are_kept() -> None:
 
     [report] = queue.take_numbers(10)
     assert (report.report.bytes_dropped, report.report.pps_dropped) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("lifetime_s", "left_s"), [(100, 40), (59, 0), (0, 0), (INDEFINITE, INDEFINITE), (None, None)]
+)
+def test_times_of_an_older_report_are_counted_from_its_own_arrival(
+    lifetime_s: int | None, left_s: int | None
+) -> None:
+    queue: Queue = ReportQueue()
+    conflict = ProviderConflict(cause=1, retry_after=90)
+    older = waiting(replace(said(2), lifetime_s=lifetime_s, conflict=conflict))
+    newer = waiting(said(2, 2))
+    newer.at = older.at + timedelta(seconds=60)
+    queue.put(older, now=0.0)
+
+    queue.put(newer, now=60.0)
+
+    [taken] = queue.take_numbers(10)
+    assert taken.at == newer.at
+    assert taken.report.lifetime_s == left_s
+    assert taken.report.conflict == replace(conflict, retry_after=30)
+
+
+def test_a_step_back_of_the_clock_makes_no_report_older_than_the_one_before() -> None:
+    queue: Queue = ReportQueue()
+    for step_s, expected_s in ((0.0, 0.0), (-0.5, 0.0), (1.0, 1.0), (-3600.0, -3600.0)):
+        report = waiting(said(2))
+        report.at = NOW + timedelta(seconds=step_s)
+        queue.put(report, now=0.0)
+        [taken] = queue.take_numbers(1)
+        assert taken.at == NOW + timedelta(seconds=expected_s)
+        queue.done(taken, now=0.0)
+
+
+@pytest.mark.parametrize("back", ["waits", "being saved"])
+def test_a_newer_report_of_a_locked_row_keeps_the_number_of_tries(back: str) -> None:
+    """Otherwise a report each second would never let the row be waited for."""
+    queue: Queue = ReportQueue()
+    first = waiting(said(2))
+    queue.put(first, now=0.0)
+    queue.take_numbers(1)
+    first.tries = 5
+    if back == "waits":
+        queue.put_back(first, now=0.0)
+        queue.put(waiting(said(2, 2)), now=0.0)
+    else:
+        queue.put(waiting(said(2, 2)), now=0.0)
+        queue.put_back(first, now=0.0)
+
+    [taken] = queue.take_numbers(1)
+    assert (taken.tries, taken.report.bytes_dropped) == (5, 2)
+
+
+def test_an_organization_whose_report_is_being_decided_keeps_its_turn() -> None:
+    queue: Queue = ReportQueue()
+    for mitigation, organization in ((IDS[0], IDS[1]), (IDS[2], IDS[1]), (IDS[3], IDS[4])):
+        report = waiting(said(2), mitigation, organization=organization)
+        report.must_decide = True
+        queue.put(report, now=0.0)
+
+    first = queue.take_change(1.0)
+    second = queue.take_change(1.0, busy={IDS[1]})
+
+    assert first is not None
+    assert second is not None
+    assert (first.mitigation_id, second.mitigation_id) == (IDS[0], IDS[3])
+    assert queue.take_change(1.0, busy={IDS[1]}) is None
+    third = queue.take_change(1.0)
+    assert third is not None
+    assert third.mitigation_id == IDS[2]
 
 
 @pytest.mark.parametrize("is_change", [False, True])
