@@ -85,12 +85,24 @@ class Ledger:
         self._warned_at: dict[UUID, float] = {}
         LEDGER_WAITING.set_function(lambda: len(self._queue))
 
-    def put(self, report: SessionReport) -> None:
+    def put(self, report: SessionReport) -> bool:
+        """False if it is dropped, because there is no room."""
         outcome = self._queue.put(report, now=loop_time())
-        if outcome is Unsaved.FULL:
-            report.settle(is_open=True)
         self._count_unsaved(report, outcome)
         self._begin()
+        return outcome is not Unsaved.FULL
+
+    def has_room(self, mitigation_id: UUID, subscription_id: UUID) -> bool:
+        """Whether a report about the mitigation would not be dropped."""
+        return self._queue.has_room(mitigation_id, subscription_id)
+
+    async def until_one_saved(self, subscription_id: UUID) -> bool:
+        """Wait until an unsaved report of the subscription is saved, or cannot be; False if another
+        worker has the lease.
+        """
+        unsaved = (one for one in self._queue if one.subscription_id == subscription_id)
+        report = next(unsaved, None)
+        return True if report is None else await report.waiter()
 
     def has_unsaved(self, mitigation_id: UUID) -> bool:
         """Whether a report about it is not saved yet."""

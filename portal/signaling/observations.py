@@ -27,9 +27,9 @@ OBSERVE_AGAIN_S: Final = 10.0
 class Observations:
     """Runs until `tasks` are cancelled.
 
-    Calls `on_report` when a report arrives, `on_saved` when it, or one that replaced it, is saved
-    or could not be, with what was saved and when it arrived, and `on_absent` when the provider does
-    not know the mitigation.
+    Calls `on_report` when a report arrives that is not dropped, `on_saved` when it, or one that
+    replaced it, is saved or could not be, with what was saved and when it arrived, and `on_absent`
+    when the provider does not know the mitigation.
     """
 
     def __init__(
@@ -81,7 +81,9 @@ class Observations:
         try:
             async with self._client.observe(row.mid) as reports:
                 async for report in reports:
-                    self._on_report(row, report)
+                    if self._reports.has_room(row):
+                        # One that is dropped must not delay the poll that repeats it.
+                        self._on_report(row, report)
                     await self._reports.put(row, report, on_saved=partial(self._on_saved, row))
         except Refused as error:
             if not await self._reports.save_refusal(row, error):

@@ -24,8 +24,8 @@ from portal.mitigations.validation import INDEFINITE
 from portal.signaling.rotation import Rotation
 
 MAX_WAITING: Final = 2_000
-"""Mitigations of one subscription with an unsaved report. A report about one more is dropped; the
-next report or poll repeats it.
+"""Mitigations of one subscription with an unsaved report. A notification about one more is dropped,
+and the next report or poll repeats it; the answer to a poll waits for room.
 """
 MAX_KNOWN: Final = 20_000
 """Mitigations whose last report is remembered."""
@@ -148,14 +148,19 @@ class ReportQueue(Generic[R]):
         line = self._lines.get(mitigation_id)
         return None if line is None else line.waiting or line.being_saved
 
+    def has_room(self, mitigation_id: UUID, subscription_id: UUID) -> bool:
+        """Whether a report about the mitigation would not be dropped."""
+        has_unsaved = self.unsaved(mitigation_id) is not None
+        return has_unsaved or self._unsaved[subscription_id] < self._max_waiting
+
     def put(self, new: R, *, now: float) -> Unsaved | None:
         """Add a report. Returns what became of one that is never saved because of that: of an older
         one, or, with FULL, of this one.
         """
+        if not self.has_room(new.mitigation_id, new.subscription_id):
+            return Unsaved.FULL
         line = self._line(new.mitigation_id)
         if line.is_idle:
-            if self._unsaved[new.subscription_id] >= self._max_waiting:
-                return Unsaved.FULL
             self._count_unsaved(new, 1)
         last = line.arrived_at
         if last is not None and new.at < last < new.at + CLOCK_STEP:

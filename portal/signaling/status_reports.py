@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -81,7 +81,10 @@ class StatusReports:
         for row, report in reports.items():
             repeats = services.says_nothing_new(row, provider_report(report), now)
             has_news = has_news or not repeats
-        await asyncio.gather(*(self.save(row, report) for row, report in reports.items()))
+        # One after the other: each waits for room.
+        for row, report in reports.items():
+            await self._put_in_turn(row, report, at=now)
+        self._check(await asyncio.gather(*(self._ledger.until_saved(row.pk) for row in reports)))
         return PollResult(
             statuses={row.pk: report.status for row, report in reports.items()},
             has_news=has_news,
@@ -89,19 +92,35 @@ class StatusReports:
 
     async def save(self, row: Mitigation, report: MitigationReport) -> None:
         """Save the answer to a poll. Raises SessionClosed if another worker has the lease."""
-        await self.put(row, report)
-        if not await self._ledger.until_saved(row.pk):
+        await self._put_in_turn(row, report, at=database_clock.now())
+        self._check([await self._ledger.until_saved(row.pk)])
+
+    async def _put_in_turn(
+        self, row: Mitigation, report: MitigationReport, *, at: datetime
+    ) -> None:
+        while not self.has_room(row):
+            self._check([await self._ledger.until_one_saved(row.subscription_id)])
+        await self.put(row, report, at=at)
+
+    def _check(self, saved: Iterable[bool]) -> None:
+        if not (all(saved) and self.store.is_open):
             raise SessionClosed("this worker no longer has the lease of the subscription")
+
+    def has_room(self, row: Mitigation) -> bool:
+        """Whether a report about it would not be dropped."""
+        return self._ledger.has_room(row.pk, row.subscription_id)
 
     async def put(
         self,
         row: Mitigation,
         report: MitigationReport,
         *,
+        at: datetime | None = None,
         on_saved: Callable[[ProviderReport, datetime], None] | None = None,
     ) -> None:
-        """Have the ledger save a report. `on_saved`: called once it is saved, or cannot be, with
-        what was saved and when it arrived.
+        """Have the ledger save a report, or drop it if there is no room. `at`: when it arrived; now
+        if None. `on_saved`: called once it is saved, or cannot be, with what was saved and when it
+        arrived.
         """
         try:
             said = provider_report(report)
@@ -115,7 +134,7 @@ class StatusReports:
                 subscription_id=row.subscription_id,
                 organization_id=row.organization_id,
                 report=said,
-                at=database_clock.now(),
+                at=at or database_clock.now(),
                 row=row,
                 store=self.store,
                 on_saved=on_saved,

@@ -14,6 +14,7 @@ from portal.signaling.fenced_store import FencedStore
 from portal.signaling.grouped_writes import Recorded
 from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.ledger import Ledger
+from portal.signaling.report_queue import Unsaved
 from portal.signaling.session_report import SessionReport
 
 
@@ -43,11 +44,13 @@ class RecordingLedger(Ledger):
         self.saves_at_once = saves_at_once
         self.reports: list[SessionReport] = []
 
-    def put(self, report: SessionReport) -> None:
-        self.reports.append(report)
-        self._queue.put(report, now=0.0)
+    def put(self, report: SessionReport) -> bool:
+        is_kept = self._queue.put(report, now=0.0) is not Unsaved.FULL
+        if is_kept:
+            self.reports.append(report)
         if self.saves_at_once:
             self.save_all()
+        return is_kept
 
     def save_all(self) -> None:
         for report in self._queue.take_numbers(len(self.reports)):

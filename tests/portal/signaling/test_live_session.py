@@ -82,6 +82,10 @@ class SlowProvider:
         self.store: FencedStore
         self.may_write = asyncio.Event()
         self.written: list[MitigationReport] = []
+        self.is_full = False
+
+    def has_room(self, _row: Mitigation) -> bool:
+        return not self.is_full
 
     async def perform(self, _client: object, _row: Mitigation, _action: Action) -> bool:
         return True
@@ -95,6 +99,8 @@ class SlowProvider:
     ) -> None:
         await self.may_write.wait()
         self.written.append(report)
+        if self.is_full:
+            return
         on_saved(provider_report(report), database_clock.now())
 
 
@@ -300,10 +306,13 @@ async def test_rows_are_read_soon_after_the_database_was_away() -> None:
         assert rows.reads == 6
 
 
-@pytest.mark.parametrize("is_heard", [False, True])
+@pytest.mark.parametrize(("is_heard", "is_full"), [(False, False), (True, False), (True, True)])
 @virtual_time
-async def test_a_due_poll_is_sent_in_time_unless_the_provider_was_heard(*, is_heard: bool) -> None:
+async def test_a_due_poll_is_sent_in_time_unless_a_report_that_is_kept_was_heard(
+    *, is_heard: bool, is_full: bool
+) -> None:
     session, actions = Session(), PolledProvider()
+    actions.is_full = is_full
     actions.may_write.set()
     rows = Rows(mitigating(heard_s=POLL_AFTER.total_seconds() - 5))
     async with running(session_of(session, actions, threads=rows)):
@@ -311,7 +320,7 @@ async def test_a_due_poll_is_sent_in_time_unless_the_provider_was_heard(*, is_he
         if is_heard:
             session.reports.put_nowait(_said(MitigationStatus.MITIGATING, 7))
         await pass_time(2)
-        assert actions.polls == ({} if is_heard else {1: 1})
+        assert actions.polls == ({} if is_heard and not is_full else {1: 1})
 
 
 @virtual_time

@@ -17,6 +17,7 @@ from dots_client import (
 )
 from portal.mitigations.models import Mitigation
 from portal.signaling import database_clock as signaling_clock
+from portal.signaling.report_queue import MAX_WAITING
 from portal.signaling.status_reports import MAX_CONCURRENT_POLLS, StatusReports
 from tests.dots_client.transport.loopback import until
 from tests.portal.signaling.recording_store import RecordingLedger, RecordingStore
@@ -162,6 +163,25 @@ async def test_a_poll_that_only_repeats_the_rows_has_no_news() -> None:
     assert len(ledger.reports) == 3
     listed.pop()
     assert not (await reports.poll_all(cast(Client, Repeating()), rows[:2])).has_news
+
+
+async def test_a_poll_of_more_mitigations_than_may_wait_saves_them_all() -> None:
+    store, ledger = RecordingStore(), RecordingLedger(saves_at_once=False)
+    mids = tuple(range(1, MAX_WAITING + 501))
+    provider, reports = Listing(listed=mids), StatusReports(store, ledger)
+    rows = [Mitigation(pk=uuid4(), mid=mid, subscription_id=store.subscription_id) for mid in mids]
+
+    polling = asyncio.create_task(reports.poll_all(cast(Client, provider), rows))
+    await until(lambda: len(ledger.reports) == MAX_WAITING)
+    assert not reports.has_room(rows[-1])
+    assert not polling.done()
+    ledger.save_all()
+    await until(lambda: len(ledger.reports) == len(rows))
+    ledger.save_all()
+
+    assert len((await polling).statuses) == len(rows)
+    assert [one.mitigation_id for one in ledger.reports] == [row.pk for row in rows]
+    assert len({one.at for one in ledger.reports}) == 1
 
 
 async def test_a_report_that_waits_to_be_saved_is_known() -> None:
