@@ -85,12 +85,13 @@ class OwnedMitigations:
     def read(self, rows: Iterable[Mitigation], *, at: float) -> None:
         """Take over the rows that were read just now, at `at` in the loop's time.
 
-        A row that was to be read and is missing is not live.
+        A row that was to be read and is missing is not live. A row in memory with a higher version
+        stays: the worker changed it while the read ran.
         """
         unread, self._being_read = self._being_read, Unread()
         outdated = self._rows.keys() if unread.everything else unread.mitigations
         found = {
-            row.pk: _heard_last(row, self._rows.get(row.pk))
+            row.pk: _newest(row, self._rows.get(row.pk))
             for row in rows
             if unread.everything or row.pk in unread.mitigations
         }
@@ -137,8 +138,12 @@ def note_numbers(row: Mitigation, report: ProviderReport, at: datetime, now: dat
         setattr(row, name, value)
 
 
-def _heard_last(row: Mitigation, known: Mitigation | None) -> Mitigation:
-    """`row`, which may have been read before the last report was saved."""
+def _newest(row: Mitigation, known: Mitigation | None) -> Mitigation:
+    """`row`, which may have been read before the last report was saved; or `known`, if the worker
+    saved a later version of it meanwhile.
+    """
+    if known is not None and known.version > row.version:
+        return known
     heard = None if known is None else known.last_heard_at
     if heard is not None and (row.last_heard_at is None or row.last_heard_at < heard):
         row.last_heard_at = heard

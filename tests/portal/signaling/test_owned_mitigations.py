@@ -132,6 +132,22 @@ def test_a_version_that_was_read_before_the_row_is_not_newer() -> None:
     assert owned.outdated([version_of(row)._replace(version=2)], are_all=True) == set()
 
 
+@pytest.mark.parametrize("is_all", [False, True])
+def test_a_row_that_was_saved_during_a_read_is_kept(*, is_all: bool) -> None:
+    row = row_of(1, version=2, last_heard_at=NOW)
+    row.status = Status.PENDING
+    owned = having(row)
+    before = copy(row)
+    owned.changed(None if is_all else {row.pk})
+    owned.begin_read()
+    row.status, row.version = Status.IN_PROGRESS, 3
+
+    owned.read([before], at=1.0)
+
+    assert owned.rows[row.pk] is row
+    assert owned.is_current
+
+
 def test_a_report_in_memory_is_not_forgotten_for_an_older_row() -> None:
     row = row_of(1, last_heard_at=NOW)
     owned = having(row)
@@ -183,6 +199,17 @@ class Database:
         self.waking += self.chance.choice([[], [pk], [pk], [pk, pk], [None]])
         self.chance.shuffle(self.waking)
 
+    def confirm(self, owned: OwnedMitigations) -> None:
+        """Save a change of the worker, in memory too."""
+        current = [pk for pk, row in owned.rows.items() if self.rows.get(pk) == row]
+        current = [pk for pk in current if self.rows[pk].version == owned.rows[pk].version]
+        if current:
+            row = owned.rows[self.chance.choice(current)]
+            # The rows in memory are not those of the database.
+            self.rows[row.pk] = copy_of(row, version=row.version + 1)
+            row.version += 1
+            owned.noted({row.pk})
+
     def read(self, owned: OwnedMitigations, *, seen: dict[UUID, Mitigation]) -> None:
         if self.chance.random() < 0.2:
             owned.not_read()
@@ -202,10 +229,14 @@ def test_whatever_is_lost_the_memory_equals_the_rows_after_a_comparison(seed: in
             pk = database.waking.pop()
             owned.changed(None if pk is None else {pk})
         owned.begin_read()
-        seen = dict(database.rows)
+        seen = {pk: copy(row) for pk, row in database.rows.items()}
         if database.chance.random() < 0.5:
             database.change()  # while the read is under way
+        if database.chance.random() < 0.5:
+            database.confirm(owned)
+        had = {pk: row.version for pk, row in owned.rows.items()}
         database.read(owned, seen=seen)
+        assert all(row.version >= had.get(pk, 0) for pk, row in owned.rows.items())
         known |= owned.take_changed()
 
     owned.changed(owned.outdated([version_of(one) for one in database.rows.values()], are_all=True))
