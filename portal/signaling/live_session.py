@@ -88,6 +88,8 @@ class LiveSession:
         "there was no mitigation when the rows were last read"
         self._check_all_at = float("-inf")
         "when something is due about a mitigation whose row did not change, in the loop's time"
+        self._checked_at = loop_time()
+        "when this session last compared its rows with what is wanted, in the loop's time"
         self._history = SessionHistory()
         self.runner = self._new_runner(actions)
         self._observations = Observations(
@@ -180,6 +182,7 @@ class LiveSession:
         Checks the rows that changed, and all of them once something is due by the clock.
         """
         rows, changed = self._rows, self.owned.take_changed()
+        checked_at, self._checked_at = self._checked_at, loop_time()
         self.is_idle = not rows
         self._silence.confirmed = [row for row in rows.values() if row.status in CONFIRMED]
         self._recorder.keeps_heartbeats = bool(rows)
@@ -194,7 +197,8 @@ class LiveSession:
             # A plan may wait for an older one of the same subscription.
             to_check = list(rows.values())
         due_s = [
-            self._begin_if_due(row, now, is_fresh=self._is_fresh(row, changed)) for row in to_check
+            self._begin_if_due(row, now, is_fresh=self._is_fresh(row, checked_at))
+            for row in to_check
         ]
         if self._to_poll:
             self.runner.begin(self._to_poll, Action.POLL)
@@ -209,9 +213,10 @@ class LiveSession:
         self._check_all_at = check_at if is_full else min(self._check_all_at, check_at)
         return max(0.0, self._check_all_at - loop_time())
 
-    def _is_fresh(self, row: Mitigation, changed: Set[UUID]) -> bool:
-        # One that was read for this check is fresh however slow the loop is.
-        return row.pk in changed or self.owned.read_at(row.pk) >= loop_time() - FRESH_S
+    def _is_fresh(self, row: Mitigation, checked_at: float) -> bool:
+        read_at = self.owned.read_at(row.pk)
+        # One that was read since the last check, for this one, is fresh however slow the loop is.
+        return read_at > checked_at or read_at >= loop_time() - FRESH_S
 
     def _begin_if_due(self, row: Mitigation, now: datetime, *, is_fresh: bool) -> float:
         """Seconds until the next action about `row` is due."""

@@ -34,7 +34,7 @@ from portal.signaling.connection_settings import ConnectionSettings
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore, NotSaved
 from portal.signaling.lease_fence import LeaseFence, boottime
-from portal.signaling.live_session import DATABASE_PAUSE_S, RECHECK_S, LiveSession
+from portal.signaling.live_session import DATABASE_PAUSE_S, FRESH_S, RECHECK_S, LiveSession
 from portal.signaling.mapping import provider_report
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import POLL_AFTER, Action
@@ -152,13 +152,18 @@ class Unwatched:
 
 
 def session_of(
-    session: Session, actions: SlowProvider, *rows: Mitigation, threads: Rows | None = None
+    session: Session,
+    actions: SlowProvider,
+    *rows: Mitigation,
+    threads: Rows | None = None,
+    after: LiveSession | None = None,
 ) -> LiveSession:
+    """`after`: an earlier session of the same worker, with the same mitigations in memory."""
     threads = threads or Rows(*rows)
-    subscription_id = uuid4()
+    subscription_id = uuid4() if after is None else after.owned.subscription_id
     for row in threads.rows:
         row.subscription_id = subscription_id
-    book = Book(cast(DatabaseThreads, threads))
+    book = Book(cast(DatabaseThreads, threads)) if after is None else after.book
     actions.store = FencedStore(
         subscription_id=subscription_id,
         owner="me",
@@ -170,7 +175,7 @@ def session_of(
         cast(MitigationActions, actions),
         cast(StatusReports, actions),
         book,
-        book.open(subscription_id),
+        book.open(subscription_id) if after is None else after.owned,
         settings=cast(ConnectionSettings, None),
         opened_at=timezone.now(),
         recorder=cast(WireRecorder, SimpleNamespace(keeps_heartbeats=False)),
@@ -263,6 +268,51 @@ async def test_a_due_renewal_interrupts_an_unanswered_poll() -> None:
         await until(lambda: actions.performed == [Action.REFRESH] and actions.polls[1] > 0)
 
         await until(lambda: actions.performed == [Action.REFRESH] * 2)
+
+
+@pytest.mark.parametrize("is_noted", [False, True], ids=["read", "noted"])
+@pytest.mark.parametrize("age_s", [FRESH_S / 2, 29.0])
+@virtual_time
+async def test_no_action_begins_with_a_row_that_was_read_long_ago(
+    age_s: float, *, is_noted: bool
+) -> None:
+    """Neither the read of an earlier session nor a poll without news makes it newer."""
+    actions, row = SilentAboutStatus(), mitigating()
+    row.lifetime_s = 3600
+    rows = Rows(row)
+    earlier = session_of(Session(), actions, threads=rows)
+    await earlier.book.read(earlier.owned)
+    live_session = session_of(Session(), actions, threads=rows, after=earlier)
+    await pass_time(age_s)
+    if is_noted:
+        live_session.owned.take_changed()
+        live_session.owned.noted(live_session.owned.rows.keys())
+    is_fresh = age_s < FRESH_S
+
+    live_session.check()
+    await pass_time(0.01)
+    assert actions.performed == ([Action.REFRESH] if is_fresh else [])
+    assert live_session.owned.is_current == is_fresh
+
+    await live_session.book.read(live_session.owned)
+    live_session.check()
+    await pass_time(0.01)
+    assert actions.performed == [Action.REFRESH]
+
+
+@virtual_time
+async def test_a_row_that_was_read_for_this_check_is_fresh_however_slow_the_loop_is() -> None:
+    actions, row = SilentAboutStatus(), mitigating()
+    row.lifetime_s = 3600
+    live_session = session_of(Session(), actions, row)
+    await pass_time(29.0)
+    await live_session.book.read(live_session.owned)
+    await pass_time(2 * FRESH_S)
+
+    live_session.check()
+    await pass_time(0.01)
+
+    assert actions.performed == [Action.REFRESH]
 
 
 @asynccontextmanager
