@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Final
 
 from dots_client import (
@@ -79,6 +78,26 @@ class PutRequest:
             recorded = await self._store.record_sending(row, asked_at)
             if recorded is None:
                 return False
+        try:
+            return await self._ask(client, row, scope, action, asked_at, recorded, progress)
+        except asyncio.CancelledError:
+            # Whatever was being saved may be saved or not; the event is written only once.
+            if recorded is not None and progress.datagrams and not progress.is_sent_saved:
+                progress.is_sent_saved = True
+                self._save_behind(self._save_sent(row, asked_at))
+            raise
+
+    async def _ask(
+        self,
+        client: Client,
+        row: Mitigation,
+        scope: Scope,
+        action: Action,
+        asked_at: datetime,
+        recorded: Recorded | None,
+        progress: RequestProgress,
+    ) -> bool:
+        """Send the PUT and save its answer."""
         # A PUT with a higher mid follows one that was sent.
         is_first = action == Action.REQUEST and not (is_sent(row) or progress.datagrams)
         try:
@@ -120,22 +139,18 @@ class PutRequest:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 return await put
         answer = asyncio.ensure_future(put)
-        save_sent = partial(
-            self._store.write, services.record_sent, mitigation_id=row.pk, now=asked_at
-        )
         try:
             await asyncio.wait({answer}, timeout=SENT_SHOWN_WITHIN_S)
             if answer.done() and (answer.exception() is None or not progress.datagrams):
                 return answer.result()
+            await self._save_sent(row, asked_at)
             progress.is_sent_saved = True
-            await save_sent()
             return await answer
-        except asyncio.CancelledError:
-            if progress.datagrams and not progress.is_sent_saved:
-                self._save_behind(save_sent())
-            raise
         finally:
             answer.cancel()
+
+    async def _save_sent(self, row: Mitigation, sent_at: datetime) -> None:
+        await self._store.write(services.record_sent, mitigation_id=row.pk, now=sent_at)
 
     def _save_behind(self, saving: Coroutine[Any, Any, None]) -> None:
         """Save it although the action was cancelled, as when a withdrawal interrupts it."""

@@ -129,3 +129,41 @@ async def test_an_interrupted_request_was_sent_all_the_same(*, is_sent: bool) ->
     await pass_time(SOON_S)
 
     assert [call for call, _ in store.writes] == ([SENDING, SENT] if is_sent else [SENDING])
+
+
+class AwayStore(RecordingStore):
+    """Cannot write `what` until it `is_back`."""
+
+    def __init__(self, what: Callable[..., Any]) -> None:
+        super().__init__()
+        self.what = what
+        self.is_back = asyncio.Event()
+
+    async def write(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if call is self.what:
+            await self.is_back.wait()
+        return await super().write(call, *args, **kwargs)
+
+
+@pytest.mark.parametrize("answer", [None, Refused("4.03")], ids=repr)
+@pytest.mark.parametrize("answers_after_s", [SOON_S, LATE_S])
+@pytest.mark.parametrize("write", [SENT, services.record_confirmed, services.record_refused])
+@virtual_time
+async def test_an_interrupted_write_loses_no_event_that_a_request_was_sent(
+    write: Callable[..., Any], answers_after_s: float, answer: DotsError | None
+) -> None:
+    store, row = AwayStore(write), new_row()
+    actions = MitigationActions(store, on_cuid_replaced=lambda: None)
+    provider = Provider(answer, answers_after_s)
+    action = asyncio.create_task(actions.perform(cast(Client, provider), row, Action.REQUEST))
+    await pass_time(2 * LATE_S)
+
+    action.cancel()
+    await asyncio.wait({action})
+    store.is_back.set()
+    await pass_time(SOON_S)
+
+    saved = [arguments for call, arguments in store.writes if call is SENT]
+    confirmed = [one for call, one in store.writes if call is services.record_confirmed]
+    assert len(saved) + sum(one["sent_at"] is not None for one in confirmed) == 1
+    assert all(one["now"] == store.writes[0][1]["now"] for one in saved)
