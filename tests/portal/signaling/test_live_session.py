@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,6 +18,8 @@ from django.utils import timezone
 
 from dots_client import (
     Client,
+    ConflictCause,
+    ConflictInformation,
     DotsError,
     MitigationReport,
     MitigationStatus,
@@ -25,7 +27,7 @@ from dots_client import (
     RemoteProtocolError,
     ServerUnavailable,
 )
-from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
+from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Wanted
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Status
 from portal.signaling import database_clock
@@ -388,6 +390,42 @@ async def test_a_new_status_causes_a_read_of_the_rows_and_new_numbers_do_not() -
         session.reports.put_nowait(_said(MitigationStatus.EXCEEDED_CAPABILITY, 7))
         await pass_time(1)
         assert rows.reads == reads + 1
+
+
+CONFLICT: Final = ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS, retry_timer_s=60)
+
+
+@pytest.mark.parametrize(
+    ("report", "columns"),
+    [
+        (MitigationReport(mid=1, status=MitigationStatus.MITIGATING, conflict=CONFLICT), {}),
+        (MitigationReport(mid=1, conflict=CONFLICT), {}),
+        (MitigationReport(mid=1, status=MitigationStatus.MITIGATING), {"status": Status.PENDING}),
+        (
+            MitigationReport(mid=1, status=MitigationStatus.MITIGATING, mitigation_start=1_000),
+            {"request": MitigationRequest(kind=RequestKind.STANDBY)},
+        ),
+        (MitigationReport(mid=1, status=77), {}),
+    ],
+    ids=["conflict", "conflict without status", "pending", "start of a plan", "unknown status"],
+)
+@virtual_time
+async def test_a_report_that_changes_more_than_numbers_causes_a_read(
+    report: MitigationReport, columns: dict[str, Any]
+) -> None:
+    """Although the provider reported the same status before."""
+    session, actions, row = Session(), PolledProvider(), mitigating()
+    actions.may_write.set()
+    row.lifetime_s = 3600
+    rows = Rows(row)
+    async with running(session_of(session, actions, threads=rows)):
+        await pass_time(1)
+        for name, value in columns.items():
+            setattr(row, name, value)
+        reads = rows.reads
+        session.reports.put_nowait(report)
+        await pass_time(1)
+        assert rows.reads > reads
 
 
 def _said(status: MitigationStatus, bytes_dropped: int) -> MitigationReport:
