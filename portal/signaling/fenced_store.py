@@ -25,7 +25,7 @@ from portal.mitigations.models import Mitigation
 from portal.mitigations.services import Confirmation, ProviderReport
 from portal.signaling import database_clock, leases
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.grouped_writes import GroupedWrites, Recorded
+from portal.signaling.grouped_writes import GroupedWrites, OwnedConfirmation, Recorded
 from portal.signaling.lease_fence import LeaseFence
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,8 @@ class FencedStore:
         """Save a plain confirmation with those of other subscriptions, also in `row`; False if it
         has to be saved alone.
         """
-        record = partial(self._grouped.record_confirmation, self.owner, row, one)
+        owned = OwnedConfirmation(self.owner, self._fence, one)
+        record = partial(self._grouped.record_confirmation, row, owned)
         try:
             return await self.until_done(record)
         except DotsError:

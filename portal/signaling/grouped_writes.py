@@ -19,6 +19,7 @@ from portal.mitigations.models import Mitigation
 from portal.mitigations.services import Confirmation, Sending
 from portal.signaling import leases, session_status
 from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.lease_fence import LeaseFence
 
 MAX_GROUP: Final = 200
 """Most writes with one statement; the others wait for the next one."""
@@ -84,6 +85,15 @@ class Recorded:
     version: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OwnedConfirmation:
+    """A confirmation that is saved only while `owner` has the lease that `fence` belongs to."""
+
+    owner: str
+    fence: LeaseFence
+    confirmation: Confirmation
+
+
 class GroupedWrites:
     """For all sessions of a worker."""
 
@@ -104,12 +114,12 @@ class GroupedWrites:
         )
         return Recorded() if may_be_sent else None
 
-    async def record_confirmation(self, owner: str, row: Mitigation, one: Confirmation) -> bool:
+    async def record_confirmation(self, row: Mitigation, one: OwnedConfirmation) -> bool:
         """Save a plain confirmation, also in `row`; False if `record_confirmed` must decide."""
-        versions = await self._confirmations((owner, one))
+        versions = await self._confirmations(one)
         if row.pk not in versions:
             return False
-        services.note_confirmed(row, one, versions[row.pk])
+        services.note_confirmed(row, one.confirmation, versions[row.pk])
         return True
 
     def note_heard(self, owner: str, subscription_id: UUID, at: datetime) -> None:
@@ -133,19 +143,24 @@ class GroupedWrites:
         return await self._threads.run_first(services.record_sendings, sendings)
 
     async def _record_confirmations(
-        self, confirmations: Sequence[tuple[str, Confirmation]]
+        self, confirmations: Sequence[OwnedConfirmation]
     ) -> dict[UUID, int]:
         return await self._threads.run(_record_as_owner, confirmations)
 
 
-def _record_as_owner(confirmations: Sequence[tuple[str, Confirmation]]) -> dict[UUID, int]:
+def _record_as_owner(confirmations: Sequence[OwnedConfirmation]) -> dict[UUID, int]:
     """Those of subscriptions that the worker does not own any more are not saved."""
     saved: dict[UUID, int] = {}
-    for owner in {owner for owner, _ in confirmations}:
-        own = [one for by, one in confirmations if by == owner]
+    for owner in {one.owner for one in confirmations}:
+        own = [one for one in confirmations if one.owner == owner]
         with transaction.atomic():
-            owned = leases.still_owned(owner, {one.subscription_id for one in own})
+            owned = leases.still_owned(owner, {one.confirmation.subscription_id for one in own})
+            # The worker may own the subscription under a later lease than the session's.
             saved |= services.record_confirmations(
-                [one for one in own if one.subscription_id in owned]
+                [
+                    one.confirmation
+                    for one in own
+                    if one.fence.is_open() and one.confirmation.subscription_id in owned
+                ]
             )
     return saved

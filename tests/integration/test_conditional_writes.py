@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,12 +24,17 @@ from portal.mitigations.services import Confirmation, Sending
 from portal.mitigations.services.locks import lock_request
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.grouped_writes import GroupedWrites, OwnedConfirmation
+from portal.signaling.lease_fence import LeaseFence, boottime
 from tests.integration.test_simultaneous import together
+from tests.portal.leased import lease_to
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.conftest import submit as submit
 from tests.portal.mitigations.rows import NOW, mitigations_of
 
 ROUNDS: Final = 15
+OWNER: Final = "me"
 AT_ONCE_S: Final = 1.0
 LATER: Final = NOW + timedelta(seconds=2)
 OWN: Final = ("id", "request_id", "mid", "version", "scope", "asked_at")
@@ -287,3 +293,36 @@ def test_a_confirmation_and_a_termination_at_the_same_moment_leave_nothing_behin
             assert row.request.status == "terminating"
     seqs = list(Event.objects.order_by("seq").values_list("seq", flat=True))
     assert seqs == list(range(1, len(seqs) + 1))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("owner", [OWNER, "another worker"])
+def test_a_session_without_its_lease_saves_no_confirmation(submit: Submit, owner: str) -> None:
+    """Neither when another worker took the lease, nor when its own worker claimed the subscription
+    again while the confirmation waited for the others.
+    """
+    late, owned = (mitigations_of(submit(strategy="failover"))[0] for _ in range(2))
+    lease_to(OWNER, *Subscription.objects.all())
+    ended, fence = LeaseFence(asked_at=boottime()), LeaseFence(asked_at=boottime())
+    answers = [
+        OwnedConfirmation(by, its_fence, one)
+        for by, its_fence, one in zip(
+            (owner, OWNER), (ended, fence), confirmations(late, owned), strict=True
+        )
+    ]
+    if owner == OWNER:
+        ended.close()
+    rows = [Mitigation.objects.select_related("request").get(pk=one.pk) for one in (late, owned)]
+    before = history_of(late)
+
+    async def save_together() -> list[bool]:
+        threads = DatabaseThreads()
+        try:
+            record = GroupedWrites(threads).record_confirmation
+            return await asyncio.gather(*map(record, rows, answers))
+        finally:
+            threads.close()
+
+    assert asyncio.run(save_together()) == [False, True]
+    assert history_of(late) == before
+    assert [row.status for row in rows] == ["pending", "in_progress"]
