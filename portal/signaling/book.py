@@ -12,6 +12,8 @@ from contextvars import copy_context
 from typing import Final
 from uuid import UUID
 
+from django.db import OperationalError
+
 from portal.mitigations import queries
 from portal.mitigations.models import Mitigation
 from portal.mitigations.row_version import RowVersion
@@ -22,6 +24,10 @@ from portal.signaling.owned_mitigations import OwnedMitigations
 COMPARE_EVERY_S: Final = 30.0
 """How often to compare all of the book with the rows. The sweep for unsent changes, each second,
 makes up sooner for the wake-ups that a person waits for.
+"""
+READ_WITHIN_S: Final = 30.0
+"""A read that takes longer has failed: one connection that hangs must not stop all sessions of the
+worker. It is several times what a read of 10,000 mitigations takes.
 """
 
 
@@ -84,8 +90,7 @@ class Book:
         reading = [owned for owned in self._owned.values() if not owned.is_current]
         unread = [(owned, owned.begin_read()) for owned in reading]
         try:
-            rows = await self._threads.run_first(
-                queries.live_mitigations,
+            rows = await self._rows(
                 [owned.subscription_id for owned, one in unread if one.everything],
                 [pk for _, one in unread if not one.everything for pk in one.mitigations],
             )
@@ -98,3 +103,12 @@ class Book:
             found[row.subscription_id].append(row)
         for owned in reading:
             owned.read(found[owned.subscription_id], at=loop_time())
+
+    async def _rows(self, subscriptions: list[UUID], mitigations: list[UUID]) -> list[Mitigation]:
+        try:
+            async with asyncio.timeout(READ_WITHIN_S):
+                return await self._threads.run_first(
+                    queries.live_mitigations, subscriptions, mitigations
+                )
+        except TimeoutError as error:
+            raise OperationalError(f"no answer within {READ_WITHIN_S:.0f} s") from error

@@ -11,11 +11,12 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
+from portal.core.database import is_away
 from portal.mitigations import queries
 from portal.mitigations.models import Mitigation
 from portal.mitigations.row_version import RowVersion
 from portal.mitigations.states import Status
-from portal.signaling.book import COMPARE_EVERY_S, Book
+from portal.signaling.book import COMPARE_EVERY_S, READ_WITHIN_S, Book
 from portal.signaling.database_threads import DatabaseThreads
 from tests.portal.signaling.virtual_time import pass_time, virtual_time
 
@@ -132,6 +133,26 @@ async def test_a_failed_read_fails_for_all_and_is_repeated() -> None:
     failed = await asyncio.gather(*(book.read(owned) for owned in many), return_exceptions=True)
     assert [type(error) for error in failed] == [OperationalError] * 3
     database.is_away = False
+    await book.read(many[0])
+
+    assert many[0].rows == {row.pk: row}
+    assert all(owned.is_current for owned in many)
+
+
+@virtual_time
+async def test_a_read_that_hangs_fails_in_time_and_is_repeated() -> None:
+    database = Database()
+    book = book_of(database)
+    many = [book.open(uuid4()) for _ in range(3)]
+    row = database.add(many[0].subscription_id)
+    database.may_answer.clear()
+
+    reads = [asyncio.create_task(book.read(owned)) for owned in many]
+    await pass_time(READ_WITHIN_S - 1)
+    assert not any(one.done() for one in reads)
+    await pass_time(2)
+    assert all(is_away(one.exception()) for one in reads)
+    database.may_answer.set()
     await book.read(many[0])
 
     assert many[0].rows == {row.pk: row}
