@@ -19,6 +19,7 @@ from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.handlers.base import BaseHandler
+from django.db import close_old_connections
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
@@ -78,7 +79,10 @@ class OneThreadHandler(ASGIHandler):
                 response.close()
             return response
         finally:
-            if not is_stream:
+            if is_stream:
+                # Another thread sends `request_finished`, so this one gives its connection back.
+                close_old_connections()
+            else:
                 body.close()
 
 

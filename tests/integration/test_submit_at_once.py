@@ -155,6 +155,7 @@ def test_a_call_of_the_api_is_three_statements(
 SUBMISSIONS: Final[dict[str, Callable[[dict[str, UUID]], dict[str, Any]]]] = {
     "a prefix": lambda _: {"prefixes": ("203.0.113.7/32",)},
     "a resource": lambda ids: {"resources": (ids["Shop front-end"],)},
+    "a resource twice": lambda ids: {"resources": (ids["Shop front-end"],) * 2},
     "several of each": lambda ids: {
         "prefixes": ("203.0.113.7/32", "203.0.113.16/28"),
         "fqdns": ("shop.example",),
@@ -280,6 +281,31 @@ def test_a_change_that_commits_before_the_write_decides(
 
     assert not MitigationRequest.objects.filter(name="203.0.113.7/32").exists()
     assert not IdempotencyKey.objects.filter(key="one").exists()
+    _assert_numbers_without_gaps(acme)
+
+
+def test_a_resource_that_is_deleted_before_the_write_is_refused(
+    acme: Organization, alice: User
+) -> None:
+    shop = ProtectedResource.objects.get(name="Shop front-end")
+    submission = Submission(resources=(shop.pk,))
+
+    with just_before_it_writes(shop.delete), pytest.raises(Invalid):
+        submit(acme, alice, submission)
+
+    _assert_numbers_without_gaps(acme)
+
+
+def test_a_subscription_that_is_deleted_before_the_write_leaves_no_gap(
+    acme: Organization, alice: User
+) -> None:
+    def delete_it() -> None:
+        Mitigation.objects.all().delete()
+        Subscription.objects.filter(organization=acme).delete()
+
+    with just_before_it_writes(delete_it), pytest.raises(Invalid):
+        submit(acme, alice, Submission(prefixes=("203.0.113.7/32",)))
+
     _assert_numbers_without_gaps(acme)
 
 

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import DataError, connection
+from django.db import DataError, IntegrityError, connection
 from django.utils import timezone
 
 from portal.accounts.actors import Actor
@@ -52,7 +52,7 @@ def submit_at_once(
     if connection.vendor != "postgresql":
         return None
     # `submit` finds the same again, and says what is wrong.
-    with suppress(Invalid, UnreadableValueError, DataError):
+    with suppress(Invalid, UnreadableValueError, DataError, IntegrityError):
         for _ in range(MAX_TRIES):
             facts = facts_of(organization, call, actor)
             if facts is None or facts.is_special or not has_room(organization, actor, facts.groups):
@@ -110,7 +110,7 @@ def _commit(
     if checked.resources:
         steps += _use_resources(organization, request, checked.resources)
     conditions = [organization.pk, facts.log_version, *_overlap_parameters(organization, checked)]
-    parameters = [*conditions, subscription_id]
+    parameters = [*conditions, subscription_id, subscription_id]
     for _, _, values in steps:
         parameters += values
     with connection.cursor() as cursor:
@@ -131,12 +131,14 @@ def _statement(steps: tuple[tuple[str, str], ...]) -> str:
     docs/locking.md: first the counter, then the subscription.
     """
     written = ",\n".join(f"{name} AS ({sql})" for name, sql in steps)
+    subscriptions = Subscription._meta.db_table
     return f"""WITH counter AS (
   UPDATE {EventCounter._meta.db_table} SET last_seq = last_seq + 1
   WHERE organization_id = %s AND xmin = %s::xid AND NOT EXISTS ({_overlap()})
+    AND EXISTS (SELECT 1 FROM {subscriptions} WHERE id = %s)
   RETURNING last_seq),
 numbered AS (
-  UPDATE {Subscription._meta.db_table} AS subscription SET next_mid = next_mid + 1
+  UPDATE {subscriptions} AS subscription SET next_mid = next_mid + 1
   FROM counter WHERE subscription.id = %s
   RETURNING next_mid - 1 AS mid),
 {written}

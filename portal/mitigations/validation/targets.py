@@ -112,7 +112,8 @@ def ticked_resources(
     errors: Errors,
     paths: dict[str, str],
 ) -> list[Resource]:
-    ticked = []
+    """Each once, however often the submission names it."""
+    ticked: dict[UUID, Resource] = {}
     for index, resource_id in enumerate(submission.resources[: MAX_TARGETS + 1]):
         path, resource = f"targets.resources.{index}", by_id.get(resource_id)
         if resource is None:
@@ -124,9 +125,9 @@ def ticked_resources(
         elif problem := why_not(resource.target):
             errors.add(path, problem.code, _cannot_be_asked(resource, problem))
         else:
-            ticked.append(resource)
+            ticked[resource_id] = resource
             paths.setdefault(str(resource.target), path)
-    return ticked
+    return list(ticked.values())
 
 
 def _cannot_be_asked(resource: Resource, problem: TargetError) -> str:

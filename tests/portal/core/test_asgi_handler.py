@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from django.core.signals import request_finished, request_started
+from django.db import connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import override_settings
 from django.urls import path
@@ -19,6 +21,8 @@ from portal.core.log_ids import WithLogIds, add_log_ids, log_ids
 seen: list[str] = []
 """The names of the threads that ran a part of the request."""
 streamed: list[int] = []
+used: list[BaseDatabaseWrapper] = []
+"""The database connection of the thread that ran a view."""
 logged: list[Any] = []
 """The ids of lines that the server would log when it sends a message."""
 
@@ -57,17 +61,30 @@ def stream(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(_numbers())
 
 
+def read_and_stream(request: HttpRequest) -> StreamingHttpResponse:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    used.append(connections[connection.alias])
+    return StreamingHttpResponse(_numbers())
+
+
 def handler500(request: HttpRequest) -> HttpResponse:
     return HttpResponse("failed", status=500)
 
 
-urlpatterns = [path("answer", answer), path("fail", fail), path("stream", stream)]
+urlpatterns = [
+    path("answer", answer),
+    path("fail", fail),
+    path("stream", stream),
+    path("read", read_and_stream),
+]
 
 
 @pytest.fixture
 def handler() -> Any:
     seen.clear()
     streamed.clear()
+    used.clear()
     logged.clear()
     with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[f"{__name__}.Noting"]):
         yield OneThreadHandler()
@@ -148,6 +165,16 @@ async def test_a_download_stops_when_the_client_leaves(handler: OneThreadHandler
     await call(handler, "stream", leaves_after=3)
 
     assert len(streamed) < 100
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="a test database in memory stays open")
+@pytest.mark.django_db(transaction=True)
+async def test_the_thread_of_a_download_gives_its_database_connection_back(
+    handler: OneThreadHandler,
+) -> None:
+    await call(handler, "read")
+
+    assert [one.connection for one in used] == [None]
 
 
 async def test_requests_at_once_run_in_several_threads(handler: OneThreadHandler) -> None:

@@ -85,6 +85,12 @@ def test_ticked_resources_are_added_to_the_scope_and_name_the_request() -> None:
     assert result.name == "Shop front-end and 2 more"
 
 
+def test_a_resource_that_is_ticked_twice_counts_once() -> None:
+    once, twice = (checked(Submission(resources=(SHOP.id,) * count)) for count in (1, 2))
+
+    assert twice == once
+
+
 @pytest.mark.parametrize(
     ("submission", "name"),
     [
