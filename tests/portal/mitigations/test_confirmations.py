@@ -31,7 +31,6 @@ PART = Targets.saved(prefixes=("203.0.113.0/25",))
         ({}, {"kind": RequestKind.DRILL}),
         ({}, {"auto_renew": False}),
     ],
-    ids=str,
 )
 def test_a_confirmation_that_decides_more_is_not_saved_with_others(
     changes: dict[str, Any], of_request: dict[str, Any]

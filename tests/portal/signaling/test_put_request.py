@@ -76,7 +76,6 @@ def new_row() -> Mitigation:
         (Refused("4.03"), services.record_refused),
         (ServerUnavailable("5.03", "busy", retry_after_s=9), services.record_unavailable),
     ],
-    ids=repr,
 )
 @pytest.mark.parametrize("answers_after_s", [SOON_S, LATE_S])
 @virtual_time
