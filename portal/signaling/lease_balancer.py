@@ -5,13 +5,17 @@ clock and no database.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from portal.signaling.leases import QUIET, Worker
+from portal.signaling.lease_fence import LEASE
+from portal.signaling.leases import Worker
 
-QUIET_S: Final = QUIET.total_seconds()
+LEASE_S: Final = LEASE.total_seconds()
+MAX_WATCHED_S: Final = 2.0
+"""Count at most this much of the time between two readings: while the database is away, no worker
+can renew.
+"""
 LEFT_FOR_OTHERS_S: Final = 3.0
 """Claim a subscription beyond our share once it has been free for this long: no other worker wants
 it.
@@ -25,21 +29,24 @@ class LeaseBalancer:
     """What one worker has seen of the others. `at` is in seconds of a monotonic clock."""
 
     def __init__(self) -> None:
-        self._unchanged_since: dict[Worker, float] = {}
+        self._watched_s: dict[Worker, float] = {}
+        "how long each has not renewed"
+        self._read_at = float("-inf")
         self._free_since: dict[UUID, float] = {}
 
-    def dead(self, others: Iterable[Worker], *, now: datetime, at: float) -> list[Worker]:
-        """The workers to declare dead. `now` is the database's time.
+    def dead(self, others: Iterable[Worker], *, at: float) -> list[Worker]:
+        """The workers to declare dead: those that have not renewed while we watched for as long as
+        a lease. Call it after each reading, with all other workers.
 
-        A worker is dead when it is overdue by the database's time and has not renewed while we
-        watched: the database's clock may have jumped, and the worker may be about to renew.
+        The age of `seen_at` proves nothing: the database's clock may have jumped while the worker's
+        fence, which has its own clock, is open.
         """
-        self._unchanged_since = {one: self._unchanged_since.get(one, at) for one in others}
-        return [
-            worker
-            for worker, since in self._unchanged_since.items()
-            if worker.is_overdue(now) and at - since >= QUIET_S
-        ]
+        passed = min(at - self._read_at, MAX_WATCHED_S)
+        self._read_at = at
+        self._watched_s = {
+            one: self._watched_s[one] + passed if one in self._watched_s else 0.0 for one in others
+        }
+        return [worker for worker, watched in self._watched_s.items() if watched >= LEASE_S]
 
     def to_claim(self, free: Iterable[UUID], *, owned: int, share: int, at: float) -> list[UUID]:
         """The subscriptions to claim, at most MAX_CLAIMED. `owned`: how many are ours already."""

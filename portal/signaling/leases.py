@@ -25,8 +25,6 @@ from portal.signaling import old_leases
 from portal.signaling.lease_fence import LEASE
 from portal.signaling.models import Lease, SignalWorker
 
-QUIET: Final = timedelta(seconds=3)
-"""A live worker renews several times within this time."""
 PRESENT_FOR: Final = timedelta(seconds=4)
 """A worker that has not renewed for this long has no share."""
 MAX_READ: Final = 1000
@@ -60,12 +58,6 @@ class Worker:
 
     def is_present(self, now: datetime) -> bool:
         return abs(self.seen_at - now) < PRESENT_FOR
-
-    def is_overdue(self, now: datetime) -> bool:
-        """Also true for a time that cannot be right: its writer had another time than the database
-        has now.
-        """
-        return self.seen_at < now - LEASE or self.seen_at > now + QUIET
 
 
 SavedAt: TypeAlias = tuple[datetime | None, datetime | None]

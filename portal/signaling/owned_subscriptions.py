@@ -198,7 +198,7 @@ class OwnedSubscriptions:
 
     async def _declare_dead(self, renewal: _Renewal) -> None:
         others = [one for one in renewal.leases.workers if one.name != self._owner]
-        for worker in self._sharing.dead(others, now=renewal.now, at=boottime()):
+        for worker in self._sharing.dead(others, at=boottime()):
             if await self._lease_threads.run(leases.declare_dead, worker):
                 logger.warning("agent %s: %s is dead", self._process, worker.name)
 

@@ -119,7 +119,7 @@ def test_a_held_subscription_stops_no_renewal_and_no_worker_takes_over(
                 renewal = other.at_once(lambda: leases.renew(name, now=now))  # noqa: B023 - at once
                 assert renewal is not None
                 assert renewal.kept == {one.pk for one in owned}
-                assert balancer.dead(renewal.workers, now=now, at=second) == []
+                assert balancer.dead(renewal.workers, at=second) == []
             assert other.at_once(leases.unleased) == []
 
 

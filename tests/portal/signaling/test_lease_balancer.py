@@ -3,19 +3,23 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from portal.signaling.lease_balancer import LeaseBalancer, to_give_back
-from portal.signaling.lease_fence import LEASE
+from portal.signaling.lease_fence import OPEN_FOR_S
 from portal.signaling.leases import Worker
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
-QUIET_S, LEFT_FOR_OTHERS_S, MAX_CLAIMED, MAX_GIVEN_BACK = 3.0, 3.0, 100, 10
+LEASE_S, MAX_WATCHED_S, LEFT_FOR_OTHERS_S, MAX_CLAIMED, MAX_GIVEN_BACK = 12.0, 2.0, 3.0, 100, 10
 START = 1000.5
-SILENT = Worker("you", NOW - LEASE - timedelta(seconds=1))
+YOU = Worker("you", NOW)
 
 
-def dead(balancer: LeaseBalancer, worker: Worker, at: float, now: datetime = NOW) -> bool:
-    return balancer.dead([worker], now=now, at=START + at) == [worker]
+def dead(balancer: LeaseBalancer, worker: Worker, at: float) -> bool:
+    return balancer.dead([worker], at=START + at) == [worker]
 
 
 def claims(
@@ -24,44 +28,76 @@ def claims(
     return balancer.to_claim(free, owned=owned, share=share, at=START + at)
 
 
-def test_an_overdue_worker_is_dead_once_it_has_not_renewed_for_a_while() -> None:
+def test_a_worker_that_has_not_renewed_for_as_long_as_a_lease_is_dead() -> None:
     balancer = LeaseBalancer()
 
-    assert not dead(balancer, SILENT, 0)
-    assert not dead(balancer, SILENT, QUIET_S - 0.1)
-    assert dead(balancer, SILENT, QUIET_S)
+    deaths = [dead(balancer, YOU, second) for second in range(15)]
+
+    assert deaths == [second >= LEASE_S for second in range(15)]
 
 
 def test_a_worker_that_renews_is_watched_from_the_beginning() -> None:
     balancer = LeaseBalancer()
-    assert not dead(balancer, SILENT, 0)
-    later = Worker("you", SILENT.seen_at + timedelta(milliseconds=1))
+    for second in range(12):
+        assert not dead(balancer, YOU, second)
+    later = Worker("you", NOW + timedelta(milliseconds=1))
 
-    assert not dead(balancer, later, QUIET_S)
-    assert dead(balancer, later, 2 * QUIET_S)
+    deaths = [dead(balancer, later, 12 + second) for second in range(15)]
+
+    assert deaths == [second >= LEASE_S for second in range(15)]
 
 
-def test_a_worker_that_renews_after_a_jump_of_the_clock_lives() -> None:
-    """The database's clock jumped ahead by an hour: by its time every worker is overdue, but all
-    live.
-    """
+@pytest.mark.parametrize(
+    "seen_at",
+    [NOW + timedelta(seconds=ahead) for ahead in (-86400, -3600, -13, -9, 0, 9, 3600, 86400)],
+)
+def test_the_time_of_the_last_renewal_proves_nothing(seen_at: datetime) -> None:
+    """The database's clock jumped, or a standby with another clock took over."""
+    balancer, worker = LeaseBalancer(), Worker("you", seen_at)
+
+    deaths = [dead(balancer, worker, second) for second in range(15)]
+
+    assert deaths == [second >= LEASE_S for second in range(15)]
+
+
+@pytest.mark.parametrize("away_s", [4.0, 10.0, 13.0, 60.0, 86400.0])
+@pytest.mark.parametrize("watched_s", [0, 1, 5, 9])
+def test_no_worker_is_dead_at_the_first_reading_after_an_outage(
+    watched_s: int, away_s: float
+) -> None:
+    """While the database was away, or we were stopped, no worker could renew."""
     balancer = LeaseBalancer()
-    later = NOW + timedelta(hours=1)
+    for second in range(watched_s + 1):
+        assert not dead(balancer, YOU, second)
+    back_at = watched_s + away_s
 
-    assert not dead(balancer, Worker("you", NOW), 0, now=later)
-    # Its next renewal has the new time; then it dies.
-    renewed = Worker("you", later)
-    assert not dead(balancer, renewed, 1, now=later)
-    assert not dead(balancer, renewed, 1 + QUIET_S, now=later)
-    assert dead(balancer, renewed, 20, now=later + 2 * LEASE)
+    deaths = [dead(balancer, YOU, back_at + second) for second in range(15)]
+
+    left_s = LEASE_S - watched_s - MAX_WATCHED_S
+    assert deaths == [second >= left_s for second in range(15)]
 
 
-def test_a_worker_that_renewed_in_the_future_is_dead_once_it_has_not_renewed_for_a_while() -> None:
-    """The database's clock was set back by an hour, and the worker died just before."""
-    balancer, worker = LeaseBalancer(), Worker("you", NOW + timedelta(hours=1))
+@given(st.lists(st.tuples(st.floats(0.0, 30.0), st.booleans()), min_size=1, max_size=60))
+def test_no_worker_is_dead_before_its_fence_has_closed(
+    readings: list[tuple[float, bool]],
+) -> None:
+    """Whatever the time between readings, and in which of them the worker has renewed."""
+    balancer, at, worker = LeaseBalancer(), 0.0, YOU
+    renewed_at = 0.0
+    for passed, renews in readings:
+        at += passed
+        if renews:
+            worker, renewed_at = Worker("you", worker.seen_at + timedelta(microseconds=1)), at
+        if dead(balancer, worker, at):
+            assert at - renewed_at > OPEN_FOR_S
 
-    assert not dead(balancer, worker, 0)
-    assert dead(balancer, worker, QUIET_S)
+
+def test_a_dead_worker_is_noticed_although_every_reading_is_slow() -> None:
+    balancer = LeaseBalancer()
+
+    deaths = [dead(balancer, YOU, 5.0 * number) for number in range(8)]
+
+    assert deaths == [number * MAX_WATCHED_S >= LEASE_S for number in range(8)]
 
 
 def test_a_free_subscription_is_claimed_at_once() -> None:

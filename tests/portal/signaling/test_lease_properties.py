@@ -99,15 +99,16 @@ class World:
                     worker.start()
                 case "stop":
                     worker.process.stop()
-                    await asyncio.sleep(self.chance.choice((2.0, 11.0, 13.0, 20.0, 40.0)))
+                    if self.chance.random() < 0.5:
+                        await asyncio.sleep(self.chance.uniform(0.0, 3.0))
+                        self._set_clock()
+                    await asyncio.sleep(self.chance.choice((2.0, 7.0, 11.0, 13.0, 20.0, 40.0)))
                     worker.process.resume(self.loop)
                 case "leave":
                     await worker.leave()
                     worker.start()
                 case "clock":
-                    # No worker is stopped now: one that is stopped while the clock jumps may send
-                    # for a moment when it continues (ADR 17).
-                    self.clock_ahead_s += self.chance.choice((-3600.0, -20.0, -2.0, 13.0, 3600.0))
+                    self._set_clock()
                 case "fail":
                     self.faults.share = self.chance.choice((0.1, 0.5, 1.0))
                     await asyncio.sleep(self.chance.uniform(1.0, 20.0))
@@ -116,6 +117,9 @@ class World:
                     self.faults.hang_share = self.chance.choice((0.05, 0.3))
                     await asyncio.sleep(self.chance.uniform(1.0, 10.0))
                     self.faults.hang_share = 0.0
+
+    def _set_clock(self) -> None:
+        self.clock_ahead_s += self.chance.choice((-3600.0, -20.0, -2.0, 9.0, 13.0, 3600.0))
 
 
 class Worker:

@@ -25,7 +25,7 @@ from tests.portal.signaling.conftest import session_events
 pytestmark = pytest.mark.sqlite
 
 NOW = timezone.now()
-QUIET, PRESENT_FOR = timedelta(seconds=3), timedelta(seconds=4)
+PRESENT_FOR = timedelta(seconds=4)
 MOMENT = timedelta(microseconds=1)
 EXPIRED = NOW + LEASE + timedelta(seconds=1)
 
@@ -97,22 +97,6 @@ def test_a_lease_is_renewed_however_late(acme_northgate: Subscription) -> None:
 
     assert renewed("one", EXPIRED).kept == {acme_northgate.pk}
     assert seen("one").seen_at == EXPIRED
-
-
-@pytest.mark.parametrize(
-    ("seen_at", "is_overdue"),
-    [
-        (NOW - LEASE - MOMENT, True),
-        (NOW - LEASE, False),
-        (NOW + QUIET, False),
-        # The clock was set back since.
-        (NOW + QUIET + MOMENT, True),
-    ],
-)
-def test_the_time_of_the_last_renewal_decides_whether_a_worker_is_overdue(
-    seen_at: datetime, is_overdue: bool
-) -> None:
-    assert Worker("one", seen_at).is_overdue(NOW) is is_overdue
 
 
 def test_a_released_subscription_is_free_at_once(acme_northgate: Subscription) -> None:
