@@ -21,8 +21,9 @@ from portal.signaling.lease_fence import LEASE
 from portal.signaling.models import SignalWorker
 
 NOT_RENEWED: Final = datetime(9999, 1, 1, tzinfo=UTC)
-"""`lease_until` while no signal worker of 0.1 runs. One that starts has to see the time unchanged
-for 3 s before it claims; by then it is renewed.
+"""`lease_until` while no signal worker of 0.1 runs. One that starts claims the subscription once it
+has seen this time unchanged for 3 s, which is before our fence closes if our next renewal is slow.
+So none may start any more: docs/operations.md, "Upgrading".
 """
 OLD_LEASE: Final = LEASE + timedelta(seconds=3)
 """No signal worker of 0.1 writes a later time."""
