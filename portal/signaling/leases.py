@@ -18,7 +18,7 @@ from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal.providers.models import Subscription
 from portal.signaling import old_leases
@@ -33,6 +33,7 @@ STILL_OWNED: Final = """
     SELECT lease.subscription_id
     FROM signaling_lease lease
     JOIN providers_subscription subscription ON subscription.id = lease.subscription_id
+    JOIN signaling_signalworker worker ON worker.name = lease.worker_id
     WHERE lease.worker_id = %(owner)s AND subscription.owner = %(owner)s
       AND lease.subscription_id = ANY(%(subscriptions)s)
     FOR KEY SHARE OF lease
@@ -123,7 +124,8 @@ def declare_dead(worker: Worker) -> bool:
 
 def unleased() -> list[UUID]:
     """The subscriptions that have no owner, at most MAX_READ."""
-    free = old_leases.without_old_owner(_wanted()).filter(lease__isnull=True)
+    # Null without a lease, and without its worker.
+    free = old_leases.without_old_owner(_wanted()).filter(lease__worker__seen_at__isnull=True)
     return list(free.order_by("pk").values_list("pk", flat=True)[:MAX_READ])
 
 
@@ -134,6 +136,7 @@ def claim(owner: str, wanted: Iterable[UUID]) -> list[UUID]:
         if not SignalWorker.objects.select_for_update(no_key=True).filter(name=owner):
             return []
         free = old_leases.lock_without_old_owner(wanted)
+        Lease.objects.filter(pk__in=_without_worker(free)).delete()
         # The row decides: of two workers that saw the subscription free, one inserts it.
         Lease.objects.bulk_create(
             [Lease(subscription_id=pk, worker_id=owner) for pk in free], ignore_conflicts=True
@@ -179,7 +182,8 @@ def still_owned(owner: str, subscription_ids: Collection[UUID]) -> set[UUID]:
             cursor.execute(STILL_OWNED, {"owner": owner, "subscriptions": list(subscription_ids)})
             return {pk for (pk,) in cursor.fetchall()}
     # A transaction of SQLite has the whole database to itself.
-    ours = Lease.objects.filter(worker=owner, pk__in=subscription_ids, subscription__owner=owner)
+    ours = Lease.objects.filter(pk__in=subscription_ids, subscription__owner=owner)
+    ours = ours.filter(worker=owner, worker__seen_at__isnull=False)
     return set(ours.values_list("pk", flat=True))
 
 
@@ -213,6 +217,14 @@ def _delete(workers: QuerySet[SignalWorker]) -> bool:
         old_leases.forget_owner(worker.name)
         worker.delete()
     return True
+
+
+def _without_worker(subscription_ids: Collection[UUID]) -> list[UUID]:
+    """Lock the leases of workers that have no row, because one of 0.1 deleted it."""
+    leases = Lease.objects.filter(pk__in=subscription_ids)
+    return _free_of_writes(
+        leases.exclude(Exists(SignalWorker.objects.filter(pk=OuterRef("worker"))))
+    )
 
 
 def _free_of_writes(leases: QuerySet[Lease]) -> list[UUID]:

@@ -2,7 +2,8 @@
 of a subscription.
 
 Owner and time are kept there for them: signal workers of that release do not claim what a worker of
-this one owns, and other processes of that release see that the subscription has an owner. The next
+this one owns, and other processes of that release see that the subscription has an owner. Signal
+workers of that release delete the rows of workers unseen for a day, and know no leases. The next
 release drops this module, the two columns and `SignalWorker.has_leases`.
 """
 
@@ -67,7 +68,9 @@ def renew(owner: str, *, is_beside_old: bool, now: datetime) -> None:
 
 def is_owned(now: datetime) -> Q:
     """Of subscriptions: a worker of 0.1 owns it and renewed its lease in time."""
-    return Q(lease__isnull=True, lease_until__range=(now, now + OLD_LEASE)) & ~Q(owner="")
+    return Q(lease__worker__seen_at__isnull=True, lease_until__range=(now, now + OLD_LEASE)) & ~Q(
+        owner=""
+    )
 
 
 def _lock(subscriptions: QuerySet[Subscription]) -> list[UUID]:

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name='Lease',
             fields=[
                 ('subscription', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='lease', serialize=False, to='providers.subscription')),
-                ('worker', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='leases', to='signaling.signalworker')),
+                ('worker', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='leases', to='signaling.signalworker')),
             ],
         ),
     ]

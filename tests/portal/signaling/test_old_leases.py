@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from portal.providers.models import SessionState, Subscription
@@ -15,6 +16,7 @@ from portal.signaling.models import Lease, SignalWorker
 from portal.signaling.old_leases import NOT_RENEWED
 from portal.signaling.orphaned_sessions import mark_orphans
 from tests.portal.leased import lease_to
+from tests.portal.signaling.worker_of_0_1 import forget_workers
 
 pytestmark = pytest.mark.sqlite
 
@@ -102,6 +104,57 @@ def test_a_worker_whose_subscription_was_claimed_by_one_of_0_1_has_lost_it(
     assert renewed.kept == set()
     assert not Lease.objects.exists()
     assert columns(acme_northgate) == ("old", NOW + LEASE)
+
+
+@pytest.fixture
+def forgotten(acme_northgate: Subscription) -> Subscription:
+    """`gone` had its lease, and a worker of 0.1 deleted the row of `gone`."""
+    lease_to("gone", acme_northgate, now=NOW - timedelta(days=2))
+    forget_workers(now=NOW)
+    assert not SignalWorker.objects.exists()
+    connection.check_constraints()
+    return acme_northgate
+
+
+def test_a_lease_of_a_worker_that_one_of_0_1_deleted_is_free(forgotten: Subscription) -> None:
+    leases.check_in("new", now=NOW)
+
+    assert leases.unleased() == [forgotten.pk]
+    assert leases.claim("new", [forgotten.pk]) == [forgotten.pk]
+    assert leases.unleased() == []
+    assert leases.write_as_owner(forgotten.pk, "new", lambda: "written") == "written"
+    assert columns(forgotten) == ("new", NOT_RENEWED)
+
+
+def test_a_worker_that_one_of_0_1_deleted_has_lost_its_leases(forgotten: Subscription) -> None:
+    assert leases.renew("gone", now=NOW) is None
+    assert leases.claim("gone", [forgotten.pk]) == []
+    assert leases.still_owned("gone", [forgotten.pk]) == set()
+    with pytest.raises(leases.NotOwner):
+        leases.write_as_owner(forgotten.pk, "gone", lambda: None)
+    assert leases.check_out("gone")
+    assert leases.unleased() == [forgotten.pk]
+
+
+def test_a_session_of_a_worker_that_one_of_0_1_deleted_has_no_owner(
+    forgotten: Subscription,
+) -> None:
+    Subscription.objects.update(session_state=SessionState.UP)
+
+    assert mark_orphans(now=NOW) == 1
+
+
+def test_a_worker_of_0_1_owns_what_it_claims_of_a_worker_that_it_deleted(
+    forgotten: Subscription,
+) -> None:
+    old_worker(forgotten)
+    Subscription.objects.update(session_state=SessionState.UP)
+    leases.check_in("new", now=NOW)
+
+    assert leases.unleased() == []
+    assert leases.claim("new", [forgotten.pk]) == []
+    assert mark_orphans(now=NOW + LEASE) == 0
+    assert mark_orphans(now=NOW + LEASE + SECOND) == 1
 
 
 def test_a_session_of_a_worker_of_0_1_has_an_owner_as_long_as_its_lease(

@@ -22,6 +22,7 @@ from portal.signaling.models import SignalWorker
 QUIET: Final = timedelta(seconds=3)
 PRESENT_FOR: Final = timedelta(seconds=4)
 LEFT_FOR_OTHERS_S: Final = 3.0
+FORGOTTEN_AFTER: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ def _renew(owner: str, owned: list[UUID]) -> tuple[float, datetime, set[UUID], l
     SignalWorker.objects.update_or_create(
         name=owner, defaults={"seen_at": now}, create_defaults={"seen_at": now, "has_leases": False}
     )
+    forget_workers(now=now)
     unrenewed = Subscription.objects.filter(
         Q(owner="")
         | Q(lease_until__isnull=True)
@@ -141,6 +143,12 @@ def _renew(owner: str, owned: list[UUID]) -> tuple[float, datetime, set[UUID], l
     )
     share = -(-Subscription.objects.count() // max(1, present.count()))
     return asked_at, now, kept, rows, share
+
+
+def forget_workers(*, now: datetime) -> None:
+    """A worker does this when it renews. Its Django knows no table that refers to this one."""
+    forgotten = SignalWorker.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER)
+    forgotten._raw_delete(forgotten.db)
 
 
 def _claim(owner: str, wanted: list[OldLease]) -> tuple[float, list[UUID]]:
