@@ -38,6 +38,11 @@ ONCE_MORE_ELSEWHERE = Retry(NoBackoff(), 1, supported_errors=(ReadOnlyError,))
 PREPARED_AFTER = 3
 """Executions of the same statement on one connection."""
 
+POOL_SIZE = 12
+"""Database connections of one process. A signal worker has nine threads that use one, and those of
+its tasks.
+"""
+
 _QUOTING = (
     "Does the password hold a character that means something in a URL? "
     "Write / as %2F, ? as %3F, @ as %40, # as %23, % as %25."
@@ -181,9 +186,8 @@ def _postgresql(url: str, *, prepares: bool) -> dict[str, Any]:
             raise ImproperlyConfigured(f"DATABASE_URL has a port that is not a number. {_QUOTING}")
     if prepares:
         options |= {"server_side_binding": True, "prepare_threshold": PREPARED_AFTER}
-    # A signal worker has nine threads for the database, and those of its tasks.
     # Measured: after a restart of the server this pool works again immediately.
-    options["pool"] = {"min_size": 1, "max_size": 12, "timeout": 2, "reconnect_timeout": 2}
+    options["pool"] = {"min_size": 1, "max_size": POOL_SIZE, "timeout": 2, "reconnect_timeout": 2}
     return {
         "ENGINE": "portal.core.postgresql",
         **named,

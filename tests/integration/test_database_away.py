@@ -23,7 +23,7 @@ from tests.integration.conftest import default_database
 from tests.integration.servers import Standby, running
 from tests.integration.stack import wait_for
 
-POOL = 8
+POOL = env.POOL_SIZE
 
 
 @pytest.fixture(scope="module")
