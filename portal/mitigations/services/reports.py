@@ -109,8 +109,8 @@ def record_report(
     """Record a notification or the answer to a poll, which arrived at `now`. A report after the end
     changes nothing.
 
-    `clock`: tells the present time once the locks are held, if the report had to wait. What was
-    recorded meanwhile and is newer stays.
+    `clock`: tells the present time once the locks are held, if the report had to wait. Newer
+    decisions that were saved meanwhile stay.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
