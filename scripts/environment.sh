@@ -4,6 +4,8 @@
 CALLER=$PWD # where relative paths on the command line begin
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 PYTHON=.venv/bin/python
+# Container images and sandboxes often set it. Here each process would compile the whole portal again: 3 s instead of 1 s.
+unset PYTHONDONTWRITEBYTECODE
 
 say() {
     printf '[%3d s] %s\n' "$SECONDS" "$*"
