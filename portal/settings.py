@@ -34,6 +34,7 @@ PORTAL_EMERGENCY_PHONE = env.text("PORTAL_EMERGENCY_PHONE", "+1 555 0100" if DEB
 
 INSTALLED_APPS = [
     "portal.core",
+    "portal.audit",
     "portal.accounts",
     "portal.events",
     "portal.organizations",
@@ -76,6 +77,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
+    "portal.audit.origin.KnowsOrigin",
     "portal.web.accounts.middleware.RequireSecondFactor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

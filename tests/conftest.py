@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -20,12 +20,14 @@ from rest_framework.test import APIClient
 from dots_client.transport.certificate_verification import is_ip_address
 from portal.accounts import services
 from portal.accounts.models import Authenticator, User
+from portal.audit.append_only import CUTS, ENTRIES, SEALS
 from portal.core.broadcast import layer_cooldown
 from portal.core.log_ids import log_ids
 from portal.core.secrets import log_pause
 from portal.core.throttle import cache_cooldown
 from portal.organizations.models import Organization, ProtectedResource, Role
 from portal.providers.models import Provider, Subscription
+from tests.audit_tables import without_triggers
 from tests.factories import (
     PASSWORD,
     AuthenticatorFactory,
@@ -60,6 +62,7 @@ def _no_resolver() -> Iterator[None]:
 
 KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
 """`migrate` fills them."""
+AUDIT_TABLES = {f'"{table}"' for table in (ENTRIES, SEALS, CUTS)}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -83,8 +86,11 @@ def _delete_rows() -> None:
                 for number, table in enumerate(tables)
             )
         )
-        for (number,) in cursor.fetchall():
-            cursor.execute(f"DELETE FROM {tables[number]}")
+        filled = [tables[number] for (number,) in cursor.fetchall()]
+        has_audit = not AUDIT_TABLES.isdisjoint(filled)
+        with without_triggers(connection) if has_audit else nullcontext():
+            for table in filled:
+                cursor.execute(f"DELETE FROM {table}")
 
 
 @contextmanager

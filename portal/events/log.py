@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from portal.accounts.actors import Actor
+from portal.audit.origin import current_origin
 from portal.core.broadcast import EventFrame, broadcast_on_commit
 from portal.core.increment_returning import increment_returning
 from portal.events.data import EventData
@@ -87,6 +88,7 @@ def event_row(
         request_id=mitigation.request_id if mitigation else request.pk if request else None,
         mitigation_id=mitigation.pk if mitigation else None,
         actor=actor.user if actor else None,
+        origin=current_origin().as_json() if who else None,
         data=written,
     )
 

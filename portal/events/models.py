@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from portal.audit.origin import OriginData
 from portal.core.broadcast import EventFrame
 from portal.events.data import EventData
 
@@ -58,6 +59,8 @@ class Event(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     data: models.JSONField[EventData, EventData] = models.JSONField(default=dict)
+    origin: models.JSONField[OriginData | None, OriginData | None] = models.JSONField(null=True)
+    """From where and with what the actor acted, for the audit: members never see it here."""
     thinned = models.PositiveIntegerField(default=0)
     """How many counter reports directly before it were removed."""
 

@@ -10,13 +10,14 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from pytest_django.plugin import DjangoDbBlocker
 
 from portal import env
+from tests.audit_tables import without_triggers
 from tests.integration.stack import EMPTY, Api, Databases, NewStack, Stack
 from tests.on_postgresql import TABLES
 
@@ -63,7 +64,7 @@ def _django_db_helper(
 
 def _empty_every_table() -> None:
     # Not `flush`: it fails on the tables of models that ours replace.
-    with connections["default"].cursor() as cursor:
+    with transaction.atomic(), connections["default"].cursor() as cursor:
         cursor.execute(
             (
                 "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND NOT tablename = "
@@ -73,7 +74,8 @@ def _empty_every_table() -> None:
         )
         names = sql.SQL(", ").join(sql.Identifier(name) for (name,) in cursor.fetchall())
         cursor.execute("SET lock_timeout = '5s'")
-        cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
+        with without_triggers(connections["default"]):
+            cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
 
 
 @contextmanager

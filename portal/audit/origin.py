@@ -1,0 +1,71 @@
+"""From where and with what the current HTTP request acts. Read only when something is recorded, so
+that requests that change nothing pay nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from typing import Any, TypedDict
+
+from django.http import HttpRequest, HttpResponse
+
+from portal.core.addresses import address_of
+
+
+class OriginData(TypedDict, total=False):
+    """An Origin as JSON, without what is unknown."""
+
+    address: str
+    factor: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is unknown is empty, as is everything outside of an HTTP request."""
+
+    address: str = ""
+    factor: str = ""
+    token: str = ""
+
+    def as_json(self) -> OriginData | None:
+        """None if nothing is known."""
+        known = {name: value for name, value in asdict(self).items() if value}
+        return OriginData(**known) if known else None  # type: ignore[typeddict-item]
+
+
+_request: ContextVar[HttpRequest | None] = ContextVar("audited_request", default=None)
+
+
+class KnowsOrigin:
+    """The middleware, inside those that find the person and the second factor."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        token = _request.set(request)
+        try:
+            return self.get_response(request)
+        finally:
+            _request.reset(token)
+
+
+def current_origin() -> Origin:
+    request = _request.get()
+    if request is None:
+        return Origin()
+    return Origin(address_of(request), _factor(request), _token(request))
+
+
+def _factor(request: HttpRequest) -> str:
+    device = getattr(getattr(request, "user", None), "otp_device", None)
+    return "" if device is None else f"{device._meta.model_name}:{device.name}"
+
+
+def _token(request: HttpRequest) -> str:
+    """REST framework leaves the token of an API call on the request as `auth`."""
+    token: Any = getattr(request, "auth", None)
+    return "" if token is None else f"{token.device_id}:{token.device_name}"

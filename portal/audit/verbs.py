@@ -1,0 +1,54 @@
+"""What an audit entry can say that somebody did, apart from the acts that are events
+(portal.events.acts).
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Verb(models.TextChoices):
+    """The stable names of the API and of filters.
+
+    Each has its sentence in portal/wording/audit.py.
+    """
+
+    # people and how they sign in
+    SIGNED_IN = "person.signed_in"
+    SIGN_IN_REFUSED = "person.sign_in_refused"
+    SIGN_IN_SLOWED = "person.sign_in_slowed"
+    SIGNED_OUT = "person.signed_out"
+    FACTOR_ENROLLED = "person.factor_enrolled"
+    FACTOR_RESET = "person.factor_reset"
+    RECOVERY_CODES_RENEWED = "person.recovery_codes_renewed"
+    PASSWORD_CHANGED = "person.password_changed"  # noqa: S105 - no password
+    ACCESS_ENDED = "person.access_ended"
+    PERSON_DEACTIVATED = "person.deactivated"
+    PERSON_ADDED = "person.added"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - no password
+    TOKEN_FIRST_USED = "token.first_used"  # noqa: S105 - no password
+    TOKEN_ENDED = "token.ended"  # noqa: S105 - no password
+
+    # refusals
+    ACCESS_REFUSED = "access.refused"
+
+    # standby plans
+    PLAN_CREATED = "plan.created"
+    PLAN_CHANGED = "plan.changed"
+    PLAN_TURNED_OFF = "plan.turned_off"
+    PLAN_TURNED_ON = "plan.turned_on"
+    PLAN_ACTIVATED = "plan.activated"
+    PLAN_STOPPED = "plan.stopped"
+    PLAN_REMOVED = "plan.removed"
+
+    # the portal's staff
+    ORGANIZATION_ADDED = "organization.added"
+    STAFF_ADDED = "staff.added"
+    STAFF_CHANGED = "staff.changed"
+    STAFF_DELETED = "staff.deleted"
+    SECRETS_ROTATED = "secrets.rotated"
+
+    # the audit itself
+    EXPORTED = "audit.exported"
+    MAIL_CHANGED = "audit.mail_changed"
+    CUT = "audit.cut"
