@@ -36,6 +36,9 @@ let shownAt = heardAt;
 // The time of the last frame, or of the start of an attempt to connect, by both clocks of this machine.
 let sign = both();
 
+// The newest change that the parts of the page do not reflect yet, and since when the page has waited for it.
+let unshown = null;
+
 let lost = null;
 let hasOldParts = false;
 let missed = 0;
@@ -141,9 +144,9 @@ function showOver(text) {
 
 // ---- lost and back ---------------------------------------------------------------------------------
 
-function lose() {
+function lose(from = sign) {
   if (lost) return;
-  lost = { at: heardAt, from: sign, isShown: false, isSaid: false };
+  lost = { at: heardAt, from, isShown: false, isSaid: false };
   missed = 0;
 }
 
@@ -151,6 +154,10 @@ function lose() {
 function look() {
   if (isOver) return;
   if (socket && since(sign) >= SILENCE_MS) fail();
+  if (isUp && !lost && unshown && !document.hidden && since(unshown.from) >= SILENCE_MS) {
+    lose(unshown.from);
+    askForParts();
+  }
   if (!lost) return;
   // Do not show a shorter loss: a flicker helps no one.
   if (since(lost.from) >= QUIET_LOSS_MS) showLost();
@@ -208,6 +215,7 @@ document.addEventListener("portal:refreshed", ({ detail }) => {
     showOver(ENDED);
   } else if (detail.isFresh && detail.isState) {
     shownAt = heardAt;
+    unshown = unshown?.seq > reflectedSeq() ? { ...unshown, from: both() } : null;
     hasOldParts = false;
     settle();
   } else if (!detail.isFresh) {
@@ -286,8 +294,14 @@ function received(frame) {
   else if (isAmounts) {
     if (follows) tell("portal:amounts", frame);
   } else if (concernsThisPage(frame)) {
+    if (follows && seq > reflectedSeq()) unshown = { from: both(), ...unshown, seq };
     tell("portal:refresh", { kind: "portal:state", seq });
   }
+}
+
+// The number of the last event that the parts of the page reflect.
+function reflectedSeq() {
+  return Number(document.getElementById("heard")?.dataset.seq ?? live.dataset.seq);
 }
 
 function concernsThisPage(event) {
@@ -304,7 +318,11 @@ document.addEventListener("click", (event) => {
 addEventListener("offline", fail);
 addEventListener("online", tryNow);
 // Timers are slow on a background page and stop on a frozen one.
-document.addEventListener("visibilitychange", look);
+document.addEventListener("visibilitychange", () => {
+  // A hidden page requests nothing, so its wait starts when it is seen.
+  if (unshown) unshown.from = both();
+  look();
+});
 document.addEventListener("resume", look);
 // A page that is left must not complain about its own closing socket.
 addEventListener("pagehide", () => {

@@ -3,7 +3,8 @@
 const COUNTERS_EVERY_MS = 10000;
 const STATE_EVERY_MS = 30000;
 const BURST_MS = 250;
-const LONGEST_GAP_MS = 10000;
+// It leaves a slow server as much time again before the page says that it is not updated.
+const LONGEST_GAP_MS = 6000;
 const TINT_MS = 1200;
 const SILENT_MS = 45000;
 

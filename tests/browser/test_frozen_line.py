@@ -21,6 +21,8 @@ from tests.integration.stack import control
 PageOf = Callable[..., Page]
 WITHIN_MS = 20_000
 """12 s of silence, plus time for a busy machine."""
+SLOW_S = 1.5
+"""A page waits 9 times as long between two requests for its parts, at most 6 s."""
 CLOCK = r"\d\d:\d\d:\d\d"
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("calm")]
@@ -169,7 +171,7 @@ def test_a_browser_that_goes_offline_says_so_and_comes_back(portal: Stack, page_
     assert_back(alice)
 
 
-@pytest.mark.parametrize("failure", ["aborted", "503", "silent"])
+@pytest.mark.parametrize("failure", ["aborted", "503", "silent", "silent after a slow answer"])
 def test_a_page_that_cannot_update_is_not_live_even_if_its_socket_is(
     portal: Stack, page_of: PageOf, ask: Callable[[Page], str], failure: str
 ) -> None:
@@ -187,6 +189,8 @@ def test_a_page_that_cannot_update_is_not_live_even_if_its_socket_is(
         else:
             kept.append(route)
 
+    if failure == "silent after a slow answer":
+        answer_slowly(watching)
     watching.route("**/*parts=*", fail)
     alice.get_by_role("button", name="Still under attack").click()
 
@@ -198,6 +202,24 @@ def test_a_page_that_cannot_update_is_not_live_even_if_its_socket_is(
             route.abort()
     assert_back(watching)
     expect(watching.locator("ol.time")).to_contain_text("still under attack")
+
+
+def answer_slowly(page: Page) -> None:
+    """After it the page waits for the longest time before it requests its parts again."""
+
+    def delay(route: Route) -> None:
+        time.sleep(SLOW_S)
+        route.continue_()
+
+    page.route("**/*parts=*", delay)
+    with page.expect_response("**/*parts=*"):
+        page.evaluate(
+            """document.dispatchEvent(
+                new CustomEvent("portal:refresh", { detail: { kind: "portal:state" } })
+            )"""
+        )
+    page.unroute("**/*parts=*")
+    assert_live(page)
 
 
 def test_a_page_is_not_live_right_after_sleep(portal: Stack, page_of: PageOf) -> None:
