@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.core.middleware.ErrorPages",
+    "portal.web.accounts.step_up.StepUpPages",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -239,6 +240,11 @@ REST_KNOX = {
 }
 # Its only table would be that of the token model that ours replaces.
 MIGRATION_MODULES = {"knox": None}
+# A hash of an older release is replaced at the person's next sign-in.
+PASSWORD_HASHERS = [
+    "portal.accounts.hashers.Argon2",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {

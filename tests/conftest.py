@@ -20,6 +20,7 @@ from rest_framework.test import APIClient
 from dots_client.transport.certificate_verification import is_ip_address
 from portal.accounts import services
 from portal.accounts.models import Authenticator, User
+from portal.accounts.services.sessions import note_factor
 from portal.audit.append_only import CUTS, ENTRIES, SEALS
 from portal.core.broadcast import layer_cooldown
 from portal.core.log_ids import log_ids
@@ -196,6 +197,7 @@ def client_of() -> ClientOf:
         client = Client()
         client.force_login(user)
         session = client.session
+        note_factor(session)
         session[DEVICE_ID_SESSION_KEY] = Authenticator.objects.get(user=user).persistent_id
         session.save()
         return client

@@ -37,6 +37,8 @@ API: Final = [
     ("GET",    "api:me",                   401, 200, 200, 200, 200),
     ("DELETE", "api:token",                401, 401, 401, 401, 401),
     ("POST",   "api:token",                400, 400, 400, 400, 400),
+    # a wrong code
+    ("POST",   "api:step-up",              401, 400, 400, 400, 400),
     ("GET",    "api:resources",            401, 404, 200, 200, 200),
     ("POST",   "api:resources",            401, 404, 403, 201, 201),
     ("GET",    "api:subscriptions",        401, 404, 200, 200, 200),
@@ -139,6 +141,7 @@ PAGES: Final = [
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "api:acknowledge": {"ended_at": "2026-11-28T03:12:00Z"},
     "api:acknowledge-all": {"ends": []},
+    "api:step-up": {"otp": "000000"},
     "api:resources": {"name": "New", "kind": "prefix", "value": "198.51.100.0/24"},
     "api:requests": {"targets": {"prefixes": ["203.0.113.8/32"]}},
     "api:eligibility": {"targets": {"prefixes": ["203.0.113.8/32"]}},

@@ -212,6 +212,8 @@ class ApiToken(AbstractAuthToken):
     device_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     device_name = models.CharField(max_length=64)
     last_used_at = models.DateTimeField(null=True)
+    factor_at = models.DateTimeField(null=True)
+    """When the second factor was last given for it."""
 
     objects: ClassVar[AuthTokenManager] = AuthTokenManager()
 

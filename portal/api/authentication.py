@@ -11,9 +11,10 @@ from rest_framework.authentication import (
 )
 from rest_framework.request import Request
 
-from portal.accounts import access
+from portal.accounts import access, services
 from portal.accounts.actors import Actor
 from portal.accounts.models import ApiToken, User
+from portal.accounts.services.step_up import Credential
 from portal.core.errors import NotSignedIn, SecondFactorRequired
 from portal.organizations import access as organizations
 
@@ -59,6 +60,16 @@ def caller(request: Request) -> User:
     if not isinstance(request.user, User):
         raise NotSignedIn("Sign in first.")
     return request.user
+
+
+def credential_of(request: Request) -> Credential:
+    """By which the call acts: its token, or the session of the page."""
+    return request.auth if isinstance(request.auth, ApiToken) else request.session
+
+
+def require_fresh_factor(request: Request) -> None:
+    """FreshFactorRequired unless the caller gave the second factor within FRESH_FOR."""
+    services.require_fresh_factor(credential_of(request))
 
 
 def actor_of(request: Request) -> Actor:

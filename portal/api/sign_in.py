@@ -14,11 +14,11 @@ from rest_framework.views import APIView
 from portal.accounts import services
 from portal.accounts.models import ApiToken
 from portal.accounts.services.known_devices import known_device
-from portal.api.authentication import BearerToken, caller
+from portal.api.authentication import BearerToken, caller, credential_of
 from portal.api.fields import ApiSerializer, StrictSerializer, Text
 from portal.api.throttling import CALLS_PER_ADDRESS
 from portal.core.addresses import address_of
-from portal.core.errors import NotFound
+from portal.core.errors import FieldError, Invalid, InvalidCredentials, NotFound
 from portal.organizations import queries
 from portal.organizations.models import Role
 
@@ -128,6 +128,39 @@ class TokenView(APIView):
             raise NotFound("This call came without a token, so there is none to sign out.")
         services.revoke_token(token=request.auth, address=address_of(request))
         return Response(status=204)
+
+
+class StepUp(StrictSerializer):
+    otp = Text(max_length=MAX_CODE_LENGTH)
+    device_token = Text(max_length=MAX_DEVICE_TOKEN_LENGTH, required=False, default="")
+    """The value that this device’s last sign-in returned."""
+
+
+class SteppedUp(ApiSerializer[Any]):
+    fresh_until = serializers.DateTimeField()
+
+
+class StepUpView(APIView):
+    @extend_schema(operation_id="step_up", request=StepUp, responses=SteppedUp)
+    def post(self, request: Request) -> Response:
+        """Give the second factor again, for calls that answer `fresh-factor-required`. It holds for
+        this token or session.
+        """
+        form = StepUp(data=request.data)
+        form.is_valid(raise_exception=True)
+        try:
+            fresh_until = services.step_up(
+                credential=credential_of(request),
+                user=caller(request),
+                code=form.validated_data["otp"],
+                address=address_of(request),
+                device_secret=form.validated_data["device_token"],
+            )
+        except InvalidCredentials:
+            # Not 401: the token is as good as before.
+            message = "That code did not match. Send the next one."
+            raise Invalid(message, errors=[FieldError("otp", "code-mismatch", message)]) from None
+        return Response(SteppedUp({"fresh_until": fresh_until}).data)
 
 
 class MeView(APIView):

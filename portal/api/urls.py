@@ -12,7 +12,7 @@ from portal.api.preview import PreviewView
 from portal.api.readiness import ReadinessView
 from portal.api.resources import ResourcesView
 from portal.api.schema import DocsView, SchemaView
-from portal.api.sign_in import MeView, TokenView
+from portal.api.sign_in import MeView, StepUpView, TokenView
 from portal.api.subscriptions import SubscriptionsView
 from portal.api.wire import WireView
 from portal.core.errors import NotFound
@@ -42,6 +42,7 @@ PLAN = f"{PLANS}/<uuid:plan_id>"
 
 urlpatterns = [
     path("auth/token", TokenView.as_view(), name="token"),
+    path("auth/step-up", StepUpView.as_view(), name="step-up"),
     path("me", MeView.as_view(), name="me"),
     path(f"{ORGANIZATION}/resources", ResourcesView.as_view(), name="resources"),
     path(f"{ORGANIZATION}/subscriptions", SubscriptionsView.as_view(), name="subscriptions"),

@@ -2,7 +2,8 @@
 
 PortalError
 ├── NotSignedIn 401        └── InvalidCredentials
-├── NotAllowed 403         └── SecondFactorRequired
+├── NotAllowed 403         ├── SecondFactorRequired
+│                          └── FreshFactorRequired
 ├── NotFound 404
 ├── Conflict 409
 ├── Invalid 400            └── IdempotencyKeyReused 422
@@ -91,6 +92,16 @@ class NotAllowed(PortalError):
 class SecondFactorRequired(NotAllowed):
     code = "second-factor-required"
     title = "A second factor is missing"
+
+
+class FreshFactorRequired(NotAllowed):
+    """The second factor was given too long ago for this act (portal.accounts.services.step_up)."""
+
+    code = "fresh-factor-required"
+    title = "Confirm with a code"
+
+    def __init__(self) -> None:
+        super().__init__("This needs a code that was given within the last 5\u00a0minutes.")
 
 
 class NotFound(PortalError):

@@ -23,6 +23,7 @@ class SecurityEvent(StrEnum):
     SIGN_IN = "sign-in"
     SIGN_IN_REFUSED = "sign-in-refused"
     SIGN_IN_SLOWED = "sign-in-slowed"
+    STEP_UP = "step-up"
     FACTOR_ENROLLED = "factor-enrolled"
     FACTOR_RESET = "factor-reset"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 — a word of the log

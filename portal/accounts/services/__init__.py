@@ -24,6 +24,7 @@ from portal.accounts.services.sign_in_steps import (
     check_second_factor,
     sign_in,
 )
+from portal.accounts.services.step_up import require_fresh_factor, step_up
 from portal.accounts.services.tokens import (
     MAX_DEVICE_NAME_LENGTH,
     MAX_DEVICES_PER_USER,
@@ -52,8 +53,10 @@ __all__ = [
     "prune",
     "remember",
     "renew_recovery_codes",
+    "require_fresh_factor",
     "reset_second_factor",
     "revoke_token",
     "sign_in",
     "sign_out",
+    "step_up",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from base64 import b64decode, b64encode
 from datetime import timedelta
@@ -21,6 +22,7 @@ from portal.core.broadcast import access_changed_on_commit
 PASSWORD_ONLY_SESSION: Final = timedelta(minutes=10)
 """How long the session stays open after the password, until the code."""
 _PASSWORD_AT: Final = "password_at"  # noqa: S105 — a key of the session
+_FACTOR_AT: Final = "factor_at"
 _ENROLMENT_KEY: Final = "enrolment_key"
 
 
@@ -50,7 +52,19 @@ def complete_session(request: HttpRequest, device: SecondFactor) -> None:
     request.session.pop(_PASSWORD_AT, None)
     request.session.pop(_ENROLMENT_KEY, None)
     django_otp.login(request, device)
+    note_factor(request.session)
     request.session.set_expiry(timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE))
+
+
+def note_factor(session: SessionBase) -> None:
+    """The second factor was given now."""
+    session[_FACTOR_AT] = time.time()
+
+
+def factor_age_s(session: SessionBase) -> float:
+    """Seconds since the second factor was given in this session; infinite if unknown."""
+    at = session.get(_FACTOR_AT)
+    return time.time() - at if isinstance(at, float) else math.inf
 
 
 def sign_out(request: HttpRequest) -> None:

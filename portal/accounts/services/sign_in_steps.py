@@ -8,6 +8,7 @@ from django.contrib import auth
 from django.db import transaction
 from django.utils import timezone
 
+from portal.accounts.hashers import hash_in_other_ways
 from portal.accounts.models import (
     CODE_DIGITS,
     Authenticator,
@@ -55,6 +56,8 @@ def check_password(*, username: str, password: str, address: str, device_secret:
     if len(password) <= MAX_PASSWORD_LENGTH:
         user = auth.authenticate(username=username, password=password)
     if not isinstance(user, User):
+        if len(password) <= MAX_PASSWORD_LENGTH:
+            hash_in_other_ways(username, password)
         limits.record_attempt(SecurityEvent.SIGN_IN_REFUSED, username, address, "password")
         raise InvalidCredentials
     limits.give_back(budgets)
@@ -62,10 +65,16 @@ def check_password(*, username: str, password: str, address: str, device_secret:
 
 
 def check_second_factor(
-    *, user: User, code: str, address: str, device_secret: str = ""
+    *,
+    user: User,
+    code: str,
+    address: str,
+    device_secret: str = "",
+    event: SecurityEvent = SecurityEvent.SIGN_IN,
 ) -> SecondFactor:
     """The second step: a code from the app, or a recovery code. Raises InvalidCredentials,
-    Throttled, or SecretUnreadable when the portal cannot check codes from apps.
+    Throttled, or SecretUnreadable when the portal cannot check codes from apps. The security log
+    calls a success `event`.
 
     After a wrong code the next one has to wait: on a known device only for that device, otherwise
     for the app codes of all unknown devices. Recovery codes are too long to guess and cause no
@@ -96,7 +105,7 @@ def check_second_factor(
     if known is None:
         throttle.give_back(limits.TRIES_PER_ADDRESS, network)
     record(
-        SecurityEvent.SIGN_IN,
+        event,
         user=user.username,
         address=address,
         factor=device.name,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
+from django.utils import timezone
 
 from portal.accounts.models import ApiToken, User
 from portal.accounts.services import known_devices
@@ -34,13 +35,17 @@ class IssuedToken:
 def issue_token(
     *, user: User, device_name: str, device_token: str = "", address: str = ""
 ) -> IssuedToken:
-    """A token for a device. Beyond the limit, the oldest one is deleted."""
+    """A token for a device whose person just gave the second factor. Beyond the limit, the oldest
+    one is deleted.
+    """
     # The lock keeps two simultaneous sign-ins from both taking the last free place.
     lock_unchanged(user)
     excess = ApiToken.objects.filter(user=user).order_by("-created")[MAX_DEVICES_PER_USER - 1 :]
     if ApiToken.objects.filter(pk__in=[token.pk for token in excess]).delete()[0]:
         access_changed_on_commit(user.pk)
-    token, plain = ApiToken.objects.create(user=user, device_name=device_name)
+    token, plain = ApiToken.objects.create(
+        user=user, device_name=device_name, factor_at=timezone.now()
+    )
     renewed = known_devices.remember(user=user, secret=device_token, is_program=True)
     record(SecurityEvent.TOKEN_ISSUED, user=user.username, device=device_name, address=address)
     return IssuedToken(plain=plain, token=token, device_token=renewed)

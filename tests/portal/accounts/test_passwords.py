@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from portal.accounts import services
+from portal.accounts.hashers import Argon2
 from portal.accounts.models import (
     User,
 )
@@ -56,6 +57,60 @@ def test_an_unknown_name_costs_as_much_as_a_known_one(
     assert hashed == ["wrong", "wrong"]
 
 
+def test_a_wrong_password_is_hashed_in_every_way_in_use_for_any_name(
+    erin: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PASSWORD_HASHERS = [
+        "portal.accounts.hashers.Argon2",
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+    ]
+    UserFactory.create(username="new")
+    User.objects.filter(username="new").update(
+        password=hashers.make_password(PASSWORD, hasher="argon2")
+    )
+    used: list[str] = []
+    for hasher in (Argon2, hashers.MD5PasswordHasher):
+        monkeypatch.setattr(hasher, "encode", counting(hasher, used))
+        monkeypatch.setattr(hasher, "verify", counting(hasher, used))
+    ways = {}
+    for username in ("erin", "new", "nobody"):
+        used.clear()
+        with pytest.raises(InvalidCredentials):
+            services.check_password(username=username, password="wrong", address=ADDRESS)
+        ways[username] = sorted(used)
+
+    assert ways == {username: ["argon2", "md5"] for username in ways}
+    User.objects.exclude(username="new").delete()
+    used.clear()
+    with pytest.raises(InvalidCredentials):
+        services.check_password(username="nobody", password="wrong", address=ADDRESS)
+    assert used == ["argon2"]
+
+
+def counting(hasher: type[hashers.BasePasswordHasher], used: list[str]) -> Any:
+    def count(self: Any, password: str, salt: str) -> Any:
+        used.append(hasher.algorithm)
+        return False if "$" in salt else f"{hasher.algorithm}$none"
+
+    return count
+
+
+def test_a_hash_of_an_older_release_is_replaced_at_the_sign_in(erin: User, settings: Any) -> None:
+    settings.PASSWORD_HASHERS = [
+        "portal.accounts.hashers.Argon2",
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+    ]
+    before = User.objects.get(pk=erin.pk)
+    assert before.password.startswith("md5$")
+
+    services.check_password(username="erin", password=PASSWORD, address=ADDRESS)
+
+    after = User.objects.get(pk=erin.pk)
+    assert after.password.startswith("argon2$argon2id$v=19$m=65536,t=3,p=4$")
+    assert after.access_epoch == before.access_epoch, "the person's tokens go on"
+    assert after.check_password(PASSWORD)
+
+
 def test_an_unknown_name_takes_as_many_queries_as_a_known_one(
     erin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,7 +130,7 @@ def test_an_unknown_name_takes_as_many_queries_as_a_known_one(
             counts.add(len(queries))
         asked.append(counts)
 
-    assert asked == [{2}, {1}]
+    assert asked == [{3}, {1}]
 
 
 def test_an_inactive_person_cannot_sign_in(erin: User) -> None:
