@@ -40,15 +40,15 @@ DECIDING_THREADS: Final = 2
 """Reports that are decided at the same time, at most one of each organization: it may wait for a
 lock of that organization. The numbers have a thread of their own.
 """
-NUMBERS_EVERY_S: Final = 0.2
-"""The shortest time between the starts of two transactions with numbers. After a pause the first
-report is saved at once.
+NUMBERS_EVERY_S: Final = 1.0
+"""The shortest time between the starts of two transactions with numbers: pages show new numbers
+every 2 s at most. After a pause the first report is saved at once.
 """
 FIRST_EVERY_S: Final = 0.02
 """The same if the first report of a mitigation waits, which may be a change of status."""
 MAX_FLUSHED: Final = 500
 """Reports in one transaction; beyond that the organizations take turns."""
-MAX_LOCKED: Final = 20
+MAX_LOCKED: Final = 5
 """Transactions that skip a report because another process has locked its row or its organization's
 log. Then it is saved alone, which waits for the lock.
 """
@@ -60,8 +60,8 @@ LAST_FLUSH_S: Final = 2.0
 WARNED_EVERY_S: Final = 60.0
 """The shortest time between two warnings about one subscription."""
 WARNINGS: Final = {
-    Unsaved.FLAPPING: "flapping: the provider changes the status faster than once a second, and "
-    "only the last status of each second is saved",
+    Unsaved.FLAPPING: "flapping: the provider keeps changing the status faster than once a second, "
+    "and only the last status of each second is saved",
     Unsaved.FULL: "too many reports wait, so some are dropped until the next poll",
 }
 
@@ -237,12 +237,17 @@ class Ledger:
             else:
                 self._done(one, is_open=one.store.is_open)
 
-    def _put_back(self, report: SessionReport, *, must_decide: bool = False) -> None:
+    def _put_back(
+        self, report: SessionReport, *, must_decide: bool = False, is_locked: bool = False
+    ) -> None:
+        now = loop_time()
         if not report.store.is_open:
             self._done(report, is_open=False)
-            return
-        back = self._queue.decide if must_decide else self._queue.put_back
-        self._count_unsaved(report, back(report, now=loop_time()))
+        elif must_decide:
+            outcome = self._queue.decide(report, now=now, is_locked=is_locked)
+            self._count_unsaved(report, outcome)
+        else:
+            self._count_unsaved(report, self._queue.put_back(report, now=now))
 
     async def _decide(self, report: SessionReport) -> None:
         LEDGER_DECIDED.inc()
@@ -259,8 +264,7 @@ class Ledger:
         finally:
             self._deciding.discard(report.organization_id)
             if is_locked:
-                # The queue holds it for a moment, like any other change.
-                self._put_back(report, must_decide=True)
+                self._put_back(report, must_decide=True, is_locked=True)
             else:
                 self._done(report, is_open=is_open)
             self._begin()

@@ -32,9 +32,15 @@ MAX_KNOWN: Final = 20_000
 EVICTIONS_TRIED: Final = 8
 """How many of the oldest are looked at to forget one without an unsaved report."""
 STATUS_EVERY_S: Final = 1.0
-"""A new status of a mitigation is saved at most this often. Of several in between, the last one
-counts.
+"""A new status of a mitigation is saved at most this often in the long run. Of several in between,
+the last one counts.
 """
+STATUS_BURST: Final = 3
+"""After a quiet time, this many changes are saved without a pause between them: a provider that
+accepts, begins to filter and is done may do so within a second.
+"""
+DECIDE_AGAIN_S: Final = 1.0
+"""How long a report waits after another process had locked its row or that of its request."""
 CLOCK_STEP: Final = timedelta(seconds=2)
 """The database's time, as a worker knows it, may step back by this when it is read again. It makes
 no report older than the one before it.
@@ -89,8 +95,10 @@ class _Line(Generic[R]):
     "the last report that was passed on for saving"
     arrived_at: datetime | None = None
     "when the last report arrived"
-    changed_at: float = -inf
-    "when a change of status was last passed on"
+    paced_at: float = -inf
+    "when the next change is due if all of them come evenly, STATUS_EVERY_S apart"
+    held_until: float = -inf
+    "another process had locked the row"
     is_in_numbers: bool = False
     is_in_changes: bool = False
     is_held: bool = False
@@ -102,6 +110,15 @@ class _Line(Generic[R]):
     @property
     def may_go(self) -> R | None:
         return self.waiting if self.being_saved is None else None
+
+    @property
+    def change_at(self) -> float:
+        """When the next change may be passed on: a leaky bucket that holds STATUS_BURST of them."""
+        ahead_s = (STATUS_BURST - 1) * STATUS_EVERY_S
+        return max(self.paced_at - ahead_s, self.held_until)
+
+    def passes_change(self, now: float) -> None:
+        self.paced_at = max(self.paced_at, now) + STATUS_EVERY_S
 
     @property
     def is_change(self) -> bool:
@@ -198,7 +215,7 @@ class ReportQueue(Generic[R]):
             line = self._changes.pop(skipped=busy)
             line.is_in_changes = False
             if line.may_go is not None and line.is_change:
-                line.changed_at = now
+                line.passes_change(now)
                 return self._take(line)
         return None
 
@@ -229,11 +246,13 @@ class ReportQueue(Generic[R]):
         self._place(line, now)
         return outcome
 
-    def decide(self, report: R, *, now: float) -> Unsaved | None:
-        """It may change more than numbers: it waits again, as a change. Returns what became of
-        it.
+    def decide(self, report: R, *, now: float, is_locked: bool = False) -> Unsaved | None:
+        """It may change more than numbers: it waits again, as a change. `is_locked`: it was about
+        to be decided, and waits for DECIDE_AGAIN_S. Returns what became of it.
         """
         report.must_decide = True
+        if is_locked:
+            self._lines[report.mitigation_id].held_until = now + DECIDE_AGAIN_S
         return self.put_back(report, now=now)
 
     def _count_unsaved(self, report: R, more: int) -> None:
@@ -256,19 +275,18 @@ class ReportQueue(Generic[R]):
         if report is None:
             return
         organization_id, subscription_id = report.organization_id, report.subscription_id
-        due_at = line.changed_at + STATUS_EVERY_S
         if not line.is_change:
             self.has_first = self.has_first or line.known is None
             if not line.is_in_numbers:
                 line.is_in_numbers = True
                 self._numbers.put(line, organization_id, subscription_id)
-        elif now >= due_at:
+        elif now >= line.change_at:
             if not line.is_in_changes:
                 line.is_in_changes = True
                 self._changes.put(line, organization_id, subscription_id)
         elif not line.is_held:
             line.is_held = True
-            heapq.heappush(self._held, (due_at, next(self._numbering), line))
+            heapq.heappush(self._held, (line.change_at, next(self._numbering), line))
 
     def _line(self, mitigation_id: UUID) -> _Line[R]:
         line = self._lines.get(mitigation_id)

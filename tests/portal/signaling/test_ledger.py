@@ -131,6 +131,12 @@ class Reporter:
         return await asyncio.gather(*(self.ledger.until_saved(row.pk) for row in rows))
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits a second for the next transaction."""
+    monkeypatch.setattr(ledger, "NUMBERS_EVERY_S", 0.1)
+
+
 @pytest.fixture
 def reporter(threads: DatabaseThreads) -> Reporter:
     return Reporter(threads)
@@ -372,6 +378,7 @@ async def test_the_last_status_of_a_flapping_mitigation_is_saved_and_the_log_say
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(report_queue, "STATUS_EVERY_S", 0.3)
+    monkeypatch.setattr(report_queue, "STATUS_BURST", 1)
     reporter.report(acmes[0], 2, 2)
     await reporter.all_saved(acmes[0])
     before = REGISTRY.get_sample_value(
@@ -466,11 +473,11 @@ async def test_a_session_learns_what_was_saved_of_its_report_and_those_it_replac
     reporter: Reporter, acmes: list[Mitigation]
 ) -> None:
     told: list[tuple[ProviderReport, datetime]] = []
-    for earlier in (2, 4):
+    for earlier in (2, 4, 3, 4):
         reporter.report(acmes[0], earlier)
         await reporter.all_saved(acmes[0])
 
-    # The new status is held, because the one before was saved less than a second ago.
+    # The new status is held, because the burst is used up.
     new: list[tuple[int | None, int]] = [(3, 3), (None, 4)]
     for status, counted in new:
         reporter.report(acmes[0], status, counted, on_saved=lambda *one: told.append(one))
