@@ -28,13 +28,13 @@ _CUT: Final = {
 _SINCE: Final = {ENTRIES: "at", SEALS: "sealed_at", CUTS: "at"}
 
 
-def install(apps: Any, schema_editor: Any) -> None:
+def install(state: Any, schema_editor: Any) -> None:
     """Create the triggers, or create them again. An operation of a migration."""
-    remove(apps, schema_editor)
+    remove(state, schema_editor)
     _run(schema_editor.connection, _statements(schema_editor.connection.vendor))
 
 
-def remove(apps: Any, schema_editor: Any) -> None:
+def remove(state: Any, schema_editor: Any) -> None:
     is_postgresql = schema_editor.connection.vendor == "postgresql"
     statements = []
     for table in _CUT:

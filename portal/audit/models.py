@@ -13,7 +13,7 @@ MAX_NAME: Final = 200
 MAX_ID: Final = 100
 
 
-class Entry(models.Model):
+class AuditEntry(models.Model):
     """One act of one actor. It refers to other rows by text, so that it outlives them."""
 
     organization_id = models.UUIDField()
@@ -22,7 +22,7 @@ class Entry(models.Model):
     verb = models.CharField(max_length=60)
     """A Verb, or the type of an event that is an act."""
     actor_kind = models.CharField(max_length=20, blank=True)
-    """An ActorKind; empty if nobody proved who they are."""
+    """An ActorKind; empty if no one proved an identity."""
     actor_id = models.CharField(max_length=MAX_ID, blank=True)
     actor_name = models.CharField(max_length=MAX_NAME, blank=True)
     is_by_staff = models.BooleanField(default=False)
@@ -43,6 +43,7 @@ class Entry(models.Model):
     """The number of the event that the entry was made from."""
 
     class Meta:
+        db_table = "audit_entry"
         ordering: ClassVar = ["-at", "-id"]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -71,14 +72,14 @@ class Seal(models.Model):
     """One entry's place in its organization's chain."""
 
     entry = models.OneToOneField(
-        Entry, on_delete=models.DO_NOTHING, primary_key=True, db_constraint=False
+        AuditEntry, on_delete=models.DO_NOTHING, primary_key=True, db_constraint=False
     )
     """Without a constraint in the database: an entry that is gone leaves its seal."""
     organization_id = models.UUIDField()
     seq = models.PositiveBigIntegerField()
     """Counts from 1 without a gap."""
     version = models.PositiveSmallIntegerField()
-    """Of the encoding that `digest` and `hash` were made with (chain.py)."""
+    """The version of the encoding behind `digest` and `hash` (chain.py)."""
     digest = models.CharField(max_length=64)
     """SHA-256 of the entry's content."""
     hash = models.CharField(max_length=64)
@@ -127,7 +128,7 @@ class Chain(models.Model):
     problem = models.JSONField(null=True)
     """What that verification found: a chain.Problem as JSON; null: an unbroken chain."""
     mail_to = models.EmailField(blank=True)
-    """Who gets the head hash each day; empty: nobody."""
+    """The address that gets the head hash each day; empty: none."""
 
     def __str__(self) -> str:
         return f"{self.organization_id} {self.seq}"

@@ -24,7 +24,7 @@ class OriginData(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What is unknown is empty, as is everything outside of an HTTP request."""
+    """Unknown values are empty. Outside of an HTTP request all are."""
 
     address: str = ""
     factor: str = ""

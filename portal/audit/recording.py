@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from portal.audit.models import MAX_ID, MAX_NAME, PORTAL_CHAIN, Entry
+from portal.audit.models import MAX_ID, MAX_NAME, PORTAL_CHAIN, AuditEntry
 from portal.audit.origin import Origin, current_origin
 from portal.audit.verbs import Verb
 
@@ -74,13 +74,13 @@ def record_entry(
     after: Mapping[str, object] | None = None,
     reason: str = "",
     is_by_staff: bool = False,
-) -> Entry:
+) -> AuditEntry:
     """Insert one entry. Call it in the transaction of the change.
 
-    `actor` None: nobody proved who they are, as at a refused sign-in; or, with `is_by_staff`, a
+    `actor` None: no one proved an identity, as at a refused sign-in; or, with `is_by_staff`, a
     person with a shell on the portal's machine. `before` and `after` hold only what changed, by
     field. Address, factor and token come from the current HTTP request. What is already an event
-    that is an act (portal.events.acts) becomes an entry by itself: never record it here too.
+    that is an act (portal.events.acts) becomes an entry automatically: never record it here too.
     """
     [entry] = record_entries(
         verb,
@@ -105,7 +105,7 @@ def record_entries(
     after: Mapping[str, object] | None = None,
     reason: str = "",
     is_by_staff: bool = False,
-) -> list[Entry]:
+) -> list[AuditEntry]:
     """The same entry for several organizations, with one statement."""
     entries = [
         entry_row(
@@ -122,7 +122,7 @@ def record_entries(
         )
         for one in organization_ids
     ]
-    return Entry.objects.bulk_create(entries)
+    return AuditEntry.objects.bulk_create(entries)
 
 
 def entry_row(
@@ -138,10 +138,10 @@ def entry_row(
     is_by_staff: bool,
     origin: Origin,
     event_seq: int | None = None,
-) -> Entry:
+) -> AuditEntry:
     """An unsaved entry whose values fit their columns and hold no secret."""
     about = about or Object("")
-    return Entry(
+    return AuditEntry(
         organization_id=organization_id,
         at=at,
         verb=verb,

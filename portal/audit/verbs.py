@@ -1,6 +1,4 @@
-"""What an audit entry can say that somebody did, apart from the acts that are events
-(portal.events.acts).
-"""
+"""The acts of audit entries, apart from those that are events (portal.events.acts)."""
 
 from __future__ import annotations
 

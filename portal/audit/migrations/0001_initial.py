@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='Entry',
+            name='AuditEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('organization_id', models.UUIDField()),
@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
                 ('event_seq', models.PositiveBigIntegerField(null=True)),
             ],
             options={
+                'db_table': 'audit_entry',
                 'ordering': ['-at', '-id'],
             },
         ),
@@ -67,7 +68,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Seal',
             fields=[
-                ('entry', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, primary_key=True, serialize=False, to='audit.entry')),
+                ('entry', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, primary_key=True, serialize=False, to='audit.auditentry')),
                 ('organization_id', models.UUIDField()),
                 ('seq', models.PositiveBigIntegerField()),
                 ('version', models.PositiveSmallIntegerField()),
@@ -77,15 +78,15 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.AddIndex(
-            model_name='entry',
+            model_name='auditentry',
             index=models.Index(fields=['organization_id', '-at', '-id'], name='audit_newest_first'),
         ),
         migrations.AddIndex(
-            model_name='entry',
+            model_name='auditentry',
             index=models.Index(fields=['at'], name='audit_by_time'),
         ),
         migrations.AddConstraint(
-            model_name='entry',
+            model_name='auditentry',
             constraint=models.UniqueConstraint(fields=('organization_id', 'event_seq'), name='one_audit_entry_per_event'),
         ),
         migrations.AddConstraint(

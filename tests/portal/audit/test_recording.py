@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.audit.append_only import CUTS, ENTRIES, SEALS
-from portal.audit.models import PORTAL_CHAIN, Cut, Entry, Seal
+from portal.audit.models import PORTAL_CHAIN, Cut, AuditEntry, Seal
 from portal.audit.origin import KnowsOrigin
 from portal.audit.recording import (
     MAX_ITEMS,
@@ -56,7 +56,7 @@ def test_the_database_refuses_to_change_or_remove_a_row(table: str, act: str) ->
     ):
         cursor.execute(statement)
 
-    assert (Entry.objects.count(), Seal.objects.count(), Cut.objects.count()) == (1, 1, 1)
+    assert (AuditEntry.objects.count(), Seal.objects.count(), Cut.objects.count()) == (1, 1, 1)
 
 
 def test_values_of_any_kind_fit_and_come_back_as_recorded(acme: Organization, alice: User) -> None:
@@ -82,7 +82,7 @@ def test_values_of_any_kind_fit_and_come_back_as_recorded(acme: Organization, al
         reason="r" * 1000,
     )
 
-    saved = Entry.objects.get(pk=entry.pk)
+    saved = AuditEntry.objects.get(pk=entry.pk)
     assert saved.after == entry.after
     assert saved.after is not None
     assert len(saved.after["text"]) == MAX_TEXT
@@ -108,7 +108,7 @@ def test_no_field_with_a_secret_keeps_its_value() -> None:
 
 
 def test_address_factor_and_token_come_from_the_request(rf: RequestFactory, alice: User) -> None:
-    recorded: list[Entry] = []
+    recorded: list[AuditEntry] = []
 
     def view(request: Any) -> Any:
         recorded.append(record_entry(Verb.SIGNED_IN, actor=Actor.person(alice)))
