@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.audit.append_only import CUTS, ENTRIES, SEALS
-from portal.audit.models import PORTAL_CHAIN, Cut, AuditEntry, Seal
+from portal.audit.models import PORTAL_CHAIN, AuditEntry, Cut, Seal
 from portal.audit.origin import KnowsOrigin
 from portal.audit.recording import (
     MAX_ITEMS,
