@@ -168,6 +168,7 @@ def is_given_up_at_end(mitigation: Mitigation) -> bool:
     return (
         mitigation.wanted == Wanted.WITHDRAWN
         and is_asked_to_end
+        and mitigation.replaced_by is None
         and not is_withdrawn_by_person(mitigation)
         and not is_withdrawn_by_policy(mitigation)
     )
@@ -241,7 +242,12 @@ def ended_by(request: MitigationRequest, mitigations: Sequence[Mitigation]) -> E
         return EndedBy.PORTAL if request.terminate_asked_by_id is None else EndedBy.PERSON
     if request.status == RequestStatus.EXPIRED:
         return EndedBy.LIFETIME
-    replaced = [mitigation for mitigation in mitigations if mitigation.is_replaced]
+    replaced = [
+        mitigation
+        for mitigation in mitigations
+        # The provider acted on it once more before it ended.
+        if mitigation.is_replaced or (mitigation.is_over and mitigation.replaced_by is not None)
+    ]
     if replaced:
         lost = any(
             mitigation.replaced_by is None or mitigation.replaced_by.lost for mitigation in replaced

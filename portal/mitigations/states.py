@@ -52,6 +52,7 @@ class Trigger(Enum):
     NOT_SENDABLE = "the portal cannot encode the request"
     FORGOTTEN = "the provider does not know the mitigation"
     WITHDRAWAL_ASKED = "a person or the policy wants it ended"
+    UNWANTED = "the provider holds one that the portal no longer wants"
     DROPPED_UNSENT = "it was ended before anything left the portal"
     LIFETIME_OVER = "the granted lifetime ran out"
     RENEWAL_MISSED = "the granted lifetime ran out, and it is asked for again"
@@ -209,6 +210,11 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     (Status.REFUSED, Trigger.WINDING_DOWN): Status.REFUSED,
     (Status.REFUSED, Trigger.ENDED): Status.REFUSED,
     (Status.REFUSED, Trigger.WITHDRAWAL_ASKED): Status.REFUSED,
+    # Replaced or refused, as far as the portal knew, but the provider acts on it: end it.
+    **{
+        (status, Trigger.UNWANTED): Status.TERMINATING
+        for status in (Status.PENDING, *CONFIRMED, *SET_BACK)
+    },
     (Status.PENDING, Trigger.DROPPED_UNSENT): Status.TERMINATED,
     **{
         (status, Trigger.WITHDRAWAL_ASKED): Status.TERMINATING

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +20,7 @@ from uuid import UUID
 from django.db import Error
 
 from dots_client import DotsError, SessionClosed
-from portal.core.database import RowsLocked, is_away
+from portal.core.database import RowsLocked, is_away, waits_for_locks
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.services import Confirmation, ProviderReport
@@ -142,18 +143,28 @@ class FencedStore:
             return result
 
     async def write_failure(
-        self, row: Mitigation, failure: Exception, *, is_answered: bool
+        self,
+        row: Mitigation,
+        failure: Exception,
+        *,
+        is_answered: bool,
+        lock_wait_ms: int | None = None,
     ) -> None:
-        """When an outcome cannot be saved, save at least that there was one."""
+        """When an outcome cannot be saved, save at least that there was one.
+
+        `lock_wait_ms`: raise RowsLocked after waiting this long for a lock; None waits until it is
+        free.
+        """
         logger.error("%s: an outcome cannot be saved", self.name(row), exc_info=failure)
         try:
             await self.write(
-                services.mark_failure,
+                _mark_failure,
+                lock_wait_ms,
                 mitigation_id=row.pk,
                 is_answered=is_answered,
                 now=database_clock.now(),
             )
-        except DotsError:
+        except (DotsError, RowsLocked):
             raise
         except Exception:
             # The cause of the first failure may also prevent this write, and nothing else is left
@@ -185,6 +196,13 @@ class FencedStore:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, MAX_RETRY_S)
         raise SessionClosed("this worker no longer has the lease of the subscription")
+
+
+def _mark_failure(
+    lock_wait_ms: int | None, *, mitigation_id: UUID, is_answered: bool, now: datetime
+) -> None:
+    with nullcontext() if lock_wait_ms is None else waits_for_locks(lock_wait_ms):
+        services.mark_failure(mitigation_id=mitigation_id, is_answered=is_answered, now=now)
 
 
 def without_details(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class SessionReport(WaitingReport):
             raise
         except Exception as error:  # noqa: BLE001  `write_failure` logs it
             # Anything in a report may make the write fail; `write_failure` logs the trace.
-            await store.write_failure(self.row, error, is_answered=True)
+            await store.write_failure(self.row, error, is_answered=True, lock_wait_ms=LOCK_WAIT_MS)
 
 
 def _record_unless_locked(

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from portal.core.database import is_away
 from portal.events.models import EventType
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.services.advance import advance, settle
@@ -113,7 +114,9 @@ def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> No
     try:
         with transaction.atomic():
             advance(transition, now=now)
-    except Exception:
+    except Exception as error:
+        if is_away(error):
+            raise  # all of this is tried again
         # The event is derived from the row, which may be what failed. The mark itself is saved.
         logger.exception("mitigation %s: its failure has no event", mitigation_id)
 

@@ -19,6 +19,7 @@ from portal.mitigations import queries
 from portal.mitigations.models import (
     Mitigation,
     RequestKind,
+    Wanted,
 )
 from portal.mitigations.plan_ends import filtering_end
 from portal.mitigations.services.mitigation_columns import MitigationColumns
@@ -65,12 +66,15 @@ class Transition:
 def apply(mitigation: Mitigation, transition: Transition, *, now: datetime) -> None:
     """Write one transition of a locked mitigation, with its event. `settle` must follow."""
     previous = Status(mitigation.status)
-    status = next_status(previous, transition.trigger) if transition.trigger else previous
+    trigger = transition.trigger and _wanted_trigger(mitigation, transition.trigger)
+    status = next_status(previous, trigger) if trigger else previous
     columns = MitigationColumns()
     if status != previous:
         # The transition's own columns win, such as a retry time named by the provider.
         columns = {"status": status, **_end_or_setback(mitigation, previous, status, now)}
         columns |= _filtering(mitigation, transition, status, now)
+        if trigger == Trigger.UNWANTED:
+            columns |= {"withdrawal_asked_at": now, "withdrawal_confirmed_at": None}
     columns |= transition.columns
     if mitigation.unsaved_at is not None and "last_heard_at" in transition.columns:
         columns["unsaved_at"] = None
@@ -101,6 +105,16 @@ def retry_at(setbacks: int, now: datetime) -> datetime:
     """When to retry after this many failures in a row."""
     wait_s = min(FIRST_RETRY_S * 2 ** (setbacks - 1), MAX_RETRY_S)
     return now + timedelta(seconds=wait_s)
+
+
+def _wanted_trigger(mitigation: Mitigation, trigger: Trigger) -> Trigger:
+    """`trigger`, or UNWANTED if it would confirm a mitigation that the portal no longer wants:
+    otherwise nothing would end it.
+    """
+    is_wanted = mitigation.wanted == Wanted.ACTIVE
+    if is_wanted or next_status(Status(mitigation.status), trigger) not in CONFIRMED:
+        return trigger
+    return Trigger.UNWANTED
 
 
 def _end_or_setback(

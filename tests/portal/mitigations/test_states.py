@@ -56,6 +56,7 @@ NOT_SENDABLE       refused         same            same            same         
 FORGOTTEN          pending         pending         same            same            terminated
 RENEWAL_MISSED     pending         pending         same            same            terminated
 WITHDRAWAL_ASKED   terminating     terminating     terminating     same            terminating
+UNWANTED           terminating     terminating     terminating     terminating     -
 DROPPED_UNSENT     terminated      -               -               -               -
 LIFETIME_OVER      expired         expired         expired         -               expired
 RETRY_DUE          -               -               pending         pending         -

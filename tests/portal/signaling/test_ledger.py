@@ -371,6 +371,31 @@ async def test_locked_rows_of_one_organization_delay_no_change_of_another(
     assert [(await row(one)).status for one in acmes] == ["exceeded"] * len(acmes)
 
 
+@pytest.mark.parametrize("lock", [_lock_row, _lock_log])
+async def test_a_report_that_cannot_be_decided_waits_for_no_lock_either(
+    reporter: Reporter,
+    acmes: list[Mitigation],
+    lock: Callable[[Mitigation], None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def defect(**_: Any) -> None:
+        raise ValueError("a defect of ours")
+
+    caplog.set_level("INFO")
+    monkeypatch.setattr(services, "record_report", defect)
+    with held(lambda: lock(acmes[0])):
+        reporter.report(acmes[0], 4)
+        await until(lambda: "a report waits for a lock" in caplog.text)
+        assert (await row(acmes[0])).unsaved_at is None
+
+    assert await reporter.all_saved(acmes[0]) == [True]
+    assert (await row(acmes[0])).unsaved_at is not None
+    assert await db(Event.objects.filter(mitigation_id=acmes[0].pk, data__why="unsaved").exists), (
+        "its event is saved too"
+    )
+
+
 async def test_the_last_status_of_a_flapping_mitigation_is_saved_and_the_log_says_so(
     reporter: Reporter,
     acmes: list[Mitigation],
