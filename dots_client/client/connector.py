@@ -24,6 +24,7 @@ from dots_client.session import (
     with_nat64,
 )
 from dots_client.session.happy_eyeballs import DTLS, TLS, eager_repeat_s
+from dots_client.transport.attempt import Attempt
 from dots_client.transport.coap import Site
 from dots_client.transport.connection_attempts import first_to_connect
 from dots_client.transport.link import Link
@@ -173,31 +174,21 @@ class Connector:
         return with_nat64(addresses, has_route=has_route) if self.server.addresses else addresses
 
     async def _open(self, candidate: Candidate, site: Site | None, within_s: float) -> Link[Remote]:
-        resumption = self._cache.resumption if self._settings.resumes_sessions else None
-        if candidate.transport == TLS:
-            return await open_tls(
+        opens = open_tls if candidate.transport == TLS else self._settings.open_dtls
+        return await opens(
+            Attempt(
                 name=self.server.name,
                 host=candidate.address,
                 port=self.server.port,
                 credentials=self._credentials,
-                site=site,
                 timeout_s=within_s,
+                site=site,
+                path_mtu=self._settings.path_mtu,
                 requires_alpn=self.server.requires_alpn,
                 on_wire=self._on_wire,
                 may_send=self._may_send,
-                resumption=resumption,
+                resumption=self._cache.resumption if self._settings.resumes_sessions else None,
             )
-        return await self._settings.open_dtls(
-            name=self.server.name,
-            host=candidate.address,
-            port=self.server.port,
-            credentials=self._credentials,
-            site=site,
-            path_mtu=self._settings.path_mtu,
-            timeout_s=within_s,
-            on_wire=self._on_wire,
-            may_send=self._may_send,
-            resumption=resumption,
         )
 
 

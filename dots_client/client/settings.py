@@ -9,7 +9,8 @@ from typing import Any, Final
 from dots_client.errors import LocalProtocolError
 from dots_client.session import RetransmissionSettings, SessionParameters
 from dots_client.transport.association import DEFAULT_PATH_MTU
-from dots_client.transport.dtls import OpenDtls, open_dtls
+from dots_client.transport.dtls import open_dtls
+from dots_client.transport.link import OpenSession
 
 DEFAULT_PORT: Final = 4646
 
@@ -81,7 +82,7 @@ class ClientSettings:
     "256, 512 or 1024 bytes per block of an answer; None: the server chooses"
     resumes_sessions: bool = True
     "with a `ClientCache`: resume the last session with a server, at most a day old"
-    open_dtls: OpenDtls = open_dtls
+    open_dtls: OpenSession = open_dtls
     "opens a session over UDP; a simulation opens it over a network in memory"
 
     def __post_init__(self) -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import Any, ClassVar, Final, Protocol, cast
+from typing import Any, ClassVar, Final, cast
 
 import aiocoap
 from aiocoap import interfaces
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable
-from dots_client.identity import Credentials
 from dots_client.transport.association import Association, datagram_mtu
+from dots_client.transport.attempt import Attempt
 from dots_client.transport.coap import CoapEndpoint, Site
 from dots_client.transport.dtls_engine import RECORD_HEADER_BYTES, DtlsEngine
 from dots_client.transport.link import Link, first_open
 from dots_client.transport.network import unreachable
-from dots_client.transport.remote import Remote, SocketAddress
-from dots_client.transport.resumption import Offer, Offers, ResumptionCache, ResumptionKey
-from dots_client.transport.send_guard import GuardedSocket, MaySend, SendGuard, always
+from dots_client.transport.remote import SocketAddress
+from dots_client.transport.resumption import Offer
+from dots_client.transport.send_guard import GuardedSocket, MaySend, SendGuard
 from dots_client.transport.tls_contexts import client_context
 from dots_client.transport.wire import WireTap
 
@@ -171,59 +171,22 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
         return None
 
 
-class OpenDtls(Protocol):
-    """Opens a session over UDP as `open_dtls` does."""
-
-    async def __call__(
-        self,
-        *,
-        name: str,
-        host: str,
-        port: int,
-        credentials: Credentials,
-        site: Site | None,
-        path_mtu: int,
-        timeout_s: float,
-        on_wire: WireTap | None = None,
-        resumption: ResumptionCache | None = None,
-        may_send: MaySend = always,
-    ) -> Link[Remote]: ...
-
-
-async def open_dtls(
-    *,
-    name: str,
-    host: str,
-    port: int,
-    credentials: Credentials,
-    site: Site | None,
-    path_mtu: int,
-    timeout_s: float,
-    on_wire: WireTap | None = None,
-    resumption: ResumptionCache | None = None,
-    may_send: MaySend = always,
-) -> DtlsLink:
-    """Open a session with the server named `name` at `host`, within `timeout_s`.
-
-    TransportError if there is none.
-
-    With `resumption`, a session of an earlier call is resumed if the server agrees. `path_mtu` is
-    in bytes of an IP packet.
-    """
+async def open_dtls(attempt: Attempt) -> DtlsLink:
+    """Open a session over UDP. TransportError if there is none."""
 
     def make(address: SocketAddress, offer: Offer) -> DtlsLink:
         engine = DtlsEngine.client(
             offer.context,
-            peer_name=name,
-            mtu=datagram_mtu(path_mtu, address[0]),
+            peer_name=attempt.name,
+            mtu=datagram_mtu(attempt.path_mtu, address[0]),
             session=offer.session,
         )
-        return DtlsLink(site, engine, address, on_wire=on_wire, may_send=may_send)
+        return DtlsLink(
+            attempt.site, engine, address, on_wire=attempt.on_wire, may_send=attempt.may_send
+        )
 
-    context = client_context(credentials, resumes=resumption is not None)
-    key = ResumptionKey(DtlsLink.transport_name, name, port, credentials)
-    offers = Offers(context, resumption, key)
-    return await first_open(make, host=host, port=port, timeout_s=timeout_s, offers=offers)
+    context = client_context(attempt.credentials, resumes=attempt.resumption is not None)
+    return await first_open(make, attempt, attempt.offers(DtlsLink.transport_name, context))
 
 
 def _connected_socket(address: SocketAddress, guard: SendGuard) -> socket.socket:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ClassVar, Generic, TypeVar
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable, SessionClosed
+from dots_client.transport.attempt import Attempt
 from dots_client.transport.coap import Endpoint
 from dots_client.transport.engine import Engine
 from dots_client.transport.network import addresses_of, out_of_time
@@ -131,21 +132,20 @@ def _keep(link: Link[Remote], offer: Offer, offers: Offers) -> None:
     link.closed.add_done_callback(keep)
 
 
+OpenSession = Callable[[Attempt], Awaitable[Link[Remote]]]
+"""Opens a session, or raises TransportError."""
+
 LinkT = TypeVar("LinkT", bound=Link[Remote])
 
 
 async def first_open(
-    make: Callable[[SocketAddress, Offer], LinkT],
-    *,
-    host: str,
-    port: int,
-    timeout_s: float,
-    offers: Offers,
+    make: Callable[[SocketAddress, Offer], LinkT], attempt: Attempt, offers: Offers
 ) -> LinkT:
-    """The first session with an address of `host`, in the order that the resolver prefers."""
+    """The first session with an address of the host, in the order that the resolver prefers."""
+    host, port = attempt.host, attempt.port
     link: LinkT | None = None
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(attempt.timeout_s):
             failure = PeerUnreachable(f"{host} has no address")
             for address, offer in offers.attempts(await addresses_of(host, port)):
                 link = make(address, offer)
@@ -162,7 +162,7 @@ async def first_open(
         if isinstance(error, TimeoutError):
             has_heard = link is not None and link.has_heard_anything
             raise out_of_time(
-                hostinfo((host, port)), timeout_s, has_heard_anything=has_heard
+                hostinfo((host, port)), attempt.timeout_s, has_heard_anything=has_heard
             ) from None
         raise
     except BaseException:

@@ -10,13 +10,13 @@ import aiocoap
 from aiocoap import interfaces
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable
-from dots_client.identity import Credentials
+from dots_client.transport.attempt import Attempt
 from dots_client.transport.coap import Site, StreamEndpoint
 from dots_client.transport.link import Link, first_open
 from dots_client.transport.network import unreachable
 from dots_client.transport.remote import SocketAddress
-from dots_client.transport.resumption import Offer, Offers, ResumptionCache, ResumptionKey
-from dots_client.transport.send_guard import GuardedSocket, MaySend, SendGuard, always
+from dots_client.transport.resumption import Offer
+from dots_client.transport.send_guard import GuardedSocket, MaySend, SendGuard
 from dots_client.transport.tls_connection import TlsConnection
 from dots_client.transport.tls_contexts import tls_client_context
 from dots_client.transport.tls_engine import TlsEngine
@@ -112,39 +112,19 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
             await self.remote.lost()
 
 
-async def open_tls(
-    *,
-    name: str,
-    host: str,
-    port: int,
-    credentials: Credentials,
-    site: Site | None,
-    path_mtu: int = 0,
-    timeout_s: float,
-    requires_alpn: bool = True,
-    on_wire: WireTap | None = None,
-    may_send: MaySend = always,
-    resumption: ResumptionCache | None = None,
-) -> TlsLink:
-    """Open a session with the server named `name` at `host`, within `timeout_s`.
-
-    TransportError if there is none.
-
-    With `resumption`, a session of an earlier call is resumed if the server agrees.
-    """
+async def open_tls(attempt: Attempt) -> TlsLink:
+    """Open a session over TCP. TransportError if there is none."""
 
     def make(address: SocketAddress, offer: Offer) -> TlsLink:
-        engine = TlsEngine.client(offer.context, peer_name=name, session=offer.session)
+        engine = TlsEngine.client(offer.context, peer_name=attempt.name, session=offer.session)
         return TlsLink(
-            site,
+            attempt.site,
             engine,
             address,
-            requires_alpn=requires_alpn,
-            on_wire=on_wire,
-            may_send=may_send,
+            requires_alpn=attempt.requires_alpn,
+            on_wire=attempt.on_wire,
+            may_send=attempt.may_send,
         )
 
-    context = tls_client_context(credentials, resumes=resumption is not None)
-    key = ResumptionKey(TlsLink.transport_name, name, port, credentials)
-    offers = Offers(context, resumption, key)
-    return await first_open(make, host=host, port=port, timeout_s=timeout_s, offers=offers)
+    context = tls_client_context(attempt.credentials, resumes=attempt.resumption is not None)
+    return await first_open(make, attempt, attempt.offers(TlsLink.transport_name, context))

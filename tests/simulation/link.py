@@ -12,15 +12,14 @@ import aiocoap
 from aiocoap import interfaces
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable
-from dots_client.identity import Credentials
+from dots_client.transport.attempt import Attempt
 from dots_client.transport.coap import CoapEndpoint, Site
 from dots_client.transport.engine import Engine
 from dots_client.transport.link import Link
 from dots_client.transport.message_parser import MalformedMessage, read_datagram
 from dots_client.transport.network import out_of_time
 from dots_client.transport.remote import Remote, hostinfo
-from dots_client.transport.resumption import ResumptionCache
-from dots_client.transport.send_guard import MaySend, SendGuard, always
+from dots_client.transport.send_guard import MaySend, SendGuard
 from dots_client.transport.wire import WireTap
 from tests.simulation.network import Datagram, Deliver, Kind, Network
 from tests.simulation.virtual_loop import OUTSIDE
@@ -222,39 +221,27 @@ class SimulatedTransport:
         self._on_received = on_received
         self._numbers = count(1)
 
-    async def __call__(
-        self,
-        *,
-        name: str,
-        host: str,
-        port: int,
-        credentials: Credentials,
-        site: Site | None,
-        path_mtu: int,
-        timeout_s: float,
-        on_wire: WireTap | None = None,
-        resumption: ResumptionCache | None = None,
-        may_send: MaySend = always,
-    ) -> Link[Any]:
+    async def __call__(self, attempt: Attempt) -> Link[Any]:
+        address = (attempt.host, attempt.port)
         link = SimulatedLink(
-            site,
-            (host, port),
+            attempt.site,
+            address,
             number=next(self._numbers),
-            client=credentials.certificate_chain.decode(),
-            server=self._servers.get(host),
+            client=attempt.credentials.certificate_chain.decode(),
+            server=self._servers.get(attempt.host),
             network=self._network,
-            may_send=may_send,
-            on_wire=on_wire,
+            may_send=attempt.may_send,
+            on_wire=attempt.on_wire,
             on_sent=self._on_sent,
             on_received=self._on_received,
         )
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(attempt.timeout_s):
                 await link.open()
         except TimeoutError:
             await link.close()
             raise out_of_time(
-                hostinfo((host, port)), timeout_s, has_heard_anything=link.has_heard_anything
+                hostinfo(address), attempt.timeout_s, has_heard_anything=link.has_heard_anything
             ) from None
         except (HandshakeFailed, PeerUnreachable, asyncio.CancelledError):
             await link.close()

@@ -10,6 +10,7 @@ from dots_client import ClientCache, ClientSettings, PeerUnreachable, Server
 from dots_client.client import connector
 from dots_client.client.connector import Connector
 from dots_client.session import Candidate
+from dots_client.transport.attempt import Attempt
 from dots_client.transport.network import has_route
 from tests.dots_client.authority import Authority
 
@@ -20,8 +21,8 @@ async def test_an_ipv4_alternate_is_reached_through_nat64_without_ipv4(
 ) -> None:
     tried: list[str] = []
 
-    async def open_dtls(*, host: str, **_options: object) -> NoReturn:
-        tried.append(host)
+    async def open_dtls(attempt: Attempt) -> NoReturn:
+        tried.append(attempt.host)
         await asyncio.sleep(0)
         raise PeerUnreachable("nobody there")
 
@@ -50,9 +51,9 @@ async def test_a_measured_round_trip_sets_the_pace_of_handshakes_under_attack(
 ) -> None:
     begun: list[float] = []
 
-    async def open_dtls(*, timeout_s: float, **_options: object) -> NoReturn:
+    async def open_dtls(attempt: Attempt) -> NoReturn:
         begun.append(asyncio.get_running_loop().time())
-        await asyncio.sleep(timeout_s)
+        await asyncio.sleep(attempt.timeout_s)
         raise PeerUnreachable("nobody there")
 
     cache, server = ClientCache(), Server("192.0.2.1", addresses=("192.0.2.1",))

@@ -24,6 +24,7 @@ from dots_client import (
     connect,
 )
 from dots_client.client.configuration_reader import ConfigurationReader
+from dots_client.transport.attempt import Attempt
 from tests.awaits import Awaits, Defect, Place
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, in_session, silence
@@ -247,7 +248,7 @@ async def test_an_alternate_whose_session_we_closed_is_not_abandoned(authority: 
 
 
 async def test_a_candidate_that_crashes_does_not_stop_the_others(authority: Authority) -> None:
-    async def fail(**_arguments: object) -> NoReturn:
+    async def fail(_: Attempt) -> NoReturn:
         raise RuntimeError
 
     settings = replace(SETTINGS, open_dtls=fail)
@@ -261,7 +262,7 @@ async def test_a_candidate_that_crashes_does_not_stop_the_others(authority: Auth
 async def test_if_every_candidate_crashes_the_server_is_not_blamed(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(**_arguments: object) -> NoReturn:
+    async def fail(_: Attempt) -> NoReturn:
         raise RuntimeError("our code")
 
     monkeypatch.setattr("dots_client.client.connector.open_tls", fail)

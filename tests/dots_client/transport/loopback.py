@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol, TypeVar
 
 import aiocoap
 from aiocoap import resource
 
 from dots_client.identity import Credentials
+from dots_client.transport.attempt import Attempt
 from dots_client.transport.coap import Endpoint
 from dots_client.transport.dtls import DtlsLink, open_dtls
 from dots_client.transport.dtls_server import DtlsServer, serve_dtls
@@ -45,81 +46,65 @@ def site_of(who: WhoAmI) -> resource.Site:
     return site
 
 
+class Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+ClosableT = TypeVar("ClosableT", bound=Closable)
+
+
 @asynccontextmanager
-async def serving(
-    credentials: Credentials, who: WhoAmI | None = None, **settings: Any
-) -> AsyncIterator[DtlsServer]:
-    server = await serve_dtls(
-        site_of(who or WhoAmI()), host="127.0.0.1", port=0, credentials=credentials, **settings
-    )
+async def _closed_at_the_end(opening: Awaitable[ClosableT]) -> AsyncIterator[ClosableT]:
+    opened = await opening
     try:
-        yield server
+        yield opened
     finally:
-        await server.close()
+        await opened.close()
 
 
-@asynccontextmanager
-async def linked(
+def serving(
+    credentials: Credentials, who: WhoAmI | None = None, **settings: Any
+) -> AbstractAsyncContextManager[DtlsServer]:
+    return _closed_at_the_end(
+        serve_dtls(
+            site_of(who or WhoAmI()), host="127.0.0.1", port=0, credentials=credentials, **settings
+        )
+    )
+
+
+def serving_tls(
+    credentials: Credentials, who: WhoAmI | None = None, **settings: Any
+) -> AbstractAsyncContextManager[TlsServer]:
+    return _closed_at_the_end(
+        serve_tls(
+            site_of(who or WhoAmI()), host="127.0.0.1", port=0, credentials=credentials, **settings
+        )
+    )
+
+
+def linked(
     server: DtlsServer, credentials: Credentials, **settings: Any
-) -> AsyncIterator[DtlsLink]:
-    link = await open_link(server.port, credentials, **settings)
-    try:
-        yield link
-    finally:
-        await link.close()
+) -> AbstractAsyncContextManager[DtlsLink]:
+    return _closed_at_the_end(open_link(server.port, credentials, **settings))
 
 
-@asynccontextmanager
-async def serving_tls(
-    credentials: Credentials, who: WhoAmI | None = None, **settings: Any
-) -> AsyncIterator[TlsServer]:
-    server = await serve_tls(
-        site_of(who or WhoAmI()), host="127.0.0.1", port=0, credentials=credentials, **settings
-    )
-    try:
-        yield server
-    finally:
-        await server.close()
-
-
-@asynccontextmanager
-async def linked_tls(
+def linked_tls(
     server: TlsServer, credentials: Credentials, **settings: Any
-) -> AsyncIterator[TlsLink]:
-    link = await open_tls_link(server.port, credentials, **settings)
-    try:
-        yield link
-    finally:
-        await link.close()
-
-
-async def open_tls_link(port: int, credentials: Credentials, **settings: Any) -> TlsLink:
-    return await open_tls(
-        **{
-            "name": "provider.example",
-            "host": "127.0.0.1",
-            "port": port,
-            "credentials": credentials,
-            "site": None,
-            "timeout_s": 5.0,
-            **settings,
-        }
-    )
+) -> AbstractAsyncContextManager[TlsLink]:
+    return _closed_at_the_end(open_tls_link(server.port, credentials, **settings))
 
 
 async def open_link(port: int, credentials: Credentials, **settings: Any) -> DtlsLink:
-    return await open_dtls(
-        **{
-            "name": "provider.example",
-            "host": "127.0.0.1",
-            "port": port,
-            "credentials": credentials,
-            "site": None,
-            "path_mtu": 1280,
-            "timeout_s": 5.0,
-            **settings,
-        }
-    )
+    return await open_dtls(_attempt(port, credentials, **settings))
+
+
+async def open_tls_link(port: int, credentials: Credentials, **settings: Any) -> TlsLink:
+    return await open_tls(_attempt(port, credentials, **settings))
+
+
+def _attempt(port: int, credentials: Credentials, **settings: Any) -> Attempt:
+    usual: dict[str, Any] = {"name": "provider.example", "host": "127.0.0.1", "timeout_s": 5.0}
+    return Attempt(port=port, credentials=credentials, **usual | settings)
 
 
 def get(link: DtlsLink | TlsLink, **options: Any) -> aiocoap.Message:

@@ -10,7 +10,7 @@ import aiocoap
 import pytest
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable
-from dots_client.transport.dtls import RECEIVE_BUFFER_BYTES, content_types, open_dtls
+from dots_client.transport.dtls import RECEIVE_BUFFER_BYTES, content_types
 from dots_client.transport.dtls_server import serve_dtls
 from dots_client.transport.wire import AnsweredRequest, WireRecord
 from tests.dots_client.authority import Authority, trusting
@@ -329,15 +329,7 @@ async def test_a_server_reached_over_ipv6_has_less_room(authority: Authority) ->
     except OSError:
         pytest.skip("this machine has no IPv6 loopback")
     server = await serve_dtls(site_of(WhoAmI()), host="::1", port=0, credentials=authority.server())
-    link = await open_dtls(
-        name="::1",
-        host="::1",
-        port=server.port,
-        credentials=authority.client(),
-        site=None,
-        path_mtu=1280,
-        timeout_s=5,
-    )
+    link = await open_link(server.port, authority.client(), name="::1", host="::1", path_mtu=1280)
 
     assert link.peer == f"[::1]:{server.port}"
     assert link.max_message_bytes == 1195
