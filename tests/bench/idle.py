@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from tests.bench.installation import Installation, installation, parser
-from tests.bench.report import header, say, table
+from tests.bench.installation import Installation, measure_in_installation, parser
+from tests.bench.report import say, table
 from tests.bench.sessions import share_in_peace
 
 SETTLED_AFTER_S: Final = 12.0
@@ -22,11 +22,9 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--watch-s", type=float, default=60.0)
     options.add_argument("--signal-workers", type=int, default=1)
     chosen = options.parse_args(arguments)
-    header()
-    with installation(
-        chosen, organizations=chosen.sessions, signal_workers=chosen.signal_workers
-    ) as running:
-        asyncio.run(_measure(running, chosen))
+    measure_in_installation(
+        _measure, chosen, organizations=chosen.sessions, signal_workers=chosen.signal_workers
+    )
     bare = share_in_peace(chosen.sessions, watch_s=chosen.watch_s)
     say()
     say(

@@ -8,11 +8,12 @@ token, and a subscription at every provider.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from local_stack.simulators import Simulator
 from local_stack.stack import Stack
 from tests.bench.counts import POSTGRES_SETTINGS, Servers
 from tests.bench.processes import Meter
+from tests.bench.report import header
 from tests.integration.stack import Databases, control, wait_for
 
 ORGANIZATIONS_MAX: Final = 4096
@@ -102,6 +104,27 @@ def parser(name: str, meaning: str | None) -> argparse.ArgumentParser:
         help="of the portal, such as PORTAL_PREPARED_STATEMENTS=0; may be repeated",
     )
     return made
+
+
+def measure_in_installation(
+    measure: Callable[[Installation, argparse.Namespace], Coroutine[Any, Any, None]],
+    options: argparse.Namespace,
+    *,
+    organizations: int,
+    signal_workers: int = 1,
+    providers: int = 1,
+    has_viewer: bool = False,
+) -> None:
+    """Print the header, start an installation and run `measure` beside it."""
+    header()
+    with installation(
+        options,
+        organizations=organizations,
+        signal_workers=signal_workers,
+        providers=providers,
+        has_viewer=has_viewer,
+    ) as running:
+        asyncio.run(measure(running, options))
 
 
 @contextmanager

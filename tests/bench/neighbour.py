@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Sequence
 
 from tests.bench.callers import Callers, Confirmations
-from tests.bench.installation import Installation, installation, parser
-from tests.bench.report import QUANTILES, header, quantiles, say, table
+from tests.bench.installation import Installation, measure_in_installation, parser
+from tests.bench.report import QUANTILES, quantiles, say, table
 from tests.bench.steady import fill
 
 
@@ -21,9 +21,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--patience-s", type=float, default=30.0, help="for one confirmation")
     options.add_argument("--signal-workers", type=int, default=1)
     chosen = options.parse_args(arguments)
-    header()
-    with installation(chosen, organizations=2, signal_workers=chosen.signal_workers) as running:
-        asyncio.run(_measure(running, chosen))
+    measure_in_installation(_measure, chosen, organizations=2, signal_workers=chosen.signal_workers)
 
 
 async def _measure(running: Installation, options: argparse.Namespace) -> None:

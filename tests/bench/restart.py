@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from tests.bench.callers import Callers
-from tests.bench.installation import Installation, installation, parser
-from tests.bench.report import NEVER, header, in_seconds, say, table
+from tests.bench.installation import Installation, measure_in_installation, parser
+from tests.bench.report import NEVER, in_seconds, say, table
 
 LOOK_EVERY_S: Final = 0.25
 BACK_WITHIN_S: Final = 300.0
@@ -32,11 +32,9 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--mitigations", type=int, default=50, help="held, of as many sessions")
     options.add_argument("--settle-s", type=float, default=10.0, help="before the restart")
     chosen = options.parse_args(arguments)
-    header()
-    with installation(
-        chosen, organizations=chosen.sessions, signal_workers=chosen.signal_workers
-    ) as running:
-        asyncio.run(_measure(running, chosen))
+    measure_in_installation(
+        _measure, chosen, organizations=chosen.sessions, signal_workers=chosen.signal_workers
+    )
 
 
 async def _measure(running: Installation, options: argparse.Namespace) -> None:

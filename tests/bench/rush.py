@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from tests.bench.callers import CONFIRMED, Arrivals, Callers, Submitted, report
-from tests.bench.installation import Installation, installation, parser
-from tests.bench.report import QUANTILES, header, quantiles, say, table
+from tests.bench.installation import Installation, measure_in_installation, parser
+from tests.bench.report import QUANTILES, quantiles, say, table
 
 MITIGATING: Final = 2
 
@@ -28,11 +28,9 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--rest-s", type=float, default=10.0, help="for the idle share")
     options.add_argument("--patience-s", type=float, default=300.0, help="for the last ones")
     chosen = options.parse_args(arguments)
-    header()
-    with installation(
-        chosen, organizations=chosen.organizations, signal_workers=chosen.signal_workers
-    ) as running:
-        asyncio.run(_measure(running, chosen))
+    measure_in_installation(
+        _measure, chosen, organizations=chosen.organizations, signal_workers=chosen.signal_workers
+    )
 
 
 async def _measure(running: Installation, options: argparse.Namespace) -> None:

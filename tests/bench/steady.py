@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from tests.bench.callers import Callers, Submitted, report
-from tests.bench.installation import Installation, installation, parser
-from tests.bench.report import QUANTILES, header, mib, quantiles, say, table
+from tests.bench.installation import Installation, measure_in_installation, parser
+from tests.bench.report import QUANTILES, mib, quantiles, say, table
 
 ATTACK_STOPPED: Final = 3
 FILLED_WITHIN_S: Final = 300.0
@@ -34,11 +34,9 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--samples", type=int, default=20, help="status reports meanwhile")
     options.add_argument("--rest-s", type=float, default=10.0, help="for the idle share")
     chosen = options.parse_args(arguments)
-    header()
-    with installation(
-        chosen, organizations=chosen.organizations, signal_workers=chosen.signal_workers
-    ) as running:
-        asyncio.run(_measure(running, chosen))
+    measure_in_installation(
+        _measure, chosen, organizations=chosen.organizations, signal_workers=chosen.signal_workers
+    )
 
 
 async def _measure(running: Installation, options: argparse.Namespace) -> None:

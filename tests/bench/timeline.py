@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import time
 from collections.abc import Sequence
 from typing import Final
 
 from tests.bench.callers import CONFIRMED, Callers
-from tests.bench.installation import VIEWER, Installation, installation, parser
-from tests.bench.report import QUANTILES, header, quantiles, say, table
+from tests.bench.installation import VIEWER, Installation, measure_in_installation, parser
+from tests.bench.report import QUANTILES, quantiles, say, table
 from tests.integration.stack import Pages
 
 WITHIN_S: Final = 30.0
@@ -33,9 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--events", type=int, nargs="*", default=[0, 5000], help="per request")
     options.add_argument("--samples", type=int, default=20, help="of each page")
     chosen = options.parse_args(arguments)
-    header()
-    with installation(chosen, organizations=1, has_viewer=True) as running:
-        asyncio.run(_measure(running, chosen))
+    measure_in_installation(_measure, chosen, organizations=1, has_viewer=True)
 
 
 async def _measure(running: Installation, options: argparse.Namespace) -> None:
