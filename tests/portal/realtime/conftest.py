@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
 
 import pytest
 from channels.db import database_sync_to_async
@@ -12,8 +13,14 @@ from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.organizations.models import Organization
 from portal.realtime import log_reader
+from tests.sockets import Socket
 
 Log = Callable[[Organization], Awaitable[int]]
+TokenOf = Callable[[User], str]
+
+
+class OpenSocket(Protocol):
+    async def __call__(self, user: User, slug: str = "acme", *, after: object = 0) -> Socket: ...
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +43,24 @@ def log() -> Log:
 
 
 @pytest.fixture
-def token_of() -> Callable[[User], str]:
+def token_of() -> TokenOf:
     def issue(user: User) -> str:
         return services.issue_token(user=user, device_name="test").plain
 
     return issue
+
+
+@pytest.fixture
+async def open_socket(token_of: TokenOf) -> AsyncIterator[OpenSocket]:
+    """Open a person's socket, which the end of the test closes."""
+    opened: list[Socket] = []
+
+    async def open_one(user: User, slug: str = "acme", *, after: object = 0) -> Socket:
+        socket = Socket(slug, token=await database_sync_to_async(token_of)(user), after=after)
+        assert await socket.connect() == 0
+        opened.append(socket)
+        return socket
+
+    yield open_one
+    for socket in opened:
+        await socket.disconnect()

@@ -15,11 +15,11 @@ from portal.organizations import services as organizations
 from portal.organizations.models import Membership, Organization
 from portal.realtime import log_reader
 from tests.conftest import ClientOf
+from tests.portal.realtime.conftest import TokenOf
 from tests.sockets import Socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TokenOf = Callable[[User], str]
 OWN_ORIGIN = (b"origin", b"http://testserver")
 
 

@@ -5,7 +5,6 @@ mitigation.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,7 +21,7 @@ from portal.events.models import EventType
 from portal.organizations.models import Organization
 from portal.realtime.frames import EncodedEvent, amounts
 from portal.realtime.outbox import Outbox
-from tests.portal.realtime.conftest import Log
+from tests.portal.realtime.conftest import Log, TokenOf
 from tests.portal.realtime.test_folding import NUMBERS, frames_of, kinds, statuses
 from tests.sockets import Socket
 
@@ -119,7 +118,7 @@ def test_the_frame_is_small() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_replayed", [True, False])
 async def test_a_socket_sends_amounts_to_those_who_request_brief_numbers_only(
-    bob: User, acme: Organization, token_of: Callable[[User], str], log: Log, is_replayed: bool
+    bob: User, acme: Organization, token_of: TokenOf, log: Log, is_replayed: bool
 ) -> None:
     token = await database_sync_to_async(token_of)(bob)
     pages = [Socket(token=token, numbers="brief"), Socket(token=token)]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -27,37 +26,35 @@ from portal.organizations.models import Organization
 from portal.realtime import consumers, log_reader, outbox
 from portal.realtime.frames import HEARTBEAT
 from portal.realtime.organization_feed import OrganizationFeed
-from tests.portal.realtime.conftest import Log
-from tests.sockets import Socket
+from tests.portal.realtime.conftest import Log, OpenSocket
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
-TokenOf = Callable[[User], str]
-
 
 async def test_saved_events_then_live_events_come_without_gap_or_repeat(
-    bob: User, acme: Organization, token_of: TokenOf, log: Log
+    bob: User, acme: Organization, open_socket: OpenSocket, log: Log
 ) -> None:
     for _ in range(3):
         await log(acme)
-    socket = Socket(token=await database_sync_to_async(token_of)(bob), after=1)
-    assert await socket.connect() == 0
+    socket = await open_socket(bob, after=1)
     for _ in range(3):
         await log(acme)
 
     assert await socket.seqs(5) == [2, 3, 4, 5, 6]
     assert await socket.says_nothing_new()
-    await socket.disconnect()
 
 
 async def test_events_during_a_replay_come_once_and_in_order(
-    bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
+    bob: User,
+    acme: Organization,
+    open_socket: OpenSocket,
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(consumers, "REPLAY_BATCH", 2)
     for _ in range(20):
         await log(acme)
-    socket = Socket(token=await database_sync_to_async(token_of)(bob))
-    await socket.connect()
+    socket = await open_socket(bob)
 
     live = asyncio.create_task(_log_many(log, acme, 20))
     seqs = await socket.seqs(40)
@@ -65,7 +62,6 @@ async def test_events_during_a_replay_come_once_and_in_order(
 
     assert seqs == list(range(1, 41))
     assert await socket.says_nothing_new()
-    await socket.disconnect()
 
 
 async def _log_many(log: Log, organization: Organization, count: int) -> None:
@@ -74,29 +70,29 @@ async def _log_many(log: Log, organization: Organization, count: int) -> None:
 
 
 async def test_a_lost_broadcast_is_read_from_the_table(
-    bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
+    bob: User,
+    acme: Organization,
+    open_socket: OpenSocket,
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(log_reader, "LOOK_AGAIN_S", 60)
-    socket = Socket(token=await database_sync_to_async(token_of)(bob))
-    await socket.connect()
+    socket = await open_socket(bob)
     await log(acme)
     assert await socket.seqs(1) == [1]
     await _append_silently(acme)
     await log(acme)
 
     assert await socket.seqs(2) == [2, 3]
-    await socket.disconnect()
 
 
 async def test_a_lost_last_broadcast_is_found_by_the_periodic_check(
-    bob: User, acme: Organization, token_of: TokenOf
+    bob: User, acme: Organization, open_socket: OpenSocket
 ) -> None:
-    socket = Socket(token=await database_sync_to_async(token_of)(bob))
-    await socket.connect()
+    socket = await open_socket(bob)
     await _append_silently(acme)
 
     assert await socket.seqs(1) == [1]
-    await socket.disconnect()
 
 
 async def _append_silently(organization: Organization) -> None:
@@ -111,10 +107,9 @@ async def _append_silently(organization: Organization) -> None:
 
 
 async def test_a_repeated_broadcast_is_sent_once(
-    bob: User, acme: Organization, token_of: TokenOf, log: Log
+    bob: User, acme: Organization, open_socket: OpenSocket, log: Log
 ) -> None:
-    socket = Socket(token=await database_sync_to_async(token_of)(bob))
-    await socket.connect()
+    socket = await open_socket(bob)
     await log(acme)
     assert await socket.seqs(1) == [1]
     event = (await database_sync_to_async(queries.events_after)(acme.pk, 0))[0]
@@ -127,27 +122,27 @@ async def test_a_repeated_broadcast_is_sent_once(
     )
 
     assert await socket.says_nothing_new()
-    await socket.disconnect()
 
 
 async def test_a_slow_reader_catches_up_from_the_table(
-    bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
+    bob: User,
+    acme: Organization,
+    open_socket: OpenSocket,
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(outbox, "PENDING_EVENTS", 3)
-    socket = Socket(token=await database_sync_to_async(token_of)(bob))
-    await socket.connect()
+    socket = await open_socket(bob)
 
     await _log_many(log, acme, 30)
 
     assert await socket.seqs(30) == list(range(1, 31))
-    await socket.disconnect()
 
 
 async def test_only_events_of_the_organization_arrive(
-    charlie: User, acme: Organization, globex: Organization, token_of: TokenOf, log: Log
+    charlie: User, acme: Organization, globex: Organization, open_socket: OpenSocket, log: Log
 ) -> None:
-    socket = Socket("globex", token=await database_sync_to_async(token_of)(charlie))
-    await socket.connect()
+    socket = await open_socket(charlie, "globex")
 
     await log(acme)
     await log(globex)
@@ -156,25 +151,22 @@ async def test_only_events_of_the_organization_arrive(
     own = (await database_sync_to_async(queries.events_after)(globex.pk, 0))[0]
     assert message == own.as_message()
     assert await socket.says_nothing_new()
-    await socket.disconnect()
 
 
 async def test_a_number_beyond_the_log_does_not_silence_the_socket(
-    bob: User, acme: Organization, token_of: TokenOf, log: Log
+    bob: User, acme: Organization, open_socket: OpenSocket, log: Log
 ) -> None:
-    socket = Socket(token=await database_sync_to_async(token_of)(bob), after=500)
-    await socket.connect()
+    socket = await open_socket(bob, after=500)
 
     await log(acme)
 
     assert await socket.seqs(1) == [1]
-    await socket.disconnect()
 
 
 @pytest.mark.parametrize("call", ["new_channel", "group_add"])
 async def test_live_updates_come_from_the_table_until_the_channel_layer_is_back(
-    bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch,
-    call: str,
+    bob: User, acme: Organization, open_socket: OpenSocket, log: Log, call: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     async def unreachable(*_: Any) -> None:
         raise RedisConnectionError("no Redis")
@@ -182,8 +174,7 @@ async def test_live_updates_come_from_the_table_until_the_channel_layer_is_back(
     layer: Any = get_channel_layer()
     with monkeypatch.context() as away:
         away.setattr(layer, call, unreachable)
-        socket = Socket(token=await database_sync_to_async(token_of)(bob))
-        assert await socket.connect() == 0
+        socket = await open_socket(bob)
 
         await log(acme)
 
@@ -193,11 +184,10 @@ async def test_live_updates_come_from_the_table_until_the_channel_layer_is_back(
     monkeypatch.setattr(log_reader, "LOOK_AGAIN_S", 60)
     await log(acme)
     assert await socket.seqs(1) == [2]
-    await socket.disconnect()
 
 
 async def test_a_counter_report_fits_400_bytes(
-    bob: User, acme: Organization, token_of: TokenOf
+    bob: User, acme: Organization, open_socket: OpenSocket
 ) -> None:
     largest = 2**63 - 1
 
@@ -215,8 +205,7 @@ async def test_a_counter_report_fits_400_bytes(
             },
         )
 
-    socket = Socket(token=await database_sync_to_async(token_of)(bob))
-    await socket.connect()
+    socket = await open_socket(bob)
     await database_sync_to_async(report)()
 
     text = await socket.receive_text()
@@ -226,15 +215,17 @@ async def test_a_counter_report_fits_400_bytes(
     ids = 2 * len('"00000000-0000-4000-8000-000000000000"')
     assert json.loads(text)["data"]["bytes_dropped"] == largest
     assert len(text.encode()) + ids <= 400
-    await socket.disconnect()
 
 
 async def test_events_that_were_committed_together_come_once_and_in_order(
-    bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
+    bob: User,
+    acme: Organization,
+    open_socket: OpenSocket,
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(log_reader, "LOOK_AGAIN_S", 60)
-    socket = Socket(token=await database_sync_to_async(token_of)(bob))
-    await socket.connect()
+    socket = await open_socket(bob)
     await log(acme)
     assert await socket.seqs(1) == [1]
 
@@ -243,7 +234,6 @@ async def test_events_that_were_committed_together_come_once_and_in_order(
     await database_sync_to_async(_append_together)(acme, 2)
 
     assert await socket.seqs(6) == [2, 3, 4, 5, 6, 7]
-    await socket.disconnect()
 
 
 def _append_together(organization: Organization, count: int) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,11 +12,11 @@ from portal.accounts.models import ApiToken, User
 from portal.organizations.models import Organization
 from portal.realtime import consumers, log_reader
 from tests.conftest import ClientOf
+from tests.portal.realtime.conftest import TokenOf
 from tests.sockets import Socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TokenOf = Callable[[User], str]
 OWN_ORIGIN = (b"origin", b"http://testserver")
 
 

@@ -5,7 +5,6 @@ as live.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -21,19 +20,16 @@ from portal.organizations.models import Organization
 from portal.realtime import log_reader
 from portal.realtime.frames import HEARTBEAT
 from portal.realtime.open_socket import CLOSE_TRY_AGAIN
-from tests.portal.realtime.conftest import Log
+from tests.portal.realtime.conftest import Log, OpenSocket, TokenOf
 from tests.sockets import Socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TokenOf = Callable[[User], str]
-
 
 async def test_a_quiet_socket_keeps_sending_heartbeats(
-    bob: User, acme: Organization, token_of: TokenOf
+    bob: User, acme: Organization, open_socket: OpenSocket
 ) -> None:
-    socket = Socket(token=await database_sync_to_async(token_of)(bob))
-    await socket.connect()
+    socket = await open_socket(bob)
 
     frames = [await socket.receive_frame() for _ in range(3)]
 
@@ -41,7 +37,6 @@ async def test_a_quiet_socket_keeps_sending_heartbeats(
     said = [datetime.fromisoformat(frame["at"]) for frame in frames]
     assert said == sorted(said)
     assert timezone.now() - said[-1] < timedelta(seconds=5)
-    await socket.disconnect()
 
 
 async def test_a_reader_that_knows_only_events_keeps_its_place(
@@ -86,10 +81,9 @@ async def test_a_heartbeat_before_any_event_repeats_the_requested_number(
 
 
 async def test_old_broadcasts_do_not_delay_heartbeats(
-    bob: User, acme: Organization, token_of: TokenOf, log: Log
+    bob: User, acme: Organization, open_socket: OpenSocket, log: Log
 ) -> None:
-    socket = Socket(token=await database_sync_to_async(token_of)(bob))
-    await socket.connect()
+    socket = await open_socket(bob)
     await log(acme)
     assert await socket.seqs(1) == [1]
     event = (await database_sync_to_async(queries.events_after)(acme.pk, 0))[0]
@@ -107,7 +101,6 @@ async def test_old_broadcasts_do_not_delay_heartbeats(
         assert await socket.says_nothing_new()
     finally:
         repeating.cancel()
-    await socket.disconnect()
 
 
 async def test_no_heartbeat_is_sent_while_the_table_cannot_be_read(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,12 +22,10 @@ from portal.realtime import log_reader, organization_feed
 from portal.realtime.access import admit_all
 from portal.realtime.frames import EncodedEvent
 from portal.realtime.open_socket import CLOSE_TRY_AGAIN
-from tests.portal.realtime.conftest import Log
+from tests.portal.realtime.conftest import Log, TokenOf
 from tests.sockets import Socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-TokenOf = Callable[[User], str]
 
 
 @asynccontextmanager
