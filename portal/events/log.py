@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, NotRequired, Protocol, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -31,65 +31,50 @@ class _Mitigation(Protocol):
     def pk(self) -> UUID: ...
 
 
-@transaction.atomic(savepoint=False)
-def append_event(
-    *,
-    organization_id: UUID,
-    type: EventType,
-    at: datetime,
-    request: _Request | None = None,
-    mitigation: _Mitigation | None = None,
-    actor: Actor | None = None,
-    is_by_staff: bool = False,
-    data: EventData | None = None,
-) -> Event:
-    """Append one event; an event of a mitigation also belongs to its request. The counter's row is
-    locked until the commit, which orders commits by `seq`.
+class NewEvent(TypedDict):
+    """An event before it has a number. One of a mitigation also belongs to its request.
 
     Members can read `data`. It has the name of `actor`, or only that the portal's staff acted:
     which of them is in the row alone.
     """
-    event = event_row(
-        organization_id=organization_id,
-        type=type,
-        at=at,
-        request=request,
-        mitigation=mitigation,
-        actor=actor,
-        is_by_staff=is_by_staff,
-        data=data,
-    )
-    event.seq = _next_seq(organization_id)
+
+    organization_id: UUID
+    type: EventType
+    at: datetime
+    request: NotRequired[_Request]
+    mitigation: NotRequired[_Mitigation]
+    actor: NotRequired[Actor | None]
+    is_by_staff: NotRequired[bool]
+    data: NotRequired[EventData | None]
+
+
+@transaction.atomic(savepoint=False)
+def append_event(**new: Unpack[NewEvent]) -> Event:
+    """Append one event. The counter's row is locked until the commit, which orders commits by
+    `seq`.
+    """
+    event = event_row(**new)
+    event.seq = _next_seq(event.organization_id)
     event.save(force_insert=True)
-    broadcast_on_commit(organization_id, event.as_message())
+    broadcast_on_commit(event.organization_id, event.as_message())
     return event
 
 
-def event_row(
-    *,
-    organization_id: UUID,
-    type: EventType,
-    at: datetime,
-    request: _Request | None = None,
-    mitigation: _Mitigation | None = None,
-    actor: Actor | None = None,
-    is_by_staff: bool = False,
-    data: EventData | None = None,
-) -> Event:
+def event_row(**new: Unpack[NewEvent]) -> Event:
     """The row of `append_event`, for a statement that numbers and inserts it. Its transaction must
     count on the locked counter, and broadcast the event when it commits.
     """
-    who: EventData = {"by": "staff"} if is_by_staff else _actor_data(actor)
-    written: EventData = {**who, **(data or EventData())}
+    request, mitigation, actor = new.get("request"), new.get("mitigation"), new.get("actor")
+    who: EventData = {"by": "staff"} if new.get("is_by_staff") else _actor_data(actor)
     return Event(
-        organization_id=organization_id,
-        at=at,
-        type=type,
+        organization_id=new["organization_id"],
+        at=new["at"],
+        type=new["type"],
         request_id=mitigation.request_id if mitigation else request.pk if request else None,
         mitigation_id=mitigation.pk if mitigation else None,
         actor=actor.user if actor else None,
         origin=current_origin().as_json() if who else None,
-        data=written,
+        data=who | (new.get("data") or EventData()),
     )
 
 
