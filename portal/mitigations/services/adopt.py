@@ -20,7 +20,7 @@ from portal.mitigations.models import (
     Strategy,
 )
 from portal.mitigations.services.advance import settle
-from portal.mitigations.services.create import append_submitted, create_request
+from portal.mitigations.services.create import append_submitted, new_request, save_new
 from portal.mitigations.services.transitions import Transition, apply
 from portal.mitigations.states import BY_DOTS_STATUS, Status, Trigger
 from portal.mitigations.validation import Checked
@@ -69,7 +69,8 @@ def adopt_mitigation(
         protocols=running.protocols,
         strategy=Strategy.FAILOVER,
     )
-    request = create_request(organization=organization, actor=actor, checked=as_held, now=now)
+    request = new_request(organization=organization, actor=actor, checked=as_held, now=now)
+    save_new(request, actor)
     append_submitted(request, actor, now, is_adopted=True)
     is_filtering = running.trigger == Trigger.FILTERING
     mitigation = request.mitigations.create(

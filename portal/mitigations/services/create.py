@@ -17,7 +17,7 @@ from portal.mitigations.validation import Checked
 from portal.organizations.models import Organization
 
 
-def create_request(
+def new_request(
     *,
     organization: Organization,
     actor: Actor,
@@ -27,36 +27,10 @@ def create_request(
     name: str = "",
     replaces: Sequence[UUID] = (),
 ) -> MitigationRequest:
-    """Create only the row, without resources, mitigations or an event. Every request is made here.
+    """The row of a request, not saved. Every request is made here.
 
-    `name`: its name, if its targets do not name it. The caller has locked the organization's log.
-    Raises QuotaExceeded.
+    `name`: its name, if its targets do not name it.
     """
-    check_quota(organization, actor, kind=kind, replaced=replaces)
-    request = request_row(
-        organization=organization,
-        actor=actor,
-        checked=checked,
-        now=now,
-        kind=kind,
-        name=name,
-        replaces=replaces,
-    )
-    request.save(force_insert=True)
-    return request
-
-
-def request_row(
-    *,
-    organization: Organization,
-    actor: Actor,
-    checked: Checked,
-    now: datetime,
-    kind: RequestKind = RequestKind.IMMEDIATE,
-    name: str = "",
-    replaces: Sequence[UUID] = (),
-) -> MitigationRequest:
-    """The row of `create_request`."""
     return MitigationRequest(
         kind=kind,
         organization=organization,
@@ -77,6 +51,16 @@ def request_row(
         replaces=tuple(replaces),
         status=RequestStatus.REQUESTING,
     )
+
+
+def save_new(request: MitigationRequest, actor: Actor) -> None:
+    """Save only the row, without resources, mitigations or an event. The caller has locked the
+    organization's log. Raises QuotaExceeded.
+    """
+    check_quota(
+        request.organization, actor, kind=RequestKind(request.kind), replaced=request.replaces
+    )
+    request.save(force_insert=True)
 
 
 def append_submitted(

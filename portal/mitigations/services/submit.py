@@ -20,7 +20,7 @@ from portal.mitigations.failover import due
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy
 from portal.mitigations.replacement import Replaced
 from portal.mitigations.services.consent_check import CheckContext, check_with_consent
-from portal.mitigations.services.create import append_submitted, create_request
+from portal.mitigations.services.create import append_submitted, new_request, save_new
 from portal.mitigations.services.start_and_end import start_mitigation
 from portal.mitigations.services.submit_at_once import submit_at_once
 from portal.mitigations.validation import (
@@ -129,7 +129,7 @@ def _create(
     name: str,
     replaced: Sequence[Replaced],
 ) -> MitigationRequest:
-    request = create_request(
+    request = new_request(
         organization=organization,
         actor=actor,
         checked=checked,
@@ -138,6 +138,7 @@ def _create(
         name=name,
         replaces=[one.id for one in replaced],
     )
+    save_new(request, actor)
     if checked.resources:
         ticked = ProtectedResource.objects.filter(
             organization=organization, pk__in=checked.resources

@@ -29,7 +29,7 @@ from portal.events.models import EventCounter, EventType
 from portal.mitigations import queries
 from portal.mitigations.failover import due
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
-from portal.mitigations.services.create import request_row, submitted_data
+from portal.mitigations.services.create import new_request, submitted_data
 from portal.mitigations.services.quota_check import has_room
 from portal.mitigations.services.start_and_end import mitigation_row
 from portal.mitigations.services.submission_facts import Facts, facts_of
@@ -89,7 +89,7 @@ def _commit(
     facts: Facts,
 ) -> MitigationRequest | None:
     now = timezone.now()
-    request = request_row(organization=organization, actor=actor, checked=checked, now=now)
+    request = new_request(organization=organization, actor=actor, checked=checked, now=now)
     mitigation = mitigation_row(request, checked.assigned_scopes[subscription_id], now=now)
     event = event_row(
         organization_id=organization.pk,
