@@ -1,4 +1,6 @@
-"""Pages as typed values: each dataclass has a field for every name that its template reads."""
+"""Pages as typed values: each dataclass has a field or a property for every name that its template
+reads.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ MAX_HEARD: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a template reads; the fields are the names in the template.
+    """What a template reads; the fields and properties are the names in the template.
 
     tests/portal/web/test_templates.py compares them with the template and everything it includes.
     """
@@ -96,8 +98,15 @@ def _answer(
 
 
 def context_of(page: Page) -> dict[str, object]:
-    """The fields by name, not copied."""
-    return {field.name: getattr(page, field.name) for field in fields(page)}
+    """The fields and properties by name, not copied."""
+    names = [*(field.name for field in fields(page)), *properties_of(type(page))]
+    return {name: getattr(page, name) for name in names}
+
+
+def properties_of(page: type[Page]) -> dict[str, property]:
+    """What a page computes from its fields, by name."""
+    members = (vars(base).items() for base in reversed(page.__mro__))
+    return {name: one for own in members for name, one in own if isinstance(one, property)}
 
 
 def announcements(organization: Organization, after: str) -> list[tuple[int, wording.Announcement]]:

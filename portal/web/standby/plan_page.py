@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID, uuid4
 
@@ -32,18 +33,50 @@ from portal.wording.from_rows.mitigations import request_facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfPlan(FramedPage):
-    """The fields of all pages of one plan."""
+class PlanFacts:
+    """A plan with the rows that its pages read."""
 
     plan: StandbyPlan
-    request_: MitigationRequest
-    "the plan's current version, as its providers hold it"
-    chip: Chip
-    say: wording.Say
-    provider_cards: list[ProviderCard]
-    ask_url: str
-    "where a provider that is not asked yet can be asked"
+    by_id: Mapping[str, Subscription]
+    request: wording.RequestFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfPlan(FramedPage):
+    """What all pages of one plan show."""
+
+    plan_facts: PlanFacts
+    here: str = "standby"
     is_ordered: bool = False
+
+    @property
+    def plan(self) -> StandbyPlan:
+        return self.plan_facts.plan
+
+    @property
+    def request_(self) -> MitigationRequest:
+        """The plan's current version, as its providers hold it."""
+        return self.plan.request
+
+    @property
+    def chip(self) -> Chip:
+        return plan_chip(self.plan, self.plan_facts.request, self.frame.now)
+
+    @property
+    def say(self) -> wording.Say:
+        return _say(self.plan_facts, self.frame.now)
+
+    @property
+    def provider_cards(self) -> list[ProviderCard]:
+        can_act = self.frame.membership.can_operate and self.plan.is_on
+        return provider_cards_of(
+            self.plan_facts.request, self.frame.now, is_ordered=self.is_ordered, can_act=can_act
+        )
+
+    @property
+    def ask_url(self) -> str:
+        """Where a provider that is not asked yet can be asked."""
+        return reverse("standby:ask", args=[self.frame.organization.slug, self.plan.pk])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +138,6 @@ class PlanPage(OfPlan):
     remove: wording.Question
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanFacts:
-    """A plan with the rows that its pages read."""
-
-    plan: StandbyPlan
-    by_id: Mapping[str, Subscription]
-    request: wording.RequestFacts
-
-
 def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> PlanPage:
     """`start` was made before `plan` was read."""
     now, can_act, request = start.now, start.membership.can_operate, plan.request
@@ -126,14 +150,8 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> PlanPage:
     overlaps = _overlaps(start, plan) if can_act else NO_OVERLAPS
     return PlanPage(
         frame=start,
-        here="standby",
         title=f"{chip.badge.word} – {plan.name}",
-        plan=plan,
-        request_=request,
-        chip=chip,
-        say=_say(start, read),
-        ask_url=_ask_url(plan),
-        provider_cards=_provider_cards(start, read, can_act=can_act and plan.is_on),
+        plan_facts=read,
         can_act=can_act,
         refusal=may_not(start.membership),
         is_on=plan.is_on,
@@ -165,13 +183,7 @@ def activate_page(
     read, overlaps = _read(plan), _overlaps(start, plan)
     return ActivatePage(
         frame=start,
-        here="standby",
-        plan=plan,
-        request_=plan.request,
-        chip=plan_chip(plan, read.request, start.now),
-        say=_say(start, read),
-        ask_url=_ask_url(plan),
-        provider_cards=_provider_cards(start, read, can_act=plan.is_on),
+        plan_facts=read,
         key=key or str(uuid4()),
         points=_points(read),
         overlaps=overlaps,
@@ -188,13 +200,7 @@ def stop_page(start: Frame, plan: StandbyPlan) -> StopPage | None:
         return None
     return StopPage(
         frame=start,
-        here="standby",
-        plan=plan,
-        request_=plan.request,
-        chip=plan_chip(plan, read.request, start.now),
-        say=_say(start, read),
-        ask_url=_ask_url(plan),
-        provider_cards=_provider_cards(start, read, can_act=plan.is_on),
+        plan_facts=read,
         stop=question,
     )
 
@@ -211,21 +217,12 @@ def _versions(plan: StandbyPlan) -> list[UUID]:
     return [plan.request_id, *plan.earlier.values_list("pk", flat=True)]
 
 
-def _say(start: Frame, read: PlanFacts) -> wording.Say:
-    plan, now = read.plan, start.now
-    say = wording.request_says(read.request, now)
+def _say(read: PlanFacts, now: datetime) -> wording.Say:
+    plan, say = read.plan, wording.request_says(read.request, now)
     if plan.request.is_over:
         say = wording.Say(words.OFF, wording.headline(read.request, now), off_words(plan, now))
     ongoing = ongoing_words(plan.live_activation, now)
     return replace(say, summary=f"{say.summary} {ongoing}".strip())
-
-
-def _provider_cards(start: Frame, read: PlanFacts, *, can_act: bool) -> list[ProviderCard]:
-    return provider_cards_of(read.request, start.now, is_ordered=False, can_act=can_act)
-
-
-def _ask_url(plan: StandbyPlan) -> str:
-    return reverse("standby:ask", args=[plan.organization.slug, plan.pk])
 
 
 def _description(start: Frame, read: PlanFacts) -> RequestDescription:

@@ -1,5 +1,5 @@
-"""Every name that a page's template reads is a field of the page's dataclass, and every attribute
-that it reads of one exists.
+"""Every name that a page's template reads is a field or property of the page's dataclass, and every
+attribute that it reads of one exists.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.template import engines
 
 from portal.core.context_processors import installation
 from portal.web.options import Option
-from portal.web.rendering import FramedPage, Page
+from portal.web.rendering import FramedPage, Page, properties_of
 from tests.portal.web.shapes import Kind
 from tests.portal.web.template_reader import TEMPLATES, Reader, Unknown, optional_names
 
@@ -54,6 +54,7 @@ def read(page: type[Page]) -> tuple[set[str], list[Unknown]]:
     """The names that the page's templates read, and the paths of them that do not exist."""
     hints = get_type_hints(page)
     known: dict[str, Kind] = {one.name: hints[one.name] for one in fields(page)}
+    known |= {name: get_type_hints(one.fget)["return"] for name, one in properties_of(page).items()}
     known |= dict.fromkeys(ALWAYS, Any)
     optional, names, unknown = optional_names(), set[str](), list[Unknown]()
     for template in templates_of(page):
