@@ -112,9 +112,11 @@ class Callers:
         if not answer.is_success:
             self.refused[str(answer.status_code)] += 1
             return None
-        told = answer.json()
-        (mitigation,) = told["mitigations"]
-        return Submitted(slug, told["id"], mitigation["mid"], mitigation["id"], posted_at, passed_s)
+        shown = answer.json()
+        (mitigation,) = shown["mitigations"]
+        return Submitted(
+            slug, shown["id"], mitigation["mid"], mitigation["id"], posted_at, passed_s
+        )
 
     async def submit_all(
         self, slugs: Sequence[str], each: int, *, within_s: float, subscription: str | None = None

@@ -116,10 +116,10 @@ class Servers:
         statements: Counter[str] = Counter()
         for calls, query in self._postgres.execute(_CALLS, [f"%{NOT_COUNTED}%"]).fetchall():
             statements[name_of(query)] += calls
-        told: dict[str, Any] = self._redis.info("commandstats")
+        stats: dict[str, Any] = self._redis.info("commandstats")
         commands = {
             name.removeprefix("cmdstat_"): float(one["calls"])
-            for name, one in told.items()
+            for name, one in stats.items()
             if name != "cmdstat_info"
         }
         return Counts(

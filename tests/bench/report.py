@@ -30,7 +30,7 @@ def commit() -> str:
     git = shutil.which("git")
     if git is None:
         return "unknown"
-    told = subprocess.run(
+    result = subprocess.run(
         [git, "describe", "--always", "--dirty", "--exclude=*"],
         cwd=Path(__file__).parent,
         capture_output=True,
@@ -38,7 +38,7 @@ def commit() -> str:
         timeout=10,
         check=False,
     )
-    return told.stdout.strip() or "unknown"
+    return result.stdout.strip() or "unknown"
 
 
 def machine() -> str:

@@ -109,8 +109,8 @@ def test_every_door_refuses_one_request_too_many_and_says_so_before(
         assert problem["detail"].startswith(f"Nothing was sent. {sentence}")
         assert "Retry-After" not in answer
     for path in ("preview", "eligibility"):
-        told = api.post(f"{API}/mitigation-requests/{path}", new, format="json").json()["quota"]
-        assert (told["code"], told["limit"], told["live"]) == ("quota-person", 1, 1)
+        quota = api.post(f"{API}/mitigation-requests/{path}", new, format="json").json()["quota"]
+        assert (quota["code"], quota["limit"], quota["live"]) == ("quota-person", 1, 1)
 
     form = typed(other="203.0.113.2")
     sent = browser.post(f"{PAGES}/requests/new", form)

@@ -168,5 +168,7 @@ def _unhelped(life: Life, request: MitigationRequest, rows: list[Mitigation]) ->
     }
     if able <= withdrawn or (withdrawn and len(rows) == len(withdrawn)):
         return []
-    told = ", ".join(f"{row.subscription.certificate_chain} {row.mid} {row.status}" for row in rows)
-    return [f"no provider filters for {request.name} ({request.status}): {told}"]
+    mitigations = ", ".join(
+        f"{row.subscription.certificate_chain} {row.mid} {row.status}" for row in rows
+    )
+    return [f"no provider filters for {request.name} ({request.status}): {mitigations}"]

@@ -38,15 +38,15 @@ async def test_after_a_collision_the_request_is_sent_under_a_new_cuid_which_is_r
 ) -> None:
     async with in_session(authority) as scene:
         scene.provider.script.append(COLLISION)
-        told: list[str] = []
+        new_cuids: list[str] = []
 
-        report = await request_with_any_cuid(scene.client, 1, SCOPE, on_new_cuid=told.append)
+        report = await request_with_any_cuid(scene.client, 1, SCOPE, on_new_cuid=new_cuids.append)
 
         assert report.lifetime == 3600
         used = cuids([request.opt.uri_path for request in scene.provider.requests])
-        assert used == [CUID, *told]
-        assert scene.client.cuid == told[0] != CUID
-        assert len(told[0]) == 22
+        assert used == [CUID, *new_cuids]
+        assert scene.client.cuid == new_cuids[0] != CUID
+        assert len(new_cuids[0]) == 22
 
 
 @pytest.mark.rule("SC-027")
@@ -79,12 +79,12 @@ async def test_a_server_that_refuses_every_cuid_is_not_retried_forever(
 ) -> None:
     async with in_session(authority) as scene:
         scene.provider.script.extend([COLLISION] * 10)
-        told: list[str] = []
+        new_cuids: list[str] = []
 
         with pytest.raises(Conflicted):
-            await request_with_any_cuid(scene.client, 1, SCOPE, on_new_cuid=told.append)
+            await request_with_any_cuid(scene.client, 1, SCOPE, on_new_cuid=new_cuids.append)
 
-        assert len(scene.provider.requests) == MAX_CUIDS == len(told) + 1
+        assert len(scene.provider.requests) == MAX_CUIDS == len(new_cuids) + 1
 
 
 @pytest.mark.rule("SC-034")
@@ -94,17 +94,17 @@ async def test_a_roll_over_renumbers_preconfigured_requests_from_0(
     async with in_session(authority) as scene:
         for mid in (8, ROLL_OVER_AT):
             await scene.client.request(mid, SCOPE)
-        told: list[tuple[int, int]] = []
+        renumbered: list[tuple[int, int]] = []
 
         await roll_over(
             scene.client,
             MidAllocator(ROLL_OVER_AT + 1),
             {8: SCOPE, ROLL_OVER_AT: SCOPE},
             is_under_attack=False,
-            on_renumbered=lambda old, new: told.append((old, new)),
+            on_renumbered=lambda old, new: renumbered.append((old, new)),
         )
 
-        assert told == [(8, 0), (ROLL_OVER_AT, 1)]
+        assert renumbered == [(8, 0), (ROLL_OVER_AT, 1)]
         assert sorted(scene.provider.held) == [0, 1]
 
 

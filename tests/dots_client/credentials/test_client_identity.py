@@ -294,10 +294,10 @@ def assert_told_or_works(chain: bytes, key: bytes) -> None:
     try:
         kept, secret = client_identity(chain, key, now=NOW)
     except CredentialsError as error:
-        told = error
+        raised = error
     else:
         assert client_identity(kept, secret, now=NOW) == (kept, secret)
         return
-    assert told.code
-    assert told.reason.isprintable()
-    assert told.part in ("certificate_chain", "private_key")
+    assert raised.code
+    assert raised.reason.isprintable()
+    assert raised.part in ("certificate_chain", "private_key")

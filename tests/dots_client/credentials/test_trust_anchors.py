@@ -182,9 +182,9 @@ def test_damaged_text_works_or_gets_an_error_sentence(
     try:
         kept = trust_anchors(text, now=WHEN_ODD_ONES_ARE_VALID if b"GBgc" in text else NOW)
     except CredentialsError as error:
-        told = error
+        raised = error
     else:
         assert kept.startswith(b"-----BEGIN CERTIFICATE-----\n")
         return
-    assert told.code
-    assert told.reason.isprintable()
+    assert raised.code
+    assert raised.reason.isprintable()

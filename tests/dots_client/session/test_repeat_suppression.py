@@ -9,10 +9,10 @@ from dots_client.session.repeat_suppression import EVERY_S, MAX_KINDS, RepeatSup
 def test_the_first_of_a_kind_is_reported_and_the_others_counted() -> None:
     events = RepeatSuppression()
 
-    told = [events.happened("drop", now=now) for now in (0, 1, 2)]
+    logged = [events.happened("drop", now=now) for now in (0, 1, 2)]
     other = events.happened("reset", now=3)
 
-    assert (told, other) == ([True, False, False], True)
+    assert (logged, other) == ([True, False, False], True)
     assert events.next_timer() == EVERY_S
     assert events.due(now=EVERY_S - 1) == {}
     assert events.due(now=EVERY_S) == {"drop": 2}
@@ -50,9 +50,9 @@ def test_the_end_reports_the_remaining_counts() -> None:
 
 def test_the_number_of_kinds_is_limited() -> None:
     events = RepeatSuppression()
-    told = [events.happened(f"kind {number}", now=0) for number in range(1000)]
+    logged = [events.happened(f"kind {number}", now=0) for number in range(1000)]
 
-    assert told.count(True) == MAX_KINDS + 1
+    assert logged.count(True) == MAX_KINDS + 1
     assert events.rest() == {"other": 1000 - MAX_KINDS - 1}
 
 
@@ -60,11 +60,11 @@ def test_the_number_of_kinds_is_limited() -> None:
 def test_nothing_is_lost(steps: list[tuple[str, float]]) -> None:
     events = RepeatSuppression()
     now = 0.0
-    told = 0
+    logged = 0
     for kind, pause in steps:
         now += pause
-        told += sum(events.due(now=now).values())
-        told += events.happened(kind, now=now)
-    told += sum(events.rest().values())
+        logged += sum(events.due(now=now).values())
+        logged += events.happened(kind, now=now)
+    logged += sum(events.rest().values())
 
-    assert told == len(steps)
+    assert logged == len(steps)

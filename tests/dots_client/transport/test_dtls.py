@@ -346,6 +346,6 @@ async def test_errors_of_the_network_do_not_fill_the_log(
             for _ in range(1000):
                 link.error_received(ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
 
-    told = [line for line in caplog.messages if "the network says" in line]
-    assert len(told) == 2, "the first, and at the end how many more there were"
-    assert "999 more" in told[1]
+    logged = [line for line in caplog.messages if "the network says" in line]
+    assert len(logged) == 2, "the first, and at the end how many more there were"
+    assert "999 more" in logged[1]

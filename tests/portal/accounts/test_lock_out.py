@@ -217,12 +217,16 @@ def test_the_secret_changes_with_each_sign_in_and_the_previous_one_still_counts(
     assert len({first, second, again, third}) == 4
     attack_the_name("alice")
     for secret, status in ((third, None), (again, None), (first, 429), (second, 429)):
-        told: dict[str, Any] = {"username": "alice", "password": PASSWORD, "address": "192.0.2.7"}
+        sign_in: dict[str, Any] = {
+            "username": "alice",
+            "password": PASSWORD,
+            "address": "192.0.2.7",
+        }
         if status is None:
-            services.check_password(**told, device_secret=secret)
+            services.check_password(**sign_in, device_secret=secret)
         else:
             with pytest.raises(Throttled):
-                services.check_password(**told, device_secret=secret)
+                services.check_password(**sign_in, device_secret=secret)
     assert KnownDevice.objects.count() == 1
 
 

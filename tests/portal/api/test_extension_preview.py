@@ -51,9 +51,9 @@ def test_the_message_is_returned_before_and_after(
     answer = api_of(dana).post(url(asked), {"lifetime": 14400})
 
     assert answer.status_code == 200
-    told = answer.json()
+    preview = answer.json()
     mitigation = Mitigation.objects.get(subscription=acme_northgate)
-    [message] = told["messages"]
+    [message] = preview["messages"]
     assert message == {
         "subscription": str(acme_northgate.pk),
         "provider": "Northgate Scrubbing",
@@ -67,8 +67,8 @@ def test_the_message_is_returned_before_and_after(
         "size": message["size"],
         "limit": 1195,
     }
-    assert told["lifetime"] == 14400
-    [left_out] = told["left_out"]
+    assert preview["lifetime"] == 14400
+    [left_out] = preview["left_out"]
     assert left_out["provider"] == "Tidewall"
     assert left_out["reason"].startswith("Tidewall refused at")
 

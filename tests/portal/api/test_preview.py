@@ -82,10 +82,10 @@ def test_a_provider_that_may_protect_no_target_is_named(
     acme_tidewall.limited_to = (ip_network("198.51.100.0/24"),)
     acme_tidewall.save(update_fields=["limited_to"])
 
-    told = api_of(dana).post(URL, NEW).json()
+    preview = api_of(dana).post(URL, NEW).json()
 
-    assert len(told["messages"]) == 1
-    assert told["left_out"] == [
+    assert len(preview["messages"]) == 1
+    assert preview["left_out"] == [
         {
             "subscription": str(acme_tidewall.pk),
             "provider": "Tidewall",

@@ -33,10 +33,10 @@ def test_a_message_is_returned_in_full(
 ) -> None:
     exchange(mitigation)
 
-    [*_, told] = api_of(dana).get(url(asked)).json()["results"]
+    [*_, message] = api_of(dana).get(url(asked)).json()["results"]
 
-    assert told.pop("at").endswith("Z")
-    assert told == {
+    assert message.pop("at").endswith("Z")
+    assert message == {
         "direction": "sent",
         "provider": "Northgate",
         "subscription": str(mitigation.subscription_id),

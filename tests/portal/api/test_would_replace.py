@@ -68,9 +68,9 @@ def test_an_overlapping_request_is_refused_with_the_loss(api: APIClient, wide: s
 
 
 def test_a_request_that_would_lose_nothing_must_be_named_too(api: APIClient, wide: str) -> None:
-    [told] = would_replace(api.post(REQUESTS, WIDE))
+    [replaced] = would_replace(api.post(REQUESTS, WIDE))
 
-    assert (told["request"], told["loses"]) == (wide, [])
+    assert (replaced["request"], replaced["loses"]) == (wide, [])
 
 
 def test_naming_it_sends_the_request(api: APIClient, wide: str) -> None:
@@ -84,9 +84,9 @@ def test_a_new_overlap_is_answered_with_the_complete_list(api: APIClient, wide: 
     other = api.post(REQUESTS, {"targets": {"prefixes": ["203.0.113.7/32"]}}).json()["id"]
     both = {"targets": {"prefixes": ["2001:db8:10:a1::/64", "203.0.113.7/32"]}}
 
-    told = would_replace(api.post(REQUESTS, {**both, "replaces": [wide]}))
+    replaced = would_replace(api.post(REQUESTS, {**both, "replaces": [wide]}))
 
-    assert [one["request"] for one in told] == [wide, other]
+    assert [one["request"] for one in replaced] == [wide, other]
     assert api.post(REQUESTS, {**both, "replaces": [wide, other]}).status_code == 202
 
 
@@ -168,10 +168,10 @@ def test_preview_and_eligibility_give_the_same_answer_and_send_nothing(
 def test_activating_a_plan_gives_the_same_answer(api: APIClient, wide: str) -> None:
     plan = api.post(PLANS, {**PART, "name": "Part"}).json()["id"]
 
-    [told] = would_replace(api.post(f"{PLANS}/{plan}/activate"))
+    [replaced] = would_replace(api.post(f"{PLANS}/{plan}/activate"))
     activated = api.post(f"{PLANS}/{plan}/activate", {"replaces": [wide]})
 
-    assert (told["request"], told["loses"]) == (wide, LOSES)
+    assert (replaced["request"], replaced["loses"]) == (wide, LOSES)
     assert activated.status_code == 202
     assert activated.json()["replaces"] == [wide]
 
@@ -190,10 +190,10 @@ def test_asking_a_provider_manually_gives_the_same_answer(
     ask = f"{REQUESTS}/{part}/mitigations/ask"
     body = {"subscription": str(acme_tidewall.pk)}
 
-    [told] = would_replace(api.post(ask, body))
+    [replaced] = would_replace(api.post(ask, body))
     asked = api.post(ask, {**body, "replaces": [wide]})
 
-    assert (told["request"], told["loses"]) == (wide, LOSES)
+    assert (replaced["request"], replaced["loses"]) == (wide, LOSES)
     assert asked.status_code == 202
     assert asked.json()["replaces"] == [wide]
 

@@ -85,9 +85,9 @@ def test_repeated_refusals_are_counted_and_nothing_else_is_dropped() -> None:
     bounded = BoundedRefusals(clock=lambda: now)
 
     def line(event: SecurityEvent) -> logging.LogRecord:
-        told = logging.LogRecord("portal.security", logging.INFO, "", 0, "%s x", (event,), None)
-        told.security_event = event
-        return told
+        record = logging.LogRecord("portal.security", logging.INFO, "", 0, "%s x", (event,), None)
+        record.security_event = event
+        return record
 
     for event in UNBOUNDED_BY_OTHERS:
         assert [bounded.filter(line(event)) for _ in range(1000)].count(True) == REFUSALS_PER_MINUTE

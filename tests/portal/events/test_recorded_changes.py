@@ -261,8 +261,8 @@ def test_a_factor_reset_is_recorded_in_each_organization_of_the_person(
 
     accounts.reset_second_factor(user=bob, actor=mo, address="192.0.2.1")
 
-    told = Event.objects.filter(type=EventType.MEMBER_SECOND_FACTOR_RESET)
-    assert {event.organization_id for event in told} == {acme.pk, globex.pk}
+    events = Event.objects.filter(type=EventType.MEMBER_SECOND_FACTOR_RESET)
+    assert {event.organization_id for event in events} == {acme.pk, globex.pk}
 
 
 def test_the_staff_site_records_who_acted(

@@ -274,9 +274,9 @@ def test_a_reader_from_any_number_learns_how_many_are_missing(
     counters(request_, 60, at=old())
     services.downsample_counters(now=timezone.now())
 
-    told = api_of(dana).get(f"/api/v1/organizations/acme/events?after={after}").json()["results"]
+    events = api_of(dana).get(f"/api/v1/organizations/acme/events?after={after}").json()["results"]
 
-    first = told[0]
+    first = events[0]
     assert first["seq"] - 1 - first.get("thinned", 0) <= after < first["seq"]
-    for before, event in pairwise(told):
+    for before, event in pairwise(events):
         assert event["seq"] == before["seq"] + 1 + event.get("thinned", 0)

@@ -102,14 +102,14 @@ def test_a_refresh_extends_the_lifetime_and_keeps_the_time_of_the_first_confirma
     assert mitigation.expires_at == LATER + timedelta(seconds=3600)
 
 
-@pytest.mark.parametrize(("lifetime_s", "told"), [(3600, {"lifetime": 3600}), (None, {})])
+@pytest.mark.parametrize(("lifetime_s", "more_data"), [(3600, {"lifetime": 3600}), (None, {})])
 def test_the_event_of_a_confirmation_has_the_granted_lifetime(
-    mitigation: Mitigation, lifetime_s: int | None, told: dict[str, int]
+    mitigation: Mitigation, lifetime_s: int | None, more_data: dict[str, int]
 ) -> None:
     confirm(mitigation, lifetime_s=lifetime_s)
 
     event = Event.objects.get(type="mitigation.status")
-    assert event.data == {"status": "in_progress", "previous": "pending", **told}
+    assert event.data == {"status": "in_progress", "previous": "pending", **more_data}
 
 
 def test_a_confirmed_withdrawal_is_logged_once_it_is_known(

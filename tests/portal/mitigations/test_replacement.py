@@ -491,9 +491,9 @@ def test_targets_a_provider_may_not_protect_lose_nothing_there(
     Subscription.objects.filter(pk=acme_northgate.pk).update(limited_to=["2001:db8:10:a8::/61"])
     ask(prefixes=("2001:db8:10:a8::/61", "2001:db8:10:a0::/61"), strategy=Strategy.PARALLEL)
 
-    told = refused(ask, prefixes=HOST, strategy=Strategy.PARALLEL)
+    errors = refused(ask, prefixes=HOST, strategy=Strategy.PARALLEL)
 
     # Only Tidewall holds the lower half.
-    assert list(told.values()) == [
+    assert list(errors.values()) == [
         ["2001:db8:10:a0::/61 except 2001:db8:10:a1::/64", "2001:db8:10:a8::/61"]
     ]

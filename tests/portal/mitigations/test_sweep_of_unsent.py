@@ -63,9 +63,9 @@ def test_a_worker_finds_only_changes_of_its_own_subscriptions(
 def test_an_extension_and_an_efficacy_update_are_found(
     submit: Submit, dana: User, acme_northgate: Subscription
 ) -> None:
-    extended, told = submit(), submit()
+    extended, reported = submit(), submit()
     held = [acme_northgate.pk]
-    for request in (extended, told):
+    for request in (extended, reported):
         confirm(mitigations_of(request)[0])
     assert queries.unsent_versions(held) == []
 
@@ -82,9 +82,9 @@ def test_an_extension_and_an_efficacy_update_are_found(
     )
     assert queries.unsent_versions(held) == []
     services.report_efficacy(
-        request_id=told.pk, actor=Actor.person(dana), attack_status="under-attack"
+        request_id=reported.pk, actor=Actor.person(dana), attack_status="under-attack"
     )
-    assert unsent_of(held) == mitigations_of(told)
+    assert unsent_of(held) == mitigations_of(reported)
 
 
 def unsent_of(subscription_ids: Collection[UUID]) -> list[Mitigation]:

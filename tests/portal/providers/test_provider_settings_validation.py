@@ -151,12 +151,12 @@ def test_any_text_is_a_host_or_refused_with_a_sentence(text: str) -> None:
     try:
         host = checked_host(text)
     except Invalid as error:
-        told = error
+        raised = error
     else:
         assert checked_host(host) == host
         assert host.isascii()
         return
-    assert told.message.isprintable()
+    assert raised.message.isprintable()
 
 
 def test_a_new_provider_is_offered_both_transports(staff: Client) -> None:

@@ -72,11 +72,11 @@ async def test_a_heartbeat_before_any_event_repeats_the_requested_number(
     token = await database_sync_to_async(token_of)(bob)
 
     # A number from before a restore: the reader learns the current one.
-    for asked, told in ((3, 3), (500, 3)):
+    for asked, expected in ((3, 3), (500, 3)):
         socket = Socket(token=token, after=asked)
         await socket.connect()
         frame = await socket.receive_frame()
-        assert (frame["type"], frame["seq"]) == (HEARTBEAT, told)
+        assert (frame["type"], frame["seq"]) == (HEARTBEAT, expected)
         await socket.disconnect()
 
 

@@ -497,7 +497,7 @@ async def test_a_defect_after_saving_loses_no_report_of_another_session(
 async def test_a_session_learns_what_was_saved_of_its_report_and_those_it_replaced(
     reporter: Reporter, acmes: list[Mitigation]
 ) -> None:
-    told: list[tuple[ProviderReport, datetime]] = []
+    reports: list[tuple[ProviderReport, datetime]] = []
     for earlier in (2, 4, 3, 4):
         reporter.report(acmes[0], earlier)
         await reporter.all_saved(acmes[0])
@@ -505,10 +505,10 @@ async def test_a_session_learns_what_was_saved_of_its_report_and_those_it_replac
     # The new status is held, because the burst is used up.
     new: list[tuple[int | None, int]] = [(3, 3), (None, 4)]
     for status, counted in new:
-        reporter.report(acmes[0], status, counted, on_saved=lambda *one: told.append(one))
+        reporter.report(acmes[0], status, counted, on_saved=lambda *one: reports.append(one))
     await reporter.all_saved(acmes[0])
 
-    [(saved, at)] = told
+    [(saved, at)] = reports
     assert (saved.dots_status, saved.bytes_dropped) == (3, 4)
     assert (await row(acmes[0])).last_heard_at == at
 

@@ -117,11 +117,11 @@ def test_a_start_outside_the_calendar_does_not_spoil_the_report() -> None:
     ],
 )
 def test_every_conflict_has_a_sentence(cause: int | None, words: str) -> None:
-    told = conflict_of(ConflictInformation(cause=cause))
+    conflict = conflict_of(ConflictInformation(cause=cause))
 
-    assert write_json(told) == {"cause": cause}
-    assert words in conflict_sentence(told)
-    assert conflict_sentence(told).endswith(".")
+    assert write_json(conflict) == {"cause": cause}
+    assert words in conflict_sentence(conflict)
+    assert conflict_sentence(conflict).endswith(".")
 
 
 def test_every_known_cause_has_its_own_sentence() -> None:
@@ -141,9 +141,11 @@ def test_a_limited_number_of_targets_of_a_conflict_is_saved() -> None:
     many = tuple(f"203.0.113.{host}/32" for host in range(100))
     filters = tuple(AclEntry(acl_name=name) for name in many)
 
-    told = conflict_of(ConflictInformation(targets=Targets(target_prefix=many), acl_list=filters))
+    conflict = conflict_of(
+        ConflictInformation(targets=Targets(target_prefix=many), acl_list=filters)
+    )
 
-    assert len(told.prefixes) == len(told.accept_lists) == MAX_NAMED
+    assert len(conflict.prefixes) == len(conflict.accept_lists) == MAX_NAMED
 
 
 @pytest.mark.rule("SC-072")
@@ -166,7 +168,7 @@ def test_a_sentence_saved_by_an_earlier_release_is_shown_only_without_a_code() -
 
 
 def test_a_conflict_keeps_its_fields_for_programs() -> None:
-    told = conflict_of(
+    conflict = conflict_of(
         ConflictInformation(
             cause=ConflictCause.CONFLICT_WITH_ACCEPTLIST,
             status=ConflictStatus.REQUEST_INACTIVE_OTHER_ACTIVE,
@@ -176,7 +178,7 @@ def test_a_conflict_keeps_its_fields_for_programs() -> None:
         )
     )
 
-    assert write_json(told) == {
+    assert write_json(conflict) == {
         "cause": 2,
         "status": "request-inactive-other-active",
         "retry_after": 600,

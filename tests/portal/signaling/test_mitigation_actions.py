@@ -55,9 +55,9 @@ async def test_a_withdrawal_that_ran_in_a_loop_is_saved_with_the_gateways() -> N
 
     await actions.perform(cast(Client, InLoop()), row, Action.WITHDRAW)
 
-    [(call, told)] = store.writes
+    [(call, written)] = store.writes
     assert call is services.record_end_in_loop
-    assert (told["mitigation_id"], told["gateways"]) == (row.pk, "edge-1, core-2")
+    assert (written["mitigation_id"], written["gateways"]) == (row.pk, "edge-1, core-2")
 
 
 class Answering:
@@ -91,8 +91,8 @@ async def test_an_outcome_names_the_extension_it_belongs_to(
 
     await actions.perform(cast(Client, Answering(error)), row, Action.REFRESH)
 
-    [(_, told)] = store.writes
-    assert told["extended_at"] == extended
+    [(_, written)] = store.writes
+    assert written["extended_at"] == extended
 
 
 @pytest.mark.parametrize("status", ["pending", "mitigating"])
@@ -111,10 +111,10 @@ async def test_an_answer_429_asks_for_a_pause_and_refuses_nothing(
 
     is_held = await actions.perform(cast(Client, Answering(busy)), row, Action.REFRESH)
 
-    [(call, told)] = store.writes
+    [(call, written)] = store.writes
     assert call is services.record_unavailable
-    assert (told["code"], told["reason"]) == ("4.29", "slow down")
-    assert told["retry_at"] - told["now"] == timedelta(seconds=waits_s)
+    assert (written["code"], written["reason"]) == ("4.29", "slow down")
+    assert written["retry_at"] - written["now"] == timedelta(seconds=waits_s)
     assert is_held == (status == "mitigating")
 
 
@@ -158,7 +158,7 @@ REDIRECT = RedirectedSignal(alt_server="alt.example")
 
 @pytest.mark.rule("SC-064")
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "expected"),
     [
         (MitigationReport(mid=7), (True, "", "", None)),
         (None, (False, "", "", None)),
@@ -179,7 +179,7 @@ REDIRECT = RedirectedSignal(alt_server="alt.example")
 async def test_the_answer_to_an_efficacy_update_is_saved_in_full(
     monkeypatch: pytest.MonkeyPatch,
     answer: MitigationReport | DotsError | None,
-    told: tuple[bool, str, str, int | None],
+    expected: tuple[bool, str, str, int | None],
 ) -> None:
     class Hearing:
         async def efficacy(self, *_what: object) -> MitigationReport | None:
@@ -201,4 +201,4 @@ async def test_the_answer_to_an_efficacy_update_is_saved_in_full(
     assert call is services.record_efficacy_answered
     assert kept["asked_at"] == asked_at
     names = ("is_accepted", "code", "reason", "retry_after_s")
-    assert tuple(kept[name] for name in names) == told
+    assert tuple(kept[name] for name in names) == expected

@@ -136,10 +136,10 @@ def test_a_withdrawal_that_ran_in_a_loop_is_retried_when_it_is_due() -> None:
 def test_a_withdrawal_is_repeated_until_it_is_confirmed_and_then_polled_to_its_end() -> None:
     gone = Wanted.WITHDRAWN
     untold = mitigation(Status.TERMINATING, wanted=gone)
-    told = mitigation(Status.TERMINATING, wanted=gone, withdrawal_confirmed_at=NOW)
+    confirmed = mitigation(Status.TERMINATING, wanted=gone, withdrawal_confirmed_at=NOW)
 
     assert plan(untold).action is Action.WITHDRAW
-    assert plan(told) == NextAction(action=Action.WAIT, at=NOW + timedelta(seconds=5))
+    assert plan(confirmed) == NextAction(action=Action.WAIT, at=NOW + timedelta(seconds=5))
 
 
 def test_a_mitigation_that_its_provider_withdrew_is_only_polled() -> None:

@@ -144,8 +144,8 @@ async def test_the_status_reaches_the_row_despite_any_odd_attribute(
 
     shown = await row(mitigation)
     assert (shown.status, shown.dots_status) == ("mitigating", 2)
-    told = await read(lambda: WireMessage.objects.get(direction=Direction.RECEIVED, code="2.05"))
-    assert bool(told.not_read) == (odd != "a lifetime of null")
+    message = await read(lambda: WireMessage.objects.get(direction=Direction.RECEIVED, code="2.05"))
+    assert bool(message.not_read) == (odd != "a lifetime of null")
 
 
 async def test_an_unknown_status_is_shown_with_its_number(

@@ -68,17 +68,17 @@ async def _tells_nothing(watch: UnknownMitigationWatch, _rows: object) -> None:
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
     """The statuses that would be saved for the pages."""
-    told: list[tuple[SessionState, str]] = []
+    statuses: list[tuple[SessionState, str]] = []
 
     def record_session(*, status: SessionStatus, **_row: Any) -> None:
-        told.append((status.state, status.not_followed or status.detail))
+        statuses.append((status.state, status.not_followed or status.detail))
 
     monkeypatch.setattr(session_status, "record_session", record_session)
     monkeypatch.setattr(session_status, "record_heard", lambda **_row: None)
     monkeypatch.setattr("portal.mitigations.queries.live_mitigations", lambda *_which: [])
     monkeypatch.setattr("portal.inventory.queries.open_unknown", lambda _subscription: [])
     monkeypatch.setattr(UnknownMitigationWatch, "_ask_inventory", _tells_nothing)
-    return told
+    return statuses
 
 
 def manager_of(settings: ClientSettings, *, fence: LeaseFence | None = None) -> SessionManager:
@@ -270,7 +270,7 @@ async def test_the_reason_for_a_missing_session_is_logged_once_and_then_counted(
 async def test_a_request_whose_redirection_is_followed_is_not_saved_as_refused(
     monkeypatch: pytest.MonkeyPatch, is_followed: bool, unavailable: list[tuple[str, bool]]
 ) -> None:
-    told: list[tuple[str, bool]] = []
+    written: list[tuple[str, bool]] = []
     row = Mitigation(pk=uuid.uuid4(), mid=1, status=Status.PENDING)
 
     async def request(*_args: object, **_options: object) -> None:
@@ -285,7 +285,7 @@ async def test_a_request_whose_redirection_is_followed_is_not_saved_as_refused(
     # The lifetime of the redirection, here 600 s, is not a pause.
     monkeypatch.setattr(
         f"{services}.record_unavailable",
-        lambda **row: told.append(
+        lambda **row: written.append(
             (
                 row["code"],
                 row["retry_at"] - row["now"] <= timedelta(seconds=NOT_FOLLOWED_RETRY_S),
@@ -310,7 +310,7 @@ async def test_a_request_whose_redirection_is_followed_is_not_saved_as_refused(
 
     await actions.perform(client, row, Action.REQUEST)
 
-    assert told == unavailable
+    assert written == unavailable
 
 
 @pytest.mark.parametrize(

@@ -58,12 +58,12 @@ class Listing:
 
 @pytest.mark.rule("SC-053")
 @pytest.mark.parametrize(
-    ("listed", "told"),
+    ("listed", "reported"),
     [((1, 2, 3), {1, 2}), ((1,), {1}), (None, set())],
     ids=["all", "one is missing", "lists nothing"],
 )
 async def test_several_mitigations_share_one_poll(
-    listed: tuple[int, ...] | None, told: set[int]
+    listed: tuple[int, ...] | None, reported: set[int]
 ) -> None:
     ledger, provider = RecordingLedger(), Listing(listed=listed)
     held = {mid: Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)}
@@ -72,9 +72,11 @@ async def test_several_mitigations_share_one_poll(
     found = await reports.poll_all(cast(Client, provider), list(held.values()))
 
     assert provider.asked == [None]
-    assert found.statuses.keys() == {held[mid].pk for mid in told}
+    assert found.statuses.keys() == {held[mid].pk for mid in reported}
     assert not found.absent
-    assert [one.mitigation_id for one in ledger.reports] == [held[mid].pk for mid in sorted(told)]
+    assert [one.mitigation_id for one in ledger.reports] == [
+        held[mid].pk for mid in sorted(reported)
+    ]
 
 
 class Hanging:

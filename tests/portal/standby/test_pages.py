@@ -171,8 +171,8 @@ def test_an_activated_plan_is_on_the_now_page_and_can_be_ended_there(
     browser.post(f"{held.request.get_absolute_url()}/terminate")
 
     assert not again(held).is_on
-    told = browser.get("/organizations/acme/").content.decode()
-    assert "Telling both providers to release the plan." in told
+    page = browser.get("/organizations/acme/").content.decode()
+    assert "Telling both providers to release the plan." in page
 
 
 def test_a_plan_is_created_with_a_name_and_ticked_resources(

@@ -54,26 +54,26 @@ def shown(browser: Client, **fields: Any) -> str:
 def test_each_provider_has_its_message_and_when_it_is_sent(
     browser: Client, acme_northgate: Subscription
 ) -> None:
-    told = shown(browser, ports="443", protocols=["6"])
+    page = shown(browser, ports="443", protocols=["6"])
 
-    assert "1. Northgate gets this now" in told
+    assert "1. Northgate gets this now" in page
     assert (
         "2. Tidewall gets this only if Northgate refuses, is over capacity, stops, "
-        "or does not answer within 10 s" in told
+        "or does not answer within 10 s" in page
     )
-    assert "TCP, port 443" in told
+    assert "TCP, port 443" in page
     path = f"cuid={acme_northgate.cuid}/mid={acme_northgate.next_mid}"
-    assert path in told
-    assert '"target-prefix": [ "203.0.113.7/32" ]' in " ".join(told.split()).replace("&quot;", '"')
-    assert "Nothing has been sent." in told
+    assert path in page
+    assert '"target-prefix": [ "203.0.113.7/32" ]' in " ".join(page.split()).replace("&quot;", '"')
+    assert "Nothing has been sent." in page
 
 
 def test_parallel_sends_all_messages_now(browser: Client) -> None:
-    told = shown(browser, strategy="parallel")
+    page = shown(browser, strategy="parallel")
 
-    assert "1. Northgate gets this now" in told
-    assert "2. Tidewall gets this now" in told
-    assert "Northgate and Tidewall filter at the same time" in told
+    assert "1. Northgate gets this now" in page
+    assert "2. Tidewall gets this now" in page
+    assert "Northgate and Tidewall filter at the same time" in page
 
 
 def test_the_size_is_measured_against_the_limit(browser: Client) -> None:
@@ -211,10 +211,10 @@ def test_a_missing_connection_is_shown(browser: Client, acme_northgate: Subscrip
     acme_northgate.session_state = SessionState.DOWN
     acme_northgate.save(update_fields=["session_state"])
 
-    told = shown(browser)
+    page = shown(browser)
 
-    assert "The portal has no connection to Northgate at the moment." in told
-    assert "no connection to Tidewall" not in told
+    assert "The portal has no connection to Northgate at the moment." in page
+    assert "no connection to Tidewall" not in page
 
 
 def test_a_message_for_some_targets_names_the_others(
@@ -224,10 +224,10 @@ def test_a_message_for_some_targets_names_the_others(
     acme_northgate.limited_to = (ip_network("203.0.113.0/24"),)
     acme_northgate.save(update_fields=["limited_to"])
 
-    told = shown(browser, other="203.0.113.7, 198.51.100.7")
+    page = shown(browser, other="203.0.113.7, 198.51.100.7")
     alone = shown(browser, other="198.51.100.7")
 
-    assert "Not all of the request: Northgate may protect only 203.0.113.0/24." in told
+    assert "Not all of the request: Northgate may protect only 203.0.113.0/24." in page
     assert "Northgate does not get this" in alone
 
 

@@ -229,10 +229,13 @@ def test_the_outcome_of_a_report_is_on_the_page_and_in_the_api(
     # On the card, and beside the buttons.
     assert page.count("You reported at ") == 2
     shown = api_of(alice).get(f"/api/v1/organizations/acme/mitigation-requests/{request.pk}").json()
-    told = shown["mitigations"][0]["efficacy"]
-    assert told["attack_status"] == "under-attack"
-    assert (told["code"], told["reason"]) == (answer.get("code", ""), answer.get("reason", ""))
-    assert (told["state"] == "put_off") is (told["retry_at"] is not None)
+    efficacy = shown["mitigations"][0]["efficacy"]
+    assert efficacy["attack_status"] == "under-attack"
+    assert (efficacy["code"], efficacy["reason"]) == (
+        answer.get("code", ""),
+        answer.get("reason", ""),
+    )
+    assert (efficacy["state"] == "put_off") is (efficacy["retry_at"] is not None)
 
 
 def test_reporting_that_the_attack_stopped_makes_terminating_the_next_step(

@@ -128,7 +128,7 @@ def test_a_provider_that_asked_to_wait_is_not_called_silent(
 
     page = words_of(client_of(alice).get(request.get_absolute_url()).content.decode())
 
-    told = page[page.index("What happened") :]
-    assert "Northgate asked the portal to retry later." in told
-    assert "Northgate has not answered" not in told
-    assert "Tidewall has not answered" in told
+    timeline = page[page.index("What happened") :]
+    assert "Northgate asked the portal to retry later." in timeline
+    assert "Northgate has not answered" not in timeline
+    assert "Tidewall has not answered" in timeline

@@ -298,9 +298,9 @@ def test_every_outcome_of_a_report_reads_well(state: Efficacy, *, is_old: bool) 
         refusal="It gave no reason (code 4.00).",
     )
 
-    told = wording.tell(replace(STATES["mitigating"], reported=reported), NOW)
+    said = wording.tell(replace(STATES["mitigating"], reported=reported), NOW)
 
-    assert not [text for text in map(plain, told) if malformed(text)]
+    assert not [text for text in map(plain, said) if malformed(text)]
 
 
 def test_only_silence_is_called_last_reported() -> None:
@@ -396,7 +396,7 @@ def test_every_event_reads_well_in_the_timeline_and_aloud(
     type: EventType, kind: RequestKind, actor: str, *, is_stopped: bool
 ) -> None:
     for data in EVENT_DATA.get(type, [{}]):
-        told = wording.EventFacts(
+        event = wording.EventFacts(
             at=NOW,
             type=type,
             data=data,
@@ -407,7 +407,7 @@ def test_every_event_reads_well_in_the_timeline_and_aloud(
             asked_at=ago(17),
             is_stopped=is_stopped,
         )
-        entry, said = wording.entry(told), wording.announcement(told)
+        entry, said = wording.entry(event), wording.announcement(event)
         texts = [entry.what, entry.detail] if entry else []
         texts += [said.text] if said else []
         wrong = [text for text in map(plain, filter(None, texts)) if malformed(text)]
@@ -428,15 +428,15 @@ def test_only_filtering_providers_have_a_rate(count: int) -> None:
         drops = [one for one in asked.started if wording.dropped_now([one], NOW)]
         assert all(one.status in (Status.MITIGATING, Status.EXCEEDED) for one in drops)
         if not drops:
-            told = " ".join(texts)
-            assert not re.search(r"drops? [\d.]+ .bit/s|Right now", told), name
+            text = " ".join(texts)
+            assert not re.search(r"drops? [\d.]+ .bit/s|Right now", text), name
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_only_a_held_request_renews_itself(count: int) -> None:
     for name, asked, texts in every(count):
-        told = " ".join(texts)
-        if "renews automatically" in told:
+        text = " ".join(texts)
+        if "renews automatically" in text:
             assert asked.auto_renew, name
             assert any(
                 one.status in CONFIRMED and one.withdrawal_asked_at is None for one in asked.started
@@ -469,7 +469,7 @@ def test_answers_are_not_called_lost_while_the_provider_answers_other_messages(
         overdue_at=ago(17),
     )
 
-    told = wording.tell(one, NOW)
+    said = wording.tell(one, NOW)
 
-    assert plain(told[0]) == f"{fact}, no answer."
-    assert (ALIVE in told[1], LOST in told[1]) == (is_alive, not is_alive)
+    assert plain(said[0]) == f"{fact}, no answer."
+    assert (ALIVE in said[1], LOST in said[1]) == (is_alive, not is_alive)

@@ -433,9 +433,9 @@ def test_an_unknown_status_looks_old_and_is_in_the_summary() -> None:
 
     assert wording.is_stale(odd, NOW)
     assert "last reported" in plain(wording.headline(request, NOW))
-    told = plain(wording.summary(request, NOW))
+    summary = plain(wording.summary(request, NOW))
     assert (
         "Northgate reports status 9, which the portal does not know: the rest shown here is older."
-        in told
+        in summary
     )
-    assert "Nothing heard" not in told
+    assert "Nothing heard" not in summary
