@@ -84,10 +84,11 @@ class _Run(Generic[ConnectionT]):
 
         TransportError if none may start before `deadline`.
         """
-        next_at = self._race.next_timer()
-        if next_at is None or next_at >= deadline:
+        next_at, now = self._race.next_timer(), _time()
+        # One that was due before the deadline may not start after it either.
+        if next_at is None or max(next_at, now) >= deadline:
             raise self._failure()
-        await asyncio.sleep(next_at - _time())
+        await asyncio.sleep(next_at - now)
 
     def _patience_s(self, deadline: float) -> float | None:
         # After the deadline no attempt starts, and the running ones end on their own.

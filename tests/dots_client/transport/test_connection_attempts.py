@@ -7,6 +7,7 @@ import pytest
 from dots_client.errors import HandshakeFailed, LocalProtocolError, PeerUnreachable
 from dots_client.session import Candidate, HappyEyeballsSettings
 from dots_client.session.happy_eyeballs import MAX_FAILURES
+from dots_client.transport import connection_attempts
 from dots_client.transport.connection_attempts import first_to_connect
 
 UDP, TCP = Candidate("dtls", "192.0.2.1"), Candidate("tls", "192.0.2.1")
@@ -103,6 +104,36 @@ async def test_the_race_does_not_wait_for_a_retry_after_the_deadline() -> None:
         )
 
     assert network.begun == ["dtls", "dtls"]
+
+
+@pytest.mark.parametrize("failed_after_s", [0.0, 2.9, 3.0, 9.9, 10.0, 10.1, 100.0])
+async def test_the_race_ends_however_late_its_attempts_fail(
+    failed_after_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the event loop may notice a failure only after the deadline, when the next
+    attempt was due before it.
+    """
+    clock = [0.0]
+    monkeypatch.setattr(connection_attempts, "_time", lambda: clock[0])
+
+    async def fail_late(_candidate: Candidate, _within_s: float) -> Session:
+        clock[0] += failed_after_s
+        raise PeerUnreachable("nobody there")
+
+    async def advance() -> None:
+        while True:
+            await asyncio.sleep(0)
+            clock[0] += 0.1
+
+    passing = asyncio.create_task(advance())
+    try:
+        async with asyncio.timeout(5):
+            with pytest.raises(PeerUnreachable, match="nobody there"):
+                await first_to_connect(
+                    (UDP,), fail_late, timeout_s=10, settings=HappyEyeballsSettings()
+                )
+    finally:
+        passing.cancel()
 
 
 async def test_a_race_without_candidates_fails() -> None:
