@@ -67,12 +67,17 @@ class Observation(AsyncIterator[MitigationReport]):
         self._end: DotsError | None = None
         self._stop_listening: Callable[[], None] = _nothing
         self._stop_poll: Callable[[], None] = _nothing
+        self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         self._register()
+        self._arm()
 
     def leave(self) -> None:
         """Deregister once. If that is lost, the next notification gets a Reset."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._stop_poll()
         self._stop_listening()
         if self._requests.link.closed.done():
@@ -85,7 +90,8 @@ class Observation(AsyncIterator[MitigationReport]):
                 raise self._end
             if self._waiting:
                 return await self._report(*self._waiting.popleft())
-            await self._wait()
+            self._arrived.clear()
+            await self._arrived.wait()
 
     async def _report(self, request: Request, outcome: Outcome) -> MitigationReport:
         try:
@@ -98,18 +104,31 @@ class Observation(AsyncIterator[MitigationReport]):
             self._end = error
             raise
 
-    async def _wait(self) -> None:
-        self._arrived.clear()
+    def _arm(self) -> None:
+        """Set the timer, unless it is set. A report makes it due later: it then fires too early,
+        which costs less than setting it again for each report.
+        """
+        if self._timer is None and self._end is None and (due_at := self._due_at()) is not None:
+            self._timer = self._loop.call_at(due_at, self._handle_timer)
+
+    def _handle_timer(self) -> None:
+        self._timer = None
+        due_at = self._due_at()
         try:
-            async with asyncio.timeout_at(self._due_at()):
-                await self._arrived.wait()
-        except TimeoutError:
-            if self._is_registered:
-                self._poll()
-            elif self._slot is not None:
-                self._register(has_slot=True)
-            else:
-                self._slot = self._requests.slot_for_repeat()
+            if due_at is not None and self._loop.time() >= due_at:
+                self._act()
+        except DotsError as error:
+            self._queue(self._whole, error)
+        finally:
+            self._arm()
+
+    def _act(self) -> None:
+        if self._is_registered:
+            self._poll()
+        elif self._slot is not None:
+            self._register(has_slot=True)
+        else:
+            self._slot = self._requests.slot_for_repeat()
 
     def _due_at(self) -> float | None:
         if not self._is_registered:
@@ -147,6 +166,7 @@ class Observation(AsyncIterator[MitigationReport]):
             self._has_been_notified |= self._is_registered or outcome.opt.observe is not None
         self._is_registered = True
         self._queue(self._whole, outcome)
+        self._arm()
 
     def _queue(self, request: Request, outcome: Outcome) -> None:
         self._news_at = self._loop.time()

@@ -27,6 +27,7 @@ from dots_client.errors import (
 from dots_client.model import MitigationReport
 from dots_client.session.configuration import DEFAULT_MAX_AGE_S
 from dots_client.text import clean_text
+from dots_client.transport.coap import dotted
 
 MAX_GATEWAYS: Final = 32
 
@@ -52,7 +53,7 @@ def raise_for(response: aiocoap.Message, *, unexpected: Collection[str] = ()) ->
 
     An unknown code of class 2 means success (RFC 7252 section 5.2).
     """
-    code: str = response.code.dotted
+    code = dotted(response.code)
     if response.code.is_successful():
         if code == _INTERIM or code in unexpected:
             raise UnexpectedAnswer(code)
@@ -135,7 +136,7 @@ def _raise_conflict(response: aiocoap.Message) -> None:
 
 def redirection_of(response: aiocoap.Message) -> Redirected | None:
     """The redirection in a response or notification; None if there is none."""
-    if response.code.dotted != _UNAVAILABLE:
+    if dotted(response.code) != _UNAVAILABLE:
         return None
     try:
         redirect = decode_redirect(response.payload)

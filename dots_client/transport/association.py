@@ -79,7 +79,8 @@ class Association(Remote):
         cleartexts = engine.receive(datagram)
         # Also when established: a peer that lost our last flight retransmits its own, and OpenSSL
         # answers inside recv.
-        self._after_engine()
+        if self._timer is not None or self.established_at is None or not engine.had_only_data:
+            self._after_engine()
         for cleartext in cleartexts:
             self.last_heard_at = self._loop.time()
             self._receive_message(cleartext)

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Generator
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import aiocoap
@@ -231,6 +232,13 @@ def bad_option(incoming: IncomingMessage) -> aiocoap.Message:
         payload=f"not understood: option {numbers}".encode(),
         _token=incoming.message.token,
     )
+
+
+@lru_cache(maxsize=256)
+def dotted(code: aiocoap.Code) -> str:
+    """A code as in RFC 7252 section 3, such as `2.05`."""
+    text: str = code.dotted
+    return text
 
 
 def message_bytes(message: aiocoap.Message) -> int:

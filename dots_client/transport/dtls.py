@@ -14,7 +14,7 @@ from dots_client.errors import HandshakeFailed, PeerUnreachable
 from dots_client.transport.association import Association, datagram_mtu
 from dots_client.transport.attempt import Attempt
 from dots_client.transport.coap import CoapEndpoint, Site
-from dots_client.transport.dtls_engine import RECORD_HEADER_BYTES, DtlsEngine
+from dots_client.transport.dtls_engine import CHANGE_CIPHER_SPEC, DtlsEngine, content_types
 from dots_client.transport.link import Link, first_open
 from dots_client.transport.network import unreachable
 from dots_client.transport.remote import SocketAddress
@@ -30,8 +30,6 @@ RECEIVE_BUFFER_BYTES: Final = 1 << 20
 
 LINGER_S: Final = 5.0
 """Seconds for an abandoned handshake whose server may already have a session."""
-
-CHANGE_CIPHER_SPEC: Final = 20
 
 
 class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: ignore[misc]  # no types
@@ -140,7 +138,8 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
     def _transmit(self, datagram: bytes) -> None:
         assert self._socket_transport is not None
         self._datagrams_sent += 1
-        self._may_be_session_there |= CHANGE_CIPHER_SPEC in content_types(datagram)
+        if not self._may_be_session_there:
+            self._may_be_session_there = CHANGE_CIPHER_SPEC in content_types(datagram)
         self._socket_transport.sendto(datagram)
 
     def _complete_flight(self, arrived_at: float, *, was_repeated: bool) -> None:
@@ -204,13 +203,3 @@ def _connected_socket(address: SocketAddress, guard: SendGuard) -> socket.socket
         sock.close()
         raise PeerUnreachable(unreachable(address, error)) from error
     return sock
-
-
-def content_types(datagram: bytes) -> set[int]:
-    """The content types of the records in a datagram."""
-    types: set[int] = set()
-    at = 0
-    while at + RECORD_HEADER_BYTES <= len(datagram):
-        types.add(datagram[at])
-        at += RECORD_HEADER_BYTES + int.from_bytes(datagram[at + 11 : at + 13], "big")
-    return types

@@ -6,6 +6,7 @@ a timer for `next_timeout_s()`.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 from OpenSSL import SSL
@@ -23,6 +24,8 @@ MAX_COOKIES: Final = 8
 """HelloVerifyRequests that one handshake answers. On a bad network each repeated hello may get one.
 Without the limit, a server that sends more and more of them would make us send as fast as it
 does."""
+CHANGE_CIPHER_SPEC: Final = 20
+APPLICATION_DATA: Final = 23
 _HANDSHAKE: Final = 22
 _CLIENT_HELLO: Final = 1
 _HELLO_VERIFY_REQUEST: Final = 3
@@ -35,6 +38,8 @@ class DtlsEngine(Engine):
         "bytes that one datagram carries; known once established"
         self.safe_cleartext_bytes = 0
         "bytes in the smallest datagram that every host accepts; known once established"
+        self.had_only_data = False
+        "whether the last datagram had only messages, so that OpenSSL has nothing to say about it"
         self._mtu = mtu
         self._sending_mtu = mtu
         self._timeouts = 0
@@ -80,11 +85,16 @@ class DtlsEngine(Engine):
                 # Drop it instead of ending: anyone can forge one.
                 return []
         self._connection.bio_write(datagram)
+        types = content_types(datagram)
+        at_most: float = max(1, len(types))
         if self.state is State.HANDSHAKING:
             self._continue_handshake()
-        cleartexts = self._cleartexts()
+            # OpenSSL keeps messages that overtake the last flight.
+            at_most = inf
+        cleartexts = self._cleartexts(at_most)
         if cleartexts:
             self._last_words = b""
+        self.had_only_data = types == [APPLICATION_DATA] * len(cleartexts)
         return cleartexts
 
     def send(self, cleartext: bytes) -> None:
@@ -142,6 +152,16 @@ class DtlsEngine(Engine):
         # From the configured MTU: losses in the handshake must not prevent larger requests later.
         self.max_cleartext_bytes = self._mtu - overhead
         self.safe_cleartext_bytes = min(LOWERED_MTU, self._mtu) - overhead
+
+
+def content_types(datagram: bytes) -> list[int]:
+    """The content types of the records in a datagram."""
+    types: list[int] = []
+    at = 0
+    while at + RECORD_HEADER_BYTES <= len(datagram):
+        types.append(datagram[at])
+        at += RECORD_HEADER_BYTES + int.from_bytes(datagram[at + 11 : at + 13], "big")
+    return types
 
 
 def pack_records(flight: bytes, mtu: int) -> list[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from math import inf
 from typing import Final
 
 from cryptography import x509
@@ -84,9 +85,10 @@ class Engine:
                 return
         self._established()
 
-    def _cleartexts(self) -> list[bytes]:
+    def _cleartexts(self, at_most: float = inf) -> list[bytes]:
+        """`at_most`: how many can have arrived; asking for another one costs an exception."""
         cleartexts: list[bytes] = []
-        while self.state is State.ESTABLISHED:
+        while self.state is State.ESTABLISHED and len(cleartexts) < at_most:
             try:
                 cleartexts.append(self._connection.recv(MAX_CLEARTEXT_BYTES))
             except SSL.WantReadError:

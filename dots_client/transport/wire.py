@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import aiocoap
+from aiocoap.numbers.optionnumbers import OptionNumber
 from aiocoap.optiontypes import BlockOption
 
 from dots_client.codec import not_read_of, to_json
 from dots_client.errors import DecodeError
 from dots_client.text import clean_text
+from dots_client.transport.coap import dotted
 
 Direction = Literal["sent", "received"]
 
@@ -94,17 +97,17 @@ class WireRecord:
 WireTap = Callable[[WireRecord], None]
 """Called in the event loop with each message. Must be quick and must not raise."""
 
-_OPTION_NAMES = (
-    ("if_match", "If-Match"),
-    ("observe", "Observe"),
-    ("content_format", "Content-Format"),
-    ("max_age", "Max-Age"),
-    ("uri_query", "Uri-Query"),
-    ("block1", "Block1"),
-    ("block2", "Block2"),
-    ("etags", "ETag"),
-    ("hop_limit", "Hop-Limit"),
-)
+_OPTION_NAMES: Final[Mapping[int, str]] = {
+    OptionNumber.IF_MATCH: "If-Match",
+    OptionNumber.ETAG: "ETag",
+    OptionNumber.OBSERVE: "Observe",
+    OptionNumber.CONTENT_FORMAT: "Content-Format",
+    OptionNumber.MAX_AGE: "Max-Age",
+    OptionNumber.URI_QUERY: "Uri-Query",
+    OptionNumber.HOP_LIMIT: "Hop-Limit",
+    OptionNumber.BLOCK2: "Block2",
+    OptionNumber.BLOCK1: "Block1",
+}
 
 
 def record(
@@ -122,20 +125,21 @@ def record(
     is_request = message.code.is_request()
     answered = None if is_request else request
     source = message if is_request else request
+    path = "" if source is None else _path(source.opt.uri_path)
     return WireRecord(
         direction=direction,
         at=at,
         session=session,
         transport=transport,
         kind="TCP" if message.mid is None else message.mtype.name,
-        code=message.code.dotted,
-        path="" if source is None else _path(source),
-        options=clean_text(", ".join(_options(message)), MAX_WORDS),
+        code=dotted(message.code),
+        path=path,
+        options=clean_text(_options(message), MAX_WORDS),
         payload=message.payload,
         message=encoded,
         token=message.token.hex(),
         message_id=message.mid,
-        answers=None if answered is None else _answered(answered),
+        answers=None if answered is None else _answered(answered, path),
         options_not_read=options_not_read,
     )
 
@@ -148,22 +152,21 @@ def _cleaned(value: Any) -> Any:
     return clean_text(value, MAX_BODY_TEXT) if isinstance(value, str) else value
 
 
-def _answered(request: aiocoap.Message) -> AnsweredRequest:
-    return AnsweredRequest(code=request.code.dotted, path=_path(request), message_id=request.mid)
+def _answered(request: aiocoap.Message, path: str) -> AnsweredRequest:
+    return AnsweredRequest(code=dotted(request.code), path=path, message_id=request.mid)
 
 
-def _path(request: aiocoap.Message) -> str:
-    return clean_text("/" + "/".join(request.opt.uri_path), MAX_WORDS)
+@lru_cache(maxsize=512)
+def _path(segments: tuple[str, ...]) -> str:
+    return clean_text("/" + "/".join(segments), MAX_WORDS)
 
 
-def _options(message: aiocoap.Message) -> list[str]:
-    summary = []
-    for attribute, name in _OPTION_NAMES:
-        value = getattr(message.opt, attribute)
-        if value is None or value == ():
-            continue
-        summary.append(f"{name}={_in_words(value)}")
-    return summary
+def _options(message: aiocoap.Message) -> str:
+    values: dict[str, list[str]] = {}
+    for option in message.opt.option_list():
+        if name := _OPTION_NAMES.get(option.number):
+            values.setdefault(name, []).append(_in_words(option.value))
+    return ", ".join(f"{name}={'&'.join(texts)}" for name, texts in values.items())
 
 
 def _in_words(value: Any) -> str:
@@ -171,8 +174,6 @@ def _in_words(value: Any) -> str:
         return value.hex() or "empty"
     if isinstance(value, BlockOption.BlockwiseTuple):
         return f"{value.block_number}/{int(value.more)}/{value.size}"
-    if isinstance(value, tuple):
-        return "&".join(_in_words(part) for part in value)
     if isinstance(value, int):
         return str(int(value))
     return str(value)

@@ -16,7 +16,7 @@ from dots_client import ClientCache, DotsError, MitigationStatus, PeerUnreachabl
 from dots_client.client.request_layer import Request
 from dots_client.codec import mitigate_path
 from dots_client.transport.coap_server import ServerSettings
-from dots_client.transport.dtls import content_types
+from dots_client.transport.dtls_engine import content_types
 from dots_client.transport.dtls_server import serve_dtls
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, silence
@@ -112,7 +112,7 @@ async def test_behind_a_closed_guard_only_a_close_notify_leaves(authority: Autho
 
     assert guard.refusals > 3
     (last,) = datagrams[sent:]
-    assert content_types(last) == {ALERT}
+    assert content_types(last) == [ALERT]
     assert session.reason == "the client closed the session"
 
 
@@ -149,7 +149,7 @@ async def test_behind_a_closed_guard_the_end_of_a_resumed_handshake_is_not_repea
     await until(lambda: len(datagrams) > sent)
     await listening.close()
 
-    assert content_types(b"".join(datagrams[sent:])) == {ALERT}
+    assert content_types(b"".join(datagrams[sent:])) == [ALERT]
 
 
 async def test_behind_a_closed_guard_only_a_close_notify_leaves_over_tcp(

@@ -10,7 +10,8 @@ import aiocoap
 import pytest
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable
-from dots_client.transport.dtls import RECEIVE_BUFFER_BYTES, content_types
+from dots_client.transport.dtls import RECEIVE_BUFFER_BYTES
+from dots_client.transport.dtls_engine import content_types
 from dots_client.transport.dtls_server import serve_dtls
 from dots_client.transport.wire import AnsweredRequest, WireRecord
 from tests.dots_client.authority import Authority, trusting

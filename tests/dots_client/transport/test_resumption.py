@@ -9,8 +9,7 @@ import pytest
 from dots_client.errors import HandshakeFailed
 from dots_client.transport import certificate_verification, tls_contexts
 from dots_client.transport.coap_server import ServerSettings
-from dots_client.transport.dtls import CHANGE_CIPHER_SPEC, content_types
-from dots_client.transport.dtls_engine import LOWERED_MTU
+from dots_client.transport.dtls_engine import CHANGE_CIPHER_SPEC, LOWERED_MTU, content_types
 from dots_client.transport.engine import State
 from dots_client.transport.resumption import (
     ResumptionCache,
