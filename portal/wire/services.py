@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db import connection, transaction
+from django.db.models import Count, QuerySet
 
 from portal.core.database import is_away
 from portal.core.insert_many import insert_many
@@ -88,19 +88,14 @@ def _write_by_halves(seen: Sequence[tuple[UUID, Seen]], errors: list[Exception])
 
 @transaction.atomic
 def _write(seen: Sequence[tuple[UUID, Seen]]) -> None:
-    owners = dict(
-        Subscription.objects.filter(pk__in={subscription for subscription, _ in seen}).values_list(
-            "pk", "organization_id"
-        )
-    )
-    mitigations = _mitigations(seen)
+    places = _places({(subscription, message.mid) for subscription, message in seen})
     insert_many(
         WireMessage,
         (
             {
-                "organization_id": owners[subscription],
+                "organization_id": place[0],
                 "subscription_id": subscription,
-                "mitigation_id": mitigations.get((subscription, message.mid)),
+                "mitigation_id": place[1],
                 "at": message.at,
                 "direction": message.direction,
                 "topic": message.topic,
@@ -119,24 +114,43 @@ def _write(seen: Sequence[tuple[UUID, Seen]]) -> None:
             }
             for subscription, message in seen
             # A deleted subscription has no journal.
-            if subscription in owners
+            if (place := places.get((subscription, message.mid)))
         ),
     )
 
 
-def _mitigations(seen: Iterable[tuple[UUID, Seen]]) -> dict[tuple[UUID, int | None], UUID]:
-    """The mitigations of the messages: a mid identifies one mitigation of one subscription."""
-    mids: dict[UUID, set[int]] = defaultdict(set)
-    for subscription, message in seen:
-        if message.mid is not None:
-            mids[subscription].add(message.mid)
-    if not mids:
-        return {}
-    wanted = Q()
-    for subscription, own in mids.items():
-        wanted |= Q(subscription=subscription, mid__in=own)
-    rows = Mitigation.objects.filter(wanted).values_list("subscription_id", "mid", "pk")
-    return {(subscription, mid): pk for subscription, mid, pk in rows}
+Place = tuple[UUID, UUID | None]
+"""An organization, and a mitigation or None."""
+
+
+def _places(seen: Collection[tuple[UUID, int | None]]) -> dict[tuple[UUID, int | None], Place]:
+    """The organization of each subscription, and the mitigation that has this mid in it."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(_PLACES, [[one for one, _ in seen], [mid for _, mid in seen]])
+            return {(one, mid): (owner, found) for one, mid, owner, found in cursor.fetchall()}
+    owners = Subscription.objects.filter(pk__in={one for one, _ in seen})
+    rows = Mitigation.objects.filter(
+        subscription__in=owners, mid__in={mid for _, mid in seen if mid is not None}
+    )
+    found: dict[tuple[UUID, int | None], UUID] = {
+        (one, mid): pk for one, mid, pk in rows.values_list("subscription_id", "mid", "pk")
+    }
+    organizations = dict(owners.values_list("pk", "organization_id"))
+    return {
+        (one, mid): (organizations[one], found.get((one, mid)))
+        for one, mid in seen
+        if one in organizations
+    }
+
+
+_PLACES: Final = f"""
+SELECT seen.subscription, seen.mid, subscription.organization_id, mitigation.id
+FROM unnest(%s::uuid[], %s::bigint[]) AS seen (subscription, mid)
+JOIN {Subscription._meta.db_table} AS subscription ON subscription.id = seen.subscription
+LEFT JOIN {Mitigation._meta.db_table} AS mitigation
+  ON mitigation.subscription_id = subscription.id AND mitigation.mid = seen.mid
+"""  # noqa: S608  (our own names)
 
 
 def prune(*, now: datetime) -> int:

@@ -253,8 +253,9 @@ def columns_of(
         columns |= {"dots_status": report.dots_status, "reported_at": at}
     if is_current and report.mitigation_start is not None:
         columns["mitigation_start"] = report.mitigation_start
-    if report.counters and not is_later(known.counters_at, at, now):
-        columns |= cast(MitigationColumns, report.counters)
+    counters = report.counters
+    if counters and not is_later(known.counters_at, at, now):
+        columns |= cast(MitigationColumns, counters)
         columns["counters_at"] = at
         if has_news:
             columns["counters_since"] = at
@@ -272,14 +273,14 @@ def numbers_event(
     """The data of a report's event, if it gets one. Equal numbers are news only after a silence,
     which would otherwise look like reports. `at`: when it arrived.
     """
-    last = mitigation.counters_at
-    if not report.counters or is_later(last, at, now):
+    last, counters = mitigation.counters_at, report.counters
+    if not counters or is_later(last, at, now):
         return {}
     is_after_silence = last is None or at - last > REPORTS_MISSING_AFTER
-    has_changed = any(getattr(mitigation, name) != value for name, value in report.counters.items())
+    has_changed = any(getattr(mitigation, name) != value for name, value in counters.items())
     if not (is_after_silence or has_changed):
         return {}
-    return {**report.counters, **_held_until(mitigation)}
+    return {**counters, **_held_until(mitigation)}
 
 
 def _append_numbers(mitigation: Mitigation, counted: EventData, now: datetime) -> None:
