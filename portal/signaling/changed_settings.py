@@ -1,7 +1,7 @@
 """Settings saved while a session is up: which of them the session does not use yet, and when to try
 a new session.
 
-Pure: it has no clock and no database. `now` is in seconds of a monotonic clock.
+Pure: it has no clock and no database.
 """
 
 from __future__ import annotations
@@ -9,15 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from dots_client import Reconnect
 from portal.providers.models import PendingChange, SessionFault
 from portal.signaling.connection_settings import ConnectionSettings, changed
 from portal.signaling.leases import SavedAt
-
-REREAD_SETTINGS_S: Final = 30.0
-"""Reread the rows at least this often, to notice changes made directly in the database."""
 
 
 class ChangedSettings:
@@ -34,8 +30,9 @@ class ChangedSettings:
         self._make_reconnect = reconnect
         self.reconnect = reconnect()
         "attempts with the pending settings"
+        self.must_read = True
+        "the rows may have other settings than `wanted`"
         self._saved_at: SavedAt | None = None
-        self._read_at = float("-inf")
 
     def saved(self, at: SavedAt) -> bool:
         """Note when staff last saved the settings; True when that time is new, so the rows must be
@@ -43,19 +40,20 @@ class ChangedSettings:
         """
         is_news = at != self._saved_at
         self._saved_at = at
-        if is_news:
-            self._read_at = float("-inf")
+        self.must_read |= is_news
         return is_news
 
-    def must_read(self, *, now: float) -> bool:
-        return now - self._read_at >= REREAD_SETTINGS_S
+    def found(self, fingerprint: int) -> bool:
+        """Note the fingerprint of the present rows; True when they must be read now, because they
+        were changed directly in the database, or the last read failed.
+        """
+        is_news = self.wanted is None or self.wanted.fingerprint != fingerprint
+        self.must_read |= is_news
+        return is_news
 
-    def next_read_at(self) -> float:
-        return self._read_at + REREAD_SETTINGS_S
-
-    def starts_reading(self, *, now: float) -> None:
+    def starts_reading(self) -> None:
         """Call before reading the rows, so that a save during the read still counts as new."""
-        self._read_at = now
+        self.must_read = False
 
     def read(self, wanted: ConnectionSettings) -> bool:
         """Note the settings just read; True when they differ from the last ones."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -24,10 +26,41 @@ class ConnectionSettings:
     cuid: str
     organization_id: UUID | None = None
     "for the log"
+    fingerprint: int = 0
+    "of the rows that they are from"
+
+
+_COLUMNS: Final = (
+    "provider__server_name",
+    "provider__host",
+    "provider__port",
+    "provider__transports",
+    "provider__requires_alpn",
+    "provider__trust_anchors",
+    "certificate_chain",
+    "private_key",
+    "cuid",
+)
+"""What `load_connection_settings` reads."""
+
+
+def fingerprints(subscription_ids: Collection[UUID]) -> dict[UUID, int]:
+    """For each subscription a number that is another one once its settings changed. It means
+    nothing outside this process.
+    """
+    rows = Subscription.objects.filter(pk__in=subscription_ids).values_list("pk", *_COLUMNS)
+    return {pk: hash(tuple(map(_comparable, columns))) for pk, *columns in rows}
+
+
+def _comparable(value: object) -> object:
+    # PostgreSQL's driver returns bytes as a view that cannot be hashed.
+    return bytes(value) if isinstance(value, memoryview) else value
 
 
 def load_connection_settings(subscription_id: UUID) -> ConnectionSettings:
     """The settings in the rows now. Raises SecretUnreadable."""
+    # First, so that a change between the two reads is found later.
+    fingerprint = fingerprints([subscription_id]).get(subscription_id, 0)
     subscription = Subscription.objects.select_related("provider").get(pk=subscription_id)
     provider = subscription.provider
     return ConnectionSettings(
@@ -45,6 +78,7 @@ def load_connection_settings(subscription_id: UUID) -> ConnectionSettings:
         ),
         cuid=subscription.cuid,
         organization_id=subscription.organization_id,
+        fingerprint=fingerprint,
     )
 
 

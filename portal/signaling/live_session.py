@@ -165,7 +165,8 @@ class LiveSession:
         """Wait for a wake-up, or until something is due by the rows as last read."""
         while seconds > 0:
             try:
-                async with asyncio.timeout(seconds):
+                # Without mitigations nothing falls due.
+                async with asyncio.timeout(seconds if self._rows else None):
                     await self._wakeup.wait()
             except TimeoutError:
                 now = database_clock.now()
@@ -184,7 +185,7 @@ class LiveSession:
         rows, changed = self._rows, self.owned.take_changed()
         checked_at, self._checked_at = self._checked_at, loop_time()
         self.is_idle = not rows
-        self._silence.confirmed = [row for row in rows.values() if row.status in CONFIRMED]
+        self._silence.mitigations_read(rows.values())
         self._recorder.keeps_heartbeats = bool(rows)
         now = database_clock.now()
         self.client.mitigating = any(is_under_attack(row) for row in rows.values())
@@ -314,7 +315,8 @@ class LiveSession:
 
     def _reported(self, row: Mitigation, report: MitigationReport) -> None:
         self._history.reported(row.pk, report.status, time=loop_time())
-        self._heard({row.pk})
+        if known := self._rows.get(row.pk):
+            known.last_heard_at = database_clock.now()
 
     def _saved(self, row: Mitigation, said: ProviderReport, at: datetime) -> None:
         """Read the row again, but not for new numbers."""

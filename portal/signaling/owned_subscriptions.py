@@ -41,6 +41,8 @@ class Manager(Protocol):
 
     def settings_saved(self, at: SavedAt) -> None: ...
 
+    def settings_found(self, fingerprint: int) -> None: ...
+
     async def run(self) -> None: ...
 
 
@@ -117,6 +119,12 @@ class OwnedSubscriptions:
         for subscription_id in subscription_ids:
             if owned := self._owned.get(subscription_id):
                 owned.manager.wake_unknown()
+
+    def settings_found(self, fingerprints: Mapping[UUID, int]) -> None:
+        """These are the fingerprints of the present settings."""
+        for subscription_id, fingerprint in fingerprints.items():
+            if owned := self._owned.get(subscription_id):
+                owned.manager.settings_found(fingerprint)
 
     async def renew(self) -> None:
         """Renew our leases. If we have lost them all, or have just started, check in."""

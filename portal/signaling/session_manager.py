@@ -18,7 +18,7 @@ from portal.providers.models import SessionState
 from portal.signaling import database_clock
 from portal.signaling.async_events import loop_time, wait_for_any
 from portal.signaling.book import Book
-from portal.signaling.changed_settings import REREAD_SETTINGS_S, ChangedSettings
+from portal.signaling.changed_settings import ChangedSettings
 from portal.signaling.connection_settings import ConnectionSettings, load_connection_settings
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
@@ -125,6 +125,11 @@ class SessionManager:
         if self._changed_settings.saved(at):
             self._changed.set()
 
+    def settings_found(self, fingerprint: int) -> None:
+        """Note what the rows have: settings changed without being saved are tried at once too."""
+        if self._changed_settings.found(fingerprint):
+            self._changed.set()
+
     async def run(self) -> None:
         """Run until cancelled or until another worker takes over; then close the session and update
         the row.
@@ -210,8 +215,7 @@ class SessionManager:
                 continue
             client.heartbeat_refusal_changed.clear()
             self.runner.report_up(session)
-            reread_s = self._changed_settings.next_read_at() - now
-            await self._until_change(session, min(silent_due_s, settings_due_s, reread_s))
+            await self._until_change(session, min(silent_due_s, settings_due_s))
 
     def _silent_due_s(self, session: LiveSession, now: float) -> float:
         """In how many seconds to try a new session because this one is silent; infinite while it is
@@ -236,15 +240,15 @@ class SessionManager:
             within_s = min(within_s, NOTICE_WITHIN_S)
         else:
             events.append(session.is_suspect)
-        await wait_for_any(*events, within_s=within_s)
+        await wait_for_any(*events, within_s=None if within_s == inf else within_s)
 
     async def _read_settings_when_due(self) -> None:
-        if self._changed_settings.must_read(now=loop_time()):
+        if self._changed_settings.must_read:
             await self._read_settings()
 
     async def _read_settings(self) -> ConnectionSettings:
         """The settings for the next session. Changed settings are tried at once."""
-        self._changed_settings.starts_reading(now=loop_time())
+        self._changed_settings.starts_reading()
         wanted = await self._store.run(load_connection_settings, self.subscription_id)
         if wanted.organization_id is not None:
             add_log_ids(organization=wanted.organization_id)
@@ -271,7 +275,7 @@ class SessionManager:
                 await self._read_settings_when_due()
                 if self._is_needless(attempt, suspect):
                     return
-                await wait_for_any(attempt.has_opened, self._changed, within_s=REREAD_SETTINGS_S)
+                await wait_for_any(attempt.has_opened, self._changed)
         finally:
             if not attempt.has_opened.is_set():
                 task.cancel()

@@ -18,6 +18,7 @@ from portal.inventory import queries as inventory_queries
 from portal.mitigations import services
 from portal.signaling import database_clock, wakeups
 from portal.signaling.book import Book
+from portal.signaling.connection_settings import fingerprints
 from portal.signaling.database_threads import DATABASE_THREADS, DatabaseThreads
 from portal.signaling.grouped_writes import GroupedWrites
 from portal.signaling.lease_fence import LeaseFence
@@ -33,6 +34,10 @@ BALANCE_S: Final = 0.1
 """It also waits for the next renewal."""
 EXPIRE_S: Final = 0.25
 SWEEP_S: Final = 1.0
+COMPARE_SETTINGS_S: Final = 30.0
+"""Notice settings that were changed directly in the database. The portal's own saves are noticed
+by the next renewal.
+"""
 LEASE_THREADS: Final = 1
 STOP_TIMEOUT_S: Final = 10.0
 
@@ -104,6 +109,7 @@ class SignalAgent:
             asyncio.create_task(self._every(EXPIRE_S, self._owned_subscriptions.end_expired)),
             asyncio.create_task(self._every(SWEEP_S, self._sweep)),
             asyncio.create_task(self._every(SWEEP_S, self._grouped.save_heard)),
+            asyncio.create_task(self._every(COMPARE_SETTINGS_S, self._compare_settings)),
             asyncio.create_task(wakeups.listen(self._owned_subscriptions.wake)),
         ]
         try:
@@ -157,6 +163,10 @@ class SignalAgent:
         await self._threads.run(services.mark_due_again, now=now)
         if database_clock.is_settled():
             await self._threads.run(services.mark_expired, now=now)
+
+    async def _compare_settings(self) -> None:
+        owned = self._owned_subscriptions
+        owned.settings_found(await self._threads.run(fingerprints, owned.ids))
 
     def _write_journal(self) -> None:
         self._writing = asyncio.create_task(self._journal.run(), name="wire journal")

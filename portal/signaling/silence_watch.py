@@ -6,16 +6,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Final
 
 from dots_client import Client
 from portal.mitigations.models import Mitigation
+from portal.mitigations.states import CONFIRMED
 from portal.signaling.action_runner import ActionRunner
 from portal.signaling.async_events import loop_time
 from portal.signaling.next_action import Action
 from portal.signaling.session_activity import SessionActivity
 
 WATCH_S: Final = 1.0
+IDLE_WATCH_S: Final = 10.0
+"""The same while there is no mitigation: then only the time of the last heartbeat is to be saved.
+"""
 PROBE_AFTER_S: Final = 4.0
 """Poll one confirmed mitigation on a session that is silent for this long: a provider that lost its
 memory and its sessions does not report that.
@@ -38,16 +43,25 @@ class SilenceWatch:
         on_recovered: Callable[[], None],
     ) -> None:
         self.is_suspect = asyncio.Event()
-        self.confirmed: Collection[Mitigation] = ()
+        self._confirmed: Collection[Mitigation] = ()
         "mitigations that the provider confirmed, as last read"
+        self._has_mitigations = asyncio.Event()
         self._client = client
         self._runner = runner
         self._activity = activity
         self._on_recovered = on_recovered
 
+    def mitigations_read(self, rows: Collection[Mitigation]) -> None:
+        """These are live."""
+        self._confirmed = [row for row in rows if row.status in CONFIRMED]
+        if rows:
+            self._has_mitigations.set()
+        else:
+            self._has_mitigations.clear()
+
     async def check(self) -> None:
-        """Wait WATCH_S, then check once."""
-        await asyncio.sleep(WATCH_S)
+        """Wait for the next check, then check once."""
+        await self._pause()
         await self._activity.save(heard_s=self._silent_s())
         self._probe_if_silent()
         begun_at, heard_at = self._runner.oldest_begun_at, self._client.last_heard_at
@@ -57,11 +71,19 @@ class SilenceWatch:
             self.is_suspect.clear()
             self._on_recovered()
 
+    async def _pause(self) -> None:
+        if self._has_mitigations.is_set() or self.is_suspect.is_set():
+            await asyncio.sleep(WATCH_S)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_WATCH_S):
+                await self._has_mitigations.wait()
+
     def _probe_if_silent(self) -> None:
         is_waiting = self._runner.oldest_begun_at is not None
-        if is_waiting or not self.confirmed or self._silent_s() < PROBE_AFTER_S:
+        if is_waiting or not self._confirmed or self._silent_s() < PROBE_AFTER_S:
             return
-        longest_unheard = min(self.confirmed, key=lambda row: row.last_heard_at or row.asked_at)
+        longest_unheard = min(self._confirmed, key=lambda row: row.last_heard_at or row.asked_at)
         self._runner.begin([longest_unheard], Action.POLL)
 
     def _silent_s(self) -> float:

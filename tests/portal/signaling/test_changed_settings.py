@@ -4,7 +4,6 @@ replaces the current one.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from dots_client.transport.dtls_server import DtlsServer, serve_dtls
 from portal.providers import services
 from portal.providers.models import Provider as ProviderRow
 from portal.providers.models import SessionState, Subscription
-from portal.signaling import changed_settings, leases, session_check
+from portal.signaling import leases, session_check
+from portal.signaling.connection_settings import fingerprints
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.session_manager import SessionManager
 from tests.dots_client.authority import Authority
@@ -66,6 +66,9 @@ class There:
             return self.renewed()
 
         manager.settings_saved(await db(save))
+
+    def fingerprint(self) -> int:
+        return fingerprints([self.subscription.pk])[self.subscription.pk]
 
     def renewed(self) -> leases.SavedAt:
         renewed = leases.renew(ME, now=timezone.now())
@@ -331,11 +334,12 @@ async def test_a_new_cuid_is_used_at_once(there: There, threads: DatabaseThreads
 
 
 async def test_a_change_made_in_the_database_is_found(
-    there: There, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
+    there: There, threads: DatabaseThreads
 ) -> None:
-    monkeypatch.setattr(changed_settings, "REREAD_SETTINGS_S", 0.2)
-    async with connected(there, threads):
+    async with connected(there, threads) as manager:
         await db(lambda: there.move(port=there.servers[1].port))
+
+        manager.settings_found(await db(there.fingerprint))
 
         await until(lambda: bool(there.servers[1].sessions), within_s=AT_ONCE_S)
 
@@ -368,9 +372,7 @@ async def test_saving_without_a_change_keeps_the_session(
         await there.saved(manager, phone="+1 555 0000", trust_anchors=anchors)
 
         await until(lambda: manager._changed_settings.wanted is not None)
-        await until(
-            lambda: not manager._changed_settings.must_read(now=asyncio.get_running_loop().time())
-        )
+        await until(lambda: not manager._changed_settings.must_read)
         assert manager._changed_settings.pending is None
         assert client_of(manager) is client
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from portal.providers.models import Subscription, Transport
-from portal.signaling.connection_settings import load_connection_settings
+from portal.signaling.connection_settings import fingerprints, load_connection_settings
 from tests.factories import PRIVATE_KEY
 
 
@@ -17,3 +19,30 @@ def test_a_session_is_opened_with_the_settings_in_the_rows(acme_northgate: Subsc
     assert not identity.server.requires_alpn
     assert identity.credentials.private_key == PRIVATE_KEY
     assert identity.cuid == acme_northgate.cuid
+
+
+@pytest.mark.parametrize(
+    ("is_of_provider", "column", "value"),
+    [
+        (True, "server_name", "other.example"),
+        (True, "host", "192.0.2.99"),
+        (True, "port", 4647),
+        (True, "transports", (Transport.TLS,)),
+        (True, "requires_alpn", False),
+        (True, "trust_anchors", "others"),
+        (False, "certificate_chain", "another"),
+        (False, "private_key", b"another"),
+        (False, "cuid", "another"),
+    ],
+)
+def test_a_fingerprint_is_another_one_once_a_setting_changes_and_equal_until_then(
+    acme_northgate: Subscription, *, is_of_provider: bool, column: str, value: object
+) -> None:
+    read = load_connection_settings(acme_northgate.pk).fingerprint
+    Subscription.objects.filter(pk=acme_northgate.pk).update(session_detail="not a setting")
+    assert fingerprints([acme_northgate.pk]) == {acme_northgate.pk: read}
+
+    rows = type(acme_northgate.provider if is_of_provider else acme_northgate).objects
+    rows.update(**{column: value})
+
+    assert fingerprints([acme_northgate.pk]) != {acme_northgate.pk: read}

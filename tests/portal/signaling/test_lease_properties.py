@@ -220,6 +220,8 @@ class Sender:
 
     def settings_saved(self, at: SavedAt) -> None: ...
 
+    def settings_found(self, fingerprint: int) -> None: ...
+
     async def run(self) -> None:
         with suppress(SessionClosed):
             while self._fence.is_open():

@@ -43,6 +43,8 @@ class Session:
 
     def settings_saved(self, at: SavedAt) -> None: ...
 
+    def settings_found(self, fingerprint: int) -> None: ...
+
     async def run(self) -> None:
         try:
             await self.crashes.wait()
