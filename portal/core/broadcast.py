@@ -32,6 +32,8 @@ MAX_WAITING = 1000
 """How many messages may wait for a slow Redis. Readers get the others from the event table."""
 
 SIGNAL_WORKERS = "signal-workers"
+EVENT_READERS = "event-readers"
+"""Every process with open sockets."""
 
 
 class EventFrame(TypedDict):
@@ -61,6 +63,16 @@ class EventMessage(TypedDict):
     """
 
 
+class ManyEvents(TypedDict):
+    """To every process with open sockets, of several organizations; portal.realtime receives it.
+    A process passes on what belongs to the sockets of each. One of the previous release reads the
+    events from the table a moment later.
+    """
+
+    type: Literal["events"]
+    messages: Sequence[EventMessage]
+
+
 class AccessChanged(TypedDict):
     """To every process with open sockets of a person; portal.realtime receives it."""
 
@@ -78,7 +90,7 @@ class WakeUp(TypedDict):
     "the id of the one that changed; without it, anything of the subscription may have changed"
 
 
-Message = EventMessage | AccessChanged | WakeUp
+Message = EventMessage | ManyEvents | AccessChanged | WakeUp
 
 layer_cooldown = Cooldown(pause_s=2.0)
 _sender: _Sender | None = None
@@ -98,10 +110,26 @@ def broadcast_on_commit(organization_id: UUID, *events: EventFrame) -> None:
     """Send `events`, which have consecutive numbers, to every open page of this organization
     only.
     """
+    _send_on_commit(organization_group(organization_id), _event_message(organization_id, events))
+
+
+def broadcast_many_on_commit(events: Mapping[UUID, Sequence[EventFrame]]) -> None:
+    """The same for several organizations with one message: a message costs the sender and Redis
+    more than its events.
+    """
+    if len(events) == 1:
+        [(organization_id, own)] = events.items()
+        broadcast_on_commit(organization_id, *own)
+    elif events:
+        messages = [_event_message(organization_id, own) for organization_id, own in events.items()]
+        _send_on_commit(EVENT_READERS, ManyEvents(type="events", messages=messages))
+
+
+def _event_message(organization_id: UUID, events: Sequence[EventFrame]) -> EventMessage:
     message = EventMessage(type="event", organization=str(organization_id), event=events[-1])
     if len(events) > 1:
         message["earlier"] = events[:-1]
-    _send_on_commit(organization_group(organization_id), message)
+    return message
 
 
 def access_changed_on_commit(user_id: UUID) -> None:

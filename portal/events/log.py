@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from portal.accounts.actors import Actor
 from portal.audit.origin import current_origin
-from portal.core.broadcast import EventFrame, broadcast_on_commit
+from portal.core.broadcast import EventFrame, broadcast_many_on_commit, broadcast_on_commit
 from portal.core.increment_returning import increment_returning
 from portal.events.data import EventData
 from portal.events.models import Event, EventCounter, EventType
@@ -119,7 +119,7 @@ RETURNING counter.organization_id, counter.last_seq - free.more
 
 def append_counted(events: Sequence[MitigationEvent], counted: Mapping[UUID, int]) -> None:
     """Append events in their order with one statement, after `lock_free_logs` has `counted` them.
-    Send one message per organization.
+    Send one message for all organizations.
     """
     last, frames = dict(counted), defaultdict[UUID, list[EventFrame]](list)
     rows: list[Event] = []
@@ -137,8 +137,7 @@ def append_counted(events: Sequence[MitigationEvent], counted: Mapping[UUID, int
         rows.append(row)
         frames[event.organization_id].append(row.as_message())
     Event.objects.bulk_create(rows)
-    for organization_id, own in frames.items():
-        broadcast_on_commit(organization_id, *own)
+    broadcast_many_on_commit(frames)
 
 
 def _actor_data(actor: Actor | None) -> EventData:

@@ -19,7 +19,7 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
-from portal.core.broadcast import organization_group, user_group
+from portal.core.broadcast import EVENT_READERS, organization_group, user_group
 from portal.core.database import is_away
 from portal.core.errors import PortalError
 from portal.core.metrics import OPEN_SOCKETS
@@ -163,13 +163,20 @@ class LogReader:
             message = await layer.receive(channel)
             if message["type"] == "access.changed":
                 self._doubt(_id_in(message, "user"))
-            elif (organization_id := _id_in(message, "organization")) is None:
-                self._look_at = now()
+            elif message["type"] == "events":
+                for one in message["messages"]:
+                    self._hear(one)
+            else:
+                self._hear(message)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if (organization_id := _id_in(message, "organization")) is None:
+            self._look_at = now()
+            self._must_look.set()
+        elif feed := self._feeds.get(organization_id):
+            feed.hear([*message.get("earlier", ()), message["event"]])
+            if feed.is_behind:
                 self._must_look.set()
-            elif feed := self._feeds.get(organization_id):
-                feed.hear([*message.get("earlier", ()), message["event"]])
-                if feed.is_behind:
-                    self._must_look.set()
 
     async def _join(self) -> None:
         while True:
@@ -205,6 +212,8 @@ class LogReader:
         """The groups to be in, each with what to do once it is joined: look for what was sent to it
         just before.
         """
+        if self._feeds:
+            yield EVENT_READERS, self._miss_any
         for organization_id in self._feeds:
             yield organization_group(organization_id), partial(self._miss, organization_id)
         for user_id in self._of_person:
@@ -214,6 +223,10 @@ class LogReader:
         if feed := self._feeds.get(organization_id):
             feed.is_behind = True
             self._must_look.set()
+
+    def _miss_any(self) -> None:
+        for organization_id in self._feeds:
+            self._miss(organization_id)
 
     async def _leave_all(self) -> None:
         layer = _channel_layer()

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from portal.core.broadcast import broadcast_on_commit
+from portal.core.broadcast import broadcast_many_on_commit
 from portal.core.metrics import SUBMIT_TO_CONFIRMED
 from portal.events.data import EventData
 from portal.events.models import Event, EventType
@@ -158,8 +158,9 @@ def record_confirmations(confirmations: Sequence[Confirmation]) -> dict[UUID, in
             own += _events(one, row, seq=row.seq + len(own))
             _observe_on_commit(one, row)
     Event.objects.bulk_create(event for own in events.values() for event in own)
-    for organization_id, own in events.items():
-        broadcast_on_commit(organization_id, *(event.as_message() for event in own))
+    broadcast_many_on_commit(
+        {one: [event.as_message() for event in own] for one, own in events.items()}
+    )
     return {pk: row.version for pk, row in found.items()}
 
 

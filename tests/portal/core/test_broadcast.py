@@ -75,6 +75,25 @@ def test_events_that_are_committed_together_are_one_message(layer: Layer) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
+def test_events_of_several_organizations_that_are_committed_together_are_one_message(
+    layer: Layer,
+) -> None:
+    one, other = uuid4(), uuid4()
+
+    with transaction.atomic():
+        broadcast.broadcast_many_on_commit({one: [event(1), event(2)], other: [event(7)]})
+        broadcast.broadcast_many_on_commit({other: [event(8)]})
+        broadcast.broadcast_many_on_commit({})
+
+    [(group, message), (alone, _)] = layer.sent
+    assert (group, alone) == (broadcast.EVENT_READERS, broadcast.organization_group(other))
+    assert [
+        (of["organization"], [*(one["seq"] for one in of.get("earlier", ())), of["event"]["seq"]])
+        for of in message["messages"]
+    ] == [(str(one), [1, 2]), (str(other), [7])]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_signal_workers_are_woken_after_the_commit(layer: Layer) -> None:
     subscription_id = uuid4()
 

@@ -14,7 +14,12 @@ from django.db import connection
 from django.utils import timezone
 
 from portal.accounts.models import User
-from portal.core.broadcast import EventFrame, organization_group, user_group
+from portal.core.broadcast import (
+    EventFrame,
+    broadcast_many_on_commit,
+    organization_group,
+    user_group,
+)
 from portal.events.log import append_event
 from portal.events.models import EventCounter, EventType
 from portal.organizations.models import Membership, Organization, Role
@@ -136,6 +141,34 @@ async def test_a_gap_is_read_once_for_all_sockets_of_an_organization_and_each_ev
     assert len(reads) == 1
     assert encoded == [1, 2]
     for socket in sockets:
+        await socket.disconnect()
+
+
+async def test_each_socket_gets_the_events_of_its_own_organization_from_a_message_with_several(
+    bob: User, charlie: User, acme: Organization, globex: Organization, token_of: TokenOf, log: Log,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(log_reader, "LOOK_AGAIN_S", 60)
+    tokens = [await database_sync_to_async(token_of)(one) for one in (bob, charlie)]
+    ours, theirs = Socket("acme", token=tokens[0]), Socket("globex", token=tokens[1])
+    for socket, organization in ((ours, acme), (theirs, globex)):
+        assert await socket.connect() == 0
+        await log(organization)
+        assert await socket.seqs(1) == [1]
+
+    def frame(seq: int) -> EventFrame:
+        at = timezone.now().isoformat()
+        return EventFrame(seq=seq, at=at, type="session.up", request=None, mitigation=None, data={})
+
+    for events in (
+        {acme.pk: [frame(2), frame(3)], globex.pk: [frame(2)]},
+        {globex.pk: [frame(3)], acme.pk: [frame(4)]},
+    ):
+        await database_sync_to_async(broadcast_many_on_commit)(events)
+
+    assert await ours.seqs(3) == [2, 3, 4]
+    assert await theirs.seqs(2) == [2, 3]
+    for socket in (ours, theirs):
         await socket.disconnect()
 
 
