@@ -19,7 +19,7 @@ DEBUG = env.flag("PORTAL_DEBUG")
 ALLOWED_HOSTS = env.items("PORTAL_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.items("PORTAL_ORIGINS")
 
-# portal.checks refuses to start in production with the fallbacks below.
+# portal.checks refuses to start in production with the development values below.
 SECRET_KEY = env.secret("PORTAL_SECRET_KEY") or ("only-for-development" * 3 if DEBUG else "")
 ENCRYPTION_KEYS = [
     key.strip() for key in env.secret("PORTAL_ENCRYPTION_KEYS").split(",") if key.strip()

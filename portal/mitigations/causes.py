@@ -10,7 +10,9 @@ from django.db import models
 
 
 class Cause(models.TextChoices):
-    """Why a provider was asked. The causes in `FALLBACK` go with the provider that did not help."""
+    """Why a provider was asked. The causes in `FAILOVER_CAUSES` go with the provider that did not
+    help.
+    """
 
     FIRST = "first"
     """The request asked it first, before any provider failed."""
@@ -37,7 +39,7 @@ class Cause(models.TextChoices):
     """An earlier release saved a reason without a code; only its text is known."""
 
 
-FALLBACK: Final = frozenset(Cause) - {Cause.FIRST, Cause.BY_HAND, Cause.HELD_AGAIN}
+FAILOVER_CAUSES: Final = frozenset(Cause) - {Cause.FIRST, Cause.BY_HAND, Cause.HELD_AGAIN}
 """The provider was asked because another one did not help."""
 
 

@@ -40,7 +40,7 @@ class Why:
 
     cause: Cause
     subscription: UUID | None = None
-    "the provider that failed, for a cause in FALLBACK"
+    "the provider that failed, for a cause in FAILOVER_CAUSES"
 
 
 FIRST: Final = Why(Cause.FIRST)

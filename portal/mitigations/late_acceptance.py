@@ -21,7 +21,7 @@ def withdrawn_on_late_acceptance(
     heard_since: datetime,
     spared: Collection[UUID] = (),
 ) -> list[tuple[Mitigation, list[UUID]]]:
-    """The mitigations that fallback started and policy withdraws, each with the subscriptions that
+    """The mitigations that failover started and policy withdraws, each with the subscriptions that
     filter instead.
 
     A mitigation is withdrawn only if providers earlier in the order report that they filter all its
@@ -33,7 +33,7 @@ def withdrawn_on_late_acceptance(
         return []
     found: list[tuple[Mitigation, list[UUID]]] = []
     for later in mitigations:
-        if not later.is_fallback or later.subscription_id in spared or not may_filter(later):
+        if not later.is_failover or later.subscription_id in spared or not may_filter(later):
             continue
         filtering = [
             mitigation

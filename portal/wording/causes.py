@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from portal.core.formatting import listed
-from portal.mitigations.causes import FALLBACK, Cause, WithdrawnCause
+from portal.mitigations.causes import FAILOVER_CAUSES, Cause, WithdrawnCause
 
 _CLAUSES: Final = {
     Cause.BY_HAND: "",
@@ -29,7 +29,7 @@ def asked_because(cause: Cause, *, provider: str = "", gateway: str = "", text: 
     gateway that may have answered for it. `text`: the text of an earlier release, used if the cause
     or the provider is unknown.
     """
-    if cause in (Cause.FIRST, Cause.OTHER) or (cause in FALLBACK and not provider):
+    if cause in (Cause.FIRST, Cause.OTHER) or (cause in FAILOVER_CAUSES and not provider):
         return text
     asker = f"gateway {gateway}" if gateway else provider
     return _CLAUSES[cause].format(provider=provider, asker=asker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.mitigations.causes import FALLBACK, Cause
+from portal.mitigations.causes import FAILOVER_CAUSES, Cause
 from portal.mitigations.models import FilteringEndedBy
 from portal.mitigations.states import LOOP, Efficacy, RequestStatus, Status
 
@@ -175,7 +175,7 @@ class MitigationFacts:
     @property
     def is_first(self) -> bool:
         """The request asked it from the start: no provider had failed, and no person asked."""
-        return self.cause not in FALLBACK and not self.asked_by
+        return self.cause not in FAILOVER_CAUSES and not self.asked_by
 
     @property
     def heard_at(self) -> datetime | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from portal.core.formatting import NBSP, ago, listed, moment, when
-from portal.mitigations.models import FALLBACK, EndedBy
+from portal.mitigations.models import FAILOVER_CAUSES, EndedBy
 from portal.mitigations.states import RequestStatus
 from portal.wording import plans, replaced
 from portal.wording.badges import (
@@ -157,7 +157,7 @@ def _requesting(request: RequestFacts, now: datetime) -> str:
     if request.is_plan:
         return "No provider holds the plan yet."
     if set(groups) <= {DisplayStatus.REQUESTED, DisplayStatus.NOT_SENT} and not any(
-        mitigation.cause in FALLBACK for mitigation in groups[DisplayStatus.REQUESTED]
+        mitigation.cause in FAILOVER_CAUSES for mitigation in groups[DisplayStatus.REQUESTED]
     ):
         waiting = groups[DisplayStatus.REQUESTED]
         first = min(mitigation.sent_at for mitigation in waiting if mitigation.sent_at is not None)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from portal.core.formatting import ago, listed, moment, since, spaced_when, when
-from portal.mitigations.models import FALLBACK
+from portal.mitigations.models import FAILOVER_CAUSES
 from portal.mitigations.states import CONFIRMED, RequestStatus
 from portal.wording import plans
 from portal.wording.badges import (
@@ -187,7 +187,7 @@ def _keeps_asking(request: RequestFacts, now: datetime) -> str:
 def _requesting(request: RequestFacts, now: datetime) -> list[str]:
     waiting = [_waiting(mitigation, now) for mitigation in request.started]
     if set(display_statuses(request.mitigations, now)) == {DisplayStatus.REQUESTED} and not any(
-        mitigation.cause in FALLBACK for mitigation in request.started
+        mitigation.cause in FAILOVER_CAUSES for mitigation in request.started
     ):
         waiting = ["No provider has confirmed it yet."]
     return [*waiting, _keeps_asking(request, now)]

@@ -1,4 +1,4 @@
-"""Several people, and the portal's fallback, request overlapping addresses at the same moment."""
+"""Several people, and the portal's failover, request overlapping addresses at the same moment."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_simultaneous_submissions_do_not_pass_a_limit_together(
 
 
 @pytest.mark.django_db
-def test_a_fallback_and_a_simultaneous_submission_never_replace_each_other(
+def test_a_failover_and_a_simultaneous_submission_never_replace_each_other(
     acme: Organization,
     alice: User,
     shop: ProtectedResource,

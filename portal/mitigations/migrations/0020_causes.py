@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
     """The columns of the sentences stay under their names: processes of the earlier release still write to them.
 
     What they write between this and their restart has the default codes and a text: is_withdrawn_by_policy and
-    is_fallback read both.
+    is_failover read both.
     """
 
     dependencies = [

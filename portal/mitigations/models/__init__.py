@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.mitigations.causes import FALLBACK, Cause, WithdrawnCause
+from portal.mitigations.causes import FAILOVER_CAUSES, Cause, WithdrawnCause
 from portal.mitigations.models.columns import (
     BY_ITSELF,
     EndedBy,
@@ -24,7 +24,7 @@ from portal.mitigations.models.request import MitigationRequest
 
 __all__ = [
     "BY_ITSELF",
-    "FALLBACK",
+    "FAILOVER_CAUSES",
     "MAX_COUNTER",
     "REPORTS_MISSING_AFTER",
     "Cause",

@@ -10,7 +10,7 @@ from django.db import models
 
 from portal.core.json_value import JSONValueField
 from portal.core.targets import Targets
-from portal.mitigations.causes import FALLBACK, Cause, WithdrawnCause
+from portal.mitigations.causes import FAILOVER_CAUSES, Cause, WithdrawnCause
 from portal.mitigations.models.columns import FilteringEnd, ProviderConflict, ReplacedBy
 from portal.mitigations.models.request import MitigationRequest
 from portal.mitigations.release import MAX_RELEASE_TRIES, is_held_after_withdrawal
@@ -64,7 +64,7 @@ class Mitigation(models.Model):
     cause_subscription = models.ForeignKey(
         Subscription, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    """The provider that did not help, for a cause in FALLBACK."""
+    """The provider that did not help, for a cause in FAILOVER_CAUSES."""
     cause_text = models.CharField(
         max_length=200, blank=True, default="", db_default="", db_column="because"
     )
@@ -221,13 +221,13 @@ class Mitigation(models.Model):
         return is_given_up and self.withdrawal_asked_at is None
 
     @property
-    def is_fallback(self) -> bool:
+    def is_failover(self) -> bool:
         """Failover asked it instead of another provider, and no person did.
 
         A process of the earlier release saves only the text, with the default cause.
         """
-        is_old_fallback = self.cause == Cause.FIRST and self.cause_text != ""
-        return self.asked_by_id is None and (self.cause in FALLBACK or is_old_fallback)
+        is_old_failover = self.cause == Cause.FIRST and self.cause_text != ""
+        return self.asked_by_id is None and (self.cause in FAILOVER_CAUSES or is_old_failover)
 
     @property
     def is_not_sendable(self) -> bool:

@@ -10,7 +10,7 @@ from portal.mitigations.validation.submission import EligibleProvider, Errors, P
 
 MIN_LIFETIME_S: Final = 30
 INDEFINITE: Final = -1
-FALLBACK_LIFETIME_S: Final = 3600
+DEFAULT_LIFETIME_S: Final = 3600
 """For a provider that accepts no indefinite request, and whose longest lifetime is unknown."""
 
 
@@ -54,7 +54,7 @@ def lifetime_problem(
 def within_limits(lifetime_s: int, provider: EligibleProvider) -> int:
     """The lifetime this provider is asked for: a shorter lifetime than requested is still help."""
     if lifetime_s == INDEFINITE and not provider.may_be_indefinite:
-        return provider.max_lifetime_s or FALLBACK_LIFETIME_S
+        return provider.max_lifetime_s or DEFAULT_LIFETIME_S
     if provider.max_lifetime_s is not None:
         return min(lifetime_s, provider.max_lifetime_s)
     return lifetime_s

@@ -214,13 +214,13 @@ def _reference(mitigation: Mitigation) -> str:
 
 
 def _may_be_withdrawn(mitigation: Mitigation, earlier: Sequence[Mitigation]) -> bool:
-    """Whether policy may withdraw it: fallback asked it, no person did, and policy did not withdraw
+    """Whether policy may withdraw it: failover asked it, no person did, and policy did not withdraw
     it before.
     """
     policy = mitigation.request.organization.late_acceptance
     return (
         policy == LateAcceptance.WITHDRAW_LATER
-        and mitigation.is_fallback
+        and mitigation.is_failover
         and not any(is_withdrawn_by_policy(one) for one in earlier)
     )
 

@@ -254,7 +254,7 @@ def test_an_unknown_mitigation_of_another_tenant_is_neither_counted_nor_named(
     assert submit(resources=(), prefixes=(HOST,), consent=Consent()).replaces == ()
 
 
-def test_fallback_skips_a_provider_where_protection_would_be_lost(
+def test_failover_skips_a_provider_where_protection_would_be_lost(
     record: Record, submit: Submit, acme_tidewall: Subscription
 ) -> None:
     request = submit(resources=(), prefixes=(HOST,))
@@ -265,7 +265,7 @@ def test_fallback_skips_a_provider_where_protection_would_be_lost(
     assert names(request) == ["Northgate"]
 
 
-def test_fallback_ignores_mitigations_the_provider_withdrew(
+def test_failover_ignores_mitigations_the_provider_withdrew(
     record: Record, submit: Submit, acme_tidewall: Subscription
 ) -> None:
     request = submit(resources=(), prefixes=(HOST,))
@@ -277,7 +277,7 @@ def test_fallback_ignores_mitigations_the_provider_withdrew(
 
 
 @pytest.mark.parametrize("is_agreed", [False, True])
-def test_fallback_continues_if_nothing_is_lost_or_a_person_agreed(
+def test_failover_continues_if_nothing_is_lost_or_a_person_agreed(
     record: Record, submit: Submit, acme_tidewall: Subscription, *, is_agreed: bool
 ) -> None:
     record(reported(4, SHOP if is_agreed else HOST), subscription=acme_tidewall)

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from portal.mitigations.causes import FALLBACK, Cause, WithdrawnCause
+from portal.mitigations.causes import FAILOVER_CAUSES, Cause, WithdrawnCause
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.wording.causes import asked_because, withdrawn_because
 from tests.portal.mitigations.conftest import Submit
@@ -31,7 +31,7 @@ SAVED = {
 """Sentences that release 0.1.0 saved; today's may differ."""
 
 
-@pytest.mark.parametrize("cause", sorted(FALLBACK - {Cause.OTHER}))
+@pytest.mark.parametrize("cause", sorted(FAILOVER_CAUSES - {Cause.OTHER}))
 def test_the_sentence_of_every_cause_parses_as_that_cause(cause: Cause) -> None:
     assert old_rows.asked(SAVED[cause], NAMED) == (cause, 1)
     assert old_rows.asked(SAVED[cause], {}) == (cause, None)

@@ -242,7 +242,7 @@ def test_targets_without_an_accepted_or_new_request_are_uncovered() -> None:
     assert uncovered_targets(scope, [withdrawn(NORTHGATE)]) == [OLD, NEW]
 
 
-FALLBACK = {"cause": Cause.SILENT, "cause_subscription_id": NORTHGATE}
+AFTER_SILENCE = {"cause": Cause.SILENT, "cause_subscription_id": NORTHGATE}
 
 
 HEARD_WITHIN = timedelta(seconds=90)
@@ -260,7 +260,7 @@ def needless(
 def test_the_later_provider_is_withdrawn_once_the_earlier_one_filters() -> None:
     mitigations = (
         mitigation(NORTHGATE, Status.MITIGATING),
-        mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK),
+        mitigation(TIDEWALL, Status.MITIGATING, **AFTER_SILENCE),
     )
 
     assert needless(*mitigations) == [("Tidewall", [NORTHGATE])]
@@ -270,7 +270,9 @@ def test_the_later_provider_is_withdrawn_once_the_earlier_one_filters() -> None:
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.MITIGATING}))
 def test_the_later_provider_stays_until_the_earlier_one_filters(status: Status) -> None:
     assert (
-        needless(mitigation(NORTHGATE, status), mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK))
+        needless(
+            mitigation(NORTHGATE, status), mitigation(TIDEWALL, Status.MITIGATING, **AFTER_SILENCE)
+        )
         == []
     )
 
@@ -290,7 +292,7 @@ def test_only_a_recently_heard_earlier_provider_withdraws_a_later_one(
     columns: dict[str, Any], is_enough: bool
 ) -> None:
     filtering = mitigation(NORTHGATE, Status.MITIGATING, **columns)
-    later = mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK)
+    later = mitigation(TIDEWALL, Status.MITIGATING, **AFTER_SILENCE)
 
     assert bool(needless(filtering, later)) is is_enough
 
@@ -298,7 +300,7 @@ def test_only_a_recently_heard_earlier_provider_withdraws_a_later_one(
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("wanted", Wanted)
 def test_policy_withdraws_a_provider_that_may_still_filter(status: Status, wanted: Wanted) -> None:
-    later = mitigation(TIDEWALL, status, wanted=wanted, **FALLBACK)
+    later = mitigation(TIDEWALL, status, wanted=wanted, **AFTER_SILENCE)
 
     found = needless(mitigation(NORTHGATE, Status.MITIGATING), later)
 
@@ -306,7 +308,7 @@ def test_policy_withdraws_a_provider_that_may_still_filter(status: Status, wante
 
 
 def test_policy_never_withdraws_a_provider_asked_by_a_person() -> None:
-    by_hand = mitigation(TIDEWALL, Status.MITIGATING, asked_by_id=1, **FALLBACK)
+    by_hand = mitigation(TIDEWALL, Status.MITIGATING, asked_by_id=1, **AFTER_SILENCE)
 
     assert needless(mitigation(NORTHGATE, Status.MITIGATING), by_hand) == []
 
@@ -314,7 +316,7 @@ def test_policy_never_withdraws_a_provider_asked_by_a_person() -> None:
 def test_policy_withdraws_neither_the_first_provider_nor_one_asked_twice() -> None:
     first, later = (
         mitigation(NORTHGATE, Status.MITIGATING),
-        mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK),
+        mitigation(TIDEWALL, Status.MITIGATING, **AFTER_SILENCE),
     )
 
     assert needless(first, mitigation(TIDEWALL, Status.MITIGATING)) == []
@@ -322,13 +324,13 @@ def test_policy_withdraws_neither_the_first_provider_nor_one_asked_twice() -> No
 
 
 def test_policy_keeps_a_provider_that_protects_more_than_the_earlier_one() -> None:
-    later = mitigation(TIDEWALL, Status.MITIGATING, OLD, NEW, **FALLBACK)
+    later = mitigation(TIDEWALL, Status.MITIGATING, OLD, NEW, **AFTER_SILENCE)
 
     assert needless(mitigation(NORTHGATE, Status.MITIGATING, OLD), later) == []
     assert needless(
         mitigation(NORTHGATE, Status.MITIGATING, OLD),
         mitigation(TIDEWALL, Status.MITIGATING, NEW),
-        mitigation(HARBOUR, Status.PENDING, OLD, NEW, **FALLBACK),
+        mitigation(HARBOUR, Status.PENDING, OLD, NEW, **AFTER_SILENCE),
     ) == [("Harbour", [NORTHGATE, TIDEWALL])]
 
 
@@ -341,7 +343,7 @@ def test_a_text_saved_by_an_old_process_is_read_as_a_policy_withdrawal() -> None
     assert asked(ALL, *mitigations) == [("Tidewall", Why(Cause.EXCEEDED, NORTHGATE))]
 
 
-def test_a_text_saved_by_an_old_process_is_read_as_a_fallback() -> None:
+def test_a_text_saved_by_an_old_process_is_read_as_a_failover() -> None:
     mitigations = (
         mitigation(NORTHGATE, Status.MITIGATING),
         mitigation(TIDEWALL, Status.MITIGATING, cause_text="Northgate did not answer"),

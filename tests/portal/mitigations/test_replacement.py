@@ -316,7 +316,7 @@ def apart(
     return first, later
 
 
-def test_automatic_fallback_never_ends_another_requests_filter(
+def test_failover_never_ends_another_requests_filter(
     apart: tuple[MitigationRequest, MitigationRequest],
 ) -> None:
     first, later = apart
@@ -327,7 +327,7 @@ def test_automatic_fallback_never_ends_another_requests_filter(
     assert queries.newer_overlapping(mitigations_of(later)[0].pk) == []
 
 
-def test_fallback_continues_if_the_other_request_loses_nothing(
+def test_failover_continues_if_the_other_request_loses_nothing(
     ask: Submit, acme_tidewall: Subscription
 ) -> None:
     wide = ask(prefixes=WIDE)
@@ -338,7 +338,7 @@ def test_fallback_continues_if_the_other_request_loses_nothing(
     assert names(wide) == ["Northgate", "Tidewall"]
 
 
-def test_fallback_continues_with_consent(ask: Submit, acme_tidewall: Subscription) -> None:
+def test_failover_continues_with_consent(ask: Submit, acme_tidewall: Subscription) -> None:
     wide = ask(prefixes=WIDE, subscriptions=(acme_tidewall.pk,))
     host = ask(prefixes=HOST, consent=Consent(named=(wide.pk,)))
 

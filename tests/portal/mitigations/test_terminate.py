@@ -12,7 +12,7 @@ from portal.events.models import Event
 from portal.mitigations import services
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
-from portal.mitigations.validation.lifetimes import FALLBACK_LIFETIME_S
+from portal.mitigations.validation.lifetimes import DEFAULT_LIFETIME_S
 from portal.providers.models import Subscription
 from tests.portal.ends import end_of
 from tests.portal.mitigations.conftest import Submit
@@ -126,7 +126,7 @@ def limited(subscription: Subscription, **limits: object) -> None:
         (14400, {"max_lifetime_s": 7200}, 7200),
         (3600, {"max_lifetime_s": 7200}, 3600),
         (-1, {"max_lifetime_s": 7200, "may_be_indefinite": False}, 7200),
-        (-1, {"may_be_indefinite": False}, FALLBACK_LIFETIME_S),
+        (-1, {"may_be_indefinite": False}, DEFAULT_LIFETIME_S),
     ],
 )
 def test_an_extension_asks_each_provider_for_the_lifetime_it_grants(

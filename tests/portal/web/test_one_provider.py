@@ -314,7 +314,7 @@ def test_an_unsent_mitigation_is_not_shown_as_stopped(
     assert "Tidewall confirmed that it stopped" not in page
 
 
-def test_a_provider_asked_in_parallel_is_not_called_a_fallback(
+def test_a_provider_asked_in_parallel_is_not_called_a_failover(
     alice: User,
     acme: Organization,
     shop: ProtectedResource,

@@ -347,7 +347,7 @@ def test_activating_a_plan_confirms_a_replacement(
     assert list(made.scope.texts) == ["203.0.113.0/26", "203.0.113.0/28"]
 
 
-def test_a_provider_skipped_by_fallback_says_why(
+def test_a_provider_skipped_by_failover_says_why(
     browser: Client, ask: Ask, acme_tidewall: Subscription, acme: Organization, alice: User
 ) -> None:
     """Asking Tidewall for the shop front would end part of a wider request there."""
