@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from datetime import datetime
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
+from portal.core.formatting import NBSP
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.services import ProviderReport
@@ -17,6 +21,8 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from portal.standby import services
 from portal.standby.models import StandbyPlan
+from tests.conftest import ClientOf
+from tests.factories import ResourceFactory
 
 Prepare = Callable[..., StandbyPlan]
 
@@ -82,3 +88,36 @@ def holds(mitigation: Mitigation, at: datetime | None = None) -> None:
     """The provider accepts it and reports standby."""
     takes(mitigation, at)
     says(mitigation, 8, at)
+
+
+@pytest.fixture
+def office(acme: Organization) -> ProtectedResource:
+    return ResourceFactory.create(organization=acme, name="Office", value="203.0.113.128/26")
+
+
+def statuses(request: MitigationRequest) -> list[str]:
+    return [mitigation.status for mitigation in mitigations_of(request)]
+
+
+@pytest.fixture
+def active(prepare: Prepare) -> StandbyPlan:
+    """Northgate activated the plan automatically and filters; Tidewall holds it."""
+    plan = prepare()
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
+    says(mitigations_of(plan.request)[0], 2)
+    return again(plan)
+
+
+@pytest.fixture
+def browser(dana: User, client_of: ClientOf) -> Client:
+    return client_of(dana)
+
+
+def words(browser: Client, path: str) -> str:
+    """The text of a page."""
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page)).replace(NBSP, " ")
+    return " ".join(text.split())

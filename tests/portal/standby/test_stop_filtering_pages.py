@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import html
-import re
 from dataclasses import replace
 
 import pytest
@@ -16,25 +15,13 @@ from portal.standby import services
 from portal.standby.models import StandbyPlan
 from tests.conftest import ApiOf, ClientOf
 from tests.portal.api.answers import lasting
-from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of, says, takes
+from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of, says, takes, words
 from tests.portal.standby.test_pages import lose
 from tests.portal.standby.test_stop_filtering import active as active
 from tests.portal.standby.test_stop_filtering import confirm_withdrawal, newest
 
 STANDBY = "/organizations/acme/standby"
 PLANS = "/api/v1/organizations/acme/standby-plans"
-
-
-@pytest.fixture
-def browser(dana: User, client_of: ClientOf) -> Client:
-    return client_of(dana)
-
-
-def words(browser: Client, path: str) -> str:
-    answer = browser.get(path)
-    assert answer.status_code == 200
-    text = re.sub(r"<[^>]+>", " ", answer.content.decode())
-    return " ".join(html.unescape(text).replace("\u00a0", " ").split())
 
 
 def stop_of(plan: StandbyPlan) -> str:

@@ -123,3 +123,6 @@ def fixes_in(page: str) -> list[tuple[str, str]]:
     """The posted value and the label of each fix button on a page."""
     found = re.findall(r'name="fix"\s+value="([^"]+)">([^<]+)<', one_line(page))
     return [(unescape(value), unescape(label)) for value, label in found]
+
+
+FORM = "/organizations/acme/requests/new"

@@ -24,10 +24,9 @@ from portal.web.requests.preview_page import typed
 from portal.web.requests.request_form import RequestForm
 from tests.conftest import ClientOf
 from tests.factories import ResourceFactory
-from tests.portal.web.conftest import Ask, filtering, mitigations_of, one_line
+from tests.portal.web.conftest import Ask, filtering, mitigations_of, one_line, text_of
 from tests.portal.web.conftest import ask as ask
 from tests.portal.web.test_markup import Page
-from tests.portal.web.test_new import text_of
 
 URL = "/organizations/acme/requests/preview"
 NEW = "/organizations/acme/requests/new"

@@ -18,8 +18,8 @@ from portal.wire.models import Direction, Topic
 from portal.wire.services import Seen
 from tests.conftest import ClientOf
 from tests.factories import PRIVATE_KEY
+from tests.portal.web.conftest import text_of
 from tests.portal.web.test_markup import Page
-from tests.portal.web.test_new import text_of
 from tests.portal.wire.conftest import created, exchange, heartbeat, keep, put, scope
 
 
