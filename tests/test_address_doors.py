@@ -11,9 +11,9 @@ CLASSES = {f"IPv{version}{kind}" for version in (4, 6) for kind in ("Network", "
 DOORS = {
     "portal/checks.py": "the address in a setting",
     "portal/core/json_value.py": "a JSON column",
-    "portal/core/targets/addresses.py": "an address or prefix that somebody typed",
+    "portal/core/targets/addresses.py": "an address or prefix as a person typed it",
     "portal/core/targets/model.py": "the text of a saved resource",
-    "portal/core/targets/names.py": "a host that somebody typed",
+    "portal/core/targets/names.py": "a host as a person typed it",
     "portal/core/targets/reported.py": "a prefix as a provider wrote it",
     "portal/core/targets/uris.py": "the host of a URI",
     "portal/core/throttle.py": "the address of a client",

@@ -18,7 +18,7 @@ class CountingCache(Protocol):
 
 
 class RedisCacheClient(redis.RedisCacheClient):
-    """Django makes a client for every request, and each would open a connection of its own."""
+    """Django makes a client for every request, and each would open another connection."""
 
     _shared_pools: ClassVar[dict[str, dict[int, Any]]] = {}
     _shared_clients: ClassVar[dict[str, dict[bool, Any]]] = {}

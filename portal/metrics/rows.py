@@ -72,7 +72,7 @@ class RowCollector(Collector):
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads in a thread of its own, because a database that hangs must not hang the scrape."""
+    """Reads in its own thread, because a database that hangs must not hang the scrape."""
 
     name: str
     read: Callable[[], Values]

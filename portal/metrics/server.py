@@ -1,4 +1,4 @@
-"""Serves `/metrics` on a port of its own, in a thread beside the process's work."""
+"""Serves `/metrics` on a separate port, in a thread beside the process's work."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The version of a mitigation's row: the database adds 1 whenever anything but numbers changes.
 
-A trigger does it, so that no writer can forget: neither a statement of our own, nor a process of
-the previous release, nor a person with `psql`. A process that keeps a row in memory sees by its
+A trigger does it, so that no writer can forget: neither our own statements, nor a process of the
+previous release, nor a person with `psql`. A process that keeps a row in memory sees by its
 version that it is outdated, and makes a write conditional on it.
 """
 

@@ -1,5 +1,5 @@
-"""The actions under way on one live session: at most one per mitigation, each in a task
-of its own.
+"""The actions under way on one live session: at most one per mitigation, each in its own
+task.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ _jumped_at = float("-inf")
 def read() -> datetime:
     """The database's time now, also inside a transaction."""
     if connection.vendor != "postgresql":
-        return timezone.now()  # SQLite has no clock of its own
+        return timezone.now()  # SQLite has no clock
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         asked: datetime = cursor.fetchone()[0]

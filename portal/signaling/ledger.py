@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 DECIDING_THREADS: Final = 2
 """Reports that are decided at the same time, at most one of each organization: it may wait for a
-lock of that organization. The numbers have a thread of their own.
+lock of that organization. The numbers have another thread.
 """
 NUMBERS_EVERY_S: Final = 1.0
 """The shortest time between the starts of two transactions with numbers: pages show new numbers
@@ -70,7 +70,7 @@ class Ledger:
     """One for a worker. Call every method on the agent's loop."""
 
     def __init__(self, threads: DatabaseThreads) -> None:
-        """`threads`: of its own, so that reports never delay other database work."""
+        """`threads`: only for the ledger, so that reports never delay other database work."""
         self.threads = threads
         self._queue: ReportQueue[SessionReport] = ReportQueue()
         self._context = copy_context()

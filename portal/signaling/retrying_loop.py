@@ -31,6 +31,7 @@ async def loop_with_retries(work: Callable[[], Awaitable[None]], name: str) -> N
         except SessionClosed:
             raise
         except Exception:
+            # Any defect in `work` may pass; the session must not end because of one.
             failed += 1
             if failed == MAX_FAILED:
                 raise

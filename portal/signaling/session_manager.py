@@ -41,7 +41,7 @@ time.
 """
 PAUSE_S: Final = 1.0
 MAX_PAUSE_S: Final = 30.0
-"""Between attempts after failures of our own; doubled each time."""
+"""Between attempts after our own failures; doubled each time."""
 LAST_STATUS_S: Final = 2.0
 """At the end, wait this long for the last status to be saved."""
 

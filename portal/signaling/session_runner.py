@@ -1,4 +1,4 @@
-"""Open sessions for one subscription and run each to its end, in a task of its own."""
+"""Open sessions for one subscription and run each to its end, in its own task."""
 
 from __future__ import annotations
 

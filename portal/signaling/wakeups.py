@@ -30,7 +30,7 @@ async def listen(wake: Wake) -> None:
         try:
             await _listen(wake)
         except Exception:
-            # The channel layer raises errors of Redis, of sockets and of its own.
+            # The channel layer raises its own errors and those of Redis and sockets.
             logger.exception("cannot receive wake-ups")
             await asyncio.sleep(HEAR_AGAIN_S)
 

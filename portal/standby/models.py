@@ -113,7 +113,7 @@ class DrillMethod(models.TextChoices):
     """How a provider is tested."""
 
     REQUEST = "request"
-    """A standby request of its own, which is withdrawn again."""
+    """A separate standby request, which is withdrawn again."""
     PLAN = "plan"
     """A plan the provider holds is confirmed again, because a separate request would replace that
     plan.

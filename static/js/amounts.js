@@ -65,7 +65,7 @@ function seqOf(element) {
   return Number(element.closest("[data-seq]")?.dataset.seq ?? 0);
 }
 
-// Makes each place of `words` in the element a text node of its own.
+// Makes each place of `words` in the element a separate text node.
 function cutOut(element, words) {
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   const found = [];

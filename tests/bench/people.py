@@ -1,6 +1,6 @@
 """Adds one person with an API token to each organization of an installation.
 
-A program of its own, because it needs the installation's settings: `python -m tests.bench.people
+A separate program, because it needs the installation's settings: `python -m tests.bench.people
 FILE`, which writes the tokens there as JSON, by slug. A sign-in of each person over HTTP would cost
 a second of hashing.
 """

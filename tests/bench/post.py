@@ -138,7 +138,7 @@ async def _post(post: Post, numbers: Iterator[int], count: int, at_once: int) ->
 
 @contextmanager
 def _peer(running: Installation) -> Iterator[str]:
-    """Its URL. It uses the servers of the installation, with tables of its own."""
+    """Its URL. It uses the servers of the installation, with its own tables."""
     uv = Path(os.environ.get("VIRTUAL_ENV", ROOT / ".venv"), "bin", "uv")
     command = str(uv) if uv.exists() else shutil.which("uv") or "uv"
     port = free_port()

@@ -49,7 +49,7 @@ def seen(name: str) -> Worker:
 
 
 class Connection:
-    """A thread with a connection of its own."""
+    """A thread with its own connection."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self._threads = threads
@@ -248,7 +248,7 @@ def test_a_renewal_and_a_declaration_of_death_exclude_each_other(
         assert (renewal is None) is is_dead, (renewal, is_dead)
         outcomes.add(is_dead)
         leases.check_out(name)
-    assert outcomes, "whoever wins"
+    assert outcomes, "one of them wins"
 
 
 def test_two_workers_that_take_over_from_a_third_do_not_share_a_subscription(

@@ -72,7 +72,7 @@ def submit(
 
 
 def in_another_process(act: Callable[[], object]) -> None:
-    """Runs with a connection of its own, and commits."""
+    """Runs with its own connection, and commits."""
     failures: list[Exception] = []
 
     def run() -> None:

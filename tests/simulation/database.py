@@ -127,7 +127,7 @@ def _settle(result: asyncio.Future[Any], value: Any, error: Exception | None) ->
 def share_connection() -> None:
     """Use the one connection in this context and those copied from it.
 
-    Django opens one for each context otherwise, each with a database in memory of its own.
+    Django opens one for each context otherwise, each with its own database in memory.
     """
     connections["default"] = _shared[0]
 

@@ -18,8 +18,8 @@ from portal.mitigations.models import Mitigation
 from tests.simulation.database import sqlite
 
 NEARLY_AT_ONCE_S: Final = 0.05
-"""Two reports this close together may be saved in either order: an answer to a poll and a
-notification have no order of their own.
+"""Two reports this close together may be saved in either order: nothing orders an
+answer to a poll and a notification.
 """
 LARGEST: Final = 2**63 - 1
 COLUMNS: Final = ("dots_status", "bytes_dropped", "pkts_dropped")

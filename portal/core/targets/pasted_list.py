@@ -56,7 +56,7 @@ def split(text: str) -> list[Piece]:
 
 def _bare(word: str) -> str:
     """A word without the quotes around it, which may stand around several."""
-    # A URI may end in such a character of its own; `text.plain` tells.
+    # A URI may end in a character that belongs to it; `text.plain` decides.
     return word if "://" in word else word.strip(QUOTES + "'<>") or word
 
 

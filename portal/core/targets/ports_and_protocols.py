@@ -1,6 +1,6 @@
 """Ports and protocols as people write them: `80 443`, `8000..8100`, `80/tcp`, `https`, `any`.
 
-The names come from a list of our own: a machine's /etc/services must not decide what is requested.
+The names come from our own list: a machine's /etc/services must not decide what is requested.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def _unwrapped(text: str) -> str:
 def _without_brackets(text: str, *, is_uri: bool) -> str:
     """Without a pair of brackets around all of it, or one at an end whose other half is missing.
 
-    A URI may end in one of its own.
+    A URI may end in a bracket that belongs to it.
     """
     if not text:
         return text

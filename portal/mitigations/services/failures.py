@@ -115,9 +115,9 @@ def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> No
         with transaction.atomic():
             advance(transition, now=now)
     except Exception as error:
+        # The event is derived from the row, which may be what failed. The mark itself is saved.
         if is_away(error):
             raise  # all of this is tried again
-        # The event is derived from the row, which may be what failed. The mark itself is saved.
         logger.exception("mitigation %s: its failure has no event", mitigation_id)
 
 

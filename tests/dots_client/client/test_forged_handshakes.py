@@ -65,7 +65,7 @@ async def test_a_forged_datagram_costs_a_retry_and_not_the_session(
         ) as client:
             assert await client.heartbeat()
 
-        assert len(hit) == MAX_FAILURES - 1, "each try comes from a port of its own"
+        assert len(hit) == MAX_FAILURES - 1, "each try comes from another port"
 
 
 async def test_a_handshake_that_always_fails_reports_the_first_reason(authority: Authority) -> None:

@@ -221,7 +221,7 @@ def _patiently(call: Callable[[], T]) -> T:
 
 
 def family(process: Process) -> list[int]:
-    """The process and its children, which for PostgreSQL are in groups of their own."""
+    """The process and its children, which for PostgreSQL are in other groups."""
     pids = [process.pid]
     for folder in Path("/proc").iterdir():
         with suppress(OSError, IndexError, ValueError):

@@ -1,4 +1,4 @@
-"""The port of its own on which a process serves its metrics."""
+"""The separate port on which a process serves its metrics."""
 
 from __future__ import annotations
 

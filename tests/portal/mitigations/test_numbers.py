@@ -190,7 +190,7 @@ def test_the_statements_do_not_depend_on_the_number_of_reports(
     mitigation: Mitigation, other: Mitigation, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     if transaction.get_connection().vendor != "postgresql":
-        pytest.skip("SQLite writes each row with a statement of its own")
+        pytest.skip("SQLite writes each row with a separate statement")
     # Lock and read the rows, count in the logs, update the rows, insert the events.
     for heard in ([mitigation], [mitigation, other]):
         with django_assert_num_queries(4):

@@ -314,7 +314,7 @@ def run(seed: int, live: Callable[[World], Awaitable[None]]) -> None:
 
     with (
         machine(loop, seed, lambda: world.clock_ahead_s),
-        # PostgreSQL has a clock of its own.
+        # PostgreSQL has another clock.
         patch.object(database_clock, "read", lambda: timezone.now()),
     ):
         try:
