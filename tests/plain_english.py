@@ -37,7 +37,7 @@ EVERYWHERE: Final[Phrases] = {
     r"says? of (it|them|the|a)": "says that it …",
     r", for (it|they|there|nothing) [a-z]+": "a clause with because",
     r"for so long": "this long",
-    r"of (its|their|our) own(?! [a-z])": "own before the noun, separate, or: on its own",
+    r"of (its|their|our|your) own(?! [a-z])": "own before the noun, separate, or: on its own",
 }
 SHOWN: Final[Phrases] = EVERYWHERE | {
     r"(is|are|be) kept": "saved, or state the limit",

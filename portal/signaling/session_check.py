@@ -1,4 +1,4 @@
-"""Check that a session with new settings works before it replaces the present one."""
+"""Check that a session with new settings works before it replaces the current one."""
 
 from __future__ import annotations
 

@@ -33,8 +33,10 @@ def requesters(members: Sequence[Member]) -> Row:
 
 def second_factor(members: Sequence[Member]) -> Row:
     without = [one for one in members if not one.has_second_factor]
-    everybody = f"{len(members)} of {len(members)} members have set one up."
-    found = Found(State.PASS, everybody if len(members) > 1 else "The only member has set one up.")
+    all_have_one = f"{len(members)} of {len(members)} members have set one up."
+    found = Found(
+        State.PASS, all_have_one if len(members) > 1 else "The only member has set one up."
+    )
     if without:
         names = [f"{one.name} ({one.role})" for one in without]
         has = "has" if len(without) == 1 else "have"
