@@ -16,7 +16,7 @@ from dots_client.transport.wire import WireTap
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """With which server, at which address, as whom and within what time."""
+    """The server, its address, our identity and the time limit of one attempt."""
 
     name: str
     "DNS name or IP address in the server's certificate"

@@ -1,8 +1,7 @@
 """How many live requests an organization, and each of its actors, may have (ADR 50).
 
-Live requests are immediate requests that are not ending. Requests that are ending have a limit of
-their own, so that a terminated request makes room at once, and a caller that submits and terminates
-in a loop still stops at a limit. A request that a new one replaces counts as ending.
+Live requests are immediate requests that are not ending. Requests that are ending have a separate
+limit, so that a terminated request makes room at once, and a caller that submits and terminates
 """
 
 from __future__ import annotations

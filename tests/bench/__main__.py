@@ -25,6 +25,7 @@ BENCHMARKS: Final = {
     "sockets": "open pages while nothing happens",
     "codec": "CBOR beside bare cbor2",
     "bodies": "refused bodies: processor time each, memory after a thousand",
+    "tree": "the code: modules, functions, arrows, tests",
 }
 DEFAULT: Final = "portal"
 
