@@ -1,4 +1,4 @@
-"""A provider that acts on a mitigation that the portal gave up gets a DELETE."""
+"""A provider that acts on a mitigation which the portal gave up gets a DELETE."""
 
 from __future__ import annotations
 
