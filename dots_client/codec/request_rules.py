@@ -10,6 +10,7 @@ import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ FORBIDDEN_NETWORKS: Final[tuple[tuple[str, IPv4Network | IPv6Network], ...]] = (
 TARGET_NAMES: Final = ("target-prefix", "target-fqdn", "target-uri", "alias-name")
 """A request needs at least one of these (RFC 9132 section 4.4.1.1)."""
 
+MAX_REMEMBERED_PREFIXES: Final = 1024
 MAX_DOMAIN_NAME: Final = 253
 # The pattern of domain-name in RFC 6991 section 4, without the bare root ".".
 DOMAIN_NAME: Final = re.compile(
@@ -101,21 +103,27 @@ def tree_violations(scope: Tree, *, lifetime_is_mandatory: bool = True) -> Itera
 
 def prefix_violation(text: str, *, index: int | None = None) -> Violation | None:
     """Why `text` must not be a target-prefix; None if it may."""
+    if (broken := _broken_rule(text)) is None:
+        return None
+    rule, reason = broken
+    return Violation(rule=rule, attribute="target-prefix", index=index, reason=reason)
 
-    def broken(rule: Rule, reason: str) -> Violation:
-        return Violation(rule=rule, attribute="target-prefix", index=index, reason=reason)
 
-    address, _, length = text.partition("/")
+# Each copy of a request is encoded, and its size computed before it is saved, all with the same
+# prefixes.
+@lru_cache(maxsize=MAX_REMEMBERED_PREFIXES)
+def _broken_rule(prefix: str) -> tuple[Rule, str] | None:
+    address, _, length = prefix.partition("/")
     if not (length.isascii() and length.isdigit()) or "%" in address:
-        reason = f"{text!r} is not a prefix like 192.0.2.0/24 or 2001:db8::/32"
-        return broken(Rule.NOT_A_PREFIX, reason)
+        reason = f"{prefix!r} is not a prefix like 192.0.2.0/24 or 2001:db8::/32"
+        return Rule.NOT_A_PREFIX, reason
     try:
-        network = ip_network(text)
+        network = ip_network(prefix)
     except ValueError as error:
-        return broken(Rule.NOT_A_PREFIX, str(error))
+        return Rule.NOT_A_PREFIX, str(error)
     if forbidden := forbidden_networks(network):
         what, _ = forbidden[0]
-        return broken(Rule.FORBIDDEN_NETWORK, f"{text} has {what} addresses in it")
+        return Rule.FORBIDDEN_NETWORK, f"{prefix} has {what} addresses in it"
     return None
 
 

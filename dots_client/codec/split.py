@@ -46,11 +46,9 @@ def request_overhead_bytes(cuid: str) -> int:
 
 def request_bytes(scope: Scope) -> int:
     """The most bytes in the body of a request for `scope` or an efficacy update."""
-    largest = len(encode_request(replace(scope, lifetime=UINT32)))
-    if scope.acl_list:
-        return largest  # Efficacy updates omit the filters.
-    update = replace(scope, lifetime=UINT32, attack_status=AttackStatus.UNDER_ATTACK)
-    return max(largest, len(encode_request(update)))
+    # An efficacy update has one attribute more, but omits the filters.
+    status = scope.attack_status if scope.acl_list else AttackStatus.UNDER_ATTACK
+    return len(encode_request(replace(scope, lifetime=UINT32, attack_status=status)))
 
 
 def split(scope: Scope, max_bytes: int) -> tuple[Scope, ...]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from itertools import islice
-from typing import Any, Final, TypeVar
+from operator import attrgetter
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
+from django.core.exceptions import ObjectDoesNotExist
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
+from rest_framework.fields import SkipField
 from rest_framework.utils.serializer_helpers import BindingDict
 
 from portal.core.targets import TargetError, protocol_number
@@ -22,6 +26,7 @@ MAX_WHOLE_NUMBER: Final = 2**53
 
 _Shown = TypeVar("_Shown")
 
+_MISSING: Final = object()
 _COMMON: Final = {"required": "This is missing.", "null": "This must not be null."}
 
 
@@ -31,10 +36,30 @@ class ApiSerializer(serializers.Serializer[_Shown]):
     # The framework copies the fields of a class for each instance, so that an instance could change
     # them, and again those of each nested one: milliseconds for each answer. None does that here,
     # so all instances share one copy, which belongs to an instance without data.
+    #
+    # It also looks up again how to read each field of each object. Plain attributes are read
+    # directly here, and everything else by the framework.
 
     @property
     def fields(self) -> BindingDict:
         return _fields_of(type(self))
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        if isinstance(instance, dict):
+            return super().to_representation(cast(Any, instance))
+        shown = {}
+        for name, field, read in _readers_of(type(self)):
+            try:
+                value = instance if read is None else read(instance)
+            except (AttributeError, ObjectDoesNotExist):
+                value = _MISSING
+            if value is _MISSING or callable(value):
+                try:
+                    value = field.get_attribute(instance)
+                except SkipField:
+                    continue
+            shown[name] = None if value is None else field.to_representation(value)
+        return shown
 
 
 @cache
@@ -44,6 +69,18 @@ def _fields_of(kind: type[ApiSerializer[Any]]) -> BindingDict:
     for name, field in owner.get_fields().items():
         fields[name] = field
     return fields
+
+
+@cache
+def _readers_of(
+    kind: type[ApiSerializer[Any]],
+) -> list[tuple[str, serializers.Field[Any, Any, Any, Any], Callable[[Any], Any] | None]]:
+    """The fields of an answer: name, field, and how to read it; None: it gets the whole object."""
+    return [
+        (name, field, attrgetter(".".join(field.source_attrs)) if field.source_attrs else None)
+        for name, field in _fields_of(kind).items()
+        if not field.write_only
+    ]
 
 
 class StrictSerializer(ApiSerializer[Any]):

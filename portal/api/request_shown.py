@@ -343,5 +343,6 @@ class RequestShown(ApiSerializer[MitigationRequest]):
     def get_targets(self, request: MitigationRequest) -> dict[str, list[str]]:
         return {
             **write_json(request.asked),
-            "resources": [str(resource.pk) for resource in request.resources.all()],
+            # One order for every answer, whichever statement read them.
+            "resources": sorted(str(resource.pk) for resource in request.resources.all()),
         }

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Field, Model
+from django.db.models import DateTimeField, Field, Model
 from django.db.models.expressions import DatabaseDefault
 
 _NO_LITERAL: Final = object()
@@ -17,11 +17,14 @@ _NO_LITERAL: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class _Column:
+    attribute: str
     name: str
     field: Field[Any, Any]
     default: Any
     "_NO_LITERAL if it has none that can be part of the statement"
     literal: str
+    sets_itself: bool
+    "its value depends on the time of the insert"
 
 
 def insert_select(row: Model, source: str, **computed: str) -> tuple[str, list[Any]]:
@@ -33,13 +36,14 @@ def insert_select(row: Model, source: str, **computed: str) -> tuple[str, list[A
     """
     connection = connections[DEFAULT_DB_ALIAS]
     columns, values, parameters = [], [], []
+    state = vars(row)
     for column in _columns(type(row)):
-        field = column.field
-        if field.attname in computed:
+        attribute = column.attribute
+        if attribute in computed:
             columns.append(column.name)
-            values.append(computed[field.attname])
+            values.append(computed[attribute])
             continue
-        value = field.pre_save(row, add=True)
+        value = column.field.pre_save(row, add=True) if column.sets_itself else state[attribute]
         if value is None or isinstance(value, DatabaseDefault):
             continue
         columns.append(column.name)
@@ -47,7 +51,7 @@ def insert_select(row: Model, source: str, **computed: str) -> tuple[str, list[A
             values.append(column.literal)
         else:
             values.append("%s")
-            parameters.append(field.get_db_prep_save(value, connection))
+            parameters.append(column.field.get_db_prep_save(value, connection))
     statement = (
         f"INSERT INTO {row._meta.db_table} ({', '.join(columns)})"  # noqa: S608 (our own names)
         f" SELECT {', '.join(values)} FROM {source}"
@@ -61,7 +65,10 @@ def _columns(model: type[Model]) -> list[_Column]:
     found = []
     for field in model._meta.concrete_fields:
         default, literal = _default(field)
-        found.append(_Column(quote(str(field.column)), field, default, literal))
+        sets_itself = type(field).pre_save not in (Field.pre_save, DateTimeField.pre_save)
+        sets_itself |= getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
+        name = quote(str(field.column))
+        found.append(_Column(field.attname, name, field, default, literal, sets_itself))
     return found
 
 

@@ -4,14 +4,18 @@ filters further.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Final
+from functools import cache
+from typing import Any, Final
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
+from portal.core.compiled_query import CompiledQuery, any_of
+from portal.core.joined_rows import rows_of
 from portal.mitigations.models import BY_ITSELF, Mitigation, MitigationRequest, RequestKind, Wanted
 from portal.mitigations.overlaps import Coverage
 from portal.mitigations.row_version import RowVersion
@@ -38,6 +42,8 @@ from portal.providers.models import Subscription
 
 IMMEDIATE_ONLY: Final = (RequestKind.IMMEDIATE,)
 EVERY_KIND: Final = tuple(RequestKind)
+_VERSION: Final = ("pk", "subscription_id", "version", "expires_at")
+"""The columns of a RowVersion."""
 ACTED_ON: Final = (
     RequestStatus.IN_PROGRESS,
     RequestStatus.MITIGATING,
@@ -204,26 +210,44 @@ def live_mitigations(
     """All mitigations of these subscriptions, and those named, that need an action or polling,
     lowest mid first; refused ones are not polled.
     """
-    return list(
-        _live(Q(subscription_id__in=subscription_ids) | Q(pk__in=mitigation_ids))
-        .select_related("request")
-        .order_by("mid")
-    )
+    if connection.vendor == "postgresql":
+        query = _live_query(are_all=bool(subscription_ids))
+        rows = query.rows(subscriptions=subscription_ids, mitigations=mitigation_ids)
+        return [_with_request(row) for row in rows]
+    which = Q(subscription_id__in=subscription_ids) | Q(pk__in=mitigation_ids)
+    return list(_with_requests(_live(which)))
+
+
+@cache
+def _live_query(*, are_all: bool) -> CompiledQuery:
+    """`are_all`: also all rows of some subscriptions."""
+    which = Q(any_of(Mitigation, "id", "mitigations"))
+    if are_all:
+        which |= Q(any_of(Mitigation, "subscription_id", "subscriptions"))
+    return CompiledQuery(_with_requests(_live(which)))
+
+
+def _with_requests(mitigations: QuerySet[Mitigation]) -> QuerySet[Mitigation]:
+    return mitigations.select_related("request").order_by("mid")
+
+
+def _with_request(row: Sequence[Any]) -> Mitigation:
+    mitigation, request = rows_of(row, Mitigation, MitigationRequest)
+    assert isinstance(mitigation, Mitigation)
+    assert isinstance(request, MitigationRequest)
+    mitigation.request = request
+    return mitigation
 
 
 def live_versions(subscription_ids: Collection[UUID]) -> list[RowVersion]:
     """Of all rows that `live_mitigations` returns for these subscriptions."""
-    return _versions(_live(Q(subscription_id__in=subscription_ids)))
+    rows = _live(Q(subscription_id__in=subscription_ids)).values_list(*_VERSION)
+    return [RowVersion(*row) for row in rows]
 
 
 def _live(which: Q) -> QuerySet[Mitigation]:
     refused = Q(status=Status.REFUSED) | Q(request__status__in=REQUEST_TERMINAL)
     return Mitigation.objects.filter(which, status__in=LIVE).exclude(refused)
-
-
-def _versions(rows: QuerySet[Mitigation]) -> list[RowVersion]:
-    columns = rows.values_list("pk", "subscription_id", "version", "expires_at")
-    return [RowVersion(*row) for row in columns]
 
 
 def mitigations_by_mid(subscription_id: UUID, mids: Collection[int]) -> dict[int, Mitigation]:
@@ -234,6 +258,17 @@ def mitigations_by_mid(subscription_id: UUID, mids: Collection[int]) -> dict[int
 
 def unsent_versions(subscription_ids: Collection[UUID]) -> list[RowVersion]:
     """The rows of these subscriptions with a change that was not sent to the provider yet."""
+    if connection.vendor == "postgresql":
+        return [RowVersion(*row) for row in _unsent_query().rows(subscriptions=subscription_ids)]
+    return [RowVersion(*row) for row in _unsent(Q(subscription_id__in=subscription_ids))]
+
+
+@cache
+def _unsent_query() -> CompiledQuery:
+    return CompiledQuery(_unsent(Q(any_of(Mitigation, "subscription_id", "subscriptions"))))
+
+
+def _unsent(which: Q) -> QuerySet[Mitigation, tuple[Any, ...]]:
     unsent = Q(sent_at__isnull=True) | Q(last_sent_at__lt=F("asked_at"))
     extended = Q(refreshed_at__isnull=True) | Q(refreshed_at__lt=F("refresh_asked_at"))
     efficacy = Q(efficacy_answered_at__isnull=True) | ~Q(
@@ -250,7 +285,7 @@ def unsent_versions(subscription_ids: Collection[UUID]) -> list[RowVersion]:
             efficacy_retry_at__isnull=True,
         )
     )
-    return _versions(Mitigation.objects.filter(unsaid, subscription_id__in=subscription_ids))
+    return Mitigation.objects.filter(unsaid, which).values_list(*_VERSION)
 
 
 def newer_overlapping(mitigation_id: UUID) -> list[Mitigation]:

@@ -156,6 +156,11 @@ SUBMISSIONS: Final[dict[str, Callable[[dict[str, UUID]], dict[str, Any]]]] = {
     "a prefix": lambda _: {"prefixes": ("203.0.113.7/32",)},
     "a resource": lambda ids: {"resources": (ids["Shop front-end"],)},
     "a resource twice": lambda ids: {"resources": (ids["Shop front-end"],) * 2},
+    "resources in any order": lambda ids: {
+        "resources": tuple(
+            sorted((ids["Names"], ids["Page"], ids["Shop front-end"]), reverse=True)
+        ),
+    },
     "several of each": lambda ids: {
         "prefixes": ("203.0.113.7/32", "203.0.113.16/28"),
         "fqdns": ("shop.example",),
