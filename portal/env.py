@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
@@ -78,6 +79,40 @@ def integer(name: str, default: int, *, at_least: int = 0) -> int:
     if number < at_least:
         raise ImproperlyConfigured(f"{name} is {value!r}: write {at_least} or more.")
     return number
+
+
+def prefix_lengths(name: str, default: str, *, longest: int) -> tuple[int, int]:
+    """A range such as `8-24`, both ends included."""
+    value = text(name, default)
+    lower, dash, upper = value.partition("-")
+    if not (dash and lower.strip().isdecimal() and upper.strip().isdecimal()):
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}: write two lengths, for example {default}."
+        )
+    shortest, last = int(lower), int(upper)
+    if not 1 <= shortest <= last <= longest:
+        raise ImproperlyConfigured(f"{name} is {value!r}: lengths are 1 to {longest}, in order.")
+    return shortest, last
+
+
+def servers(name: str, *, port: int) -> list[tuple[str, int]]:
+    """Addresses with an optional port: `192.0.2.53, 127.0.0.1:5353, [2001:db8::53]:5353`."""
+    found = []
+    for item in items(name):
+        host, own_port = item, str(port)
+        if item.startswith("[") and "]" in item:
+            host, _, rest = item[1:].partition("]")
+            own_port = rest.removeprefix(":") or own_port
+        elif item.count(":") == 1:
+            host, _, own_port = item.partition(":")
+        try:
+            address = str(ip_address(host))
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} has {item!r}: write IP addresses.") from None
+        if not (own_port.isascii() and own_port.isdigit() and 0 < int(own_port) < 65536):
+            raise ImproperlyConfigured(f"{name} has {item!r}: its port is not a port number.")
+        found.append((address, int(own_port)))
+    return found
 
 
 def items(name: str, default: str = "") -> list[str]:

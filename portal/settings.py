@@ -41,7 +41,9 @@ INSTALLED_APPS = [
     "portal.providers",
     "portal.mitigations",
     "portal.inventory",
+    "portal.rpki",
     "portal.standby",
+    "portal.ownership",
     "portal.wire",
     "portal.signaling",
     "portal.readiness",
@@ -216,7 +218,33 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=2),
         "options": {"expires": 2},
     },
+    "check-claims": {
+        "task": "portal.ownership.tasks.make_due_checks",
+        "schedule": timedelta(seconds=3),
+        "options": {"expires": 3},
+    },
+    "recheck-claims": {
+        "task": "portal.ownership.tasks.begin_rechecks",
+        "schedule": crontab(minute="47"),
+        "options": {"expires": 600},
+    },
+    "read-rpki": {
+        "task": "portal.rpki.tasks.refresh",
+        "schedule": timedelta(minutes=10),
+        "options": {"expires": 600},
+    },
 }
+
+# Which resources belong to whom
+
+# The portal's own recursive resolvers; empty: those of the system.
+PORTAL_DNS_SERVERS = env.servers("PORTAL_DNS_SERVERS", port=53)
+# The lengths of prefixes that a proof verifies without staff.
+PORTAL_PROVED_PREFIXES_V4 = env.prefix_lengths("PORTAL_PROVED_PREFIXES_V4", "8-24", longest=32)
+PORTAL_PROVED_PREFIXES_V6 = env.prefix_lengths("PORTAL_PROVED_PREFIXES_V6", "16-48", longest=128)
+# The export of an RPKI validator: a path or an http(s) URL.
+PORTAL_RPKI_SOURCE = env.text("PORTAL_RPKI_SOURCE")
+
 # How much of the past is kept.
 PORTAL_COUNTER_DAYS = env.integer("PORTAL_COUNTER_DAYS", 14, at_least=1)
 PORTAL_WIRE_DAYS = env.integer("PORTAL_WIRE_DAYS", 90, at_least=1)
@@ -328,6 +356,10 @@ SPECTACULAR_SETTINGS = {
         "Strategy": "portal.mitigations.models.Strategy",
         "DrillFailure": "portal.standby.models.Failure",
         "DrillWay": "portal.standby.models.DrillMethod",
+        "ClaimState": "portal.ownership.states.ClaimState",
+        "ProofMethod": "portal.ownership.states.ProofMethod",
+        "ProofResult": "portal.ownership.states.ProofResult",
+        "RouteValidity": "portal.rpki.validity.Validity",
         "ResourceKind": "portal.organizations.models.ResourceKind",
         "Role": "portal.organizations.models.Role",
         "SessionState": "portal.providers.models.SessionState",

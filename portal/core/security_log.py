@@ -32,6 +32,9 @@ class SecurityEvent(StrEnum):
     PERSON_DEACTIVATED = "person-deactivated"
     MEMBERSHIP_REFUSED = "membership-refused"
     RESOURCE_VERIFIED = "resource-verified"
+    RESOURCE_REFUSED = "resource-refused"
+    RESOURCE_UNVERIFIED = "resource-unverified"
+    RESOURCE_REMOVED = "resource-removed"
     ADMIN_ACTION = "admin-action"
 
 

@@ -102,4 +102,9 @@ class EventData(Counters, total=False):
     "its short name"
     resource: str
     value: str
+    former_name: str
+    method: str
+    "how a resource was checked: dns, http, staff"
+    result: str
+    "what the check found, a ProofResult"
     changed: dict[str, Changed]

@@ -16,7 +16,7 @@ from portal.organizations.models import Membership
 
 
 def record_change(
-    organization_id: UUID, type: EventType, *, actor: User | None, data: EventData
+    organization_id: UUID, type: EventType, *, actor: User | Actor | None, data: EventData
 ) -> None:
     """Append one event. Members see only the names of members; all other people who act are the
     portal's staff.
@@ -24,12 +24,14 @@ def record_change(
     `actor` None: a person with a shell on the portal's machine.
     """
     own = Membership.objects.filter(organization_id=organization_id)
+    source = Actor.person(actor) if isinstance(actor, User) else actor
+    is_portal = source is not None and source.user is None
     append_event(
         organization_id=organization_id,
         type=type,
         at=timezone.now(),
-        actor=None if actor is None else Actor.person(actor),
-        is_by_staff=actor is None or not own.filter(user=actor).exists(),
+        actor=source,
+        is_by_staff=not is_portal and (source is None or not own.filter(user=source.user).exists()),
         data=data,
     )
 

@@ -75,22 +75,21 @@ def add_resource(
             return earlier
     resource = _create_resource(organization, name, kind, value)
     call.save_result(resource.pk)
-    _record_resource(EventType.RESOURCE_ADDED, resource, person)
+    record_resource(EventType.RESOURCE_ADDED, resource, person)
     return resource
 
 
-def _record_resource(type: EventType, resource: ProtectedResource, actor: User) -> None:
-    record_change(
-        resource.organization_id,
-        type,
-        actor=actor,
-        data={
-            "resource": str(resource.pk),
-            "name": resource.name,
-            "kind": resource.kind,
-            "value": resource.value,
-        },
+def record_resource(
+    type: EventType, resource: ProtectedResource, by: User | Actor, more: EventData | None = None
+) -> None:
+    """Append an event about a resource."""
+    data = EventData(
+        resource=str(resource.pk),
+        name=resource.name,
+        kind=resource.kind,
+        value=resource.value,
     )
+    record_change(resource.organization_id, type, actor=by, data=data | (more or {}))
 
 
 def _create_resource(
@@ -153,30 +152,54 @@ def verify_resource(
     reason is required. Invalid if no provider could protect the resource, or if it is too broad for
     one organization.
     """
-    # Lock all organizations, so that of two overlapping resources verified at the same time the
-    # second finds the first.
-    list(Organization.objects.select_for_update(no_key=True).order_by("pk").values_list("pk"))
-    lock_log(resource.organization_id)
-    locked = ProtectedResource.objects.select_for_update().get(pk=resource.pk)
+    locked = lock_for_verification(resource)
     if locked.verified_at is not None:
         return locked
     overlapping = queries.overlapping(locked)
     _refuse_unclear_claim(locked, overlapping, overlaps_seen=overlaps_seen, reason=reason)
+    mark_verified(locked, by=actor, reason=reason, overlapping=overlapping, address=address)
+    return locked
+
+
+def lock_for_verification(resource: ProtectedResource) -> ProtectedResource:
+    """The row as it is now, until the transaction ends; DoesNotExist if it was removed.
+
+    Locks all organizations, so that of two overlapping resources verified at the same time the
+    second finds the first.
+    """
+    list(Organization.objects.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    lock_log(resource.organization_id)
+    return ProtectedResource.objects.select_for_update().get(pk=resource.pk)
+
+
+def mark_verified(
+    locked: ProtectedResource,
+    *,
+    by: User | Actor,
+    reason: str = "",
+    overlapping: Sequence[ProtectedResource] = (),
+    address: str = "",
+    method: str = "staff",
+) -> None:
+    """Let the organization use a resource that `lock_for_verification` locked. `by`: staff, or the
+    portal, which found the proof with `method`.
+    """
+    is_person = isinstance(by, User)
     locked.verified_at = timezone.now()
-    locked.verified_by = actor
+    locked.verified_by = by if is_person else None
     locked.verification_reason = reason.strip()
     locked.save(update_fields=["verified_at", "verified_by", "verification_reason"])
-    _record_resource(EventType.RESOURCE_VERIFIED, locked, actor)
+    record_resource(EventType.RESOURCE_VERIFIED, locked, by)
     record(
         SecurityEvent.RESOURCE_VERIFIED,
-        actor=actor.username,
+        actor=by.username if isinstance(by, User) else "portal",
         organization=locked.organization.slug,
         resource=locked.name,
         value=locked.value,
+        method=method,
         overlaps=", ".join(f"{one.organization.slug} {one.value}" for one in overlapping),
         address=address,
     )
-    return locked
 
 
 def _refuse_unclear_claim(

@@ -20,6 +20,8 @@ MAX_LIFETIME_S = 2**32 - 1
 """The range of `lifetime` (RFC 9132 section 4.4.1.1)."""
 MAX_PREFIX_V4 = 32
 MAX_PREFIX_V6 = 128
+MAX_AS_NUMBER = 2**32 - 2
+"""0 and the largest number are reserved (RFC 7607, RFC 7300)."""
 DEFAULT_SIGNAL_PORT = 4646
 
 
@@ -77,6 +79,15 @@ class Provider(models.Model):
     longest_prefix_v6 = models.PositiveSmallIntegerField(null=True, blank=True)
     takes_names = models.BooleanField(default=True)
     """Whether names and URIs may be targets, or only addresses."""
+    as_number = models.PositiveBigIntegerField(
+        "AS number",
+        null=True,
+        blank=True,
+        help_text="The AS that announces customers’ prefixes during an attack; empty: it announces "
+        "none, or nobody knows. With it, Readiness says which routes would be RPKI-invalid.",
+    )
+    """The origin of the routes with which it attracts traffic. Null: unknown, or it announces
+    none."""
     path_kind = models.CharField(max_length=8, choices=PathKind.choices, default=PathKind.DIRECT)
     path_name = models.CharField(max_length=40, blank=True)
     """What people call the gateway or relay; empty for the provider itself."""
@@ -106,6 +117,11 @@ class Provider(models.Model):
                 name="provider_lifetime_in_range",
             ),
             models.CheckConstraint(condition=Q(max_targets__gte=1), name="provider_takes_a_target"),
+            models.CheckConstraint(
+                condition=Q(as_number__range=(1, MAX_AS_NUMBER)),
+                name="provider_as_number_in_range",
+                violation_error_message=f"AS numbers are 1 to {MAX_AS_NUMBER}.",
+            ),
         ]
 
     def __str__(self) -> str:
