@@ -235,7 +235,7 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
-# Which resources belong to whom
+# Proofs of resources, and routes
 
 # The portal's own recursive resolvers; empty: those of the system.
 PORTAL_DNS_SERVERS = env.servers("PORTAL_DNS_SERVERS", port=53)
@@ -359,7 +359,7 @@ SPECTACULAR_SETTINGS = {
         "ClaimState": "portal.ownership.states.ClaimState",
         "ProofMethod": "portal.ownership.states.ProofMethod",
         "ProofResult": "portal.ownership.states.ProofResult",
-        "RouteValidity": "portal.rpki.validity.Validity",
+        "RouteValidity": "portal.rpki.validity.RouteValidity",
         "ResourceKind": "portal.organizations.models.ResourceKind",
         "Role": "portal.organizations.models.Role",
         "SessionState": "portal.providers.models.SessionState",

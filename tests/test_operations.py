@@ -17,7 +17,7 @@ import yaml
 from local_stack import programs
 
 ROOT = Path(__file__).resolve().parent.parent
-READERS = {"text", "flag", "integer", "items", "secret", "choice"}
+READERS = {"text", "flag", "integer", "items", "secret", "choice", "servers", "prefix_lengths"}
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OF_THE_PORTAL = ("migrate", "web", "signal", "worker", "beat")

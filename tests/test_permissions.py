@@ -41,6 +41,11 @@ API: Final = [
     ("POST",   "api:step-up",              401, 400, 400, 400, 400),
     ("GET",    "api:resources",            401, 404, 200, 200, 200),
     ("POST",   "api:resources",            401, 404, 403, 201, 201),
+    ("GET",    "api:resource",             401, 404, 200, 200, 200),
+    ("PATCH",  "api:resource",             401, 404, 403, 200, 200),
+    ("DELETE", "api:resource",             401, 404, 403, 403, 409),
+    ("GET",    "api:proofs",               401, 404, 200, 200, 200),
+    ("POST",   "api:proofs",               401, 404, 403, 202, 202),
     ("GET",    "api:subscriptions",        401, 404, 200, 200, 200),
     ("GET",    "api:readiness",            401, 404, 200, 200, 200),
     ("GET",    "api:events",               401, 404, 200, 200, 200),
@@ -143,6 +148,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "api:acknowledge-all": {"ends": []},
     "api:step-up": {"otp": "000000"},
     "api:resources": {"name": "New", "kind": "prefix", "value": "198.51.100.0/24"},
+    "api:resource": {"name": "Renamed"},
+    "api:proofs": {"method": "dns"},
     "api:requests": {"targets": {"prefixes": ["203.0.113.8/32"]}},
     "api:eligibility": {"targets": {"prefixes": ["203.0.113.8/32"]}},
     "api:extend": {"lifetime": 7200},
@@ -203,6 +210,9 @@ def url_of(route: str, request_id: UUID) -> str:
         "request_id": request_id,
         "mitigation_id": mitigation.pk,
         "unknown_id": UnknownMitigation.objects.values_list("pk", flat=True).first(),
+        "resource_id": ProtectedResource.objects.filter(organization__slug="acme")
+        .values_list("pk", flat=True)
+        .first(),
         "plan_id": StandbyPlan.objects.values_list("pk", flat=True).first(),
     }
     [pattern] = [pattern for name, pattern in named_routes() if name == route]

@@ -10,7 +10,7 @@ from portal.api.events import EventsView
 from portal.api.extension_preview import ExtensionPreviewView
 from portal.api.preview import PreviewView
 from portal.api.readiness import ReadinessView
-from portal.api.resources import ResourcesView
+from portal.api.resources import ProofsView, ResourcesView, ResourceView
 from portal.api.schema import DocsView, SchemaView
 from portal.api.sign_in import MeView, StepUpView, TokenView
 from portal.api.subscriptions import SubscriptionsView
@@ -37,6 +37,7 @@ REQUESTS = f"{ORGANIZATION}/mitigation-requests"
 REQUEST = f"{REQUESTS}/<uuid:request_id>"
 UNKNOWN = f"{ORGANIZATION}/unknown-mitigations"
 ONE_UNKNOWN = f"{UNKNOWN}/<uuid:unknown_id>"
+RESOURCE = f"{ORGANIZATION}/resources/<uuid:resource_id>"
 PLANS = f"{ORGANIZATION}/standby-plans"
 PLAN = f"{PLANS}/<uuid:plan_id>"
 
@@ -45,6 +46,8 @@ urlpatterns = [
     path("auth/step-up", StepUpView.as_view(), name="step-up"),
     path("me", MeView.as_view(), name="me"),
     path(f"{ORGANIZATION}/resources", ResourcesView.as_view(), name="resources"),
+    path(RESOURCE, ResourceView.as_view(), name="resource"),
+    path(f"{RESOURCE}/proofs", ProofsView.as_view(), name="proofs"),
     path(f"{ORGANIZATION}/subscriptions", SubscriptionsView.as_view(), name="subscriptions"),
     path(f"{ORGANIZATION}/readiness", ReadinessView.as_view(), name="readiness"),
     path(f"{ORGANIZATION}/events", EventsView.as_view(), name="events"),

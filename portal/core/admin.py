@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import update_wrapper
-from typing import Any, ClassVar, Final, TypeVar, cast
+from typing import Any, ClassVar, Final, Protocol, TypeVar, cast
 
 from django import forms
 from django.contrib import admin
@@ -87,6 +87,15 @@ def tells_uses_of(model: type[models.Model]) -> Callable[[UsesOf], UsesOf]:
         return uses_of
 
     return register
+
+
+class Column(Protocol):
+    """One column of a comparison: all have the same labels."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def lines(self) -> Mapping[str, str]: ...
 
 
 class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -177,10 +186,12 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
         facts: Iterable[str],
         button: str,
         warnings: Iterable[str] = (),
+        sides: Iterable[Column] = (),
     ) -> TemplateResponse:
         """The page that explains an action before it is done; `form` is posted to the
-        same address.
+        same address. `sides`: what to compare, in columns.
         """
+        compared = list(sides)
         context = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -189,6 +200,11 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
             "form": form,
             "facts": list(facts),
             "warnings": list(warnings),
+            "sides": compared,
+            "side_rows": [
+                (label, [one.lines[label] for one in compared])
+                for label in (compared[0].lines if compared else ())
+            ],
             "button": button,
         }
         return TemplateResponse(

@@ -21,6 +21,5 @@ def live_requests(resource: ProtectedResource) -> Iterator[str]:
         if any(overlaps(resource.target, target) for target in request.scope):
             yield (
                 f"{_CALLED.get(RequestKind(request.kind), 'The request')} “{request.name}” is "
-                f"live and protects part of it. It continues, "
-                "but nothing new can be requested for that part."
+                "live and protects part of it."
             )

@@ -184,9 +184,8 @@ def mark_verified(
     """Let the organization use a resource that `lock_for_verification` locked. `by`: staff, or the
     portal, which found the proof with `method`.
     """
-    is_person = isinstance(by, User)
     locked.verified_at = timezone.now()
-    locked.verified_by = by if is_person else None
+    locked.verified_by = by if isinstance(by, User) else None
     locked.verification_reason = reason.strip()
     locked.save(update_fields=["verified_at", "verified_by", "verification_reason"])
     record_resource(EventType.RESOURCE_VERIFIED, locked, by)

@@ -37,8 +37,8 @@ MAX_TEXTS: Final = 64
 SERVER_TIMEOUT_S: Final = 3.0
 RESOLVER_TIMEOUT_S: Final = 5.0
 _NO_PARENT: Final = 2
-"""Labels, with the empty one of the root, of the zones that belong to nobody: the root, and
-top-level domains."""
+"""Labels, with the empty one of the root, of the root and of top-level domains, which no customer
+controls."""
 _ARPA: Final = tuple(dns.name.from_text(one) for one in ("in-addr.arpa", "ip6.arpa"))
 _ALIASES: Final = (dns.rdatatype.CNAME, dns.rdatatype.DNAME)
 _OWN_RESOLVER: Final = "the portal’s resolver"

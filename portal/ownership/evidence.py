@@ -1,4 +1,4 @@
-"""What a check found, and whom it may ask. Plain values."""
+"""What a check found, and which servers it may ask. Plain values."""
 
 from __future__ import annotations
 

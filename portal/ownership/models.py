@@ -24,7 +24,7 @@ class WaitsBecause(models.TextChoices):
     OVERLAPS = "overlaps"
     "a verified resource of another organization overlaps with it"
     SIZE = "size"
-    "the policy of the installation lets nobody but staff verify prefixes of this length"
+    "by the policy of the installation, only staff verify prefixes of this length"
     RULES = "rules"
     "it was added under older rules, and today's forbid it"
     REFUSED_BEFORE = "refused_before"

@@ -77,7 +77,7 @@ class ProofResult(StrEnum):
     DIFFERS = "differs"
     "some servers have it and others do not"
     NO_ZONE = "no_zone"
-    "nobody serves a zone for the name"
+    "no server has a zone for the name"
     REDIRECTED = "redirected"
     "the web server sent the portal elsewhere, where it does not go"
     BAD_STATUS = "bad_status"

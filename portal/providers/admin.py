@@ -46,6 +46,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
             "max_port_ranges": "Maximum port ranges",
             "longest_prefix_v4": "Longest prefix, IPv4",
             "longest_prefix_v6": "Longest prefix, IPv6",
+            "as_number": "AS number",
             "takes_names": "Accepts names and URIs, not only addresses",
         }
         help_texts: ClassVar = {

@@ -84,7 +84,7 @@ class Provider(models.Model):
         null=True,
         blank=True,
         help_text="The AS that announces customers’ prefixes during an attack; empty: it announces "
-        "none, or nobody knows. With it, Readiness says which routes would be RPKI-invalid.",
+        "none, or its number is not known. With it, Readiness says which routes would be RPKI-invalid.",
     )
     """The origin of the routes with which it attracts traffic. Null: unknown, or it announces
     none."""

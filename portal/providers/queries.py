@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db.models import QuerySet
 
 from portal.organizations.models import Organization
@@ -16,3 +18,11 @@ def subscriptions(organization: Organization) -> QuerySet[Subscription]:
         .defer("private_key", "certificate_chain", "provider__trust_anchors")
         .order_by("priority", "pk")
     )
+
+
+def as_numbers_of(organization: Organization) -> dict[UUID, int]:
+    """By subscription, of the enabled ones whose provider announces routes."""
+    rows = Subscription.objects.filter(organization=organization, enabled=True).values_list(
+        "pk", "provider__as_number"
+    )
+    return {key: number for key, number in rows if number is not None}

@@ -23,10 +23,12 @@ from portal.organizations.models import (
     Role,
 )
 from portal.providers.models import Subscription
+from portal.providers.queries import as_numbers_of
 from portal.readiness.certificate_validity import validities
-from portal.readiness.checks import certificates, people, prepared, providers, targets
+from portal.readiness.checks import certificates, people, prepared, providers, routes, targets
 from portal.readiness.drills import drills_of
 from portal.readiness.rows import Answer, Destination, Link, Row, answer
+from portal.rpki.origins import origins_of
 from portal.signaling import leases
 from portal.signaling.models import SignalWorker
 from portal.standby import queries as standby
@@ -53,7 +55,7 @@ def readiness_of(membership: Membership, now: datetime) -> Readiness:
     last, passed = drills_of(organization)
     rows = (
         *_provider_rows(membership, subscriptions, now),
-        *_target_rows(membership, mitigations.eligible_providers(organization)),
+        *_target_rows(membership, mitigations.eligible_providers(organization), now),
         *_plan_rows(organization, now),
         _drill_row(organization, last, passed, now),
         *_people_rows(organization),
@@ -164,7 +166,7 @@ def _loop(subscription: Subscription) -> providers.Loop | None:
 
 
 def _target_rows(
-    membership: Membership, eligible_providers: Sequence[EligibleProvider]
+    membership: Membership, eligible_providers: Sequence[EligibleProvider], now: datetime
 ) -> list[Row]:
     organization = membership.organization
     known = list(
@@ -173,6 +175,7 @@ def _target_rows(
         .only("name", "kind", "value", "verified_at")
     )
     verified = {one.name: one.target for one in known if one.is_verified}
+    as_numbers = as_numbers_of(membership.organization)
     left = [one.name for one in known if not one.is_verified]
     unaskable = {
         name: sentence(problem) for name, target in verified.items() if (problem := why_not(target))
@@ -191,6 +194,14 @@ def _target_rows(
             )
         )
         rows.append(targets.size(assigned_scopes, link))
+        if as_numbers and (origins := origins_of(scope.prefixes, now)) is not None:
+            checks = [
+                (assigned.provider.name, origins.check(network, as_number))
+                for assigned in assigned_scopes
+                if (as_number := as_numbers.get(assigned.provider.subscription)) is not None
+                for network in assigned.scope.prefixes
+            ]
+            rows.append(routes.routes(checks, origins))
     return rows
 
 

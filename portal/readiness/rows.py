@@ -41,6 +41,7 @@ class CheckCode(StrEnum):
     RESOURCES = "resources"
     COVERAGE = "coverage"
     SIZE = "size"
+    ROUTES = "routes"
     PLAN = "plan"
     DRILL = "drill"
     REQUESTERS = "requesters"
@@ -63,7 +64,14 @@ GROUPS: Final = {
         Group.PROVIDERS,
     ),
     **dict.fromkeys(
-        (CheckCode.RESOURCES, CheckCode.COVERAGE, CheckCode.SIZE, CheckCode.PLAN, CheckCode.DRILL),
+        (
+            CheckCode.RESOURCES,
+            CheckCode.COVERAGE,
+            CheckCode.SIZE,
+            CheckCode.ROUTES,
+            CheckCode.PLAN,
+            CheckCode.DRILL,
+        ),
         Group.TARGETS,
     ),
     **dict.fromkeys(

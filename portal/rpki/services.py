@@ -125,7 +125,7 @@ def _download(url: str, copy: IO[bytes]) -> None:
 
 
 def _modified_at(source: str) -> datetime | None:
-    """Of a file whose validator does not say when it was written."""
+    """When the file was written, for a validator that does not say so itself."""
     if source.startswith(("http://", "https://")):
         return None
     return datetime.fromtimestamp(Path(source).stat().st_mtime, UTC)

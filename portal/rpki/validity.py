@@ -16,7 +16,7 @@ MOST_SPECIFIC: Final = {4: 24, 6: 48}
 announces the prefix of this length around anything smaller."""
 
 
-class Validity(StrEnum):
+class RouteValidity(StrEnum):
     """RFC 6811 section 2, and `unknown` where the portal has no current data."""
 
     VALID = "valid"
@@ -38,16 +38,16 @@ class Vrp:
     expires_at: int | None = None
 
 
-def validity(route: IPNetwork, asn: int, vrps: Iterable[Vrp]) -> Validity:
+def validity(route: IPNetwork, asn: int, vrps: Iterable[Vrp]) -> RouteValidity:
     """VALID, INVALID or NOT_FOUND for `route` with the origin `asn` (RFC 6811 section 2).
 
     AS 0 never announces anything (RFC 7607), so it matches no payload.
     """
     covering = [vrp for vrp in vrps if contains(vrp.prefix, route)]
     if not covering:
-        return Validity.NOT_FOUND
+        return RouteValidity.NOT_FOUND
     matches = any(vrp.asn == asn != 0 and route.prefixlen <= vrp.max_length for vrp in covering)
-    return Validity.VALID if matches else Validity.INVALID
+    return RouteValidity.VALID if matches else RouteValidity.INVALID
 
 
 def current(vrps: Iterable[Vrp], now: datetime) -> list[Vrp]:

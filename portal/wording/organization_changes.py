@@ -10,6 +10,8 @@ from portal.core.formatting import listed
 from portal.core.targets import shown
 from portal.events.data import EventData
 from portal.events.models import EventType
+from portal.ownership.states import ProofResult
+from portal.wording.claims import METHODS, RESULTS
 
 ROLES: Final = {"viewer": "a viewer", "operator": "an operator", "admin": "an admin"}
 SETTINGS: Final = {
@@ -68,6 +70,31 @@ _CHANGES: Final[dict[EventType, Callable[[str, str, EventData], Change]]] = {
     ),
     EventType.RESOURCE_VERIFIED: lambda who, _, data: Change(
         f"{who} verified the resource {_resource(data)}."
+    ),
+    EventType.RESOURCE_RENAMED: lambda who, _, data: Change(
+        f"{who} renamed the resource {shown(data['former_name'])} to {_resource(data)}."
+    ),
+    EventType.RESOURCE_REMOVED: lambda who, _, data: Change(
+        f"{who} removed the resource {_resource(data)}."
+    ),
+    EventType.RESOURCE_CHECKED: lambda who, _, data: Change(
+        f"{who} checked the {METHODS[data['method']]} of {_resource(data)}.",
+        RESULTS[ProofResult(data["result"])],
+    ),
+    EventType.RESOURCE_WAITING: lambda who, _, data: Change(
+        f"{who} asked portal staff to verify the resource {_resource(data)}."
+    ),
+    EventType.RESOURCE_REFUSED: lambda who, _, data: Change(
+        f"{who} refused to verify the resource {_resource(data)}.",
+        f"Reason: {shown(data['reason'])}",
+    ),
+    EventType.RESOURCE_PROOF_MISSING: lambda who, _, data: Change(
+        f"{who} did not find the proof of {_resource(data)} any more.",
+        "It stays verified for three weeks, and as long as a live request needs it.",
+    ),
+    EventType.RESOURCE_UNVERIFIED: lambda who, _, data: Change(
+        f"{who} no longer counts {_resource(data)} as verified: its proof has been missing for "
+        "three weeks."
     ),
     EventType.SUBSCRIPTION_ADDED: lambda who, provider, _: Change(
         f"{who} added the provider {provider}."

@@ -71,6 +71,10 @@ def submit(
         earlier = _first_result(idempotency.find(call, actor))
         if earlier is not None:
             return earlier
+        if check_context.resources != queries.verified_resources(organization):
+            # A resource was verified, removed or unverified since: that takes the same lock.
+            check_context = CheckContext.of(organization)
+            checked = check_context.check(submission)
         checked, replaced = check_with_consent(
             check_context,
             submission,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import dns.exception
 from django.conf import settings
@@ -173,7 +174,7 @@ def _take_due(now: datetime) -> list[ResourceProof]:
 
 
 async def _make(
-    proofs: Sequence[ResourceProof], tokens: dict[object, str], network: Network
+    proofs: Sequence[ResourceProof], tokens: dict[UUID, str], network: Network
 ) -> list[Evidence]:
     return await asyncio.gather(
         *(
@@ -248,7 +249,7 @@ def _decide_found(
 
 
 def _why_unclear(resource: ProtectedResource, claim: ResourceClaim) -> WaitsBecause | None:
-    """Why a person has to decide although the proof is there; None: nobody has to.
+    """Why a person has to decide although the proof is there; None: the proof is enough.
 
     The organization is not told which: it would learn whose customers others are.
     """

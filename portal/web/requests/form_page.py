@@ -31,6 +31,7 @@ from portal.web.requests.request_form import (
     protocol_choices,
     who_in_words,
 )
+from portal.web.requests.routes import route_notes
 from portal.web.requests.shared import pickable
 
 PICK_FIRST: Final = 3
@@ -171,8 +172,11 @@ def form_page(
     ]
     port_ranges = len(submission.ports)
     will_ask = eligible(chosen, targets, strategy=form.strategy, port_ranges=port_ranges)
+    scopes = readable_scopes(chosen, targets, port_ranges=port_ranges)
+    notes = (*will_ask.notes, *route_notes(organization, chosen, scopes, now))
+    will_ask = replace(will_ask, notes=notes)
     proposal = Proposal(
-        scopes=readable_scopes(chosen, targets, port_ranges=port_ranges),
+        scopes=scopes,
         ports=[one for one in submission.ports if one.lower <= one.upper],
         protocols=submission.protocols,
         strategy=form.strategy,

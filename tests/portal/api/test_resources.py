@@ -24,6 +24,8 @@ def test_a_new_resource_is_not_verified(dana: User, api_of: ApiOf) -> None:
         "kind": "prefix",
         "value": "203.0.113.0/26",
         "verified": False,
+        "state": "unproved",
+        "because": "Show that it is yours: publish one of the proofs below, or ask portal staff.",
         "problem": "",
         "last_used_at": None,
     }

@@ -319,8 +319,42 @@ def test_an_unusable_redis_address_stops_the_process(url: str, words: str) -> No
         env.redis(url)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("192.0.2.53", [("192.0.2.53", 53)]),
+        ("192.0.2.53:5353, 2001:db8::53", [("192.0.2.53", 5353), ("2001:db8::53", 53)]),
+        ("[2001:db8::53]:5353,[2001:db8::54]", [("2001:db8::53", 5353), ("2001:db8::54", 53)]),
+    ],
+)
+def test_name_servers_are_addresses_with_a_port(
+    text: str, found: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("X", text)
+
+    assert env.servers("X", port=53) == found
+
+
+@pytest.mark.parametrize("text", ["dns.example", "192.0.2.53:x", "192.0.2.53:0", "[::1]:99999"])
+def test_other_name_servers_stop_the_process(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X", text)
+
+    with pytest.raises(ImproperlyConfigured, match="X"):
+        env.servers("X", port=53)
+
+
+@pytest.mark.parametrize("text", ["24", "8-", "-24", "24-8", "0-8", "8-33", "a-b"])
+def test_lengths_of_prefixes_are_a_range(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X", " 8 - 24 ")
+    assert env.prefix_lengths("X", "8-24", longest=32) == (8, 24)
+
+    monkeypatch.setenv("X", text)
+    with pytest.raises(ImproperlyConfigured, match="X"):
+        env.prefix_lengths("X", "8-24", longest=32)
+
+
 def test_every_variable_is_documented() -> None:
-    pattern = r'env\.(?:flag|integer|text|secret|items|choice)\(\s*"(\w+)"'
+    pattern = r'env\.(?:flag|integer|text|secret|items|choice|servers|prefix_lengths)\(\s*"(\w+)"'
     read = {
         name
         for file in (ROOT / "portal").rglob("*.py")

@@ -18,6 +18,7 @@ from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Invalid
 from portal.core.targets import Target
+from portal.events.models import Event
 from portal.mitigations import services as mitigations
 from portal.mitigations.validation import Submission
 from portal.organizations import services
@@ -195,6 +196,24 @@ def test_staff_with_view_permission_cannot_verify(
     assert not ProtectedResource.objects.get(pk=wanted.pk).is_verified
 
 
+def test_staff_compare_both_sides_and_refuse_with_a_reason(
+    mo: User, charlie: User, wanted: ProtectedResource, client_of: ClientOf, api_of: ApiOf
+) -> None:
+    staff, url = client_of(mo), f"{LIST}{wanted.pk}/verify/"
+    page = staff.get(url).content.decode()
+
+    without = staff.post(url, {**typed(page, ""), "decision": "refuse"})
+    answer = staff.post(url, {**typed(page, "RIPE names another holder."), "decision": "refuse"})
+
+    compared = page[page.index("Who claims what") : page.index("</table>")]
+    assert all(one in compared for one in ("Globex", "Acme", "203.0.113.0/27", "203.0.113.0/26"))
+    assert (without.status_code, answer.status_code) == (400, 302)
+    seen = api_of(charlie).get("/api/v1/organizations/globex/resources").json()["results"][0]
+    assert (seen["state"], seen["verified"]) == ("refused", False)
+    assert "RIPE names another holder." in seen["because"]
+    assert "Acme" not in str(seen)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_one_of_two_overlapping_resources_verified_concurrently_needs_a_reason(
     mo: User, acme: Organization, globex: Organization
@@ -225,7 +244,7 @@ def test_one_of_two_overlapping_resources_verified_concurrently_needs_a_reason(
     assert ProtectedResource.objects.filter(verified_at__isnull=False).count() == 1
 
 
-def test_deleting_a_resource_in_use_warns_first(
+def test_a_resource_in_use_is_not_deleted(
     mo: User, dana: User, acme: Organization, acme_northgate: Subscription, client_of: ClientOf
 ) -> None:
     used = ResourceFactory.create(organization=acme, name="Shop", value="203.0.113.0/26")
@@ -247,6 +266,10 @@ def test_deleting_a_resource_in_use_warns_first(
 
     assert all("is live and protects part of it" in page for page in pages(used))
     assert not any("is live" in page for page in pages(spare))
+    for resource in (used, spare):
+        staff.post(f"{LIST}{resource.pk}/delete/", {"post": "yes"})
+    assert list(ProtectedResource.objects.all()) == [used]
+    assert Event.objects.get(type="resource.removed").data["name"] == "Spare"
 
 
 @pytest.mark.parametrize(

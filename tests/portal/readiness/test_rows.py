@@ -69,6 +69,7 @@ def test_check_codes_are_stable() -> None:
         "resources",
         "coverage",
         "size",
+        "routes",
         "plan",
         "drill",
         "requesters",

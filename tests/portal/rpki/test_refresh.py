@@ -17,9 +17,9 @@ from pytest_django import Settings
 
 from portal.organizations.models import Organization
 from portal.rpki import services
-from portal.rpki.announcements import Origins, origins_of
 from portal.rpki.models import RouteOrigins, ValidatorExport
-from portal.rpki.validity import Validity
+from portal.rpki.origins import Origins, origins_of
+from portal.rpki.validity import RouteValidity
 from tests.factories import ResourceFactory
 
 NOW = datetime(2026, 11, 29, 14, 0, tzinfo=UTC)
@@ -36,8 +36,8 @@ ROUTINATOR = {
 RPKI_CLIENT = {
     "metadata": {"buildmachine": "v", "buildtime": "2026-11-29T13:55:00Z", "vrps": 2},
     "roas": [
-        {"asn": 64500, "prefix": "203.0.113.0/24", "maxLength": 24, "ta": "ripe", "expires": 1795961400},
-        {"asn": 64501, "prefix": "2001:db8::/32", "maxLength": 32, "ta": "ripe", "expires": 1795961400},
+        {"asn": 64500, "prefix": "203.0.113.0/24", "maxLength": 24, "expires": 1795961400},
+        {"asn": 64501, "prefix": "2001:db8::/32", "maxLength": 32, "expires": 1795961400},
     ],
     "aspas": [],
     "bgpsec_keys": [],
@@ -70,15 +70,15 @@ def known(now: datetime = NOW) -> Origins:
     return found
 
 
-def answers(now: datetime = NOW) -> list[Validity]:
+def answers(now: datetime = NOW) -> list[RouteValidity]:
     """AS 64500 for the shop and the office, AS 64501 for the shop, AS 64500 for a new network."""
     found = known(now)
     asked = ((SHOP, 64500), (OFFICE, 64500), (SHOP, 64501), (NEW, 64500))
-    return [found.announcement(network, asn).validity for network, asn in asked]
+    return [found.check(network, asn).validity for network, asn in asked]
 
 
 VALID, INVALID, NOT_FOUND, UNKNOWN = (
-    Validity.VALID, Validity.INVALID, Validity.NOT_FOUND, Validity.UNKNOWN,
+    RouteValidity.VALID, RouteValidity.INVALID, RouteValidity.NOT_FOUND, RouteValidity.UNKNOWN,
 )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ VALID, INVALID, NOT_FOUND, UNKNOWN = (
         pytest.param(RPKI_CLIENT, [VALID, INVALID, INVALID, UNKNOWN], id="rpki-client"),
     ],
 )
-def test_both_validators_are_read(export: Any, expected: list[Validity], write: Write) -> None:
+def test_both_validators_are_read(export: Any, expected: list[RouteValidity], write: Write) -> None:
     services.refresh(write(export), NOW)
 
     assert answers() == expected
@@ -166,7 +166,7 @@ def test_an_export_over_http_is_read_up_to_a_limit(
     assert "larger than 100 bytes" in ValidatorExport.objects.get().failure
 
 
-def test_without_a_validator_nothing_is_said(settings: Settings) -> None:
+def test_without_a_validator_there_are_no_checks(settings: Settings) -> None:
     settings.PORTAL_RPKI_SOURCE = ""
 
     assert origins_of([SHOP], NOW) is None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.core.targets import IPNetwork
-from portal.rpki.validity import Validity, Vrp, route_for, validity
+from portal.rpki.validity import RouteValidity, Vrp, route_for, validity
 
 ASNS = st.integers(0, 3)
 
@@ -36,7 +36,7 @@ def vrps(version: int) -> st.SearchStrategy[Vrp]:
     )
 
 
-def by_definition(route: IPNetwork, asn: int, payloads: list[Vrp]) -> Validity:
+def by_definition(route: IPNetwork, asn: int, payloads: list[Vrp]) -> RouteValidity:
     """Section 2: "covered" and "matched", by the first and last address."""
 
     def covers(vrp: Vrp) -> bool:
@@ -52,8 +52,8 @@ def by_definition(route: IPNetwork, asn: int, payloads: list[Vrp]) -> Validity:
         one for one in covered if one.asn == asn and asn and route.prefixlen <= one.max_length
     ]
     if matched:
-        return Validity.VALID
-    return Validity.INVALID if covered else Validity.NOT_FOUND
+        return RouteValidity.VALID
+    return RouteValidity.INVALID if covered else RouteValidity.NOT_FOUND
 
 
 @given(st.sampled_from([4, 6]).flatmap(
@@ -71,8 +71,8 @@ def test_validity_is_that_of_the_definition(case: tuple[IPNetwork, int, list[Vrp
 def test_further_payloads_never_take_a_valid_route_away(
     route: IPNetwork, asn: int, some: list[Vrp], more: list[Vrp]
 ) -> None:
-    if validity(route, asn, some) == Validity.VALID:
-        assert validity(route, asn, some + more) == Validity.VALID
+    if validity(route, asn, some) == RouteValidity.VALID:
+        assert validity(route, asn, some + more) == RouteValidity.VALID
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from portal.mitigations.models import FilteringEndedBy, RequestKind
 from portal.mitigations.states import CONFIRMED, LOOP, TERMINAL, Efficacy, RequestStatus, Status
 from portal.organizations.models import Role
 from portal.organizations.services import SETTINGS
+from portal.ownership.states import ProofMethod, ProofResult
 from portal.wording import MitigationFacts, Reported, RequestFacts, Session
 from portal.wording.standby import standby_says
 from tests.portal.wording.facts import (
@@ -377,6 +378,26 @@ EVENT_DATA: Final[dict[EventType, list[Any]]] = {
     EventType.MEMBER_SECOND_FACTOR_RESET: [{"user": "bob"}],
     EventType.RESOURCE_ADDED: [{"name": "Shop", "value": "203.0.113.0/26"}],
     EventType.RESOURCE_VERIFIED: [{"name": "Shop", "value": "shop.example"}],
+    EventType.RESOURCE_RENAMED: [
+        {"name": "Shop", "value": "203.0.113.0/26", "former_name": "Old shop"}
+    ],
+    EventType.RESOURCE_CHECKED: [
+        {"name": "Shop", "value": "shop.example", "method": method.value, "result": result.value}
+        for method in (ProofMethod.DNS, ProofMethod.HTTP)
+        for result in ProofResult
+    ],
+    EventType.RESOURCE_REFUSED: [
+        {"name": "Shop", "value": "shop.example", "reason": "It was sold last year."}
+    ],
+    **{
+        type: [{"name": "Shop", "value": "shop.example"}]
+        for type in (
+            EventType.RESOURCE_REMOVED,
+            EventType.RESOURCE_WAITING,
+            EventType.RESOURCE_PROOF_MISSING,
+            EventType.RESOURCE_UNVERIFIED,
+        )
+    },
     EventType.SUBSCRIPTION_CHANGED: [
         {"changed": {"priority": {}}},
         {"changed": {"priority": {}, "enabled": {}, "limited_to": {}}},

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('events', '0003_what_happens_to_organizations'),
+        ('events', '0004_origin'),
     ]
 
     operations = [

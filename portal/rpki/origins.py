@@ -11,7 +11,7 @@ from django.conf import settings
 
 from portal.core.targets import IPNetwork
 from portal.rpki.models import RouteOrigins, ValidatorExport
-from portal.rpki.validity import Validity, Vrp, current, route_for, validity
+from portal.rpki.validity import RouteValidity, Vrp, current, route_for, validity
 
 STALE_AFTER: Final = timedelta(hours=24)
 """An older export no longer says what networks do now."""
@@ -19,14 +19,14 @@ _CLOCK_SKEW: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Announcement:
+class OriginCheck:
     """Whether one AS may announce the route of one network."""
 
     network: IPNetwork
     route: IPNetwork
     "what it would announce: the network, or the smallest route around it"
     asn: int
-    validity: Validity
+    validity: RouteValidity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +51,13 @@ class Origins:
         found = self.by_route.get(str(route_for(network)))
         return None if found is None or not self.is_current else current(found, self.now)
 
-    def announcement(self, network: IPNetwork, asn: int) -> Announcement:
+    def check(self, network: IPNetwork, asn: int) -> OriginCheck:
         route, vrps = route_for(network), self.vrps(network)
-        return Announcement(
+        return OriginCheck(
             network=network,
             route=route,
             asn=asn,
-            validity=Validity.UNKNOWN if vrps is None else validity(route, asn, vrps),
+            validity=RouteValidity.UNKNOWN if vrps is None else validity(route, asn, vrps),
         )
 
 
