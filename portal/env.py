@@ -81,18 +81,16 @@ def integer(name: str, default: int, *, at_least: int = 0) -> int:
     return number
 
 
-def prefix_lengths(name: str, default: str, *, longest: int) -> tuple[int, int]:
-    """A range such as `8-24`, both ends included."""
+def prefix_lengths(name: str, default: str) -> dict[int, tuple[int, int]]:
+    """A range for IPv4 and one for IPv6, both ends included: `8-24, 16-48`. By IP version."""
     value = text(name, default)
-    lower, dash, upper = value.partition("-")
-    if not (dash and lower.strip().isdecimal() and upper.strip().isdecimal()):
-        raise ImproperlyConfigured(
-            f"{name} is {value!r}: write two lengths, for example {default}."
-        )
-    shortest, last = int(lower), int(upper)
-    if not 1 <= shortest <= last <= longest:
-        raise ImproperlyConfigured(f"{name} is {value!r}: lengths are 1 to {longest}, in order.")
-    return shortest, last
+    ranges = re.fullmatch(r"(\d{1,3}) ?- ?(\d{1,3}), ?(\d{1,3}) ?- ?(\d{1,3})", value, re.ASCII)
+    if ranges is None:
+        raise ImproperlyConfigured(f"{name} is {value!r}: write two ranges, such as {default}.")
+    first_v4, last_v4, first_v6, last_v6 = map(int, ranges.groups())
+    if not (1 <= first_v4 <= last_v4 <= 32 and 1 <= first_v6 <= last_v6 <= 128):
+        raise ImproperlyConfigured(f"{name} is {value!r}: lengths are 1 to 32 and 1 to 128.")
+    return {4: (first_v4, last_v4), 6: (first_v6, last_v6)}
 
 
 def servers(name: str, *, port: int) -> list[tuple[str, int]]:

@@ -239,9 +239,8 @@ CELERY_BEAT_SCHEDULE = {
 
 # The portal's own recursive resolvers; empty: those of the system.
 PORTAL_DNS_SERVERS = env.servers("PORTAL_DNS_SERVERS", port=53)
-# The lengths of prefixes that a proof verifies without staff.
-PORTAL_PROVED_PREFIXES_V4 = env.prefix_lengths("PORTAL_PROVED_PREFIXES_V4", "8-24", longest=32)
-PORTAL_PROVED_PREFIXES_V6 = env.prefix_lengths("PORTAL_PROVED_PREFIXES_V6", "16-48", longest=128)
+# The lengths of IPv4 and IPv6 prefixes that a proof verifies without staff.
+PORTAL_PROVED_PREFIXES = env.prefix_lengths("PORTAL_PROVED_PREFIXES", "8-24, 16-48")
 # The export of an RPKI validator: a path or an http(s) URL.
 PORTAL_RPKI_SOURCE = env.text("PORTAL_RPKI_SOURCE")
 

@@ -83,8 +83,10 @@ class Provider(models.Model):
         "AS number",
         null=True,
         blank=True,
-        help_text="The AS that announces customers’ prefixes during an attack; empty: it announces "
-        "none, or its number is not known. With it, Readiness says which routes would be RPKI-invalid.",
+        help_text=(
+            "The AS that announces customers’ prefixes during an attack. Empty: unknown, or it "
+            "announces none. Readiness then says nothing about its routes."
+        ),
     )
     """The origin of the routes with which it attracts traffic. Null: unknown, or it announces
     none."""

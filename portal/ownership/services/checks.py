@@ -265,17 +265,14 @@ def _why_unclear(resource: ProtectedResource, claim: ResourceClaim) -> WaitsBeca
 
 
 def is_outside_policy(target: Target) -> bool:
-    """Whether its prefix is larger or smaller than PORTAL_PROVED_PREFIXES_V4 or _V6 allow: the
+    """Whether its prefix is larger or smaller than PORTAL_PROVED_PREFIXES allows: the
     reverse zone of a smaller one is rarely the customer's own.
     """
     value = target.value
     network = uri_network(value) if isinstance(value, str) else value
     if network is None:
         return False
-    shortest, longest = {
-        4: settings.PORTAL_PROVED_PREFIXES_V4,
-        6: settings.PORTAL_PROVED_PREFIXES_V6,
-    }[network.version]
+    shortest, longest = settings.PORTAL_PROVED_PREFIXES[network.version]
     return not shortest <= network.prefixlen <= longest
 
 

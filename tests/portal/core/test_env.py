@@ -343,14 +343,16 @@ def test_other_name_servers_stop_the_process(text: str, monkeypatch: pytest.Monk
         env.servers("X", port=53)
 
 
-@pytest.mark.parametrize("text", ["24", "8-", "-24", "24-8", "0-8", "8-33", "a-b"])
-def test_lengths_of_prefixes_are_a_range(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("X", " 8 - 24 ")
-    assert env.prefix_lengths("X", "8-24", longest=32) == (8, 24)
+@pytest.mark.parametrize(
+    "text", ["8-24", "24-8, 16-48", "0-8, 16-48", "8-33, 16-48", "8-24, 16-129", "a-b, 1-2", "8, 9"]
+)
+def test_lengths_of_prefixes_are_two_ranges(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X", " 16-24,32 - 48 ")
+    assert env.prefix_lengths("X", "8-24, 16-48") == {4: (16, 24), 6: (32, 48)}
 
     monkeypatch.setenv("X", text)
     with pytest.raises(ImproperlyConfigured, match="X"):
-        env.prefix_lengths("X", "8-24", longest=32)
+        env.prefix_lengths("X", "8-24, 16-48")
 
 
 def test_every_variable_is_documented() -> None:

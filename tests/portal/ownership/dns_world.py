@@ -169,7 +169,7 @@ def _fill(response: dns.message.Message, zone: dns.zone.Zone) -> None:
         node = zone.get_node(owner)
     if node is None:
         response.set_rcode(dns.rcode.NXDOMAIN)
-        response.authority.append(zone.get_rrset(zone.origin, "SOA"))
+        response.authority.append(zone.find_rrset(zone.origin, "SOA"))
         return
     for rdtype in (question.rdtype, dns.rdatatype.CNAME):
         records = node.get_rdataset(dns.rdataclass.IN, rdtype)
@@ -177,7 +177,7 @@ def _fill(response: dns.message.Message, zone: dns.zone.Zone) -> None:
             found = dns.rrset.from_rdata_list(question.name, records.ttl, list(records))
             response.answer.append(found)
             return
-    response.authority.append(zone.get_rrset(zone.origin, "SOA"))
+    response.authority.append(zone.find_rrset(zone.origin, "SOA"))
 
 
 def zone(*records: str, servers: tuple[str, ...] = ("127.0.0.11",)) -> str:

@@ -16,23 +16,18 @@ from portal.standby import services as standby
 from tests.factories import ResourceFactory
 
 
-@pytest.mark.parametrize(
-    "submission",
-    [
-        pytest.param(Submission(prefixes=("203.0.113.7/32",)), id="typed inside it"),
-        pytest.param(Submission(resources=("shop",)), id="ticked"),
-    ],
-)
+@pytest.mark.parametrize("is_ticked", [True, False], ids=["ticked", "typed inside it"])
 def test_a_resource_under_a_live_request_is_not_removed(
-    submission: Submission,
+    is_ticked: bool,
     dana: User,
     alice: User,
     acme: Organization,
     shop: ProtectedResource,
     acme_northgate: Subscription,
 ) -> None:
-    if submission.resources:
-        submission = Submission(resources=(shop.pk,))
+    submission = (
+        Submission(resources=(shop.pk,)) if is_ticked else Submission(prefixes=("203.0.113.7/32",))
+    )
     mitigations.submit(organization=acme, actor=Actor.person(dana), submission=submission)
 
     with pytest.raises(Conflict) as refused:

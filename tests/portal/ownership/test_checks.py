@@ -18,7 +18,7 @@ from portal.ownership import services
 from portal.ownership.evidence import Evidence
 from portal.ownership.models import ResourceProof, WaitsBecause
 from portal.ownership.services import checks
-from portal.ownership.states import ClaimState, ProofMethod, ProofResult
+from portal.ownership.states import NEGATIVE, ClaimState, ProofMethod, ProofResult
 from portal.providers.models import Subscription
 from tests.factories import ResourceFactory
 from tests.portal.ownership.conftest import Claims, added
@@ -169,7 +169,7 @@ def test_a_proof_that_is_missing_for_weeks_ends_the_verification(
 
 
 @pytest.mark.parametrize(
-    "found", [one for one in ProofResult if one not in checks.NEGATIVE], ids=lambda one: one.value
+    "found", [one for one in ProofResult if one not in NEGATIVE], ids=lambda one: one.value
 )
 def test_a_check_that_knows_nothing_ends_no_verification(
     found: ProofResult, dana: User, acme: Organization, claims: Claims

@@ -115,7 +115,7 @@ def test_expired_payloads_and_old_exports_say_nothing(write: Write) -> None:
         "null",
         {"roas": []},
         {"metadata": {}},
-        {**ROUTINATOR, "roas": [*ROUTINATOR["roas"], {"asn": "ASX", "prefix": "203.0.113.0/24"}]},  # type: ignore[misc]
+        {**ROUTINATOR, "roas": [*ROUTINATOR["roas"], {"asn": "ASX", "prefix": "203.0.113.0/24"}]},
         {"roas": [{"asn": 1, "prefix": "203.0.113.7/24", "maxLength": 24}]},
         {"roas": [{"asn": 1, "prefix": "203.0.113.0/24", "maxLength": 8}]},
         {"roas": [{"asn": 2**32, "prefix": "203.0.113.0/24", "maxLength": 24}]},

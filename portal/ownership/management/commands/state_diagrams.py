@@ -24,6 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(HEADER)
+        self.stdout.write("")
         self._draw("One provider's mitigation", Status.PENDING, TRANSITIONS, Trigger, TERMINAL)
         self.stdout.write("")
         self._draw(
