@@ -57,9 +57,9 @@ def test_a_session_follows_a_moved_provider_and_the_page_shows_a_missing_one(
         wait_for(lambda: len(control(stack, "northgate", "/state")["sessions"]) == 2)
 
         relay_port = save(stack, NOBODY)
-        told = wait_for(lambda: session(alice)["pending_change"], within_s=10)
+        change = wait_for(lambda: session(alice)["pending_change"], within_s=10)
         wait_for(lambda: session(alice)["pending_change"]["failure"], within_s=10)
-        assert told["changed"] == ["address"]
+        assert change["changed"] == ["address"]
         assert session(alice)["state"] == "up"
         assert session(alice)["since"] == moved["since"]
         assert shown(alice, request["id"])["status"] == "mitigating"

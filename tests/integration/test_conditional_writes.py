@@ -163,8 +163,8 @@ def history_of(mitigation: Mitigation) -> tuple[object, ...]:
         for name, value in columns_of(row.request).items()
         if name not in ("asked", "created_at", "name", "replaces")
     }
-    told = [(one.type, one.at, one.mitigation_id == row.pk, one.data) for one in events]
-    return columns_of(row), request, told
+    written = [(one.type, one.at, one.mitigation_id == row.pk, one.data) for one in events]
+    return columns_of(row), request, written
 
 
 @pytest.mark.django_db

@@ -169,7 +169,7 @@ FILTERS = {
 
 
 @pytest.mark.parametrize(
-    ("plan", "told", "held_there"),
+    ("plan", "shown", "held_there"),
     [
         pytest.param(PLAN, IN_STANDBY, [held(status=8)], id="in standby"),
         pytest.param(STARTED, FILTERS, [held(status=2)], id="started"),
@@ -178,13 +178,13 @@ FILTERS = {
     ],
 )
 def test_the_checker_accepts_a_plan_that_is_held_as_shown(
-    plan: Prepared, told: dict[str, Any] | None, held_there: list[dict[str, Any]]
+    plan: Prepared, shown: dict[str, Any] | None, held_there: list[dict[str, Any]]
 ) -> None:
-    assert plan_differences(plan, told, {"north": held_there}) == []
+    assert plan_differences(plan, shown, {"north": held_there}) == []
 
 
 @pytest.mark.parametrize(
-    ("plan", "told", "held_there"),
+    ("plan", "shown", "held_there"),
     [
         pytest.param(PLAN, IN_STANDBY, [], id="not held"),
         pytest.param(PLAN, IN_STANDBY, [held(status=2)], id="filters, and nobody says so"),
@@ -195,9 +195,9 @@ def test_the_checker_accepts_a_plan_that_is_held_as_shown(
     ],
 )
 def test_the_checker_finds_errors_of_a_plan(
-    plan: Prepared, told: dict[str, Any] | None, held_there: list[dict[str, Any]]
+    plan: Prepared, shown: dict[str, Any] | None, held_there: list[dict[str, Any]]
 ) -> None:
-    assert plan_differences(plan, told, {"north": held_there})
+    assert plan_differences(plan, shown, {"north": held_there})
 
 
 def unknown(mid: int) -> dict[str, Any]:

@@ -264,12 +264,12 @@ def test_a_newer_request_for_the_same_addresses_ends_the_older_one_and_both_page
     (mitigation,) = shown(alice, older["id"])["mitigations"]
     assert mitigation["status"] == "withdrawn"
     assert mitigation["conflict"]["mid"] == newer["mitigations"][0]["mid"]
-    (told,) = refused.json()["replaces"]
-    assert (refused.status_code, told["request"]) == (409, older["id"])
+    (replaced,) = refused.json()["replaces"]
+    assert (refused.status_code, replaced["request"]) == (409, older["id"])
     assert mitigation["replaced_by"]["by"][0]["request"] == newer["id"]
     assert (
         mitigation["replaced_by"]["loses"]
-        == told["loses"]
+        == replaced["loses"]
         == ["203.0.113.64/27 except 203.0.113.65/32"]
     )
     assert shown(alice, older["id"])["ended_by"] == "newer_request"

@@ -149,8 +149,8 @@ def test_an_efficacy_update_is_repeated_when_the_provider_asks_to_wait(
     alice.post(f"{REQUESTS}/{request['id']}/efficacy", {"attack_status": "under-attack"})
 
     def state() -> str:
-        told: str = shown_request(alice, request["id"])["mitigations"][0]["efficacy"]["state"]
-        return told
+        state: str = shown_request(alice, request["id"])["mitigations"][0]["efficacy"]["state"]
+        return state
 
     wait_for(lambda: state() == "put_off")
     control(stack, "northgate", "/behaviour", {"capability_bps": None})

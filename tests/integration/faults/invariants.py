@@ -81,7 +81,7 @@ def plan_differences(
     `shown`: the plan, None if it was discarded; `held`: by provider, of its client.
     """
     problems: list[str] = []
-    told = {
+    statuses = {
         (one["provider"].split()[0].lower(), one["mid"]): one["dots_status"]
         for one in (shown["request"]["mitigations"] if shown else ())
     }
@@ -99,7 +99,7 @@ def plan_differences(
             problems.append(f"{provider} holds {live} instead of one mitigation")
             continue
         ((mid, status),) = live.items()
-        says = told.get((provider, mid), "nothing")
+        says = statuses.get((provider, mid), "nothing")
         if says != status:
             problems.append(f"{provider} has status {status} of mid {mid}, and {says} is shown")
         if provider in plan.started_at and status == STANDBY:
@@ -113,9 +113,9 @@ def forgotten(prefix: str, held: Sequence[Held], unknown: Sequence[Shown]) -> li
     `unknown`: those shown as unknown.
     """
     live = [one["mid"] for one in _of(held, prefix) if one["status"] < LIVE_BELOW]
-    told = [one["mid"] for one in unknown if prefix in one["targets"]["prefixes"]]
-    if live and told != live:
-        return [f"a provider holds mids {live} since before the restore, and {told} are shown"]
+    shown = [one["mid"] for one in unknown if prefix in one["targets"]["prefixes"]]
+    if live and shown != live:
+        return [f"a provider holds mids {live} since before the restore, and {shown} are shown"]
     return []
 
 
