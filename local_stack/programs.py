@@ -16,10 +16,15 @@ WEB = (
     "uvicorn portal.asgi:application --lifespan off --http portal.core.http:BoundedHttp"
     " --ws-max-size 65536 --ws-ping-interval 20 --timeout-graceful-shutdown 5"
 )
-_WORKER = "celery -A portal worker -Q {queue} -P threads -c 4 --without-gossip --without-mingle"
+# `manage.py migrate` runs Django's checks, for which a process loads every page and call. What a
+# worker itself needs is in portal/checks.py, and without it none starts.
+_WORKER = (
+    "celery -A portal --skip-checks worker -Q {queue} -P threads -c 4"
+    " --without-gossip --without-mingle"
+)
 SIGNAL_WORKER = _WORKER.format(queue="signal")
 WORKER = _WORKER.format(queue="default")
-BEAT = "celery -A portal beat"
+BEAT = "celery -A portal --skip-checks beat"
 COMMANDS = {
     "web": WEB,
     "signal worker": f"PORTAL_SIGNAL_AGENT=1 {SIGNAL_WORKER}",
