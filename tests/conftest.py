@@ -7,6 +7,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ from tests.factories import (
     UserFactory,
     member,
 )
+from tests.sqlite_tables import copy_tables
 
 # A busy machine is not a bug of the tested code.
 hypothesis_settings.register_profile("portal", deadline=None)
@@ -59,6 +61,22 @@ def _no_resolver() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", only_addresses)
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_modify_db_settings: None) -> Iterator[bool]:
+    """On SQLite pytest-django finds a database with all tables, as on a server in
+    tests/on_postgresql.py.
+    """
+    if connection.vendor != "sqlite":
+        yield False
+        return
+    database = Path(connection.settings_dict["TEST"]["NAME"])
+    copy_tables(database)
+    yield True
+    connection.close()
+    for file in database.parent.glob(f"{database.name}*"):
+        file.unlink()
 
 
 KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}

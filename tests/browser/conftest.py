@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from local_stack.installation import CODE_LIFETIME_S, one_time_code
 from local_stack.stack import Stack
+from tests.integration.conftest import TIMEOUT_S
 from tests.integration.stack import control
+from tests.made_once import installation
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -25,6 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(TIMEOUT_S))
     # Last, because Playwright keeps an event loop running, beside which no other test could start
     # its own.
     items.sort(key=lambda item: here in item.path.parents)
@@ -53,7 +59,16 @@ def portal(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """Every process for real, on SQLite as in the demo. Requested after the browser, which may be
     missing.
     """
-    with Stack(tmp_path_factory.mktemp("portal")) as stack:
+    directory = tmp_path_factory.mktemp("portal")
+    shutil.copytree(installation(tmp_path_factory), directory, dirs_exist_ok=True)
+    stack = Stack(directory, is_prepared=True)
+    database = stack.database_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.executemany(
+            "UPDATE providers_provider SET port = ? WHERE name = ?",
+            [(one.signal_port, one.provider.name) for one in stack.simulators],
+        )
+    with stack:
         yield stack
 
 

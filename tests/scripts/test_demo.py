@@ -17,7 +17,7 @@ from local_stack.ports import free_port
 from tests.integration.stack import wait_for
 from tests.scripts.conftest import ROOT, STARTS_WITHIN_S, STOPS_WITHIN_S, Demo
 
-pytestmark = pytest.mark.timeout(STARTS_WITHIN_S + STOPS_WITHIN_S + 30)
+pytestmark = pytest.mark.timeout(2 * (STARTS_WITHIN_S + STOPS_WITHIN_S))
 
 
 def test_a_user_can_sign_in_to_the_demo_and_a_stop_leaves_nothing_behind(
@@ -41,24 +41,24 @@ def test_a_user_can_sign_in_to_the_demo_and_a_stop_leaves_nothing_behind(
 
 
 def test_a_killed_demo_leaves_no_process_behind_and_starts_again_with_its_data(
-    demo: Demo, tmp_path: Path
+    demo: Demo, state: Path
 ) -> None:
     first = demo()
-    before = description(first, tmp_path)
+    before = description(first, state)
     children = psutil.Process(first.pid).children(recursive=True)
 
     first.kill()
 
     _, alive = psutil.wait_procs(children, timeout=STOPS_WITHIN_S)
     assert not alive
-    (tmp_path / "demo.json").unlink()
-    after = description(demo(), tmp_path)
+    (state / "demo.json").unlink()
+    after = description(demo(), state)
     assert after["users"] == before["users"]
 
 
-def test_a_killed_process_is_started_again(demo: Demo, tmp_path: Path) -> None:
+def test_a_killed_process_is_started_again(demo: Demo, state: Path) -> None:
     process = demo()
-    described = description(process, tmp_path)
+    described = description(process, state)
     (web,) = (
         child for child in psutil.Process(process.pid).children() if "uvicorn" in child.cmdline()
     )
@@ -72,8 +72,8 @@ def test_a_killed_process_is_started_again(demo: Demo, tmp_path: Path) -> None:
     assert "web exited (signal SIGKILL); starting it again" in said
 
 
-def test_the_printed_description_has_the_fields_programs_expect(demo: Demo, tmp_path: Path) -> None:
-    described = description(demo(), tmp_path)
+def test_the_printed_description_has_the_fields_programs_expect(demo: Demo, state: Path) -> None:
+    described = description(demo(), state)
 
     roles = {
         (user["username"], user["organization"], user["role"])

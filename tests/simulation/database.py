@@ -6,16 +6,18 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any, Final, ParamSpec, TypeVar
 
 from django.apps import apps
-from django.core.management import call_command
 from django.db import OperationalError, connection, connections
 
 from portal.signaling.database_threads import FIRST_THREADS, DatabaseThreads
+from tests.sqlite_tables import copy_tables
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -144,8 +146,12 @@ _emptied: list[str] = []
 
 def make_tables(own: str) -> None:
     """`own`: SQL that makes the tables and triggers of the simulation itself."""
-    call_command("migrate", verbosity=0, interactive=False)
+    connection.ensure_connection()
     _shared[:] = [connections["default"]]
+    with TemporaryDirectory() as folder:
+        copy_tables(file := Path(folder) / "tables.sqlite3")
+        with closing(sqlite3.connect(file)) as made:
+            made.backup(sqlite())
     sqlite().executescript(own)
     _emptied[:] = [
         f'DELETE FROM "{table}"'
