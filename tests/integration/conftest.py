@@ -21,7 +21,23 @@ from tests.audit_tables import without_triggers
 from tests.integration.stack import EMPTY, Api, Databases, NewStack, Stack
 from tests.on_postgresql import TABLES
 
+TIMEOUT_S = 300
+"""For a test that starts a stack: of its seven processes each has a minute to become ready, but
+they start together. A busy machine is not a bug of the portal.
+"""
 KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission")
+
+
+LONGEST_FIRST = (
+    "test_broker_outages",
+    "test_faults",
+    "test_demo",
+    "test_restore",
+    "test_database_outages",
+    "test_owners",
+    "test_costs",
+)
+"""A file that takes a minute and begins last keeps one worker busy and the others idle."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,6 +45,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.integration)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(TIMEOUT_S))
+    items.sort(key=lambda item: item.path.stem not in LONGEST_FIRST)
 
 
 @pytest.fixture(scope="session")
