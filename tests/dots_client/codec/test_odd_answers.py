@@ -27,7 +27,7 @@ def test_there_are_reports_of_every_kind() -> None:
 
 @pytest.mark.parametrize("name", sorted(REPORTS))
 @given(drawn=st.data())
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_the_status_is_read_despite_any_odd_attribute(name: str, drawn: st.DataObject) -> None:
     mid, status = mid_and_status(REPORTS[name])
 

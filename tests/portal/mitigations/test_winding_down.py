@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import product
+from typing import Final
 
 import pytest
 
@@ -12,6 +14,7 @@ from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
+from tests.conftest import undone
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.test_outcomes import FILTERING, LATER, NOW, again, confirm
 from tests.portal.mitigations.test_outcomes import mitigation as mitigation
@@ -24,19 +27,14 @@ def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("sweeps_at", [(), (29,), (30, 31, 32), (60, 200, 299)])
-@pytest.mark.parametrize("ends_at", [20, 31, 290])
-@pytest.mark.parametrize("is_pushed", [False, True])
+SWEEPS: Final = [(), (29,), (30, 31, 32), (60, 200, 299)]
+ENDS: Final = [20, 31, 290]
+
+
 @pytest.mark.parametrize("is_asked", [False, True])
 @pytest.mark.parametrize("auto_renew", [False, True])
 def test_a_mitigation_that_winds_down_ends_as_terminated_after_its_lifetime(
-    submit: Submit,
-    alice: User,
-    sweeps_at: tuple[int, ...],
-    ends_at: int,
-    is_pushed: bool,
-    is_asked: bool,
-    auto_renew: bool,
+    submit: Submit, alice: User, is_asked: bool, auto_renew: bool
 ) -> None:
     """The lifetime in a report of 5 counts down to the end, and no sweep comes between it and the 6
     or the 4.04.
@@ -48,15 +46,20 @@ def test_a_mitigation_that_winds_down_ends_as_terminated_after_its_lifetime(
         services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=NOW)
     services.record_report(mitigation_id=mitigation.pk, report=WINDS_DOWN, now=NOW)
 
-    for at in sorted({*sweeps_at, ends_at}):
-        if at in sweeps_at:
-            services.mark_expired(now=after(at))
-        if at == ends_at and is_pushed:
-            services.record_report(mitigation_id=mitigation.pk, report=ENDED, now=after(at))
-        elif at == ends_at:
-            services.record_forgotten(mitigation_id=mitigation.pk, now=after(at))
+    for sweeps_at, ends_at, is_pushed in product(SWEEPS, ENDS, (False, True)):
+        with undone():
+            for at in sorted({*sweeps_at, ends_at}):
+                if at in sweeps_at:
+                    services.mark_expired(now=after(at))
+                if at == ends_at and is_pushed:
+                    services.record_report(mitigation_id=mitigation.pk, report=ENDED, now=after(at))
+                elif at == ends_at:
+                    services.record_forgotten(mitigation_id=mitigation.pk, now=after(at))
 
-    assert (again(mitigation).status, again(mitigation).ended_at) == ("terminated", after(ends_at))
+            ended = again(mitigation)
+        assert (ended.status, ended.ended_at) == ("terminated", after(ends_at)), (
+            f"sweeps at {sweeps_at}, {'a push' if is_pushed else '4.04'} at {ends_at}"
+        )
 
 
 def test_a_confirmed_withdrawal_waits_for_a_report_of_the_end(submit: Submit, alice: User) -> None:
