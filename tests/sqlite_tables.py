@@ -44,9 +44,7 @@ def _migrate(made: Path) -> None:
 
 
 def _fingerprint() -> str:
-    """Of the portal's source: migrations run its code, and Django makes permissions of its
-    models.
-    """
+    """A hash of what a migrated database depends on. Django makes permissions of the models."""
     digest = hashlib.sha256((ROOT / "requirements.txt").read_bytes())
     for path in sorted((ROOT / "portal").rglob("*.py")):
         if "migrations" in path.parts or "models" in str(path) or path.name == "settings.py":

@@ -87,7 +87,7 @@ def test_simultaneous_submissions_do_not_pass_a_limit_together(
                 try:
                     return services.submit(organization=acme, actor=actor, submission=submission)
                 except DatabaseError as error:
-                    # All want a connection at once: people are told to come back, and they do.
+                    # Sixteen want a connection at once. A caller gets 503 then, and tries again.
                     if not is_away(error):
                         raise
 
