@@ -1,5 +1,5 @@
-"""An SQLite database with every table of the portal, made once for each state of the migrations:
-running all of them takes 8 s of processor time, a copy takes none.
+"""An SQLite database with every table of the portal, made once for each state of the source:
+running all migrations takes 8 s of processor time, a copy takes none.
 """
 
 from __future__ import annotations
@@ -14,20 +14,29 @@ import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 from local_stack.programs import ROOT
+
+MAX_KEPT: Final = 20
+"""States of the source, the last used ones; 1 MB each."""
 
 
 def copy_tables(to: Path) -> None:
     """Make the database file `to`, with the rows of `migrate` and no others."""
     folder = Path(tempfile.gettempdir()) / f"portal-tables-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    made = folder / f"{_fingerprint()}.sqlite3"
-    with (folder / "lock").open("w") as lock:
+    name = _fingerprint()
+    made = folder / f"{name}.sqlite3"
+    with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
             _migrate(made)
-    shutil.copyfile(made, to)
+        os.utime(made)
+        shutil.copyfile(made, to)
+    by_age = sorted(folder.glob("*.sqlite3"), key=lambda file: file.stat().st_mtime)
+    for unused in by_age[:-MAX_KEPT]:
+        unused.unlink(missing_ok=True)
 
 
 def _migrate(made: Path) -> None:
@@ -44,10 +53,9 @@ def _migrate(made: Path) -> None:
 
 
 def _fingerprint() -> str:
-    """A hash of what a migrated database depends on. Django makes permissions of the models."""
+    """A hash of all source: migrations run functions of the portal."""
     digest = hashlib.sha256((ROOT / "requirements.txt").read_bytes())
     for path in sorted((ROOT / "portal").rglob("*.py")):
-        if "migrations" in path.parts or "models" in str(path) or path.name == "settings.py":
-            digest.update(str(path.relative_to(ROOT)).encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(str(path.relative_to(ROOT)).encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:32]
