@@ -70,7 +70,7 @@ def places_of(target: Target) -> Places:
 
 
 def _reverse(network: IPNetwork) -> tuple[tuple[str, ...], ...]:
-    """The zone that contains the network; and, if the network has several zones of its own, all of
+    """The zone that contains the network; and, if it is divided into several zones, all of
     these.
     """
     step, longest = _STEP[network.version], _LONGEST_ZONE[network.version]

@@ -121,7 +121,7 @@ class OwnedSubscriptions:
                 owned.manager.wake_unknown()
 
     def settings_found(self, fingerprints: Mapping[UUID, int]) -> None:
-        """These are the fingerprints of the present settings."""
+        """These are the fingerprints of the current settings."""
         for subscription_id, fingerprint in fingerprints.items():
             if owned := self._owned.get(subscription_id):
                 owned.manager.settings_found(fingerprint)

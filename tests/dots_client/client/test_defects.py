@@ -27,9 +27,9 @@ from dots_client.client.configuration_reader import ConfigurationReader
 from dots_client.transport.attempt import Attempt
 from tests.awaits import Awaits, Defect, Place
 from tests.dots_client.authority import Authority
+from tests.dots_client.client.listening import Listening, listening
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, in_session, silence
 from tests.dots_client.client.test_redirection import pair, to
-from tests.dots_client.client.test_transports import Listening, listening
 from tests.dots_client.transport.loopback import until
 
 BUSY = replace(SETTINGS, heartbeat_interval_s=0.05, reads_configuration=True)

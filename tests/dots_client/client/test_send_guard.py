@@ -19,8 +19,8 @@ from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.dtls_engine import content_types
 from dots_client.transport.dtls_server import serve_dtls
 from tests.dots_client.authority import Authority
+from tests.dots_client.client.listening import Listening, listening
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, silence
-from tests.dots_client.client.test_transports import Listening, listening
 from tests.dots_client.transport.loopback import until
 
 LONGER_THAN_EVERY_TIMER_S = 1.0

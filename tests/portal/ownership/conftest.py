@@ -14,7 +14,7 @@ ONE = "127.0.0.11"
 
 
 class Claims:
-    """Claims of organizations whose DNS is a world of its own."""
+    """Claims of organizations in a DNS that only the test knows."""
 
     def __init__(self) -> None:
         self.published: dict[str, list[str]] = {}
