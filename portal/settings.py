@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF
 from kombu import Queue
 
 from portal import env
+from portal.audit.append_only import YOUNGEST_CUT_DAYS
 from portal.core.body_limits import MAX_BODY_BYTES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -203,6 +204,31 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=5),
         "options": {"expires": 5},
     },
+    "audit": {
+        "task": "portal.events.tasks.audit",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 10},
+    },
+    "seal-missed-audit": {
+        "task": "portal.audit.tasks.seal_missed",
+        "schedule": crontab(minute="47"),
+        "options": {"expires": 600},
+    },
+    "verify-audit": {
+        "task": "portal.audit.tasks.verify_chains",
+        "schedule": crontab(minute="7"),
+        "options": {"expires": 600},
+    },
+    "publish-audit-heads": {
+        "task": "portal.organizations.tasks.publish_audit_heads",
+        "schedule": crontab(hour="0", minute="2"),
+        "options": {"expires": 3600},
+    },
+    "cut-audit": {
+        "task": "portal.audit.tasks.cut_chains",
+        "schedule": crontab(hour="4", minute="57"),
+        "options": {"expires": 600},
+    },
     "prune-wire": {
         "task": "portal.wire.tasks.prune",
         "schedule": crontab(minute="*/10"),
@@ -246,6 +272,7 @@ PORTAL_RPKI_SOURCE = env.text("PORTAL_RPKI_SOURCE")
 
 # How much of the past is kept.
 PORTAL_COUNTER_DAYS = env.integer("PORTAL_COUNTER_DAYS", 14, at_least=1)
+PORTAL_AUDIT_DAYS = env.integer("PORTAL_AUDIT_DAYS", 730, at_least=YOUNGEST_CUT_DAYS)
 PORTAL_WIRE_DAYS = env.integer("PORTAL_WIRE_DAYS", 90, at_least=1)
 PORTAL_WIRE_ROWS = env.integer("PORTAL_WIRE_ROWS", 50_000, at_least=1)
 

@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("portal.web.unknown.urls")),
     path("", include("portal.web.journal.urls")),
     path("", include("portal.web.readiness.urls")),
+    path("", include("portal.web.audit.urls")),
     path("", include("portal.web.standby.urls")),
 ]
 

@@ -24,7 +24,10 @@ from django_otp.models import Device
 from knox.crypto import hash_token
 
 from portal.accounts.actors import Actor
+from portal.accounts.audited import record_about
 from portal.accounts.models import ApiToken, User
+from portal.audit.recording import Object
+from portal.audit.verbs import Verb
 from portal.core.database import is_away
 
 logger = logging.getLogger(__name__)
@@ -70,7 +73,7 @@ def digest_of(plain: str) -> str | None:
     return hash_token(plain) if is_possible else None
 
 
-def note_use(tokens: Iterable[ApiToken], now: datetime) -> None:
+def note_use(tokens: Collection[ApiToken], now: datetime) -> None:
     """Record when they were used last, to LAST_USED_PRECISION."""
     due = [
         token.pk
@@ -79,8 +82,17 @@ def note_use(tokens: Iterable[ApiToken], now: datetime) -> None:
     ]
     if not due:
         return
+    first = [token for token in tokens if token.last_used_at is None]
     try:
         ApiToken.objects.filter(pk__in=due).update(last_used_at=now)
+        for token in first:
+            record_about(
+                Verb.TOKEN_FIRST_USED,
+                token.user,
+                actor=Actor.person(token.user),
+                about=Object("token", token.device_id, token.device_name),
+                after={"of": token.user.username},
+            )
     except Error as error:
         # A read-only database still answers reads.
         if not is_away(error):

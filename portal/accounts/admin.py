@@ -14,8 +14,10 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 
 from portal.accounts import services
-from portal.accounts.access import person_of
+from portal.accounts.access import actor_of, person_of
+from portal.accounts.audited import record_about
 from portal.accounts.models import User
+from portal.audit.verbs import Verb
 from portal.core.addresses import address_of
 from portal.core.admin import MAX_REASON_LENGTH, StaffAdmin, site
 from portal.core.broadcast import access_changed_on_commit
@@ -124,6 +126,7 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
         obj.save(update_fields=set(form.changed_data) - many)
         if "is_active" in form.changed_data and not obj.is_active:
             services.end_access(user=obj)
+            record_about(Verb.PERSON_DEACTIVATED, obj, actor=actor_of(request))
             record(
                 SecurityEvent.PERSON_DEACTIVATED,
                 user=obj.username,

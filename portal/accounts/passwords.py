@@ -5,7 +5,9 @@ changepassword` set it.
 from __future__ import annotations
 
 from portal.accounts import services
+from portal.accounts.audited import current_actor, record_about
 from portal.accounts.models import User
+from portal.audit.verbs import Verb
 from portal.core.security_log import SecurityEvent, record
 
 
@@ -26,4 +28,5 @@ class NewPasswordEndsAccess:
     def password_changed(self, password: str, user: User | None = None) -> None:
         if user is not None:
             services.end_access(user=user)
+            record_about(Verb.PASSWORD_CHANGED, user, actor=current_actor())
             record(SecurityEvent.PASSWORD_CHANGED, user=user.username)

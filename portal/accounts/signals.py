@@ -4,5 +4,9 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
+organizations_asked = Signal()
+"""Sent with the `username` of a person. Receivers return the ids of the organizations of which that
+person is a member, whose audit shows what happens to the person's account.
+"""
 second_factor_reset = Signal()
 """Sent in the transaction of a reset, with `user` and the `actor` who did it."""

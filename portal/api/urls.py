@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from portal.api import eligibility, mitigations, requests, standby, unknown
+from portal.api.audit import AuditExportView, AuditView
 from portal.api.events import EventsView
 from portal.api.extension_preview import ExtensionPreviewView
 from portal.api.preview import PreviewView
@@ -51,6 +52,8 @@ urlpatterns = [
     path(f"{ORGANIZATION}/subscriptions", SubscriptionsView.as_view(), name="subscriptions"),
     path(f"{ORGANIZATION}/readiness", ReadinessView.as_view(), name="readiness"),
     path(f"{ORGANIZATION}/events", EventsView.as_view(), name="events"),
+    path(f"{ORGANIZATION}/audit", AuditView.as_view(), name="audit"),
+    path(f"{ORGANIZATION}/audit/export", AuditExportView.as_view(), name="audit-export"),
     path(REQUESTS, requests.RequestsView.as_view(), name="requests"),
     path(f"{REQUESTS}/acknowledge", requests.AcknowledgeAllView.as_view(), name="acknowledge-all"),
     path(f"{REQUESTS}/preview", PreviewView.as_view(), name="preview"),

@@ -6,9 +6,11 @@ it has to end with `RunPython(append_only.install)`.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from django.db.backends.base.base import BaseDatabaseWrapper
+if TYPE_CHECKING:
+    # The settings import this module.
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
 ENTRIES: Final = "audit_entry"
 SEALS: Final = "audit_seal"

@@ -15,7 +15,9 @@ from typing import Any, Final
 from uuid import UUID
 
 VERSION: Final = 1
-"""Of the encoding. A change of any byte needs a new number, and the old code for the old one."""
+"""Identifies the encoding. A change of any byte needs a new number, and the old code for the old
+one.
+"""
 FIRST: Final = "0" * 64
 """The hash before the first place."""
 

@@ -126,7 +126,7 @@ class Chain(models.Model):
     verified_at = models.DateTimeField(null=True)
     """When the whole chain was last verified."""
     problem = models.JSONField(null=True)
-    """What that verification found: a chain.Problem as JSON; null: an unbroken chain."""
+    """What that verification found: a chain.ChainProblem as JSON; null: an unbroken chain."""
     mail_to = models.EmailField(blank=True)
     """The address that gets the head hash each day; empty: none."""
 

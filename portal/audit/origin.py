@@ -60,9 +60,19 @@ def current_origin() -> Origin:
     return Origin(address_of(request), _factor(request), _token(request))
 
 
+def current_user() -> Any:
+    """The person of the current request, as Django has it; None outside of a request."""
+    return getattr(_request.get(), "user", None)
+
+
+def factor_of(device: Any) -> str:
+    """A second factor as an entry names it: its kind and its name."""
+    return f"{device._meta.model_name}:{device.name}"
+
+
 def _factor(request: HttpRequest) -> str:
     device = getattr(getattr(request, "user", None), "otp_device", None)
-    return "" if device is None else f"{device._meta.model_name}:{device.name}"
+    return "" if device is None else factor_of(device)
 
 
 def _token(request: HttpRequest) -> str:

@@ -55,6 +55,17 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class _Portal:
+    kind: str = "portal"
+    id: str = ""
+    name: str = ""
+
+
+PORTAL: Final[Source] = _Portal()
+"""The portal's own housekeeping."""
+
+
+@dataclass(frozen=True, slots=True)
 class Object:
     """What an act is about."""
 
@@ -105,8 +116,12 @@ def record_entries(
     after: Mapping[str, object] | None = None,
     reason: str = "",
     is_by_staff: bool = False,
+    origin: Origin | None = None,
 ) -> list[AuditEntry]:
-    """The same entry for several organizations, with one statement."""
+    """The same entry for several organizations, with one statement.
+
+    `origin`: instead of the current request's.
+    """
     entries = [
         entry_row(
             str(verb.value),
@@ -118,7 +133,7 @@ def record_entries(
             after=after,
             reason=reason,
             is_by_staff=is_by_staff,
-            origin=current_origin(),
+            origin=current_origin() if origin is None else origin,
         )
         for one in organization_ids
     ]

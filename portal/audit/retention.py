@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from portal.audit.append_only import YOUNGEST_CUT_DAYS
 from portal.audit.models import PORTAL_CHAIN, AuditEntry, Chain, Cut, Seal
-from portal.audit.recording import Object, Source, record_entry
+from portal.audit.recording import PORTAL, Object, record_entry
 from portal.audit.verbs import Verb
 
 MAX_BATCH: Final = 5_000
@@ -20,14 +20,14 @@ MAX_BATCH: Final = 5_000
 MIN_SEALED: Final = timedelta(days=YOUNGEST_CUT_DAYS)
 
 
-def cut_all(*, before: datetime, actor: Source) -> int:
+def cut_all(*, before: datetime) -> int:
     """Remove what is older from every chain. Returns the number of entries."""
     chains = Chain.objects.order_by("pk").values_list("pk", flat=True)
-    return sum(cut(one, before=before, actor=actor) for one in chains)
+    return sum(cut(one, before=before) for one in chains)
 
 
 @transaction.atomic
-def cut(organization_id: UUID, *, before: datetime, actor: Source) -> int:
+def cut(organization_id: UUID, *, before: datetime) -> int:
     """Remove the first entries of a chain up to the first that must stay: one from `before` or
     later, or one sealed less than YOUNGEST_CUT_DAYS ago. Returns how many.
 
@@ -52,7 +52,7 @@ def cut(organization_id: UUID, *, before: datetime, actor: Source) -> int:
     seals.filter(seq__lte=last.seq).delete()
     record_entry(
         Verb.CUT,
-        actor=actor,
+        actor=PORTAL,
         organization_id=organization_id,
         about=Object("chain", "" if organization_id == PORTAL_CHAIN else organization_id),
         after={"through_seq": last.seq, "hash": last.hash, "entries": len(old)},

@@ -5,10 +5,12 @@ from datetime import timedelta
 from typing import Final
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from portal.audit.models import Chain
-from portal.audit.sealing import RECENT, seal_all
+from portal.audit.retention import cut_all
+from portal.audit.sealing import seal_all
 from portal.audit.verification import verify
 
 logger = logging.getLogger(__name__)
@@ -17,14 +19,8 @@ UNTIL_NEXT: Final = timedelta(hours=23)
 
 
 @shared_task
-def seal() -> None:
-    """Every few seconds."""
-    seal_all(since=timezone.now() - RECENT)
-
-
-@shared_task
 def seal_missed() -> None:
-    """Entries that waited longer than the other task looks back."""
+    """Entries that waited longer than portal.events.tasks.audit looks back."""
     seal_all()
 
 
@@ -41,3 +37,8 @@ def verify_chains() -> None:
         Chain.objects.filter(pk=chain.pk).update(
             verified_at=timezone.now(), problem=problem.as_json() if problem else None
         )
+
+
+@shared_task
+def cut_chains() -> None:
+    cut_all(before=timezone.now() - timedelta(days=settings.PORTAL_AUDIT_DAYS))

@@ -15,12 +15,12 @@ class Verb(models.TextChoices):
     SIGNED_IN = "person.signed_in"
     SIGN_IN_REFUSED = "person.sign_in_refused"
     SIGN_IN_SLOWED = "person.sign_in_slowed"
+    STEPPED_UP = "person.stepped_up"
     SIGNED_OUT = "person.signed_out"
     FACTOR_ENROLLED = "person.factor_enrolled"
     FACTOR_RESET = "person.factor_reset"
     RECOVERY_CODES_RENEWED = "person.recovery_codes_renewed"
     PASSWORD_CHANGED = "person.password_changed"  # noqa: S105 - no password
-    ACCESS_ENDED = "person.access_ended"
     PERSON_DEACTIVATED = "person.deactivated"
     PERSON_ADDED = "person.added"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - no password
@@ -30,17 +30,11 @@ class Verb(models.TextChoices):
     # refusals
     ACCESS_REFUSED = "access.refused"
 
-    # standby plans
-    PLAN_CREATED = "plan.created"
+    # standby plans, beside the events of their requests
     PLAN_CHANGED = "plan.changed"
-    PLAN_TURNED_OFF = "plan.turned_off"
-    PLAN_TURNED_ON = "plan.turned_on"
-    PLAN_ACTIVATED = "plan.activated"
-    PLAN_STOPPED = "plan.stopped"
     PLAN_REMOVED = "plan.removed"
 
     # the portal's staff
-    ORGANIZATION_ADDED = "organization.added"
     STAFF_ADDED = "staff.added"
     STAFF_CHANGED = "staff.changed"
     STAFF_DELETED = "staff.deleted"

@@ -32,7 +32,7 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ChainProblem:
     """The first bad row of a chain."""
 
     fault: Fault
@@ -47,7 +47,7 @@ class Problem:
         return asdict(self)
 
 
-def verify(organization_id: UUID, *, head: tuple[int, str] | None = None) -> Problem | None:
+def verify(organization_id: UUID, *, head: tuple[int, str] | None = None) -> ChainProblem | None:
     """The first problem of a chain; None: it is unbroken.
 
     `head`: the place and the hash that a customer kept; the chain must still contain them.
@@ -67,7 +67,7 @@ def _is_cut_since(organization_id: UUID, cut: Cut | None) -> bool:
 
 def _first_problem(
     organization_id: UUID, cut: Cut | None, head: tuple[int, str] | None
-) -> Problem | None:
+) -> ChainProblem | None:
     # Before the seals: those that are added meanwhile are beyond this head.
     chain = Chain.objects.filter(organization_id=organization_id).first() or Chain()
     heads = [(chain.seq, chain.hash), *([head] if head else [])]
@@ -78,9 +78,9 @@ def _first_problem(
             return problem
         previous = seal.hash
         if any(place == seq and expected != seal.hash for place, expected in heads):
-            return Problem(Fault.REWRITTEN, seq, seal.entry_id)
+            return ChainProblem(Fault.REWRITTEN, seq, seal.entry_id)
     if max(place for place, _ in heads) > seq:
-        return Problem(Fault.DELETED, seq + 1, None)
+        return ChainProblem(Fault.DELETED, seq + 1, None)
     return _waits_too_long(organization_id)
 
 
@@ -100,13 +100,13 @@ def _sealed(organization_id: UUID, *, after: int) -> Iterator[tuple[Seal, AuditE
         after = seals[-1].seq
 
 
-def _problem(seal: Seal, entry: AuditEntry | None, seq: int, previous: str) -> Problem | None:
+def _problem(seal: Seal, entry: AuditEntry | None, seq: int, previous: str) -> ChainProblem | None:
     if seal.seq != seq:
-        return Problem(Fault.DELETED, seq, None)
+        return ChainProblem(Fault.DELETED, seq, None)
     if entry is None:
-        return Problem(Fault.DELETED, seq, seal.entry_id)
+        return ChainProblem(Fault.DELETED, seq, seal.entry_id)
     if seal.version != VERSION:
-        return Problem(Fault.CHANGED, seq, seal.entry_id)
+        return ChainProblem(Fault.CHANGED, seq, seal.entry_id)
     own = Seal.objects.filter(organization_id=seal.organization_id).exclude(seq=seq)
     digest = digest_of(entry.content(), seal.version)
     if digest != seal.digest:
@@ -114,14 +114,14 @@ def _problem(seal: Seal, entry: AuditEntry | None, seq: int, previous: str) -> P
         other = own.filter(digest=digest).first()
         theirs = other and AuditEntry.objects.filter(pk=other.entry_id).first()
         if other and theirs and digest_of(theirs.content(), other.version) == seal.digest:
-            return Problem(Fault.SWAPPED, seq, seal.entry_id, other.seq)
-        return Problem(Fault.CHANGED, seq, seal.entry_id)
+            return ChainProblem(Fault.SWAPPED, seq, seal.entry_id, other.seq)
+        return ChainProblem(Fault.CHANGED, seq, seal.entry_id)
     if seal.hash != _hash(seal, seal.digest, previous):
         for other in own.iterator(ROWS_AT_ONCE):
             # It was sealed for this place.
             if other.hash == _hash(seal, other.digest, previous):
-                return Problem(Fault.SWAPPED, seq, seal.entry_id, other.seq)
-        return Problem(Fault.CHANGED, seq, seal.entry_id)
+                return ChainProblem(Fault.SWAPPED, seq, seal.entry_id, other.seq)
+        return ChainProblem(Fault.CHANGED, seq, seal.entry_id)
     return None
 
 
@@ -131,7 +131,7 @@ def _hash(seal: Seal, digest: str, previous: str) -> str:
     )
 
 
-def _waits_too_long(organization_id: UUID) -> Problem | None:
+def _waits_too_long(organization_id: UUID) -> ChainProblem | None:
     waiting = (
         AuditEntry.objects.filter(
             ~Exists(Seal.objects.filter(entry=OuterRef("pk"))),
@@ -142,4 +142,4 @@ def _waits_too_long(organization_id: UUID) -> Problem | None:
         .values_list("pk", flat=True)
         .first()
     )
-    return None if waiting is None else Problem(Fault.UNSEALED, None, waiting)
+    return None if waiting is None else ChainProblem(Fault.UNSEALED, None, waiting)

@@ -35,6 +35,7 @@ class SecurityEvent(StrEnum):
     RESOURCE_REFUSED = "resource-refused"
     RESOURCE_UNVERIFIED = "resource-unverified"
     RESOURCE_REMOVED = "resource-removed"
+    AUDIT_HEAD = "audit-head"
     ADMIN_ACTION = "admin-action"
 
 

@@ -8,7 +8,7 @@ report was removed before the consumer came to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import takewhile
@@ -19,8 +19,8 @@ from django.db import transaction
 from django.db.models import OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from portal.events.models import Event, EventCounter, EventCursor
-from portal.events.queries import events_after
+from portal.events.models import Event, EventCounter, EventCursor, EventType
+from portal.events.queries import events_after, last_seq
 
 MAX_BATCH: Final = 500
 """Events per transaction, unless the consumer sets another number."""
@@ -41,9 +41,10 @@ def next_events(
     *,
     limit: int = MAX_BATCH,
     before: datetime | None = None,
+    types: Collection[EventType] | None = None,
 ) -> Iterator[list[Event]]:
     """The next events, oldest first, at most `limit`, up to the first that is not older than
-    `before`.
+    `before`; only those of `types`, if given.
 
     The body handles them in a transaction that moves the cursor behind them at its end. An
     exception rolls back both. Other processes of the same consumer wait until then and continue
@@ -54,10 +55,15 @@ def next_events(
         cursor = EventCursor.objects.select_for_update().get(
             consumer=consumer, organization_id=organization_id
         )
-        events = events_after(organization_id, cursor.seq, limit=limit)
+        # First the number: every event up to it is visible to the next statement.
+        last = last_seq(organization_id) if types is not None else 0
+        events = events_after(organization_id, cursor.seq, limit=limit, types=types)
         if before is not None:
             events = list(takewhile(lambda event: event.at < before, events))
         yield events
-        if events:
-            cursor.seq = events[-1].seq
+        handled = events[-1].seq if events else cursor.seq
+        if types is not None and len(events) < limit:
+            handled = max(handled, last)
+        if handled > cursor.seq:
+            cursor.seq = handled
             cursor.save(update_fields=["seq"])

@@ -37,11 +37,20 @@ def last_seqs(organization_ids: Collection[UUID]) -> dict[UUID, int]:
     return dict(counters.values_list("pk", "last_seq"))
 
 
-def events_after(organization_id: UUID, seq: int, *, limit: int = MAX_EVENTS) -> list[Event]:
-    """Events numbered above `seq`, oldest first, at most `limit`."""
-    return list(
-        Event.objects.filter(organization_id=organization_id, seq__gt=seq).order_by("seq")[:limit]
-    )
+def events_after(
+    organization_id: UUID,
+    seq: int,
+    *,
+    limit: int = MAX_EVENTS,
+    types: Collection[EventType] | None = None,
+) -> list[Event]:
+    """Events numbered above `seq`, oldest first, at most `limit`; only those of `types`, with their
+    actors, if given.
+    """
+    events = Event.objects.filter(organization_id=organization_id, seq__gt=seq).order_by("seq")
+    if types is not None:
+        events = events.filter(type__in=types).select_related("actor")
+    return list(events[:limit])
 
 
 def news(organization_id: UUID, after: int) -> QuerySet[Event]:

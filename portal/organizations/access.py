@@ -12,7 +12,12 @@ from django.db.models import DateTimeField
 from django.utils import timezone
 
 from portal.accounts import access as accounts
+from portal.accounts.actors import Actor
 from portal.accounts.models import ApiToken, User
+from portal.audit.models import PORTAL_CHAIN
+from portal.audit.recording import Object
+from portal.audit.refusals import record_refusal
+from portal.audit.verbs import Verb
 from portal.core.errors import NotAllowed, NotFound
 from portal.core.formatting import listed
 from portal.core.joined_rows import columns_of, rows_of
@@ -32,7 +37,7 @@ def membership_for(user: User, slug: str, role: Role = Role.VIEWER) -> Membershi
         raise NotFound
     add_log_ids(organization=membership.organization_id)
     if not membership.allows(role):
-        _record(user, slug, membership.role)
+        _record(user, slug, membership.role, membership.organization_id)
         raise NotAllowed(_refusal(membership, role))
     return membership
 
@@ -96,11 +101,19 @@ def memberships_for(asked: Collection[tuple[User, str]]) -> dict[tuple[UUID, str
     found = {(one.user_id, one.organization.slug): one for one in memberships}
     for user, slug in asked:
         if (user.pk, slug) not in found:
-            _record(user, slug, "none")
+            # In the portal's chain: neither tenant learns of the other's people.
+            _record(user, slug, "none", PORTAL_CHAIN)
     return found
 
 
-def _record(user: User, slug: str, role: str) -> None:
+def _record(user: User, slug: str, role: str, chain: UUID) -> None:
+    record_refusal(
+        Verb.ACCESS_REFUSED,
+        [chain],
+        actor=Actor.person(user),
+        about=Object("organization", "" if chain == PORTAL_CHAIN else chain, slug),
+        after={"role": role},
+    )
     record(SecurityEvent.MEMBERSHIP_REFUSED, user=user.username, organization=slug, role=role)
 
 

@@ -24,6 +24,7 @@ from portal.organizations.models import (
 class OrganizationAdmin(StaffAdmin):
     """Tenants and their policies."""
 
+    acts_with_events = frozenset({"changed"})
     list_display = ("name", "slug", "is_active", "patience_s", "max_lifetime_s")
     search_fields = ("name", "slug")
     fields = services.SETTINGS
@@ -63,6 +64,7 @@ class MembershipAdmin(StaffAdmin):
     The person of a membership cannot be changed: delete it and add a new one.
     """
 
+    acts_with_events = frozenset({"added", "changed", "deleted"})
     list_display = ("user", "organization", "role")
     list_filter = ("role", "organization")
     list_select_related = ("user", "organization")

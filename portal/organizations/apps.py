@@ -8,7 +8,8 @@ class OrganizationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from portal.accounts.signals import second_factor_reset
-        from portal.organizations.recording import record_factor_reset
+        from portal.accounts.signals import organizations_asked, second_factor_reset
+        from portal.organizations.recording import organizations_of, record_factor_reset
 
+        organizations_asked.connect(organizations_of)
         second_factor_reset.connect(record_factor_reset)

@@ -154,6 +154,10 @@ class Membership(models.Model):
     def can_operate(self) -> bool:
         return self.allows(Role.OPERATOR)
 
+    @property
+    def can_administer(self) -> bool:
+        return self.allows(Role.ADMIN)
+
 
 class ResourceKind(models.TextChoices):
     """The kind of a protected resource."""

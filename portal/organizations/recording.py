@@ -50,6 +50,12 @@ def record_factor_reset(*, user: User, actor: User, **_: Any) -> None:
         )
 
 
+def organizations_of(*, username: str, **_: Any) -> list[UUID]:
+    """Receives `organizations_asked` of portal.accounts."""
+    own = Membership.objects.filter(user__username=username).order_by("organization_id")
+    return list(own.values_list("organization_id", flat=True))
+
+
 def changes(before: object, after: object, fields: tuple[str, ...]) -> dict[str, Changed]:
     """The fields that differ: `{"patience_s": {"from": 60, "to": 90}}`."""
     pairs = {name: (getattr(before, name), getattr(after, name)) for name in fields}

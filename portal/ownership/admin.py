@@ -62,6 +62,7 @@ class ResourceAdmin(StaffAdmin):
     Staff can only add, verify and remove them.
     """
 
+    acts_with_events = frozenset({"added", "changed", "deleted"})
     list_display = ("shown_name", "organization", "kind", "shown_value", "verified_at")
     list_filter = (("verified_at", admin.EmptyFieldListFilter), "organization")
     list_select_related = ("organization",)

@@ -182,6 +182,7 @@ def _with_fixes(error: FieldError) -> str:
 class SubscriptionAdmin(StaffAdmin):
     """The right of an organization to use a provider."""
 
+    acts_with_events = frozenset({"added", "changed"})
     form = SubscriptionForm
     list_display = ("organization", "provider", "priority", "enabled", "session_state")
     instead_of_deleting = "Untick Enabled instead: the portal then no longer asks this provider."

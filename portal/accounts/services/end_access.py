@@ -6,8 +6,11 @@ import secrets
 
 from django.db import transaction
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import ApiToken, Authenticator, KnownDevice, RecoveryKit, User
 from portal.accounts.signals import second_factor_reset
+from portal.audit.recording import Object, record_entry
+from portal.audit.verbs import Verb
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.errors import InvalidCredentials
 from portal.core.security_log import SecurityEvent, record
@@ -36,6 +39,13 @@ def reset_second_factor(*, user: User, actor: User, address: str) -> None:
     Authenticator.objects.filter(user=user).delete()
     RecoveryKit.objects.filter(user=user).delete()
     end_access(user=user)
+    # For the person's organizations it is an event.
+    record_entry(
+        Verb.FACTOR_RESET,
+        actor=Actor.person(actor),
+        about=Object("person", user.pk, user.username),
+        is_by_staff=actor.is_staff,
+    )
     second_factor_reset.send(sender=User, user=user, actor=actor)
     record(SecurityEvent.FACTOR_RESET, user=user.username, actor=actor.username, address=address)
 

@@ -14,9 +14,12 @@ from urllib.parse import quote, urlencode
 from django.conf import settings
 from django.db import transaction
 
+from portal.accounts.actors import Actor
+from portal.accounts.audited import record_about
 from portal.accounts.models import Authenticator, RecoveryCode, RecoveryKit, User
 from portal.accounts.services.end_access import lock_unchanged
 from portal.accounts.services.sign_in_limits import count_try
+from portal.audit.verbs import Verb
 from portal.core import secrets as sealed
 from portal.core import throttle
 from portal.core.errors import Conflict, FieldError, Invalid
@@ -77,6 +80,9 @@ def confirm_enrolment(
             )
             raise Invalid(message, errors=[FieldError("code", "code-mismatch", message)])
         codes = renew_recovery_codes(user=user)
+        record_about(
+            Verb.FACTOR_ENROLLED, user, actor=Actor.person(user), address=address, factor=device
+        )
     record(SecurityEvent.FACTOR_ENROLLED, user=user.username, address=address)
     return device, codes
 

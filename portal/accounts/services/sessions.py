@@ -15,8 +15,12 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
+from portal.accounts.audited import record_about
 from portal.accounts.models import SecondFactor, User
+from portal.audit.verbs import Verb
 from portal.core import secrets
+from portal.core.addresses import address_of
 from portal.core.broadcast import access_changed_on_commit
 
 PASSWORD_ONLY_SESSION: Final = timedelta(minutes=10)
@@ -71,6 +75,7 @@ def sign_out(request: HttpRequest) -> None:
     user = request.user
     auth.logout(request)
     if isinstance(user, User):
+        record_about(Verb.SIGNED_OUT, user, actor=Actor.person(user), address=address_of(request))
         access_changed_on_commit(user.pk)
 
 

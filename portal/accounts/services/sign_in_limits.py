@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from portal.accounts.audited import record_refused_sign_in
 from portal.accounts.models import KnownDevice, User
+from portal.audit.verbs import Verb
 from portal.core import throttle
 from portal.core.errors import Throttled
 from portal.core.security_log import SecurityEvent, record
@@ -78,6 +80,13 @@ def record_attempt(event: SecurityEvent, username: str, address: str, step: str)
     # A name that does not exist may be a password typed into the wrong field.
     is_name = may_be_a_name(username) and User.objects.filter(username=username).exists()
     record(event, user=username if is_name else "(unknown)", address=address, step=step)
+    is_slowed = event == SecurityEvent.SIGN_IN_SLOWED
+    record_refused_sign_in(
+        Verb.SIGN_IN_SLOWED if is_slowed else Verb.SIGN_IN_REFUSED,
+        username if is_name else "",
+        address=address,
+        step=step,
+    )
 
 
 def may_be_a_name(username: str) -> bool:

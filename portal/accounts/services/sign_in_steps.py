@@ -8,6 +8,8 @@ from django.contrib import auth
 from django.db import transaction
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
+from portal.accounts.audited import record_about
 from portal.accounts.hashers import hash_in_other_ways
 from portal.accounts.models import (
     CODE_DIGITS,
@@ -19,6 +21,7 @@ from portal.accounts.models import (
 )
 from portal.accounts.services import sign_in_limits as limits
 from portal.accounts.services.known_devices import known_device
+from portal.audit.verbs import Verb
 from portal.core import throttle
 from portal.core.errors import InvalidCredentials, SecretUnreadable, Throttled
 from portal.core.security_log import SecurityEvent, record
@@ -110,6 +113,14 @@ def check_second_factor(
         address=address,
         factor=device.name,
         device="new" if known is None else "known",
+    )
+    record_about(
+        Verb.SIGNED_IN if event == SecurityEvent.SIGN_IN else Verb.STEPPED_UP,
+        user,
+        actor=Actor.person(user),
+        after={"device": "new" if known is None else "known"},
+        address=address,
+        factor=device,
     )
     return device
 

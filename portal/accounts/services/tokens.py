@@ -9,9 +9,13 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
+from portal.accounts.audited import current_actor, record_about
 from portal.accounts.models import ApiToken, User
 from portal.accounts.services import known_devices
 from portal.accounts.services.end_access import lock_unchanged
+from portal.audit.recording import Object
+from portal.audit.verbs import Verb
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.security_log import SecurityEvent, record
 
@@ -41,12 +45,15 @@ def issue_token(
     # The lock keeps two simultaneous sign-ins from both taking the last free place.
     lock_unchanged(user)
     excess = ApiToken.objects.filter(user=user).order_by("-created")[MAX_DEVICES_PER_USER - 1 :]
-    if ApiToken.objects.filter(pk__in=[token.pk for token in excess]).delete()[0]:
+    for oldest in list(excess):
+        oldest.delete()
+        _record_token(Verb.TOKEN_ENDED, oldest, actor=Actor.portal(), why="too-many")
         access_changed_on_commit(user.pk)
     token, plain = ApiToken.objects.create(
         user=user, device_name=device_name, factor_at=timezone.now()
     )
     renewed = known_devices.remember(user=user, secret=device_token, is_program=True)
+    _record_token(Verb.TOKEN_ISSUED, token, actor=Actor.person(user), address=address)
     record(SecurityEvent.TOKEN_ISSUED, user=user.username, device=device_name, address=address)
     return IssuedToken(plain=plain, token=token, device_token=renewed)
 
@@ -54,7 +61,9 @@ def issue_token(
 @transaction.atomic
 def revoke_token(*, token: ApiToken, address: str = "") -> None:
     """Sign the device out. Repeating it is harmless."""
-    ApiToken.objects.filter(pk=token.pk).delete()
+    if ApiToken.objects.filter(pk=token.pk).delete()[0]:
+        actor = current_actor() or Actor.person(token.user)
+        _record_token(Verb.TOKEN_ENDED, token, actor=actor, why="signed-out", address=address)
     access_changed_on_commit(token.user_id)
     record(
         SecurityEvent.TOKEN_ENDED,
@@ -66,5 +75,21 @@ def revoke_token(*, token: ApiToken, address: str = "") -> None:
 
 def prune(*, now: datetime) -> None:
     """Delete expired tokens, and devices that were not used for a long time."""
-    ApiToken.objects.filter(expiry__lte=now).delete()
+    for token in ApiToken.objects.filter(expiry__lte=now).select_related("user"):
+        with transaction.atomic():
+            if ApiToken.objects.filter(pk=token.pk, expiry__lte=now).delete()[0]:
+                _record_token(Verb.TOKEN_ENDED, token, actor=Actor.portal(), why="expired")
     known_devices.prune(now=now)
+
+
+def _record_token(
+    verb: Verb, token: ApiToken, *, actor: Actor, why: str = "", address: str = ""
+) -> None:
+    record_about(
+        verb,
+        token.user,
+        actor=actor,
+        about=Object("token", token.device_id, token.device_name),
+        after={"of": token.user.username, **({"why": why} if why else {})},
+        address=address,
+    )

@@ -5,7 +5,7 @@ Locks are taken in this order: organization, plan, request and its dependents (d
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +14,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from portal.accounts.actors import Actor
+from portal.audit.recording import Object, record_entry
+from portal.audit.verbs import Verb
 from portal.core.errors import Conflict, Invalid
 from portal.mitigations import services as mitigations
 from portal.mitigations.consent import Consent, WouldReplace
@@ -96,13 +98,14 @@ def change_plan(
     prepared = None if submission is None else as_standby(plan.organization, submission)
     refuse_problems(problems(plan.organization, name=name, submission=prepared, but=plan))
     if name is not None:
+        _record(Verb.PLAN_CHANGED, plan, actor, before={"name": plan.name}, after={"name": name})
         plan.name = name
         plan.save(update_fields=["name"])
         MitigationRequest.objects.filter(pk=plan.request_id).update(name=name)
     if prepared is None:
         return plan
     if plan.is_on and not differs(plan, prepared):
-        MitigationRequest.objects.filter(pk=plan.request_id).update(reason=prepared.reason.strip())
+        _change_reason(plan, actor, prepared.reason.strip())
     else:
         _renew(plan, actor, prepared)
     return plan
@@ -161,6 +164,33 @@ def remove_plan(*, plan_id: UUID, actor: Actor) -> None:
     end_earlier(plan)
     plan.removed_at = timezone.now()
     plan.save(update_fields=["removed_at"])
+    _record(Verb.PLAN_REMOVED, plan, actor)
+
+
+def _change_reason(plan: StandbyPlan, actor: Actor, reason: str) -> None:
+    before = plan.request.reason
+    if reason != before:
+        _record(Verb.PLAN_CHANGED, plan, actor, before={"reason": before}, after={"reason": reason})
+    MitigationRequest.objects.filter(pk=plan.request_id).update(reason=reason)
+
+
+def _record(
+    verb: Verb,
+    plan: StandbyPlan,
+    actor: Actor,
+    *,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    """Other changes of a plan are events of its requests."""
+    record_entry(
+        verb,
+        actor=actor,
+        organization_id=plan.organization_id,
+        about=Object("plan", plan.pk, plan.name),
+        before=before,
+        after=after,
+    )
 
 
 def _renew(plan: StandbyPlan, actor: Actor, prepared: Submission) -> None:

@@ -1,4 +1,4 @@
-"""Write entries and seal them, and change rows as somebody with the database's password would."""
+"""Write entries and seal them, and change rows as an intruder would."""
 
 from __future__ import annotations
 

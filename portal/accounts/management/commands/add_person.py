@@ -13,7 +13,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from portal.accounts.audited import record_about
 from portal.accounts.models import User
+from portal.audit.verbs import Verb
 
 
 class Command(BaseCommand):
@@ -57,4 +59,5 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from None
         with transaction.atomic():
             user.save()
+            record_about(Verb.PERSON_ADDED, user, actor=None, after={"is_staff": user.is_staff})
         self.stdout.write(f"Added {user.username}.")

@@ -11,6 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import models
 
 from portal.accounts.models import Authenticator
+from portal.audit.recording import record_entry
+from portal.audit.verbs import Verb
 from portal.core import secrets
 from portal.core.errors import SecretUnreadable
 from portal.providers.models import Subscription
@@ -48,6 +50,13 @@ class Command(BaseCommand):
                 if not options["check"]:
                     # Only if no other process replaced it since; that one used the newest key.
                     rows.filter(pk=pk, **{field: sealed}).update(**{field: rotated})
+        if not options["check"]:
+            record_entry(
+                Verb.SECRETS_ROTATED,
+                actor=None,
+                is_by_staff=True,
+                after={"rotated": read, "unreadable": unreadable},
+            )
         if unreadable:
             message = (
                 f"No key of PORTAL_ENCRYPTION_KEYS fits {unreadable} of {unreadable + read} "
