@@ -20,7 +20,7 @@ LEFT_FOR_OTHERS_S: Final = 3.0
 """Claim a subscription beyond our share once it has been free for this long: no other worker wants
 it.
 """
-MAX_CLAIMED: Final = 100
+MAX_CLAIMED: Final = 200
 """At once, since claiming delays the next renewal."""
 MAX_GIVEN_BACK: Final = 10
 

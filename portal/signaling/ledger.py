@@ -87,6 +87,9 @@ class Ledger:
 
     def put(self, report: SessionReport) -> bool:
         """False if it is dropped, because there is no room."""
+        if not self._queue.knows(report.mitigation_id):
+            # Most first reports change the status: they need not be found out among the numbers.
+            report.must_decide = report.seems_to_decide
         outcome = self._queue.put(report, now=loop_time())
         self._count_unsaved(report, outcome)
         self._begin()

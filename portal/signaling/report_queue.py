@@ -165,6 +165,11 @@ class ReportQueue(Generic[R]):
         line = self._lines.get(mitigation_id)
         return None if line is None else line.waiting or line.being_saved
 
+    def knows(self, mitigation_id: UUID) -> bool:
+        """Whether a report about it was passed on before, so that a change can be told."""
+        line = self._lines.get(mitigation_id)
+        return line is not None and line.known is not None
+
     def has_room(self, mitigation_id: UUID, subscription_id: UUID) -> bool:
         """Whether a report about the mitigation would not be dropped."""
         has_unsaved = self.unsaved(mitigation_id) is not None

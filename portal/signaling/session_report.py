@@ -62,6 +62,14 @@ class SessionReport(WaitingReport):
         )
 
     @property
+    def seems_to_decide(self) -> bool:
+        """Whether it changes more than numbers, by the row as its session knows it."""
+        row = self.row
+        return not services.changes_numbers_only(
+            row, self.report, self.at, is_immediate=row.request.is_immediate
+        )
+
+    @property
     def name(self) -> str:
         """For the log."""
         return self.store.name(self.row)

@@ -13,7 +13,7 @@ from portal.signaling.leases import Worker
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
-LEASE_S, MAX_WATCHED_S, LEFT_FOR_OTHERS_S, MAX_CLAIMED, MAX_GIVEN_BACK = 12.0, 2.0, 3.0, 100, 10
+LEASE_S, MAX_WATCHED_S, LEFT_FOR_OTHERS_S, MAX_CLAIMED, MAX_GIVEN_BACK = 12.0, 2.0, 3.0, 200, 10
 START = 1000.5
 YOU = Worker("you", NOW)
 

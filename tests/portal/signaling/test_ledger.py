@@ -183,6 +183,23 @@ async def test_numbers_of_all_organizations_are_saved_together_and_changes_are_d
     await db(assert_dense)
 
 
+async def test_a_first_report_that_changes_the_status_is_decided_without_a_transaction_of_numbers(
+    reporter: Reporter, acmes: list[Mitigation]
+) -> None:
+    before = flushes()
+    reporter.report(acmes[0], 4, 7)
+    assert await reporter.all_saved(acmes[0]) == [True]
+
+    assert flushes() == before
+    assert (await row(acmes[0])).status == "exceeded"
+
+    # The row in memory was outdated: what the row says decides.
+    acmes[1].status = "pending"
+    reporter.report(acmes[1], 2, 8)
+    assert await reporter.all_saved(acmes[1]) == [True]
+    assert ((await row(acmes[1])).status, (await row(acmes[1])).bytes_dropped) == ("mitigating", 8)
+
+
 async def test_a_status_never_overtakes_or_is_overtaken(
     reporter: Reporter, acmes: list[Mitigation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -541,8 +558,9 @@ async def test_nothing_is_saved_for_a_subscription_whose_fence_is_closed(
     reporter.report(acmes[0], 2, 5)
     reporter.report(acmes[1], 4, 5)
 
-    assert await reporter.all_saved(acmes[0], acmes[1]) == [False, False]
-    assert (await row(acmes[0])).bytes_dropped == 1
+    await reporter.all_saved(acmes[0], acmes[1])
+    saved = [await row(one) for one in acmes[:2]]
+    assert [(one.status, one.bytes_dropped) for one in saved] == [("mitigating", 1)] * 2
     assert reporter.saved == []
 
 
