@@ -63,7 +63,11 @@ class Event(models.Model):
     request_id = models.UUIDField(null=True)
     mitigation_id = models.UUIDField(null=True, db_index=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
     )
     data: models.JSONField[EventData, EventData] = models.JSONField(default=dict)
     origin: models.JSONField[OriginData | None, OriginData | None] = models.JSONField(null=True)
@@ -80,6 +84,10 @@ class Event(models.Model):
         indexes = [
             # the timeline and the chart of one request
             models.Index(fields=["request_id", "type", "seq"], name="event_of_request"),
+            # the check whether a person who is deleted has events; reports have no actor
+            models.Index(
+                fields=["actor"], condition=models.Q(actor__isnull=False), name="event_of_actor"
+            ),
         ]
 
     def __str__(self) -> str:
