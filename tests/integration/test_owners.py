@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from local_stack.processes import Process
-from portal.signaling.lease_fence import LEASE
+from portal.signaling.lease_fence import LEASE, OPEN_FOR_S
 from tests.dots_client.loss.relay import Passage, Relay
 from tests.integration.network import proxied, sent_from, udp_ports, watched
 from tests.integration.stack import Api, NewStack, Stack, control, wait_for
@@ -218,13 +218,13 @@ def test_a_stopped_worker_hands_over_immediately(
 
     asked_at = time.monotonic()
     leaving.ask_to_stop()
-    wait_for(lambda: sent_from(relay, udp_ports(other) - before), within_s=10)
+    wait_for(lambda: sent_from(relay, udp_ports(other) - before), within_s=TAKEN_OVER_WITHIN_S)
     took_s = sent_from(relay, udp_ports(other) - before)[0].at - asked_at
     leaving.wait_until_stopped()
     leaving.start()
     leaving.wait_until_ready()
 
-    assert took_s < 5
+    assert took_s < OPEN_FOR_S, "it waited until the lease ran out"
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
