@@ -166,7 +166,7 @@ class ReportQueue(Generic[R]):
         return None if line is None else line.waiting or line.being_saved
 
     def knows(self, mitigation_id: UUID) -> bool:
-        """Whether a report about it was passed on before, so that a change can be told."""
+        """Whether a report about it was passed on before, with which the next one is compared."""
         line = self._lines.get(mitigation_id)
         return line is not None and line.known is not None
 
