@@ -236,6 +236,7 @@ def test_a_new_worker_gets_its_share_of_subscriptions(
     wait_for(lambda: held(stack) == [4], within_s=TAKEN_OVER_WITHIN_S)
 
     two.start()
+    two.wait_until_ready()
 
     wait_for(lambda: held(stack) == [2, 2], within_s=20)
     assert one.is_running
