@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("portal.web.readiness.urls")),
     path("", include("portal.web.audit.urls")),
     path("", include("portal.web.standby.urls")),
+    path("", include("portal.web.resources.urls")),
 ]
 
 handler400 = "portal.core.views.bad_request"

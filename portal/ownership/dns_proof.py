@@ -113,6 +113,9 @@ async def _ask(
         if len(zone) <= _NO_PARENT or zone in _ARPA:
             return [_finding(name, _OWN_RESOLVER, ProofResult.NO_ZONE, zone.to_text())]
         servers = await resolver.resolve(zone, "NS")
+    except dns.resolver.NoRootSOA:
+        why = "it has no answer for any zone"
+        return [_finding(name, _OWN_RESOLVER, ProofResult.NO_ANSWER, why)]
     except (dns.exception.DNSException, OSError) as error:
         return [_finding(name, _OWN_RESOLVER, ProofResult.NO_ANSWER, str(error))]
     names = sorted(one.target for one in servers)[:MAX_NAME_SERVERS]

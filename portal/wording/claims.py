@@ -20,8 +20,8 @@ BADGES: Final[Mapping[ClaimState, Badge]] = {
 }
 METHODS: Final[Mapping[str, str]] = {
     ProofMethod.DNS: "DNS record",
-    ProofMethod.HTTP: "file on the web server",
-    ProofMethod.STAFF: "portal staff",
+    ProofMethod.HTTP: "File on the web server",
+    ProofMethod.STAFF: "Portal staff",
 }
 RESULTS: Final[Mapping[ProofResult, str]] = {
     ProofResult.FOUND: "Found.",
@@ -95,8 +95,8 @@ def _unproved(facts: ClaimFacts) -> str:
     if facts.is_checking:
         return "The portal is looking for the proof."
     if facts.last_result is not None and facts.last_result != ProofResult.FOUND:
-        return f"The last check did not find the proof. {RESULTS[facts.last_result]}"
-    return "Show that it is yours: publish one of the proofs below, or ask portal staff."
+        return f"The last check: {RESULTS[facts.last_result]}"
+    return "Show that it is yours: publish a proof, or ask portal staff."
 
 
 def _by(method: str) -> str:

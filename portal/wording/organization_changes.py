@@ -78,7 +78,7 @@ _CHANGES: Final[dict[EventType, Callable[[str, str, EventData], Change]]] = {
         f"{who} removed the resource {_resource(data)}."
     ),
     EventType.RESOURCE_CHECKED: lambda who, _, data: Change(
-        f"{who} checked the {METHODS[data['method']]} of {_resource(data)}.",
+        f"{who} looked for the proof of {_resource(data)}: {METHODS[data['method']]}.",
         RESULTS[ProofResult(data["result"])],
     ),
     EventType.RESOURCE_WAITING: lambda who, _, data: Change(

@@ -58,6 +58,7 @@ def test_every_page_fits_320_px_and_is_accessible(
     paths = [
         f"{ACME}/",
         f"{ACME}/requests",
+        f"{ACME}/settings/resources",
         f"{ACME}/requests/new",
         live,
         *(f"{live}/{part}" for part in ("terminate", "report", "wire", "extend/preview")),

@@ -25,7 +25,7 @@ def test_a_new_resource_is_not_verified(dana: User, api_of: ApiOf) -> None:
         "value": "203.0.113.0/26",
         "verified": False,
         "state": "unproved",
-        "because": "Show that it is yours: publish one of the proofs below, or ask portal staff.",
+        "because": "Show that it is yours: publish a proof, or ask portal staff.",
         "problem": "",
         "last_used_at": None,
     }
