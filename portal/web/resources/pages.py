@@ -73,7 +73,6 @@ class ResourcePage(FramedPage):
     parts: ClassVar = {"resource": "resources/_resource.html"}
 
     resource: ProtectedResource
-    kind: str
     value: str
     badge: Badge
     why: str
@@ -157,7 +156,6 @@ def resource_page(
         here="settings",
         title=resource.name,
         resource=resource,
-        kind=row.kind,
         value=row.value,
         badge=row.badge,
         why=row.why,
