@@ -32,8 +32,10 @@ def ask_refresh(*, mitigation_id: UUID) -> datetime | None:
 
 
 def time_of_refresh(mitigation: Mitigation, now: datetime) -> datetime:
-    """`now`, or just after the last refresh, so that this one is due although the clock of the
-    signal worker, which saved the last one, is ahead of ours.
+    """`now`, or just after the last refresh and the last time one was asked for.
+
+    The clock of the signal worker, which saves refreshes, may be ahead of ours. And no two requests
+    have the same time: it tells the worker whether its PUT includes the latest one.
     """
-    refreshed_at = mitigation.refreshed_at
-    return now if refreshed_at is None else max(now, refreshed_at + JUST_AFTER)
+    earlier = mitigation.refreshed_at, mitigation.refresh_asked_at
+    return max([now, *(one + JUST_AFTER for one in earlier if one is not None)])
