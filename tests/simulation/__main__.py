@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import multiprocessing
-import os
 import sys
 import time
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
+
+from tests.simulation.start import start
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
@@ -33,24 +32,7 @@ class Ran:
 
 def main() -> int:
     arguments = _arguments()
-    if os.environ.get("PYTHONHASHSEED") != "0":
-        # Sets of text have another order in each process otherwise.
-        os.environ["PYTHONHASHSEED"] = "0"
-        os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.simulation.settings"
-
-    import django
-
-    django.setup()
-    logging.disable(logging.CRITICAL)
-    sys.unraisablehook = _ignore
-    warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
-    logging.getLogger().handlers.clear()
-
-    from tests.simulation.database import make_tables
-    from tests.simulation.reports import NOTE_WRITES
-
-    make_tables(NOTE_WRITES)
+    start("tests.simulation")
     began = time.monotonic()
     lives = failed = 0
     faults: Counter[str] = Counter()
@@ -79,10 +61,6 @@ def _print_failure(ran: Ran) -> None:
     for violation in ran.violations:
         print(f"  {violation}")
     print(f"  python -m tests.simulation --seed {ran.seed} --trace", flush=True)
-
-
-def _ignore(_: object) -> None:
-    """What is left of processes that died in the middle may fail when it is destroyed."""
 
 
 def _run_all(arguments: argparse.Namespace) -> Iterator[Ran]:
@@ -143,7 +121,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--lives", type=int, default=1, help="requests to simulate")
     parser.add_argument("--seconds", type=float, help="run for so long instead")
-    parser.add_argument("--requests", type=int, default=12, help="requests of one seed")
+    parser.add_argument("--requests", type=int, default=24, help="requests of one seed")
     parser.add_argument("--processes", type=int, default=1, help="share the seeds among them")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")
     parser.add_argument("--repeat", type=int, default=0, help="run the first seeds twice")

@@ -17,6 +17,7 @@ from django.apps import apps
 from django.db import OperationalError, connection, connections
 
 from portal.signaling.database_threads import FIRST_THREADS, DatabaseThreads
+from tests.simulation.virtual_loop import current_process
 from tests.sqlite_tables import copy_tables
 
 P = ParamSpec("P")
@@ -46,6 +47,10 @@ class DatabaseFaults:
 
     def call(self, call: Callable[[], T]) -> T:
         """Run it; it may fail before it begins, at any statement, or after its commit."""
+        process = current_process()
+        if process is not None and not process.reaches_database:
+            self._counts["database calls of a worker that is cut off"] += 1
+            raise OperationalError("the simulated server is out of reach")
         if self._chance.random() >= self.share:
             return call()
         match self._chance.choice(("before", "within", "within", "after")):
@@ -152,12 +157,18 @@ def make_tables(own: str) -> None:
         copy_tables(file := Path(folder) / "tables.sqlite3")
         with closing(sqlite3.connect(file)) as made:
             made.backup(sqlite())
+    sqlite().create_function("simulation_process", 0, _running_process)
     sqlite().executescript(own)
     _emptied[:] = [
         f'DELETE FROM "{table}"'
         for table in connection.introspection.table_names()
         if table in _tables()
     ]
+
+
+def _running_process() -> str | None:
+    process = current_process()
+    return None if process is None else process.name
 
 
 def empty_tables() -> None:
@@ -172,4 +183,4 @@ def _tables() -> frozenset[str]:
     models = apps.get_models(include_auto_created=True)
     unchanging = ("contenttypes", "auth")
     own = (model._meta.db_table for model in models if model._meta.app_label not in unchanging)
-    return frozenset((*own, "simulation_written"))
+    return frozenset((*own, "simulation_written", "simulation_foreign"))

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import hashlib
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -45,7 +45,6 @@ from tests.simulation.provider import SimulatedProvider
 from tests.simulation.reports import Reports
 from tests.simulation.rows import Rows, make_rows
 from tests.simulation.scenario import (
-    FAULTS_END_AT_S,
     NETWORKS,
     USELESS_BEHAVIOURS,
     WORKERS,
@@ -56,11 +55,8 @@ from tests.simulation.scenario import (
 )
 from tests.simulation.virtual_loop import Process, StuckError, VirtualLoop, current_process
 from tests.simulation.wakeups import WakeupLayer
+from tests.simulation.writers import foreign_writes
 
-SETTLED_WITHIN_S: Final = 90.0
-"""After the last fault."""
-ENDED_WITHIN_S: Final = 90.0
-"""After everything was terminated."""
 LOOK_EVERY_S: Final = 3.0
 RETRY_S: Final = 1.0
 BASELINE: Final = Behaviour(status_delay_s=1.0, terminating_s=2.0, notify_interval_s=15.0)
@@ -86,7 +82,12 @@ class Outcome:
 
 def run_life(seed: int, *, requests: int) -> Outcome:
     """Run the life of this seed from empty tables."""
-    scenario = scenario_of(seed, requests=requests)
+    return run_scenario(scenario_of(seed, requests=requests))
+
+
+def run_scenario(scenario: Scenario) -> Outcome:
+    """Run one life from empty tables."""
+    seed, requests = scenario.seed, len(scenario.wishes)
     gc.disable()
     loop = VirtualLoop()
     try:
@@ -254,8 +255,11 @@ class Life:
             )
             for name in scenario.providers
         }
+        self._lasting = {name: {**changes} for name, changes in scenario.lasting.items()}
+        self._passing: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         if scenario.useless:
-            self.providers[scenario.useless].behave(**self._chance.choice(USELESS_BEHAVIOURS))
+            self._lasting[scenario.useless] |= self._chance.choice(USELESS_BEHAVIOURS)
+            self._behave(self.providers[scenario.useless])
         servers: dict[str, Server] = {
             self.rows.hosts[name]: provider for name, provider in self.providers.items()
         }
@@ -271,22 +275,24 @@ class Life:
         ]
         tasks += [asyncio.create_task(self._say(word)) for word in scenario.words]
         await asyncio.gather(*tasks)
-        await self._at(FAULTS_END_AT_S)
+        await self._at(scenario.faults_end_at_s)
         self.log("all faults ended")
-        await self._until(partial(invariants.settled, self), SETTLED_WITHIN_S)
-        for name, provider in self.providers.items():
-            provider.behave(**{**_plain(provider), **scenario.lasting[name]})
+        await self._until(partial(invariants.settled, self))
+        self._lasting = scenario.lasting
+        for provider in self.providers.values():
+            self._behave(provider)
         self.log("everything is terminated")
         for number in self.requests:
             await self._say(Word("terminate", number, self.loop.time()))
-        await self._until(partial(invariants.ended, self), ENDED_WITHIN_S)
-        self.violations += invariants.numbered() + invariants.pauses() + self.reports.overtaken()
+        await self._until(partial(invariants.ended, self))
+        self.violations += invariants.numbered() + invariants.pauses()
+        self.violations += self.reports.overtaken() + foreign_writes()
         self.trace += invariants.rows_at_the_end()
         for worker in self.workers.values():
             worker.die()
 
-    async def _until(self, wrong: Callable[[], list[str]], within_s: float) -> None:
-        ends_at = self.loop.time() + within_s
+    async def _until(self, wrong: Callable[[], list[str]]) -> None:
+        ends_at = self.loop.time() + self.scenario.settled_within_s
         while found := wrong():
             if self.loop.time() > ends_at:
                 for one in found:
@@ -333,7 +339,7 @@ class Life:
                 )
             case "extend":
                 call = partial(
-                    services.extend, request_id=request_id, actor=person, lifetime_s=1800
+                    services.extend, request_id=request_id, actor=person, lifetime_s=word.lifetime_s
                 )
             case "withdraw":
                 call = partial(_withdraw_first, request_id, person)
@@ -356,7 +362,8 @@ class Life:
                 return None
             except Error as error:
                 self.log(f"{what}: the database is away: {error}")
-                if self.loop.time() > FAULTS_END_AT_S + SETTLED_WITHIN_S:
+                patience_s = self.scenario.settled_within_s
+                if self.loop.time() > self.scenario.faults_end_at_s + patience_s:
                     self.violated(f"{what}: still refused: {error}")
                     return None
                 await asyncio.sleep(RETRY_S)
@@ -371,7 +378,7 @@ class Life:
         self.log(f"{fault.what} {fault.where} {fault.number or ''} {fault.changes or ''}")
         self.counts[f"faults: {fault.what}"] += 1
         match fault.what:
-            case "kill" | "stop" | "restart" | "clock":
+            case "kill" | "stop" | "restart" | "clock" | "cut-off":
                 await self._suffer_worker(self.workers[fault.where], fault)
             case "crash" | "forget" | "goodbye" | "behave":
                 await self._suffer_provider(self.providers[fault.where], fault)
@@ -396,6 +403,10 @@ class Life:
             process.ahead_s = fault.number
             await self._at(fault.ends_at)
             process.ahead_s = 0.0
+        elif fault.what == "cut-off":
+            process.reaches_database = False
+            await self._at(fault.ends_at)
+            process.reaches_database = True
         else:
             await worker.stop_in_order()
             if worker.process is process:
@@ -412,10 +423,19 @@ class Life:
             case "goodbye":
                 provider.end_sessions()
             case _:
-                before = {name: getattr(provider.behaviour, name) for name in fault.changes}
-                provider.behave(**fault.changes)
+                passing = self._passing[provider.name]
+                passing.append(fault.changes)
+                self._behave(provider)
                 await self._at(fault.ends_at)
-                provider.behave(**before)
+                passing.remove(fault.changes)
+                self._behave(provider)
+
+    def _behave(self, provider: SimulatedProvider) -> None:
+        """As it always does, and as every fault that has not ended says, the latest first."""
+        changes: dict[str, Any] = {**self._lasting[provider.name]}
+        for passing in self._passing[provider.name]:
+            changes |= passing
+        provider.behave(replace(BASELINE, **changes))
 
     async def _suffer_share(self, fault: Fault) -> None:
         self._set_share(fault.what, fault.number)
@@ -446,10 +466,6 @@ class _Watching(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         self._report(f"logged as an error: {record.getMessage()} {error!r}")
-
-
-def _plain(provider: SimulatedProvider) -> dict[str, Any]:
-    return {name: getattr(BASELINE, name) for name in provider.behaviour.as_json()}
 
 
 def _withdraw_first(request_id: UUID, actor: Actor) -> None:

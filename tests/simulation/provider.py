@@ -7,9 +7,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import aiocoap
 
@@ -67,12 +67,8 @@ class SimulatedProvider:
 
     # The operator
 
-    @property
-    def behaviour(self) -> Behaviour:
-        return self._provider.behaviour
-
-    def behave(self, **changes: Any) -> None:
-        self._provider.behaviour = replace(self._provider.behaviour, **changes)
+    def behave(self, behaviour: Behaviour) -> None:
+        self._provider.behaviour = behaviour
         self._tick()
 
     def forget_mitigations(self) -> None:

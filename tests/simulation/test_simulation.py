@@ -38,6 +38,19 @@ def test_other_seeds_give_other_scenarios() -> None:
     assert len(scenarios) == 50
 
 
+@pytest.mark.timeout(300)
+def test_each_check_notices_a_mutation_of_the_portal() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.simulation.mutations"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 @pytest.mark.parametrize("fix", FIXES, ids=lambda fix: fix.name)
 def test_each_fix_can_still_be_undone(fix: Fix, tmp_path: Path) -> None:
     copied = tmp_path / fix.path

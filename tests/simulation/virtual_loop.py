@@ -33,6 +33,7 @@ class Process:
         self.is_dead = False
         self.ahead_s = 0.0
         "how far its wall clock is ahead"
+        self.reaches_database = True
         self.steps_to_live: int | None = None
         "dies after so many more steps"
         self._is_stopped = False

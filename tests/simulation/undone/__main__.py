@@ -25,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.undone", description=__doc__)
     parser.add_argument("--lives", type=int, default=MAX_LIVES, help="to run for each, at most")
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
+    parser.add_argument("--requests", type=int, default=8, help="requests of one seed")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="fixes whose name contains this")
     arguments = parser.parse_args()
@@ -38,12 +39,12 @@ def main() -> int:
 
 
 def _search(fix: Fix, arguments: argparse.Namespace) -> str:
-    """The seed that fails and what it says; empty if none of them fails."""
+    """The lives that it took, the seed that fails, and what it says; empty if none fails."""
     with tempfile.TemporaryDirectory(prefix="portal-undone-") as folder:
         copy = Path(folder) / "tree"
         copy_tree(ROOT, copy)
         fix.undo(copy)
-        options = ("seed", "lives", "processes")
+        options = ("seed", "lives", "requests", "processes")
         ran = subprocess.run(
             [sys.executable, "-m", "tests.simulation"]
             + [f"--{name}={getattr(arguments, name)}" for name in options],
@@ -54,8 +55,10 @@ def _search(fix: Fix, arguments: argparse.Namespace) -> str:
         )
     if ran.returncode not in (0, 1):
         raise SystemExit(ran.stdout + ran.stderr)
-    failed = ran.stdout.find("seed ")
-    return "" if ran.returncode == 0 else " ".join(ran.stdout[failed:].splitlines()[:2])
+    if ran.returncode == 0:
+        return ""
+    lines = ran.stdout.splitlines()
+    return f"{lines[-1].partition(' in ')[0]}: {' '.join(lines[:2])}"
 
 
 if __name__ == "__main__":

@@ -52,8 +52,14 @@ FIXES: Final = (
     Fix(
         "an extension is sent although the clock of web is behind",
         "portal/mitigations/services/refresh.py",
-        "    return now if refreshed_at is None else max(now, refreshed_at + JUST_AFTER)\n",
-        "    return now\n",
+        "    earlier = mitigation.refreshed_at, mitigation.refresh_asked_at\n",
+        "    earlier = (mitigation.refresh_asked_at,)\n",
+    ),
+    Fix(
+        "two extensions never have the same time",
+        "portal/mitigations/services/refresh.py",
+        "    earlier = mitigation.refreshed_at, mitigation.refresh_asked_at\n",
+        "    earlier = (mitigation.refreshed_at,)\n",
     ),
     Fix(
         "4.29 is a pause",
