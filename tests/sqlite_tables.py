@@ -42,7 +42,12 @@ def copy_tables(to: Path) -> None:
 def _migrate(made: Path) -> None:
     unfinished = made.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
-    environment = {**os.environ, "PORTAL_DEBUG": "1", "DATABASE_URL": f"sqlite:///{unfinished}"}
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "PORTAL_DEBUG": "1",
+        "DATABASE_URL": f"sqlite:///{unfinished}",
+    }
     migrate = [sys.executable, str(ROOT / "manage.py"), "migrate", "--no-input", "--verbosity=0"]
     subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
     # Without a second file, so that it can be copied into memory too. The portal's connections

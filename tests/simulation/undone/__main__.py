@@ -53,7 +53,7 @@ def _search(fix: Fix, arguments: argparse.Namespace) -> str:
             text=True,
             check=False,
         )
-    if ran.returncode not in (0, 1):
+    if ran.returncode not in (0, 1) or " lives in " not in ran.stdout:
         raise SystemExit(ran.stdout + ran.stderr)
     if ran.returncode == 0:
         return ""
