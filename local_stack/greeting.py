@@ -71,7 +71,8 @@ def greet(stack: Stack) -> None:
         print(
             f"  {simulator.provider.name:<22}{simulator.signal:<18}control {simulator.control_url}"
         )
-    print(f"\nLogs are in {stack.directory / 'log'}. Ctrl-C stops everything.", flush=True)
+    print(f"\nThe portal sends no mail: each one is a file in {stack.mail}.")
+    print(f"Logs are in {stack.directory / 'log'}. Ctrl-C stops everything.", flush=True)
 
 
 def _print_codes(secrets: Secrets, *usernames: str) -> None:

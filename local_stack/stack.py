@@ -87,6 +87,11 @@ class Stack:
         return self.directory / "pki"
 
     @property
+    def mail(self) -> Path:
+        """The folder in which the portal keeps its mail, one file each, instead of sending it."""
+        return self.directory / "mail"
+
+    @property
     def signal_workers(self) -> list[Process]:
         return [self[name] for name in self._processes if name.startswith("signal-")]
 
@@ -226,5 +231,6 @@ class Stack:
                 "PORTAL_HOSTS": f"{LOOPBACK},localhost",
                 "PORTAL_HTTPS": "0",
                 "PORTAL_EMERGENCY_PHONE": "+1 555 0100",
+                "PORTAL_MAIL_URL": self.mail.as_uri(),
             }
         )

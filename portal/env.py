@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -314,3 +315,47 @@ def broker(redis_url: str) -> str:
     if "password" in query:
         credentials, at = f"{query.get('username', '')}:{_quoted(query['password'])}", "@"
     return f"redis+socket://{credentials}{at}{parts.path}?virtual_host={query.get('db', '0')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """How the portal sends mail; with neither a folder nor a host, it cannot."""
+
+    folder: str | None = None
+    "keeps each mail as a file instead of sending it"
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = field(default="", repr=False)
+    starts_tls: bool = False
+    is_tls: bool = False
+
+
+def mail(url: str) -> Mail:
+    """Reads `smtp://user:password@host:587` (STARTTLS), `smtps://…:465` (TLS),
+    `smtp://host:25?tls=no` or `file:///folder`. Empty: the portal sends no mail.
+    """
+    if not url:
+        return Mail()
+    try:
+        parts = urlsplit(_with_quoted_password(url))
+        port = parts.port
+    except ValueError:
+        raise ImproperlyConfigured("PORTAL_MAIL_URL has a port that is not a number.") from None
+    if parts.scheme == "file" and parts.path:
+        return Mail(folder=unquote(parts.path))
+    tls = dict(parse_qsl(parts.query)).get("tls", "yes")
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or tls not in {"yes", "no"}:
+        raise ImproperlyConfigured(
+            "PORTAL_MAIL_URL must look like smtp://user:password@host:587, smtps://host:465, "
+            "smtp://host:25?tls=no or file:///folder."
+        )
+    is_tls = parts.scheme == "smtps"
+    return Mail(
+        host=parts.hostname,
+        port=port or (465 if is_tls else 587),
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        starts_tls=not is_tls and tls == "yes",
+        is_tls=is_tls,
+    )

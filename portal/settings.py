@@ -36,6 +36,7 @@ PORTAL_EMERGENCY_PHONE = env.text("PORTAL_EMERGENCY_PHONE", "+1 555 0100" if DEB
 INSTALLED_APPS = [
     "portal.core",
     "portal.audit",
+    "portal.mail",
     "portal.accounts",
     "portal.events",
     "portal.organizations",
@@ -189,6 +190,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="17"),
         "options": {"expires": 600},
     },
+    "send-mail": {
+        "task": "portal.mail.tasks.send_due",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
     "prune-organizations": {
         "task": "portal.organizations.tasks.prune",
         "schedule": crontab(minute="27"),
@@ -282,6 +288,21 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "beat-schedule")
 
 METRICS_ADDRESS = env.listen_address(env.text("PORTAL_METRICS_ADDRESS"))
 METRICS_TOKEN = env.secret("PORTAL_METRICS_TOKEN")
+
+# Mail
+
+_MAIL = env.mail(env.secret("PORTAL_MAIL_URL"))
+EMAIL_BACKEND = (
+    "django.core.mail.backends.filebased.EmailBackend"
+    if _MAIL.folder
+    else "django.core.mail.backends.smtp.EmailBackend"
+)
+EMAIL_FILE_PATH = _MAIL.folder
+EMAIL_HOST, EMAIL_PORT = _MAIL.host, _MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL.user, _MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL.starts_tls, _MAIL.is_tls
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("PORTAL_MAIL_FROM", "portal@localhost")
 
 # Who may come in
 
@@ -388,6 +409,7 @@ SPECTACULAR_SETTINGS = {
         "RouteValidity": "portal.rpki.validity.RouteValidity",
         "ResourceKind": "portal.organizations.models.ResourceKind",
         "Role": "portal.organizations.models.Role",
+        "GivenRole": "portal.organizations.models.Role.values",
         "SessionState": "portal.providers.models.SessionState",
     },
     "POSTPROCESSING_HOOKS": [
@@ -424,13 +446,14 @@ LOGGING = {
         "ids": {"()": "portal.core.log_ids.WithLogIds"},
         "outages": {"()": "portal.core.logs.OutagesInOneLine"},
         "refusals": {"()": "portal.core.logs.BoundedRefusals"},
+        "no_secret_paths": {"()": "portal.core.logs.NoSecretPaths"},
         "no_healthy_answers": {"()": "portal.core.logs.NoHealthyAnswers"},
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": env.choice("PORTAL_LOG_FORMAT", ("text", "json")),
-            "filters": ["outages", "ids"],
+            "filters": ["outages", "ids", "no_secret_paths"],
         }
     },
     "root": {"handlers": ["console"], "level": env.text("PORTAL_LOG_LEVEL", "INFO")},

@@ -19,17 +19,17 @@ OFTEN = 50
 PLAIN_WORDS = """
 able about act admin after again allow answer answered app arg asyncio at atomic attempt back be
 because before begin body cache call caller can change changed checked chosen clock close cls code
-collection content context database dataclass day digest direction done down earlier end ended
-ending entry every failure final fix following free frozen fullmatch given host invalid ipaddress
-isnull iterable kept kind kw label left length limit line link listed lock locked log logger logging
-longest loop lost max may min missing moment more most named network newer newest no now obj octet
-of off old older once operation origin other out over overlap own page part pause per person piece
-place port portal prepared problem progress protocol put rate re reason record refresh registry
-render reported requested require required rest result running said same saved say schema scheme
-second secret seen self send sent sentence seq sequence service shape short shown sign since size
-slot source staff start state step still stopped subject table take taken task tell thread timedelta
-token total traffic transaction transport unit until up uri usage username view wait waiting what
-who whole why within without word wrong
+collection config content context database dataclass day digest direction done down earlier end
+ended ending entry every failure final fix flat following free frozen fullmatch given headline here
+host info invalid ipaddress isnull iterable kept kind kw label left length limit line link listed
+lock locked log logger logging longest loop lost max may min missing moment more most named network
+newer newest no note now obj octet of off old older once operation origin other out over overlap own
+page part pause per person piece place port portal prepared problem progress protocol put rate re
+reason record refresh registry render reported requested require required rest result running said
+same saved say schema scheme second secret seen self send sent sentence seq sequence service shape
+short shown sign since size slot source staff start state step still stopped subject table take
+taken task tell template thread timedelta token total traffic transaction transport unit until up
+uri usage username view wait waiting what which who whole why within without word wrong
 """
 """Words of everyday English or of programming, which a reader knows."""
 IRREGULAR = {"cls": "cls", "uris": "uri"}

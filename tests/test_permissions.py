@@ -23,7 +23,8 @@ from portal.inventory.models import UnknownMitigation
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.validation import Submission
-from portal.organizations.models import Organization, ProtectedResource
+from portal.organizations import invitations
+from portal.organizations.models import Invitation, Organization, ProtectedResource, Role
 from portal.providers.models import Subscription
 from portal.standby import services as standby
 from portal.standby.models import StandbyPlan
@@ -40,6 +41,21 @@ API: Final = [
     ("POST",   "api:token",                400, 400, 400, 400, 400),
     # a wrong code
     ("POST",   "api:step-up",              401, 400, 400, 400, 400),
+    ("POST",   "api:organizations",        401, 403, 403, 403, 403),
+    # a link that does not exist
+    ("POST",   "api:accept-invitation",    410, 410, 410, 410, 410),
+    ("GET",    "api:members",              401, 404, 200, 200, 200),
+    ("PATCH",  "api:member",               401, 404, 403, 403, 200),
+    # bob may leave
+    ("DELETE", "api:member",               401, 404, 204, 403, 204),
+    # there is no second admin, and so no reset
+    ("POST",   "api:lost-phone",           401, 404, 403, 403, 409),
+    ("DELETE", "api:lost-phone",           401, 404, 404, 403, 404),
+    ("POST",   "api:confirm-lost-phone",   401, 404, 403, 403, 404),
+    ("GET",    "api:invitations",          401, 404, 403, 403, 200),
+    ("POST",   "api:invitations",          401, 404, 403, 403, 201),
+    ("DELETE", "api:invitation",           401, 404, 403, 403, 204),
+    ("POST",   "api:send-again",           401, 404, 403, 403, 200),
     ("GET",    "api:resources",            401, 404, 200, 200, 200),
     ("POST",   "api:resources",            401, 404, 403, 201, 201),
     ("GET",    "api:resource",             401, 404, 200, 200, 200),
@@ -153,6 +169,26 @@ PAGES: Final = [
     ("POST",   "resources:rename",         302, 404, 403, 302, 302),
     ("GET",    "resources:remove",         302, 404, 403, 403, 200),
     ("POST",   "resources:remove",         302, 404, 403, 403, 302),
+    ("GET",    "settings:start",           302, 404, 200, 200, 200),
+    ("GET",    "settings:members",         302, 404, 200, 200, 200),
+    ("POST",   "settings:members",         302, 404, 403, 403, 302),
+    ("POST",   "settings:role",            302, 404, 403, 403, 302),
+    ("GET",    "settings:remove",          302, 404, 200, 403, 200),
+    ("POST",   "settings:remove",          302, 404, 302, 403, 302),
+    ("GET",    "settings:lost-phone",      302, 404, 403, 403, 200),
+    ("POST",   "settings:lost-phone",      302, 404, 403, 403, 409),
+    ("POST",   "settings:confirm-lost-phone", 302, 404, 403, 403, 404),
+    ("POST",   "settings:cancel-lost-phone",  302, 404, 302, 403, 302),
+    ("POST",   "settings:send-again",      302, 404, 403, 403, 302),
+    ("POST",   "settings:revoke",          302, 404, 403, 403, 302),
+    ("GET",    "invitations:invitation",   410, 410, 410, 410, 410),
+    ("POST",   "invitations:invitation",   410, 410, 410, 410, 410),
+    ("GET",    "staff-pages:organizations", 302, 403, 403, 403, 403),
+    ("GET",    "staff-pages:new",          302, 403, 403, 403, 403),
+    ("POST",   "staff-pages:new",          302, 403, 403, 403, 403),
+    ("GET",    "staff-pages:organization", 302, 403, 403, 403, 403),
+    ("POST",   "staff-pages:organization", 302, 403, 403, 403, 403),
+    ("POST",   "staff-pages:revoke",       302, 403, 403, 403, 403),
     ("GET",    "staff:index",              302, 302, 302, 302, 302),
     ("GET",    "staff:organizations_organization_changelist", 302, 302, 302, 302, 302),
     ("GET",    "staff:providers_subscription_changelist",     302, 302, 302, 302, 302),
@@ -163,6 +199,13 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "api:acknowledge": {"ended_at": "2026-11-28T03:12:00Z"},
     "api:acknowledge-all": {"ends": []},
     "api:step-up": {"otp": "000000"},
+    "api:accept-invitation": {"token": "x"},
+    "api:member": {"role": "operator"},
+    "api:lost-phone": {"reason": "called back at a known number"},
+    "api:invitations": {"email": "eve@example.com", "role": "viewer"},
+    "settings:members": {"email": "eve@example.com", "role": "viewer"},
+    "settings:role": {"role": "operator"},
+    "settings:lost-phone": {"reason": "called back at a known number"},
     "api:resources": {"name": "New", "kind": "prefix", "value": "198.51.100.0/24"},
     "api:resource": {"name": "Renamed"},
     "api:proofs": {"method": "dns"},
@@ -192,8 +235,20 @@ EXEMPT: Final = {
 
 @pytest.fixture
 def asked(
-    dana: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
+    alice: User,
+    bob: User,
+    dana: User,
+    acme: Organization,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
 ) -> MitigationRequest:
+    invitations.invite(
+        organization=acme,
+        actor=Actor.person(alice),
+        email="erin@example.com",
+        role=Role.VIEWER,
+        origin="https://portal.example",
+    )
     standby.create_plan(
         organization=acme,
         actor=Actor.person(dana),
@@ -232,6 +287,9 @@ def url_of(route: str, request_id: UUID) -> str:
         "resource_id": ProtectedResource.objects.filter(organization__slug="acme")
         .values_list("pk", flat=True)
         .first(),
+        "member_id": User.objects.values_list("pk", flat=True).get(username="bob"),
+        "invitation_id": Invitation.objects.values_list("pk", flat=True).first(),
+        "token": "not-a-link-that-was-sent",
         "plan_id": StandbyPlan.objects.values_list("pk", flat=True).first(),
     }
     [pattern] = [pattern for name, pattern in named_routes() if name == route]

@@ -5,7 +5,15 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.api import eligibility, mitigations, requests, standby, unknown
+from portal.api import (
+    eligibility,
+    invitations,
+    members,
+    mitigations,
+    requests,
+    standby,
+    unknown,
+)
 from portal.api.audit import AuditExportView, AuditView
 from portal.api.events import EventsView
 from portal.api.extension_preview import ExtensionPreviewView
@@ -34,6 +42,8 @@ class NoSuchCall(APIView):
 
 
 ORGANIZATION = "organizations/<slug:slug>"
+MEMBER = f"{ORGANIZATION}/members/<uuid:member_id>"
+INVITATION = f"{ORGANIZATION}/invitations/<uuid:invitation_id>"
 REQUESTS = f"{ORGANIZATION}/mitigation-requests"
 REQUEST = f"{REQUESTS}/<uuid:request_id>"
 UNKNOWN = f"{ORGANIZATION}/unknown-mitigations"
@@ -46,6 +56,19 @@ urlpatterns = [
     path("auth/token", TokenView.as_view(), name="token"),
     path("auth/step-up", StepUpView.as_view(), name="step-up"),
     path("me", MeView.as_view(), name="me"),
+    path("organizations", invitations.OrganizationsView.as_view(), name="organizations"),
+    path("invitations/accept", invitations.AcceptView.as_view(), name="accept-invitation"),
+    path(f"{ORGANIZATION}/members", members.MembersView.as_view(), name="members"),
+    path(MEMBER, members.MemberView.as_view(), name="member"),
+    path(f"{MEMBER}/lost-phone", members.LostPhoneView.as_view(), name="lost-phone"),
+    path(
+        f"{MEMBER}/lost-phone/confirm",
+        members.ConfirmLostPhoneView.as_view(),
+        name="confirm-lost-phone",
+    ),
+    path(f"{ORGANIZATION}/invitations", invitations.InvitationsView.as_view(), name="invitations"),
+    path(INVITATION, invitations.InvitationView.as_view(), name="invitation"),
+    path(f"{INVITATION}/send-again", invitations.SendAgainView.as_view(), name="send-again"),
     path(f"{ORGANIZATION}/resources", ResourcesView.as_view(), name="resources"),
     path(RESOURCE, ResourceView.as_view(), name="resource"),
     path(f"{RESOURCE}/proofs", ProofsView.as_view(), name="proofs"),

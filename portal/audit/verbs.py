@@ -35,6 +35,7 @@ class Verb(models.TextChoices):
     PLAN_REMOVED = "plan.removed"
 
     # the portal's staff
+    ORGANIZATION_ADDED = "organization.added"
     STAFF_ADDED = "staff.added"
     STAFF_CHANGED = "staff.changed"
     STAFF_DELETED = "staff.deleted"

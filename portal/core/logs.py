@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -106,3 +107,22 @@ class NoHealthyAnswers(logging.Filter):
         if not isinstance(record.args, tuple) or len(record.args) != 5:
             return True
         return (str(record.args[2]).partition("?")[0], record.args[4]) != (HEALTH_PATH, 200)
+
+
+_SECRET_WORD: Final = re.compile(r"(/invitations/)[A-Za-z0-9_-]{20,}")
+
+
+class NoSecretPaths(logging.Filter):
+    """Leaves out the secret word of a link that opens an account: readers of the log could use it
+    before its owner does.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple) and any(
+            "/invitations/" in str(one) for one in record.args
+        ):
+            record.args = tuple(
+                _SECRET_WORD.sub(r"\1…", str(one)) if "/invitations/" in str(one) else one
+                for one in record.args
+            )
+        return True

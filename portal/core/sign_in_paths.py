@@ -6,8 +6,16 @@ from __future__ import annotations
 
 from typing import Final
 
-_SIGN_IN: Final = ("/sign-in", "/sign-out", "/enrol", "/api/v1/auth/")
-_PASSWORDS: Final = frozenset({"/sign-in", "/api/v1/auth/token"})
+_SIGN_IN: Final = (
+    "/sign-in",
+    "/sign-out",
+    "/enrol",
+    "/invitations/",
+    "/api/v1/auth/",
+    "/api/v1/invitations/",
+)
+_PASSWORDS: Final = ("/sign-in", "/api/v1/auth/token", "/api/v1/invitations/accept")
+_PASSWORD_PREFIX: Final = "/invitations/"  # noqa: S105 — a path
 
 
 def is_sign_in(path: str) -> bool:
@@ -17,4 +25,4 @@ def is_sign_in(path: str) -> bool:
 
 def hashes_password(method: str, path: str) -> bool:
     """Whether the request hashes a password, which takes most of a second of CPU time."""
-    return method == "POST" and path in _PASSWORDS
+    return method == "POST" and (path in _PASSWORDS or path.startswith(_PASSWORD_PREFIX))

@@ -108,7 +108,8 @@ def _object(event: Event, names: dict[UUID, str]) -> Object:
     if family not in _OBJECTS:
         return Object("organization", event.organization_id)
     kind, key, name = _OBJECTS[family]
-    return Object(kind, data.get(key, ""), str(data.get(name, "")))
+    # An invitation has an address instead of a member.
+    return Object(kind, data.get(key, ""), str(data.get(name) or data.get("email", "")))
 
 
 def _values(event: Event) -> tuple[dict[str, object], dict[str, object]]:

@@ -98,6 +98,10 @@ class EventData(Counters, total=False):
     # changes of the organization itself
     user: str
     role: str
+    email: str
+    "of an invitation"
+    is_renewed: bool
+    "the invitation got a new link, and the earlier one stopped working"
     provider: str
     "its short name"
     resource: str

@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from portal.core.compiled_query import CompiledQuery, any_of
@@ -72,12 +72,26 @@ def requests(
 
 def live_requests(organization: Organization) -> QuerySet[MitigationRequest]:
     """Live requests: immediate ones, and plans that a provider activated on its own."""
+    return _live_requests(requests(organization, kinds=EVERY_KIND)).distinct()
+
+
+def live_counts(organization_ids: Collection[UUID]) -> dict[UUID, int]:
+    """How many live requests each organization has; those without one are missing."""
+    own = MitigationRequest.objects.filter(organization_id__in=organization_ids)
+    counts = (
+        _live_requests(own)
+        .order_by()
+        .values("organization_id")
+        .annotate(live=Count("pk", distinct=True))
+    )
+    return {one["organization_id"]: one["live"] for one in counts}
+
+
+def _live_requests(among: QuerySet[MitigationRequest]) -> QuerySet[MitigationRequest]:
+    """Some more than once."""
     ending = Q(status=RequestStatus.TERMINATING, mitigations__mitigating_at__isnull=False)
-    return (
-        requests(organization, kinds=EVERY_KIND)
-        .filter(Q(kind=RequestKind.IMMEDIATE) | Q(status__in=ACTED_ON) | ending)
-        .exclude(status__in=REQUEST_TERMINAL)
-        .distinct()
+    return among.filter(Q(kind=RequestKind.IMMEDIATE) | Q(status__in=ACTED_ON) | ending).exclude(
+        status__in=REQUEST_TERMINAL
     )
 
 

@@ -20,13 +20,14 @@ from portal.events.data import EventData
 from portal.events.log import lock_log
 from portal.events.models import EventType
 from portal.organizations import claims, idempotency, queries
+from portal.organizations.members import remove_member as remove_member
+from portal.organizations.members import set_role as set_role
 from portal.organizations.models import (
     Membership,
     Organization,
     ProtectedResource,
     ResourceKind,
     ResultKind,
-    Role,
 )
 from portal.organizations.recording import changes, record_change
 
@@ -231,44 +232,6 @@ def fingerprint(resources: Iterable[ProtectedResource]) -> str:
 def _not_verified(resource: ProtectedResource, code: str, why: str) -> Invalid:
     message = f"{shown(resource.name)} was not verified. {why}"
     return Invalid(message, errors=[FieldError("value", code, message)])
-
-
-# Members
-
-
-@transaction.atomic
-def set_role(
-    *, organization: Organization, user: User, role: Role, actor: User | None = None
-) -> Membership:
-    """Make `user` a member, or change a member's role."""
-    lock_log(organization.pk)
-    own = Membership.objects.filter(organization=organization, user=user)
-    previous = own.values_list("role", flat=True).first()
-    membership, is_new = Membership.objects.update_or_create(
-        organization=organization, user=user, defaults={"role": role}
-    )
-    about = EventData(user=user.username, role=Role(role).value)
-    if is_new:
-        record_change(organization.pk, EventType.MEMBER_ADDED, actor=actor, data=about)
-    elif previous != role:
-        about["previous"] = str(previous)
-        record_change(organization.pk, EventType.MEMBER_ROLE_CHANGED, actor=actor, data=about)
-    access_changed_on_commit(user.pk)
-    return membership
-
-
-@transaction.atomic
-def remove_member(*, organization: Organization, user: User, actor: User | None = None) -> None:
-    """End a membership. Repeating it is harmless."""
-    lock_log(organization.pk)
-    membership = Membership.objects.filter(organization=organization, user=user).first()
-    if membership is None:
-        return
-    # Before deleting the row: record the name of the member who leaves.
-    about = EventData(user=user.username, role=membership.role)
-    record_change(organization.pk, EventType.MEMBER_REMOVED, actor=actor, data=about)
-    membership.delete()
-    access_changed_on_commit(user.pk)
 
 
 # Settings

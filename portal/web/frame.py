@@ -6,8 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal.events import queries as events
+from portal.mitigations.queries import live_counts
 from portal.organizations.models import Membership, Organization, Role
 from portal.organizations.queries import memberships
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherOrganization:
+    """Another organization of the person, in the menu of the header."""
+
+    name: str
+    slug: str
+    live: int
+    "requests that are not over"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +26,7 @@ class Frame:
     """The data of the header and footer."""
 
     membership: Membership
-    others: tuple[Membership, ...]
+    others: tuple[OtherOrganization, ...]
     seq: int
     now: datetime
 
@@ -34,7 +45,15 @@ def frame(membership: Membership, now: datetime) -> Frame:
     """
     return Frame(
         membership=membership,
-        others=tuple(one for one in memberships(membership.user) if one.pk != membership.pk),
+        others=_others(membership),
         seq=events.last_seq(membership.organization_id),
         now=now,
+    )
+
+
+def _others(membership: Membership) -> tuple[OtherOrganization, ...]:
+    own = [one.organization for one in memberships(membership.user) if one.pk != membership.pk]
+    live = live_counts([one.pk for one in own]) if own else {}
+    return tuple(
+        OtherOrganization(name=one.name, slug=one.slug, live=live.get(one.pk, 0)) for one in own
     )

@@ -13,7 +13,12 @@ from portal.events.models import EventType
 from portal.ownership.states import ProofResult
 from portal.wording.claims import METHODS, RESULTS
 
-ROLES: Final = {"viewer": "a viewer", "operator": "an operator", "admin": "an admin"}
+ROLES: Final = {
+    "viewer": "a viewer",
+    "operator": "an operator",
+    "approver": "an approver",
+    "admin": "an admin",
+}
 SETTINGS: Final = {
     "name": "name",
     "slug": "address",
@@ -60,6 +65,23 @@ _CHANGES: Final[dict[EventType, Callable[[str, str, EventData], Change]]] = {
     EventType.MEMBER_ROLE_CHANGED: lambda who, _, data: Change(
         f"{who} made {data['user']} {ROLES[data['role']]}.",
         f"Before: {ROLES[data['previous']]}.",
+    ),
+    EventType.MEMBER_INVITED: lambda who, _, data: Change(
+        f"{who} invited {data['email']} as {ROLES[data['role']]}"
+        f"{' again' if data.get('is_renewed') else ''}."
+    ),
+    EventType.MEMBER_INVITATION_REVOKED: lambda who, _, data: Change(
+        f"{who} revoked the invitation of {data['email']}."
+    ),
+    EventType.MEMBER_JOINED: lambda who, _, data: Change(
+        f"{who} joined as {ROLES[data['role']]}, by an invitation to {data['email']}."
+    ),
+    EventType.MEMBER_FACTOR_RESET_STARTED: lambda who, _, data: Change(
+        f"{who} asked to reset the second factor of {data['user']}.",
+        f"Another admin has to confirm. The reason: “{shown(data['reason'])}”.",
+    ),
+    EventType.MEMBER_FACTOR_RESET_CANCELED: lambda who, _, data: Change(
+        f"{who} canceled the reset of the second factor of {data['user']}."
     ),
     EventType.MEMBER_REMOVED: lambda who, _, data: Change(f"{who} removed {data['user']}."),
     EventType.MEMBER_SECOND_FACTOR_RESET: lambda who, _, data: Change(

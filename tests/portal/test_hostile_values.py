@@ -19,7 +19,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from portal.accounts.models import User
 from portal.inventory.models import UnknownMitigation
 from portal.mitigations.models import Mitigation, MitigationRequest
-from portal.organizations.models import Organization
+from portal.organizations.models import Invitation, Organization
 from portal.standby.models import StandbyPlan
 from tests import test_permissions
 from tests.conftest import ClientOf
@@ -87,6 +87,8 @@ def good(asked: MitigationRequest) -> dict[str, str]:
         "mitigation_id": Mitigation,
         "unknown_id": UnknownMitigation,
         "plan_id": StandbyPlan,
+        "invitation_id": Invitation,
+        "member_id": User,
         "object_id": Organization,
         "id": User,
     }

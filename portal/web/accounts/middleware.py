@@ -16,8 +16,10 @@ from portal.accounts.services.sessions import has_fresh_password
 from portal.web.accounts import typed
 
 OPEN_PATHS: Final = frozenset({"/sign-in", "/sign-out", "/favicon.ico", "/robots.txt"})
-OPEN_PREFIXES: Final = (settings.STATIC_URL, "/api/")
-"""The API has its own sign-in, and static files contain nothing private."""
+OPEN_PREFIXES: Final = (settings.STATIC_URL, "/api/", "/invitations/")
+"""The API has its own sign-in, static files contain nothing private, and an invitation opens only
+with the random word of its link.
+"""
 SECOND_FACTOR_PATHS: Final = frozenset({"/sign-in/code", "/enrol", "/enrol/recovery-codes"})
 """Open after a correct password."""
 

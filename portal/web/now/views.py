@@ -18,7 +18,7 @@ def home(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     first = memberships(person).first()
     if first is None and person.is_staff:
-        return redirect("admin:index")
+        return redirect("staff-pages:organizations")
     if first is None:
         return render(request, "now/nowhere.html")
     return redirect("now:now", slug=first.organization.slug)

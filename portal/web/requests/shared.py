@@ -58,7 +58,9 @@ def facts_of(organization: Organization, request: MitigationRequest) -> wording.
 def operators(organization: Organization) -> list[str]:
     """Up to five members who may request and terminate."""
     able = Membership.objects.filter(
-        organization=organization, role__in=[Role.OPERATOR, Role.ADMIN], user__is_active=True
+        organization=organization,
+        role__in=[role for role in Role if role.covers(Role.OPERATOR)],
+        user__is_active=True,
     )
     return list(able.order_by("user__username").values_list("user__username", flat=True)[:5])
 

@@ -89,7 +89,7 @@ def test_a_wrong_password_is_hashed_in_every_way_in_use_for_any_name(
 
 def counting(hasher: type[hashers.BasePasswordHasher], used: list[str]) -> Any:
     def count(self: Any, password: str, salt: str) -> Any:
-        used.append(hasher.algorithm)
+        used.append(str(hasher.algorithm))
         return False if "$" in salt else f"{hasher.algorithm}$none"
 
     return count

@@ -374,6 +374,15 @@ EVENT_DATA: Final[dict[EventType, list[Any]]] = {
         for role, previous in permutations(Role, 2)
         for by in ({}, {"by": "staff"})
     ],
+    EventType.MEMBER_INVITED: [
+        {"email": "eve@example.com", "role": role.value, **more}
+        for role in Role
+        for more in ({}, {"is_renewed": True})
+    ],
+    EventType.MEMBER_INVITATION_REVOKED: [{"email": "eve@example.com", "role": "viewer"}],
+    EventType.MEMBER_JOINED: [{"email": "eve@example.com", "role": role.value} for role in Role],
+    EventType.MEMBER_FACTOR_RESET_STARTED: [{"user": "bob", "reason": "called back"}],
+    EventType.MEMBER_FACTOR_RESET_CANCELED: [{"user": "bob"}],
     EventType.MEMBER_REMOVED: [{"user": "bob", "role": role.value} for role in Role],
     EventType.MEMBER_SECOND_FACTOR_RESET: [{"user": "bob"}],
     EventType.RESOURCE_ADDED: [{"name": "Shop", "value": "203.0.113.0/26"}],

@@ -1,0 +1,344 @@
+"""Invitations: how a person becomes a member without the portal's staff."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from portal.accounts.actors import Actor
+from portal.accounts.models import User
+from portal.accounts.services import MAX_PASSWORD_LENGTH, MAX_USERNAME_LENGTH
+from portal.audit.recording import Object, record_entry
+from portal.audit.verbs import Verb
+from portal.core import throttle
+from portal.core.broadcast import access_changed_on_commit
+from portal.core.errors import Conflict, FieldError, Invalid, NotFound, PortalError
+from portal.events.data import EventData
+from portal.events.log import lock_log
+from portal.events.models import EventType
+from portal.mail.services import queue_mail
+from portal.organizations import members, people_mails
+from portal.organizations.models import Invitation, Membership, Organization, Role
+from portal.organizations.recording import record_change
+
+HOLDS: Final = timedelta(days=7)
+MAX_OPEN: Final = 100
+"""Open invitations of one organization."""
+MAX_EMAIL_LENGTH: Final = 254
+TOKEN_BYTES: Final = 32
+MAX_TOKEN_LENGTH: Final = 64
+MAILS: Final = throttle.Limit(
+    name="invitation-mails",
+    tries=60,
+    window_s=3600,
+    message="This organization has sent too many invitations.",
+)
+ACCEPTANCES: Final = throttle.Limit(
+    name="invitation-tries", tries=30, window_s=300, message="Too many tries from this address."
+)
+
+
+class InvitationEnded(PortalError):
+    """The same answer for every link that opens nothing."""
+
+    code = "invitation-ended"
+    http_status = 410
+    title = "This invitation does not work"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It was used, revoked or replaced by a newer mail, or it has expired. Ask the person "
+            "who invited you for a new one."
+        )
+
+
+class OtherAddress(Conflict):
+    """The person who is signed in is not the one who was invited."""
+
+    code = "other-address"
+    title = "This invitation is for another person"
+
+    def __init__(self, invitation: Invitation, user: User) -> None:
+        own = f"whose address is {user.email}" if user.email else "who has no email address here"
+        super().__init__(
+            f"It was sent to {invitation.email}, and you are signed in as {user.username}, {own}. "
+            "Sign out to accept it as another person, or ask for an invitation to your address."
+        )
+
+
+def normal_email(typed: str) -> str:
+    """In lower case, as invitations compare addresses. Invalid if it is no address."""
+    email = typed.strip().lower()
+    try:
+        if len(email) > MAX_EMAIL_LENGTH:
+            raise ValidationError("too long")
+        validate_email(email)
+    except ValidationError:
+        message = "This is not an email address. Write it like name@example.com."
+        raise Invalid(message, errors=[FieldError("email", "not-an-address", message)]) from None
+    return email
+
+
+def invite(
+    *, organization: Organization, actor: Actor, email: str, role: Role, origin: str
+) -> Invitation:
+    """Send a link that makes its reader a member. `origin` is the portal's own address, for
+    example `https://portal.example`.
+    """
+    throttle.count(MAILS, str(organization.pk))
+    with transaction.atomic():
+        lock_log(organization.pk)
+        members.require_admin(organization, actor)
+        return create(organization=organization, actor=actor, email=email, role=role, origin=origin)
+
+
+def create(
+    *,
+    organization: Organization,
+    actor: Actor,
+    email: str,
+    role: Role,
+    origin: str,
+    is_by_staff: bool = False,
+) -> Invitation:
+    """`invite` without the check of the actor, in a transaction that has locked the log."""
+    email, now = normal_email(email), timezone.now()
+    present = Membership.objects.filter(organization=organization, user__email__iexact=email)
+    if member := present.select_related("user").first():
+        raise _refused("already-member", f"{member.user.username} is a member with this address.")
+    open_ones = unanswered(organization)
+    # One that has expired makes room for the new one.
+    open_ones.filter(email=email, expires_at__lte=now).update(revoked_at=now)
+    if open_ones.filter(email=email).exists():
+        raise _refused("already-invited", f"{email} is already invited. Send that one again.")
+    if open_ones.count() >= MAX_OPEN:
+        raise Conflict(
+            f"{organization.name} has reached the limit of {MAX_OPEN} open invitations.",
+            code="too-many-invitations",
+        )
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    invitation = Invitation.objects.create(
+        organization=organization,
+        email=email,
+        role=role,
+        digest=Invitation.digest_of(token),
+        invited_by=actor.require_person(),
+        is_by_staff=is_by_staff,
+        created_at=now,
+        sent_at=now,
+        expires_at=now + HOLDS,
+    )
+    _record(EventType.MEMBER_INVITED, invitation, actor)
+    _mail(invitation, token, origin)
+    return invitation
+
+
+def send_again(
+    *, organization: Organization, invitation_id: UUID, actor: Actor, origin: str
+) -> Invitation:
+    """A new link that holds as long as a new invitation; the link of the earlier mail ends."""
+    throttle.count(MAILS, str(organization.pk))
+    with transaction.atomic():
+        lock_log(organization.pk)
+        members.require_admin(organization, actor)
+        return renew(invitation_for(organization, invitation_id), actor=actor, origin=origin)
+
+
+def renew(invitation: Invitation, *, actor: Actor, origin: str) -> Invitation:
+    """`send_again` without the check of the actor, in a transaction that has locked the log."""
+    token, now = secrets.token_urlsafe(TOKEN_BYTES), timezone.now()
+    invitation.digest = Invitation.digest_of(token)
+    invitation.sent_at, invitation.expires_at = now, now + HOLDS
+    invitation.save(update_fields=["digest", "sent_at", "expires_at"])
+    _record(EventType.MEMBER_INVITED, invitation, actor, is_renewed=True)
+    _mail(invitation, token, origin)
+    return invitation
+
+
+@transaction.atomic
+def revoke(*, organization: Organization, invitation_id: UUID, actor: Actor) -> None:
+    """The link stops working at once."""
+    lock_log(organization.pk)
+    members.require_admin(organization, actor)
+    end(invitation_for(organization, invitation_id), actor=actor)
+
+
+def end(invitation: Invitation, *, actor: Actor) -> None:
+    """`revoke` without the check of the actor, in a transaction that has locked the log."""
+    invitation.revoked_at = timezone.now()
+    invitation.save(update_fields=["revoked_at"])
+    _record(EventType.MEMBER_INVITATION_REVOKED, invitation, actor)
+
+
+def unanswered(organization: Organization) -> QuerySet[Invitation]:
+    """Neither accepted nor revoked; they may have expired. By address."""
+    return (
+        Invitation.objects.filter(
+            organization=organization, accepted_at__isnull=True, revoked_at__isnull=True
+        )
+        .select_related("invited_by", "organization")
+        .order_by("email")
+    )
+
+
+def invitation_for(organization: Organization, invitation_id: UUID) -> Invitation:
+    """The only way from an id to an invitation that can still change. NotFound otherwise."""
+    invitation = unanswered(organization).filter(pk=invitation_id).first()
+    if invitation is None:
+        raise NotFound
+    return invitation
+
+
+def invitation_of(token: str, *, address: str) -> Invitation:
+    """The invitation that a link opens now. InvitationEnded, or Throttled."""
+    throttle.count(ACCEPTANCES, throttle.subject_of(address))
+    invitation = _open(Q(digest=Invitation.digest_of(token[:MAX_TOKEN_LENGTH])))
+    if invitation is None:
+        raise InvitationEnded
+    return invitation
+
+
+def _open(which: Q) -> Invitation | None:
+    return (
+        Invitation.objects.filter(
+            which,
+            accepted_at__isnull=True,
+            revoked_at__isnull=True,
+            expires_at__gt=timezone.now(),
+            organization__is_active=True,
+        )
+        .select_related("organization", "invited_by")
+        .first()
+    )
+
+
+def accept(*, token: str, user: User, address: str) -> Membership:
+    """The person who is signed in becomes a member. OtherAddress if another one was invited."""
+    found = invitation_of(token, address=address)
+    if user.email.lower() != found.email:
+        raise OtherAddress(found, user)
+    with transaction.atomic():
+        return _join(_still(found), user)
+
+
+def accept_as_new(*, token: str, username: str, password: str, address: str) -> Membership:
+    """A new person, whose address the link proves, becomes a member."""
+    found = invitation_of(token, address=address)
+    if has_account(found):
+        raise Conflict(
+            "You have an account here already. Sign in, then open the link of the mail again.",
+            code="has-account",
+        )
+    user = User(username=username.strip(), email=found.email)
+    if errors := _errors_of(user, password):
+        raise Invalid("Nothing was saved. Correct the fields listed in errors.", errors=errors)
+    # Hashing takes long, so it is done before the lock.
+    user.set_password(password)
+    with transaction.atomic():
+        invitation = _still(found)
+        try:
+            with transaction.atomic():
+                user.save()
+        except IntegrityError:
+            # Another person took the name a moment ago.
+            raise Invalid("Nothing was saved.", errors=[_name_taken(user.username)]) from None
+        record_entry(
+            Verb.PERSON_ADDED,
+            actor=Actor.person(user),
+            organization_id=invitation.organization_id,
+            about=Object("person", user.pk, user.username),
+        )
+        return _join(invitation, user)
+
+
+def has_account(invitation: Invitation) -> bool:
+    """Only the reader of the link may learn this."""
+    return User.objects.filter(email__iexact=invitation.email).exists()
+
+
+def _still(found: Invitation) -> Invitation:
+    """The invitation under the lock of its organization's log: of two people who accept it at the
+    same time, the second finds it accepted. A newer mail may have replaced its link.
+    """
+    lock_log(found.organization_id)
+    still = _open(Q(digest=found.digest))
+    if still is None:
+        raise InvitationEnded
+    return still
+
+
+def _join(invitation: Invitation, user: User) -> Membership:
+    membership, is_new = Membership.objects.get_or_create(
+        organization=invitation.organization, user=user, defaults={"role": invitation.role}
+    )
+    if not is_new:
+        raise Conflict("You are a member already.", code="already-member")
+    invitation.accepted_at, invitation.accepted_by = timezone.now(), user
+    invitation.save(update_fields=["accepted_at", "accepted_by"])
+    _record(EventType.MEMBER_JOINED, invitation, Actor.person(user))
+    access_changed_on_commit(user.pk)
+    return membership
+
+
+def _errors_of(user: User, password: str) -> list[FieldError]:
+    errors = []
+    if not user.username:
+        errors.append(FieldError("username", "blank", "Choose a name to sign in with."))
+    elif len(user.username) > MAX_USERNAME_LENGTH:
+        message = f"At most {MAX_USERNAME_LENGTH} characters are allowed."
+        errors.append(FieldError("username", "too-long", message))
+    elif User.objects.filter(username__iexact=user.username).exists():
+        errors.append(_name_taken(user.username))
+    else:
+        try:
+            user.clean_fields(exclude=["password"])
+        except ValidationError:
+            message = "A name has letters, digits and the characters @ . + - _ only."
+            errors.append(FieldError("username", "odd-characters", message))
+    try:
+        if len(password) > MAX_PASSWORD_LENGTH:
+            raise ValidationError(f"At most {MAX_PASSWORD_LENGTH} characters are allowed.")
+        validate_password(password, user)
+    except ValidationError as error:
+        errors.append(FieldError("password", "weak-password", " ".join(error.messages)))
+    return errors
+
+
+def _name_taken(username: str) -> FieldError:
+    return FieldError(
+        "username", "name-taken", f"The name {username} is taken. Choose another one."
+    )
+
+
+def _refused(code: str, message: str) -> Invalid:
+    return Invalid(message, code=code, errors=[FieldError("email", code, message)])
+
+
+def _record(
+    type: EventType, invitation: Invitation, actor: Actor, *, is_renewed: bool = False
+) -> None:
+    about = EventData(email=invitation.email, role=invitation.role)
+    if is_renewed:
+        about["is_renewed"] = True
+    record_change(invitation.organization_id, type, actor=actor.require_person(), data=about)
+
+
+def _mail(invitation: Invitation, token: str, origin: str) -> None:
+    by = invitation.invited_by
+    mail = people_mails.invitation(
+        organization=invitation.organization.name,
+        role=invitation.role,
+        by="The portal's operator" if invitation.is_by_staff or by is None else by.username,
+        link=f"{origin}/invitations/{token}",
+        ends=invitation.expires_at,
+    )
+    queue_mail(to=invitation.email, subject=mail.subject, body=mail.body)
