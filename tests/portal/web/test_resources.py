@@ -71,7 +71,7 @@ def test_one_field_adds_any_kind_and_the_next_page_shows_the_proofs(
     ],
     ids=range(11),
 )
-def test_what_cannot_be_added_is_explained_at_its_field(
+def test_an_error_is_at_its_field(
     browser: Client, acme: Organization, typed: dict[str, str], message: str
 ) -> None:
     ResourceFactory.create(organization=acme, name="Known", value="192.0.2.0/24")
@@ -123,7 +123,7 @@ def test_a_check_without_an_answer_claims_nothing(
 
 
 @pytest.mark.parametrize("method", ["", "mail", "http"])
-def test_a_method_that_cannot_work_is_refused_in_words(
+def test_a_method_that_cannot_work_is_refused(
     browser: Client, shop: ProtectedResource, method: str
 ) -> None:
     answer = browser.post(f"{URL}/{shop.pk}/check", {"method": method}, follow=True)
