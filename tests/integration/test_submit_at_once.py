@@ -37,6 +37,7 @@ from portal.mitigations.states import RequestStatus, Status
 from portal.mitigations.validation import Submission
 from portal.organizations.idempotency import Call
 from portal.organizations.models import IdempotencyKey, Organization, ProtectedResource
+from portal.ownership import services as ownership
 from portal.providers.models import Subscription
 from tests.conftest import ApiOf
 from tests.factories import ResourceFactory
@@ -45,6 +46,8 @@ from tests.integration.test_simultaneous import CONCURRENT, together
 pytestmark = pytest.mark.django_db
 
 WRITE: Final = "WITH counter AS"
+LOCK: Final = 'UPDATE "mitigations_eventcounter"'
+"""How the step-by-step way begins what it decides under the log's lock."""
 STATEMENTS_OF_A_SUBMISSION: Final = 2
 STATEMENTS_OF_A_CALL: Final = 3
 """With the one that reads token, person and membership."""
@@ -90,18 +93,18 @@ def in_another_process(act: Callable[[], object]) -> None:
 
 
 @contextmanager
-def just_before_it_writes(act: Callable[[], object]) -> Iterator[None]:
-    """`act` commits between the two statements of the next plain submission."""
+def just_before_it_writes(act: Callable[[], object], first: str = WRITE) -> Iterator[None]:
+    """`act` commits between the check of the next submission and its first locking statement."""
     waiting = [act]
 
     def interrupt(execute: Any, sql: str, *rest: Any) -> Any:
-        if sql.startswith(WRITE) and waiting:
+        if sql.startswith(first) and waiting:
             in_another_process(waiting.pop())
         return execute(sql, *rest)
 
     with connection.execute_wrapper(interrupt):
         yield
-    assert not waiting, "it did not write at once"
+    assert not waiting, f"it did not get to {first}"
 
 
 def lock_and_unlock_the_log(organization: Organization) -> Callable[[], object]:
@@ -258,6 +261,11 @@ def _unverified(acme: Organization, alice: User) -> None:
     lock_and_unlock_the_log(acme)()
 
 
+def _removed(acme: Organization, alice: User) -> None:
+    shop = ProtectedResource.objects.get(name="Shop front-end")
+    ownership.remove_resource(resource=shop, actor=alice)
+
+
 def _disabled(acme: Organization, alice: User) -> None:
     Subscription.objects.update(enabled=False)
     lock_and_unlock_the_log(acme)()
@@ -273,16 +281,25 @@ def _filled(acme: Organization, alice: User) -> None:
     [
         (_another_request, WouldReplace),
         (_unverified, Invalid),
+        (_removed, Invalid),
         (_disabled, Invalid),
         (_filled, QuotaExceeded),
     ],
 )
+@pytest.mark.parametrize(
+    ("first", "strategy"),
+    [
+        pytest.param(WRITE, Strategy.FAILOVER, id="at once"),
+        pytest.param(LOCK, Strategy.PARALLEL, id="step by step"),
+    ],
+)
 def test_a_change_that_commits_before_the_write_decides(
     acme: Organization, alice: User, change: Callable[[Organization, User], None],
-    refusal: type[PortalError],
+    refusal: type[PortalError], first: str, strategy: Strategy,
 ) -> None:  # fmt: skip
-    with just_before_it_writes(lambda: change(acme, alice)), pytest.raises(refusal):
-        submit(acme, alice, Submission(prefixes=("203.0.113.7/32",)), key="one")
+    submission = Submission(prefixes=("203.0.113.7/32",), strategy=strategy)
+    with just_before_it_writes(lambda: change(acme, alice), first), pytest.raises(refusal):
+        submit(acme, alice, submission, key="one")
 
     assert not MitigationRequest.objects.filter(name="203.0.113.7/32").exists()
     assert not IdempotencyKey.objects.filter(key="one").exists()

@@ -45,6 +45,12 @@ class CheckContext:
             policy=queries.policy(organization),
         )
 
+    def holds(self, organization: Organization) -> bool:
+        """Whether the rows are still the same."""
+        return self.resources == queries.verified_resources(
+            organization
+        ) and self.eligible_providers == queries.eligible_providers(organization)
+
     def check(self, submission: Submission) -> Checked:
         """Raises Invalid with every invalid field."""
         return check(

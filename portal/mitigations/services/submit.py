@@ -71,8 +71,8 @@ def submit(
         earlier = _first_result(idempotency.find(call, actor))
         if earlier is not None:
             return earlier
-        if check_context.resources != queries.verified_resources(organization):
-            # A resource was verified, removed or unverified since: that takes the same lock.
+        if not check_context.holds(organization):
+            # A resource or a provider was changed or removed since: that takes the same lock.
             check_context = CheckContext.of(organization)
             checked = check_context.check(submission)
         checked, replaced = check_with_consent(
