@@ -11,7 +11,7 @@ from portal.core.formatting import clock, date
 ROLES: Final = {
     "viewer": "a viewer, who watches",
     "operator": "an operator, who watches and requests mitigation",
-    "approver": "an approver, who requests mitigation and approves requests of others",
+    "approver": "an approver, who may do what an operator may",
     "admin": "an admin, who also manages people and settings",
 }
 

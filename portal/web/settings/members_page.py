@@ -27,7 +27,7 @@ ROLES: Final = {
 CAN: Final = {
     Role.VIEWER: "watches",
     Role.OPERATOR: "also requests and terminates mitigation",
-    Role.APPROVER: "also approves requests of others",
+    Role.APPROVER: "may do what an operator may",
     Role.ADMIN: "also manages members and settings",
 }
 
