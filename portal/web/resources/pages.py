@@ -22,6 +22,7 @@ from portal.rpki.validity import RouteValidity
 from portal.web.frame import Frame
 from portal.web.rendering import FramedPage
 from portal.web.resources.resource_form import ResourceForm
+from portal.web.settings.navigation import Tab, tabs
 from portal.wording import Badge, routes
 from portal.wording.claims import BADGES, METHODS, RESULTS, why
 from portal.wording.from_rows.claims import claim_facts
@@ -48,6 +49,7 @@ class ResourcesPage(FramedPage):
 
     template: ClassVar = "resources/resources.html"
 
+    tabs: Sequence[Tab]
     headline: str
     rows: Sequence[ResourceRow]
     form: ResourceForm
@@ -72,6 +74,7 @@ class ResourcePage(FramedPage):
     template: ClassVar = "resources/resource.html"
     parts: ClassVar = {"resource": "resources/_resource.html"}
 
+    tabs: Sequence[Tab]
     resource: ProtectedResource
     value: str
     badge: Badge
@@ -99,6 +102,7 @@ class RemovePage(FramedPage):
 
     template: ClassVar = "resources/remove.html"
 
+    tabs: Sequence[Tab]
     resource: ProtectedResource
     value: str
     needed_by: str
@@ -117,6 +121,7 @@ def resources_page(start: Frame, form: ResourceForm) -> ResourcesPage:
         frame=start,
         here="settings",
         title="Resources",
+        tabs=tabs(start.membership, "resources"),
         headline=_headline(rows),
         rows=rows,
         form=form,
@@ -155,6 +160,7 @@ def resource_page(
         frame=start,
         here="settings",
         title=resource.name,
+        tabs=tabs(start.membership, "resources"),
         resource=resource,
         value=row.value,
         badge=row.badge,
@@ -226,6 +232,7 @@ def remove_page(start: Frame, resource: ProtectedResource) -> RemovePage:
         frame=start,
         here="settings",
         title=f"Remove {resource.name}?",
+        tabs=tabs(start.membership, "resources"),
         resource=resource,
         value=both_forms(resource.value),
         needed_by=services.needed_by(uses),

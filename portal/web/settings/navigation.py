@@ -23,6 +23,7 @@ class SettingsEntry:
 
 ENTRIES: Final = (
     SettingsEntry("start", "Getting started", "settings:start"),
+    SettingsEntry("resources", "Resources", "resources:resources"),
     SettingsEntry("members", "Members", "settings:members"),
 )
 
