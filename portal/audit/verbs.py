@@ -30,6 +30,9 @@ class Verb(models.TextChoices):
     # refusals
     ACCESS_REFUSED = "access.refused"
 
+    # resources, beside the events of what was found
+    RESOURCE_CHECK_ASKED = "resource.check_asked"
+
     # standby plans, beside the events of their requests
     PLAN_CHANGED = "plan.changed"
     PLAN_REMOVED = "plan.removed"

@@ -29,7 +29,6 @@ REPORTS: Final = frozenset(
         EventType.UNKNOWN_CHANGED,
         EventType.UNKNOWN_ENDED,
         EventType.RESOURCE_CHECKED,
-        EventType.RESOURCE_WAITING,
         EventType.RESOURCE_PROOF_MISSING,
         EventType.SESSION_UP,
         EventType.SESSION_DOWN,

@@ -77,7 +77,7 @@ def set_role(
         about["previous"] = str(previous)
         record_change(organization.pk, EventType.MEMBER_ROLE_CHANGED, actor=actor, data=about)
     if role != Role.ADMIN:
-        _end_admin_acts(organization, user)
+        _end_admin_acts(organization, user, actor)
     access_changed_on_commit(user.pk)
     return membership
 
@@ -95,25 +95,38 @@ def remove_member(*, organization: Organization, user: User, actor: User | None 
     about = EventData(user=user.username, role=membership.role)
     record_change(organization.pk, EventType.MEMBER_REMOVED, actor=actor, data=about)
     membership.delete()
-    FactorReset.objects.filter(organization=organization, user=user).delete()
-    _end_admin_acts(organization, user)
+    _cancel(FactorReset.objects.filter(organization=organization, user=user), actor)
+    _end_admin_acts(organization, user, actor)
     access_changed_on_commit(user.pk)
     if not user.is_staff and not Membership.objects.filter(user=user).exists():
         accounts.end_access(user=user)
 
 
-def _end_admin_acts(organization: Organization, user: User) -> None:
+def _end_admin_acts(organization: Organization, user: User, actor: User | None) -> None:
     """What an admin began ends with the role: otherwise a removed admin could come back through an
     invitation to another address.
     """
-    Invitation.objects.filter(
+    begun = Invitation.objects.filter(
         organization=organization,
         invited_by=user,
         is_by_staff=False,
         accepted_at__isnull=True,
         revoked_at__isnull=True,
-    ).update(revoked_at=timezone.now())
-    FactorReset.objects.filter(organization=organization, started_by=user).delete()
+    )
+    for invitation in begun.order_by("pk"):
+        about = EventData(email=invitation.email, role=invitation.role)
+        record_change(organization.pk, EventType.MEMBER_INVITATION_REVOKED, actor=actor, data=about)
+    begun.update(revoked_at=timezone.now())
+    _cancel(FactorReset.objects.filter(organization=organization, started_by=user), actor)
+
+
+def _cancel(resets: QuerySet[FactorReset], actor: User | None) -> None:
+    for reset in resets.select_related("user").order_by("pk"):
+        about = EventData(user=reset.user.username)
+        record_change(
+            reset.organization_id, EventType.MEMBER_FACTOR_RESET_CANCELED, actor=actor, data=about
+        )
+        reset.delete()
 
 
 def require_admin(organization: Organization, actor: Actor) -> None:

@@ -16,6 +16,8 @@ from django.utils import timezone
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
+from portal.audit.recording import Object, record_entry
+from portal.audit.verbs import Verb
 from portal.core.errors import Conflict, FieldError, Invalid, Throttled
 from portal.core.security_log import SecurityEvent, record
 from portal.core.targets import Target, uri_network
@@ -71,16 +73,34 @@ def ask_check(*, resource: ProtectedResource, method: ProofMethod, actor: User) 
     _forget_old(locked)
     proof = ResourceProof(resource=locked, method=method, asked_at=now, asked_by=actor)
     if method == ProofMethod.STAFF:
-        claim = claim_of(locked)
-        if claim.state in (ClaimState.VERIFIED, ClaimState.PROOF_MISSING):
-            raise Conflict("It is already verified.", code="already-verified")
-        was_waiting = claim.state == ClaimState.WAITING
         proof.ended_at = now
-        if not was_waiting:
-            advance(claim, ClaimTrigger.STAFF_ASKED, now, because=WaitsBecause.ASKED)
-            record_resource(EventType.RESOURCE_WAITING, locked, actor)
+        _ask_staff(proof, actor)
+    else:
+        _record(proof, actor)
     proof.save()
     return proof
+
+
+def _ask_staff(proof: ResourceProof, actor: User) -> None:
+    claim = claim_of(proof.resource)
+    if claim.state in (ClaimState.VERIFIED, ClaimState.PROOF_MISSING):
+        raise Conflict("It is already verified.", code="already-verified")
+    if claim.state == ClaimState.WAITING:
+        _record(proof, actor)
+        return
+    advance(claim, ClaimTrigger.STAFF_ASKED, proof.asked_at, because=WaitsBecause.ASKED)
+    record_resource(EventType.RESOURCE_WAITING, proof.resource, actor)
+
+
+def _record(proof: ResourceProof, actor: User) -> None:
+    resource = proof.resource
+    record_entry(
+        Verb.RESOURCE_CHECK_ASKED,
+        actor=Actor.person(actor),
+        organization_id=resource.organization_id,
+        about=Object("resource", resource.pk, resource.name),
+        after={"method": proof.method, "value": resource.value},
+    )
 
 
 def _refuse_impossible(target: Target, method: ProofMethod) -> None:

@@ -12,10 +12,13 @@ from portal.events.acts import ACTS, REPORTS, record_acts
 from portal.events.log import append_event
 from portal.events.models import Event, EventType
 from portal.mitigations.models import MitigationRequest
-from portal.organizations import services
-from portal.organizations.models import Organization, ProtectedResource, Role
+from portal.organizations import invitations, lost_phones, members, services
+from portal.organizations.models import Organization, ProtectedResource, ResourceKind, Role
+from portal.ownership import services as ownership
+from portal.ownership.states import ProofMethod
 from portal.providers.models import Subscription
 from tests.conftest import ApiOf
+from tests.factories import member
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +77,53 @@ def test_an_act_has_values_before_and_after(
         "",
         True,
     )
+
+
+def test_each_call_for_a_check_is_an_entry_of_the_member(acme: Organization, dana: User) -> None:
+    """By staff, who then wait: an event. By staff again, and by the portal: no event."""
+    resource = services.add_resource(
+        organization=acme, actor=Actor.person(dana), name="Net", kind=ResourceKind.PREFIX,
+        value="198.51.100.0/24",
+    )  # fmt: skip
+    entries(acme)
+
+    for method in (ProofMethod.STAFF, ProofMethod.STAFF, ProofMethod.DNS):
+        ownership.ask_check(resource=resource, method=method, actor=dana)
+
+    asked = [one for one in entries(acme) if one.verb != "resource.added"]
+    assert sorted((one.verb, (one.after or {}).get("method")) for one in asked) == [
+        ("resource.check_asked", "dns"),
+        ("resource.check_asked", "staff"),
+        ("resource.waiting", None),
+    ]
+    assert {(one.actor_name, one.object_id, one.object_name) for one in asked} == {
+        ("dana", str(resource.pk), "Net")
+    }
+
+
+def test_removing_an_admin_records_the_end_of_open_invitations_and_resets(
+    acme: Organization, alice: User
+) -> None:
+    one, other = (member(name, acme, Role.ADMIN) for name in ("one", "other"))
+    invitations.invite(
+        organization=acme, actor=Actor.person(one), email="eve@example.com", role=Role.ADMIN,
+        origin="https://portal.example",
+    )  # fmt: skip
+    lost_phones.start(
+        organization=acme, user_id=alice.pk, actor=Actor.person(one),
+        reason="She called from her desk.", origin="https://portal.example",
+    )  # fmt: skip
+    entries(acme)
+
+    members.remove(organization=acme, user_id=one.pk, actor=Actor.person(other))
+
+    ended = entries(acme)[-3:]
+    assert [(found.verb, found.object_name) for found in ended] == [
+        ("member.removed", "one"),
+        ("member.invitation_revoked", "eve@example.com"),
+        ("member.second_factor_reset_canceled", "alice"),
+    ]
+    assert {found.actor_name for found in ended} == {"other"}
 
 
 def test_reports_are_skipped_and_the_next_act_is_found_after_them(

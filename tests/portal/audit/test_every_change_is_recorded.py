@@ -1,5 +1,5 @@
-"""Every function that changes accounts, organizations, providers, plans or tokens also records it:
-with an audit entry, or with an event that becomes one.
+"""Every function that changes accounts, organizations, invitations, resources, their proofs,
+providers, plans or tokens also records it: with an audit entry, or with an event that becomes one.
 """
 
 from __future__ import annotations
@@ -10,23 +10,31 @@ from pathlib import Path
 from typing import Final
 
 from portal.accounts.models import ApiToken, Authenticator, RecoveryKit, User
-from portal.organizations.models import Membership, Organization, ProtectedResource
+from portal.organizations.models import (
+    FactorReset,
+    Invitation,
+    Membership,
+    Organization,
+    ProtectedResource,
+)
+from portal.ownership.models import ResourceClaim, ResourceProof
 from portal.providers.models import Provider, Subscription
 from portal.standby.models import StandbyPlan
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 AUDITED: Final = (
     User, Authenticator, RecoveryKit, ApiToken,
-    Organization, Membership, ProtectedResource, Provider, Subscription, StandbyPlan,
+    Organization, Membership, Invitation, FactorReset,
+    ProtectedResource, ResourceClaim, ResourceProof, Provider, Subscription, StandbyPlan,
 )  # fmt: skip
 WRITES: Final = {
     "acreate", "bulk_create", "bulk_update", "create", "delete", "get_or_create", "save", "update",
     "update_or_create",
 }  # fmt: skip
 RECORDS: Final = {
-    "_record", "_record_resource", "_record_token", "_tell", "append_event", "record_about",
-    "record_change", "record_entry",
-    "record_resource", "record_entries", "second_factor_reset",
+    "_cancel", "_record", "_record_resource", "_record_token", "_tell", "append_event",
+    "record_about", "record_change", "record_entry", "record_resource",
+    "record_entries", "reset_second_factor", "second_factor_reset",
 }  # fmt: skip
 RECORDED_ELSEWHERE: Final = {
     # what writes without a record → where the record is
@@ -34,12 +42,16 @@ RECORDED_ELSEWHERE: Final = {
     "portal/accounts/services/enrolment.py renew_recovery_codes": "part of an enrolment",
     "portal/accounts/services/step_up.py step_up": "check_second_factor records it",
     "portal/organizations/services.py _create_resource": "add_resource records it",
+    "portal/ownership/services/claims.py advance": "its callers record what changes the state",
     "portal/standby/services/activate.py activate": "the event of the request that it submits",
     "portal/standby/services/plans.py create_plan": "the event of the request that it submits",
     "portal/standby/services/plans.py _renew": "the event of the request that it submits",
 }
 NO_ACTS: Final = {
     # what writes without a record → why no one acts
+    "portal/ownership/services/checks.py begin_rechecks": "the portal checks each week",
+    "portal/ownership/services/claims.py claim_of": "the portal makes the row of a claim",
+    "portal/ownership/services/claims.py claims_of": "the portal makes the rows of claims",
     "portal/signaling/connection_settings.py replace_cuid": "the portal computes another cuid",
     "portal/signaling/old_leases.py forget_owner": "a lease",
     "portal/signaling/old_leases.py renew": "a lease",
@@ -76,6 +88,7 @@ NAMES: Final = {model.__name__ for model in AUDITED}
 VARIABLES: Final = {
     "user", "person", "authenticator", "token", "kit", "organization", "membership", "resource",
     "provider", "subscription", "plan", "locked", "oldest", "device",
+    "invitation", "reset", "claim", "proof",
 }  # fmt: skip
 """How variables with an audited row are called in the portal."""
 
