@@ -57,7 +57,7 @@ class AuditEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_name} {self.verb}"
+        return f"{self.at} {self.actor_name} {self.verb}"
 
     def content(self) -> dict[str, Any]:
         """All that the chain protects, by column; the row's own id is not part of it."""

@@ -41,7 +41,10 @@ class ResourceClaim(models.Model):
     """
 
     resource = models.OneToOneField(
-        ProtectedResource, on_delete=models.CASCADE, primary_key=True, related_name="claim"
+        ProtectedResource,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="ownership_claim",
     )
     token = models.CharField(max_length=43, default=new_token, editable=False)
     """The text that only the owner of the resource can publish. No secret: it is published."""

@@ -12,14 +12,16 @@ from portal.ownership.models import ResourceClaim, ResourceProof
 
 
 def resources_with_claims(organization: Organization) -> QuerySet[ProtectedResource]:
-    return ProtectedResource.objects.filter(organization=organization).select_related("claim")
+    return ProtectedResource.objects.filter(organization=organization).select_related(
+        "ownership_claim"
+    )
 
 
 def resource_of(organization: Organization, resource_id: UUID) -> ProtectedResource:
     """NotFound for a resource of another organization."""
     found = (
         resources_with_claims(organization)
-        .select_related("claim", "organization", "verified_by")
+        .select_related("ownership_claim", "organization", "verified_by")
         .filter(pk=resource_id)
         .first()
     )
@@ -31,7 +33,7 @@ def resource_of(organization: Organization, resource_id: UUID) -> ProtectedResou
 def claim_as_read(resource: ProtectedResource) -> ResourceClaim:
     """The claim that was read with the resource; an unsaved one if it has none yet."""
     try:
-        claim = resource.claim
+        claim = resource.ownership_claim
     except ResourceClaim.DoesNotExist:
         return ResourceClaim(resource=resource)
     claim.resource = resource

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.utils import timezone
+
+from portal.core.formatting import moment
 from portal.core.targets import shown
 from portal.organizations.models import ProtectedResource
 from portal.ownership.models import ResourceProof
@@ -58,4 +61,4 @@ def _checks(proofs: list[ResourceProof]) -> str:
 
 
 def _when(at: datetime | None) -> str:
-    return "never" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
+    return moment(at, timezone.now(), seconds=False, zone=True) or "never"

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ResourceClaim',
             fields=[
-                ('resource', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='claim', serialize=False, to='organizations.protectedresource')),
+                ('resource', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='ownership_claim', serialize=False, to='organizations.protectedresource')),
                 ('token', models.CharField(default=portal.ownership.places.new_token, editable=False, max_length=43)),
                 ('method', models.CharField(blank=True, choices=[('dns', 'DNS'), ('http', 'HTTP'), ('staff', 'STAFF')], default='', max_length=8)),
                 ('waits_since', models.DateTimeField(null=True)),

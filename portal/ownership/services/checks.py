@@ -180,7 +180,7 @@ def _take_due(now: datetime) -> list[ResourceProof]:
     waits = Q(started_at__isnull=True) | Q(started_at__lte=now - ABANDONED_AFTER)
     due = (
         ResourceProof.objects.filter(waits, ended_at__isnull=True)
-        .select_related("resource__organization", "resource__claim")
+        .select_related("resource__organization", "resource__ownership_claim")
         .order_by("asked_at")[:BATCH]
     )
     taken = []

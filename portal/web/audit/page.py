@@ -123,8 +123,8 @@ def audit_page(
     slug = membership.organization.slug
     head = queries.chain(membership.organization_id)
     whats = {"": "Everything"} | {name: words for name, (words, _) in wording.FAMILIES.items()}
-    if wanted.what in wording.DONE:
-        whats[wanted.what] = wording.DONE[wanted.what]
+    if done := wording.DONE.get(verb := wanted.what):
+        whats[verb] = done
     return AuditPage(
         frame=frame(membership, now),
         here="audit",

@@ -255,7 +255,7 @@ def test_an_unknown_host_is_refused(db: None) -> None:
 
 
 def test_every_call_that_needs_sign_in_gives_the_same_401(db: None) -> None:
-    open_calls = {"token", "schema", "docs", "no-such-call"}
+    open_calls = {"token", "schema", "docs", "no-such-call", "accept-invitation"}
     closed = {str(pattern.name) for pattern in urls.urlpatterns} - open_calls
 
     assert closed == {
@@ -266,4 +266,6 @@ def test_every_call_that_needs_sign_in_gives_the_same_401(db: None) -> None:
         "drills", "readiness", "unknown-mitigations", "unknown-mitigation", "adopt-unknown",
         "withdraw-unknown",
         "acknowledge-all",
+        "step-up", "organizations", "members", "member", "invitations", "invitation", "send-again",
+        "lost-phone", "confirm-lost-phone", "resource", "proofs", "audit", "audit-export",
     }  # fmt: skip
