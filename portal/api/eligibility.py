@@ -19,6 +19,7 @@ from portal.api.fields import ApiSerializer
 from portal.api.quota import QuotaBody, QuotaShown, quota
 from portal.api.replacement import ReplacedShown, ReplacementsBody, replacements
 from portal.api.requests import NewRequest
+from portal.api.routes import HELP, RoutesBody, RoutesShown, routes
 from portal.mitigations import queries
 from portal.mitigations.replacement import Proposal, would_replace
 from portal.mitigations.validation import AssignedScope, assign_scopes, check
@@ -45,6 +46,7 @@ class LeftOutShown(ApiSerializer[Any]):
 class EligibilityShown(ApiSerializer[Any]):
     targets = TargetShown(many=True)
     left_out = LeftOutShown(many=True, help_text="Providers that may protect none of this request.")
+    routes = RoutesShown(many=True, help_text=HELP)
     replaces = ReplacedShown(many=True, help_text="What submitting this body would replace.")
     would_replace = serializers.BooleanField(
         help_text="Submitting exactly this body returns 409 `would-replace`."
@@ -77,6 +79,7 @@ class EligibilityView(APIView):
                 for target in checked.scope.texts
             ],
             left_out=[left_out(one) for one in assigned_scopes if not one.is_able],
+            routes=routes(organization, [one for one in assigned_scopes if one.is_able]),
             **replacements(replaced, form.consent()),
             quota=quota(organization, actor_of(request), replaced),
         )
@@ -108,6 +111,7 @@ class EligibilityBody(ReplacementsBody):
 
     targets: list[TargetBody]
     left_out: list[LeftOutBody]
+    routes: list[RoutesBody]
     quota: QuotaBody | None
 
 

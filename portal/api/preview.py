@@ -18,6 +18,7 @@ from portal.api.fields import ApiSerializer
 from portal.api.quota import QuotaBody, QuotaShown, quota
 from portal.api.replacement import ReplacedShown, ReplacementsBody, replacements
 from portal.api.requests import NewRequest
+from portal.api.routes import HELP, RoutesBody, RoutesShown, routes
 from portal.core.targets import Targets
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import RequestStatus
@@ -60,6 +61,7 @@ class PreviewShown(ApiSerializer[Any]):
     strategy = serializers.ChoiceField(choices=Strategy.choices)
     messages = MessagePlanned(many=True)
     left_out = LeftOutShown(many=True, help_text="Providers that may protect none of this request.")
+    routes = RoutesShown(many=True, help_text=HELP)
     overlaps = OverlapShown(many=True)
     replaces = ReplacedShown(many=True, help_text="What submitting this body would replace.")
     would_replace = serializers.BooleanField(
@@ -117,6 +119,7 @@ class PlannedBody(TypedDict):
     strategy: str
     messages: list[PreviewMessageBody]
     left_out: list[LeftOutBody]
+    routes: list[RoutesBody]
     overlaps: list[MitigationRequest]
     effects: Sequence[str]
 
@@ -133,6 +136,7 @@ def _planned(organization: Organization, found: Preview) -> PlannedBody:
         strategy=checked.strategy,
         messages=[_message(one, organization.patience_s) for one in found.planned],
         left_out=[left_out(one) for one in found.left_out],
+        routes=routes(organization, [one.assigned for one in found.planned]),
         overlaps=[one.what for one in found.replaced if not isinstance(one.what, Unknown)],
         effects=effects(
             checked.scope,

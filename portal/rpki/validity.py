@@ -25,6 +25,16 @@ class RouteValidity(StrEnum):
     UNKNOWN = "unknown"
 
 
+_WORST_FIRST: Final = (
+    RouteValidity.INVALID, RouteValidity.UNKNOWN, RouteValidity.NOT_FOUND, RouteValidity.VALID,
+)  # fmt: skip
+
+
+def worst(found: Iterable[RouteValidity]) -> RouteValidity:
+    """INVALID before UNKNOWN, NOT_FOUND and VALID. `found`: at least one."""
+    return min(found, key=_WORST_FIRST.index)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vrp:
     """A validated ROA payload: `asn` may announce `prefix`, and its parts up to /`max_length`.

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from portal.core.formatting import ago
 from portal.core.targets import IPNetwork
 from portal.rpki.origins import STALE_AFTER, OriginCheck, Origins
+from portal.rpki.provider_routes import ProviderRoutes
+from portal.rpki.validity import RouteValidity
+
+MAX_NAMED: Final = 5
+"""Routes that one text names."""
 
 
 def could_not(provider: str, check: OriginCheck) -> str:
@@ -24,6 +30,26 @@ def could_not_in_a_request(provider: str, check: OriginCheck) -> str:
     network, route = check.network, check.route
     inside = f" around {network}" if route != network else ""
     return f"{provider} could not announce {route}{inside}: its route would be RPKI-invalid."
+
+
+def may_announce(provider: str, routes: ProviderRoutes) -> str:
+    """Whether the provider could announce everything that it would protect."""
+    match routes.code:
+        case RouteValidity.INVALID:
+            named = [could_not_in_a_request(provider, one) for one in routes.invalid[:MAX_NAMED]]
+            more = len(routes.invalid) - len(named)
+            return " ".join([*named, f"And {more} more."] if more > 0 else named)
+        case RouteValidity.UNKNOWN if not routes.origins.is_current:
+            return age(routes.origins)
+        case RouteValidity.UNKNOWN:
+            return f"The portal has not looked up all routes that {provider} would announce."
+        case RouteValidity.NOT_FOUND:
+            return (
+                f"Not every route that {provider} would announce has a ROA. Most networks accept "
+                "any origin for a route without one."
+            )
+        case RouteValidity.VALID:
+            return f"ROAs allow the routes that {provider} would announce."
 
 
 def age(origins: Origins) -> str:

@@ -10,9 +10,7 @@ from uuid import UUID
 from portal.core.targets import Targets
 from portal.mitigations.validation import EligibleProvider
 from portal.organizations.models import Organization
-from portal.providers.queries import as_numbers_of
-from portal.rpki.origins import origins_of
-from portal.rpki.validity import RouteValidity
+from portal.rpki.provider_routes import provider_routes
 from portal.wording.routes import could_not_in_a_request
 
 MAX_NOTES: Final = 5
@@ -27,16 +25,10 @@ def route_notes(
     """One for each provider and route that is RPKI-invalid now. Data that are missing or old say
     nothing: Readiness says that.
     """
-    networks = {one for targets in scopes.values() for one in targets.prefixes}
-    origins = origins_of(networks, now) if networks else None
-    as_numbers = as_numbers_of(organization) if origins is not None else {}
-    if origins is None or not as_numbers:
-        return ()
+    names = {provider.subscription: provider.name for provider in chosen}
     notes = [
-        could_not_in_a_request(provider.name, check)
-        for provider in chosen
-        if (as_number := as_numbers.get(provider.subscription)) is not None
-        for network in scopes.get(provider.subscription, Targets()).prefixes
-        if (check := origins.check(network, as_number)).validity == RouteValidity.INVALID
+        could_not_in_a_request(names[found.subscription], check)
+        for found in provider_routes(organization, scopes, now)
+        for check in found.invalid
     ]
     return tuple(notes[:MAX_NOTES])

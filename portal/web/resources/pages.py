@@ -155,7 +155,9 @@ def resource_page(
     proofs = list(proofs_of(resource))
     newest = next((one for one in proofs if one.method != ProofMethod.STAFF), None)
     row = _row(claim, newest)
-    origins = origins_of(Targets.of([resource.target]).prefixes, start.now)
+    # Before it is verified, what the portal looked up for another organization would show.
+    networks = Targets.of([resource.target]).prefixes if resource.is_verified else ()
+    origins = origins_of(networks, start.now) if networks else None
     return ResourcePage(
         frame=start,
         here="settings",

@@ -155,6 +155,7 @@ def test_the_targets_of_each_provider_are_returned_before_anything_is_sent(
             {"target": "203.0.113.7/32", "providers": [north, tide]},
         ],
         "left_out": [],
+        "routes": [],
         "replaces": [],
         "would_replace": False,
         "quota": None,
