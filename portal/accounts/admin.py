@@ -17,6 +17,7 @@ from portal.accounts import services
 from portal.accounts.access import actor_of, person_of
 from portal.accounts.audited import record_about
 from portal.accounts.models import User
+from portal.accounts.signals import access_ending
 from portal.audit.verbs import Verb
 from portal.core.addresses import address_of
 from portal.core.admin import MAX_REASON_LENGTH, StaffAdmin, site
@@ -122,9 +123,12 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
             super().save_model(request, obj, form, change)
             return
         # Save only the changed fields: the others may have changed since this form was loaded.
+        is_ending = "is_active" in form.changed_data and not obj.is_active
+        if is_ending:
+            access_ending.send(sender=None, user=obj)
         many = {field.name for field in User._meta.many_to_many}
         obj.save(update_fields=set(form.changed_data) - many)
-        if "is_active" in form.changed_data and not obj.is_active:
+        if is_ending:
             services.end_access(user=obj)
             record_about(Verb.PERSON_DEACTIVATED, obj, actor=actor_of(request))
             record(
@@ -147,7 +151,9 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
         if not may_manage(person_of(request), User.objects.get(pk=form.instance.pk)):
             raise PermissionDenied
 
+    @transaction.atomic
     def delete_model(self, request: HttpRequest, obj: User) -> None:
+        access_ending.send(sender=None, user=obj)
         access_changed_on_commit(obj.pk)
         super().delete_model(request, obj)
 

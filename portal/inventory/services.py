@@ -29,6 +29,7 @@ from portal.mitigations import queries as mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.services.adopt import Running, adopt_mitigation
 from portal.mitigations.states import CONFIRMED
+from portal.organizations.access import require_current_role
 from portal.providers.models import Subscription
 
 MAX_UNKNOWN: Final = 50
@@ -187,6 +188,7 @@ def withdraw(*, unknown_id: UUID, actor: Actor) -> UnknownMitigation:
     """
     person = actor.require_person()
     row = _lock(unknown_id)
+    require_current_role(row.organization_id, actor)
     if row.ending == Ending.ADOPTED:
         raise Conflict(
             f"{_name(row.adopted_by)} adopted it. Terminate that request instead.",
@@ -211,6 +213,7 @@ def adopt(*, unknown_id: UUID, actor: Actor) -> MitigationRequest:
     """
     person = actor.require_person()
     row = _lock(unknown_id)
+    require_current_role(row.organization_id, actor)
     if row.request is not None:
         return row.request
     organization, provider = row.organization, row.subscription.provider.short_name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -12,7 +12,7 @@ from django.db.models import DateTimeField
 from django.utils import timezone
 
 from portal.accounts import access as accounts
-from portal.accounts.actors import Actor
+from portal.accounts.actors import Actor, ActorKind
 from portal.accounts.models import ApiToken, User
 from portal.audit.models import PORTAL_CHAIN
 from portal.audit.recording import Object
@@ -23,9 +23,11 @@ from portal.core.formatting import listed
 from portal.core.joined_rows import columns_of, rows_of
 from portal.core.log_ids import add_log_ids
 from portal.core.security_log import SecurityEvent, record
+from portal.events.log import lock_log
 from portal.organizations.models import Membership, Organization, Role
 
 _MEMBERSHIP: Final = "_membership_read_with_token"
+_PROGRAMS: Final = (ActorKind.SERVICE_TOKEN, ActorKind.ALERT_SOURCE)
 
 
 def membership_for(user: User, slug: str, role: Role = Role.VIEWER) -> Membership:
@@ -40,6 +42,67 @@ def membership_for(user: User, slug: str, role: Role = Role.VIEWER) -> Membershi
         _record(user, slug, membership.role, membership.organization_id)
         raise NotAllowed(_refusal(membership, role))
     return membership
+
+
+def require_current_role(organization_id: UUID, actor: Actor, role: Role = Role.OPERATOR) -> None:
+    """Lock the organization's log until the transaction ends, and check again what `membership_for`
+    allowed when the call began.
+
+    Everything that ends a right locks the same log: it is done before this check, which then
+    refuses, or it waits for the caller's transaction. NotFound for a person who is no member now,
+    or if the organization is suspended; NotAllowed below `role`. The portal's own acts are free.
+    """
+    lock_log(organization_id)
+    if actor.user is None:
+        is_open = Organization.objects.filter(pk=organization_id, is_active=True)
+        if actor.kind in _PROGRAMS and not is_open.exists():
+            raise NotFound
+        return
+    membership = Membership.objects.filter(
+        organization=organization_id,
+        organization__is_active=True,
+        user=actor.user,
+        user__is_active=True,
+    ).first()
+    if membership is None:
+        raise NotFound
+    if not membership.allows(role):
+        raise NotAllowed(_refusal(membership, role))
+
+
+def lock_logs_of(*, user: User, **_: Any) -> None:
+    """Receives `access_ending` of portal.accounts: locks the logs of the person's organizations, as
+    everything that ends a right does.
+    """
+    own = Membership.objects.filter(user=user).order_by("organization_id")
+    for organization_id in own.values_list("organization_id", flat=True):
+        lock_log(organization_id)
+
+
+def has_role(
+    organization_id: UUID, actor: Actor, role: Role = Role.OPERATOR
+) -> tuple[str, list[Any]]:
+    """SQL, with its parameters, that is true if `require_current_role` refuses nothing."""
+    if actor.user is None:
+        return _is_open(), [organization_id]
+    return _is_member(role), [organization_id, actor.user.pk]
+
+
+@cache
+def _is_open() -> str:
+    return f"EXISTS (SELECT 1 FROM {Organization._meta.db_table} WHERE id = %s AND is_active)"  # noqa: S608 (our own names)
+
+
+@cache
+def _is_member(role: Role) -> str:
+    roles = ", ".join(f"'{one}'" for one in Role if one.covers(role))
+    return (
+        f"EXISTS (SELECT 1 FROM {Membership._meta.db_table} AS member"  # noqa: S608 (our own names)
+        f" JOIN {User._meta.db_table} AS person ON person.id = member.user_id"
+        f" JOIN {Organization._meta.db_table} AS own ON own.id = member.organization_id"
+        f" WHERE own.id = %s AND person.id = %s AND member.role IN ({roles})"
+        " AND own.is_active AND person.is_active)"
+    )
 
 
 def token_for(plain: str, slug: str) -> ApiToken | None:

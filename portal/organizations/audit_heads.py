@@ -18,7 +18,8 @@ from portal.audit.recording import Object, record_entry
 from portal.audit.verbs import Verb
 from portal.core.errors import FieldError, Invalid
 from portal.core.security_log import SecurityEvent, record
-from portal.organizations.models import Organization
+from portal.organizations.access import require_current_role
+from portal.organizations.models import Organization, Role
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def set_mail(organization: Organization, address: str, *, actor: Actor) -> None:
         if len(address) > MAX_ADDRESS_LENGTH or "\0" in address:
             message = "This is no e-mail address."
             raise Invalid(message, errors=[FieldError("mail_to", "not-an-address", message)])
+    require_current_role(organization.pk, actor, Role.ADMIN)
     Chain.objects.get_or_create(organization_id=organization.pk)
     chain = Chain.objects.select_for_update().get(organization_id=organization.pk)
     if chain.mail_to == address:

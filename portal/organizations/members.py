@@ -133,7 +133,8 @@ def require_admin(organization: Organization, actor: Actor) -> None:
     """NotAllowed unless the person is an admin of the organization now, under the lock of its log:
     another admin may have ended that a moment ago.
     """
-    if not admins(organization).filter(user=actor.require_person()).exists():
+    now = admins(organization).filter(organization__is_active=True)
+    if not now.filter(user=actor.require_person()).exists():
         raise NotAllowed("Only an admin of the organization can do this.")
 
 

@@ -20,6 +20,7 @@ from portal.events.data import EventData
 from portal.events.log import lock_log
 from portal.events.models import EventType
 from portal.organizations import claims, idempotency, queries
+from portal.organizations.access import require_current_role
 from portal.organizations.members import remove_member as remove_member
 from portal.organizations.members import set_role as set_role
 from portal.organizations.models import (
@@ -59,6 +60,7 @@ def add_resource(
     kind: ResourceKind,
     value: str,
     key: str = "",
+    is_by_staff: bool = False,
 ) -> ProtectedResource:
     """Add a resource. It cannot be used until the portal's staff verify it.
 
@@ -68,6 +70,8 @@ def add_resource(
     # apply per organization.
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     person = actor.require_person()
+    if not is_by_staff:
+        require_current_role(organization.pk, actor)
     call = idempotency.begin(organization, actor, ResultKind.RESOURCE, key, [name, kind, value])
     if call.first_result is not None:
         # Staff may have deleted it.

@@ -93,7 +93,10 @@ class ResourceAdmin(StaffAdmin):
 
     def delete_model(self, request: HttpRequest, obj: ProtectedResource) -> None:
         ownership.remove_resource(
-            resource=obj, actor=person_of(request), address=address_of(request)
+            resource=obj,
+            actor=person_of(request),
+            address=address_of(request),
+            is_by_staff=True,
         )
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ProtectedResource]) -> None:
@@ -136,6 +139,7 @@ class ResourceAdmin(StaffAdmin):
             name=obj.name,
             kind=ResourceKind(obj.kind),
             value=obj.value,
+            is_by_staff=True,
         )
         obj.pk = added.pk
 

@@ -170,14 +170,14 @@ def test_an_older_request_continues_when_the_newer_one_is_terminated_first(
         services.terminate(request_id=newer.pk, actor=Actor.person(alice))
         thread.start()
         # Until it waits for this transaction, or decided without it.
-        while thread.is_alive() and not _waits_for_a_lock():
+        while thread.is_alive() and not waits_for_a_lock():
             thread.join(0.01)
     thread.join()
 
     assert MitigationRequest.objects.get(pk=older.pk).terminate_asked_at is None
 
 
-def _waits_for_a_lock() -> bool:
+def waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
         return bool(cursor.fetchone()[0])

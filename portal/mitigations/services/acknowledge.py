@@ -15,7 +15,7 @@ from portal.core.errors import Conflict, FieldError, Invalid
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.services.locks import lock_request, lock_requests
+from portal.mitigations.services.locks import lock_request_for, lock_requests
 from portal.organizations.models import Organization
 
 MAX_ACKNOWLEDGED: Final = 100
@@ -38,7 +38,7 @@ def acknowledge(seen: SeenEnd, *, actor: Actor) -> MitigationRequest:
     Raises Conflict if it has not ended, or if another end came after the one that the person saw.
     """
     person = actor.require_person()
-    request = lock_request(seen.request_id)
+    request = lock_request_for(actor, seen.request_id)
     if request.last_end_at is None:
         raise Conflict("This request has not ended yet.", code="not-ended")
     if request.last_end_at != seen.ended_at:

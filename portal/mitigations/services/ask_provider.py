@@ -21,7 +21,7 @@ from portal.mitigations.failover import Why, current_mitigations, is_withdrawn_b
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Wanted
 from portal.mitigations.replacement import Proposal, Replaced, would_replace
 from portal.mitigations.services.advance import settle
-from portal.mitigations.services.locks import lock_request, mitigations_of
+from portal.mitigations.services.locks import lock_request_for, mitigations_of
 from portal.mitigations.services.quota_check import refuse_if_many_end
 from portal.mitigations.services.start_and_end import start_mitigation
 from portal.mitigations.services.terminate import refuse_if_ending, refuse_if_not_immediate
@@ -49,7 +49,7 @@ def ask_provider(
     providers that should hold it can be asked.
     """
     actor.require_person()
-    request = lock_request(request_id)
+    request = lock_request_for(actor, request_id)
     refuse_if_ending(request)
     now = timezone.now()
     if request.is_past_its_time(now):

@@ -18,7 +18,7 @@ from portal.events.data import EventData
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
-from portal.mitigations.services.locks import lock_mitigation, lock_request, mitigations_of
+from portal.mitigations.services.locks import lock_mitigation, lock_request_for, mitigations_of
 from portal.mitigations.services.mitigation_columns import MitigationColumns
 from portal.mitigations.services.outcomes import MAX_REASON_IN_EVENT, MAX_REASON_SAVED
 from portal.mitigations.services.terminate import refuse_if_ending
@@ -39,7 +39,7 @@ def report_efficacy(*, request_id: UUID, actor: Actor, attack_status: str) -> Mi
         message = f"Choose one of {', '.join(ATTACK_STATUSES)}."
         error = FieldError(field="attack_status", code="unknown-attack-status", message=message)
         raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
-    request = lock_request(request_id)
+    request = lock_request_for(actor, request_id)
     refuse_if_ending(request)
     if not request.is_immediate:
         raise Conflict(

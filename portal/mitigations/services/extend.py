@@ -15,7 +15,7 @@ from portal.events.models import EventType
 from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest, Wanted
 from portal.mitigations.services.advance import settle
-from portal.mitigations.services.locks import lock_request, mitigations_of
+from portal.mitigations.services.locks import lock_request_for, mitigations_of
 from portal.mitigations.services.refresh import time_of_refresh
 from portal.mitigations.services.terminate import refuse_if_ending
 from portal.mitigations.validation import (
@@ -29,7 +29,7 @@ def extend(*, request_id: UUID, actor: Actor, lifetime_s: int) -> MitigationRequ
     """Ask each provider for `lifetime_s` from now (-1: until terminated), or for the longest
     lifetime it grants.
     """
-    request = lock_request(request_id)
+    request = lock_request_for(actor, request_id)
     refuse_extension(request, lifetime_s)
     now = timezone.now()
     request.lifetime_s = lifetime_s

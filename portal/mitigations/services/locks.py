@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
+from portal.accounts.actors import Actor
 from portal.mitigations.models import (
     Mitigation,
     MitigationRequest,
 )
+from portal.organizations.access import require_current_role
 
 
 def lock_mitigation(mitigation_id: UUID) -> Mitigation:
@@ -30,6 +32,15 @@ def lock_request(request_id: UUID) -> MitigationRequest:
     """The request, locked with all its mitigations before the first event is written."""
     request = MitigationRequest.objects.select_for_update(no_key=True).get(pk=request_id)
     mitigations_of(request)
+    return request
+
+
+def lock_request_for(actor: Actor, request_id: UUID) -> MitigationRequest:
+    """`lock_request`, with the log, for an act of `actor`. NotFound or NotAllowed if the actor's
+    right has ended since the call began.
+    """
+    request = lock_request(request_id)
+    require_current_role(request.organization_id, actor)
     return request
 
 

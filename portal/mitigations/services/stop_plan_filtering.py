@@ -19,7 +19,12 @@ from portal.accounts.actors import Actor
 from portal.core.sweeping import count_done
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.advance import settle, settle_ends_of_filtering
-from portal.mitigations.services.locks import lock_mitigation, lock_request, mitigations_of
+from portal.mitigations.services.locks import (
+    lock_mitigation,
+    lock_request,
+    lock_request_for,
+    mitigations_of,
+)
 from portal.mitigations.services.start_and_end import end_mitigation
 from portal.mitigations.states import ACTIVE, TERMINAL
 from portal.mitigations.wind_down import WIND_DOWN_AT_MOST
@@ -35,7 +40,7 @@ def stop_filtering(*, request_id: UUID, actor: Actor) -> MitigationRequest:
     Repeating it changes nothing.
     """
     actor.require_person()
-    request = lock_request(request_id)
+    request = lock_request_for(actor, request_id)
     now = timezone.now()
     settle_ends_of_filtering(mitigations_of(request))
     for mitigation in mitigations_of(request):

@@ -13,7 +13,6 @@ from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import timezone
 
 from portal.accounts.actors import Actor
-from portal.events.log import lock_log
 from portal.mitigations import queries
 from portal.mitigations.consent import NO_CONSENT, Consent
 from portal.mitigations.failover import due
@@ -28,6 +27,7 @@ from portal.mitigations.validation import (
     Submission,
 )
 from portal.organizations import idempotency
+from portal.organizations.access import require_current_role
 from portal.organizations.models import Organization, ProtectedResource, ResultKind
 
 
@@ -49,8 +49,9 @@ def submit(
 
     The same `key` and submission of the same person return the first request; another submission
     under that key raises IdempotencyKeyReused. Raises Invalid with every invalid field,
-    WouldReplace if it would replace live requests that `consent` does not include, and
-    QuotaExceeded if the organization or the actor has too many.
+    WouldReplace if it would replace live requests that `consent` does not include, QuotaExceeded if
+    the organization or the actor has too many, and NotFound or NotAllowed if the actor's right to
+    submit has ended since the call began.
     """
     content = _content(submission, kind, name, consent)
     call = idempotency.call_of(organization, actor, ResultKind.REQUEST, key, content)
@@ -67,7 +68,7 @@ def submit(
         # A transaction that starts a mitigation holds the lock on the event counter until it
         # commits, so a second one sees the first: its key, whether they overlap, and how many are
         # live.
-        lock_log(organization.pk)
+        require_current_role(organization.pk, actor)
         earlier = _first_result(idempotency.find(call, actor))
         if earlier is not None:
             return earlier

@@ -35,6 +35,7 @@ from portal.mitigations.services.start_and_end import mitigation_row
 from portal.mitigations.services.submission_facts import Facts, facts_of
 from portal.mitigations.states import ACTIVE, REQUEST_TERMINAL, SET_BACK, TERMINAL, Status
 from portal.mitigations.validation import Checked, Submission, check
+from portal.organizations.access import has_role
 from portal.organizations.idempotency import Call
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
@@ -109,12 +110,16 @@ def _commit(
         steps.append(("key", *insert_select(key, "numbered")))
     if checked.resources:
         steps += _use_resources(organization, request, checked.resources)
-    conditions = [organization.pk, facts.log_version, *_overlap_parameters(organization, checked)]
+    is_allowed, rights = has_role(organization.pk, actor)
+    conditions = [organization.pk, facts.log_version, *rights]
+    conditions += _overlap_parameters(organization, checked)
     parameters = [*conditions, subscription_id, subscription_id]
     for _, _, values in steps:
         parameters += values
     with connection.cursor() as cursor:
-        cursor.execute(_statement(tuple((name, sql) for name, sql, _ in steps)), parameters)
+        cursor.execute(
+            _statement(is_allowed, tuple((name, sql) for name, sql, _ in steps)), parameters
+        )
         row = cursor.fetchone()
     if row is None:
         return None
@@ -126,7 +131,7 @@ def _commit(
 
 
 @cache
-def _statement(steps: tuple[tuple[str, str], ...]) -> str:
+def _statement(is_allowed: str, steps: tuple[tuple[str, str], ...]) -> str:
     """Later steps read `counter` and `numbered`, so all write or none does, in the order of
     docs/locking.md: first the counter, then the subscription.
     """
@@ -134,7 +139,8 @@ def _statement(steps: tuple[tuple[str, str], ...]) -> str:
     subscriptions = Subscription._meta.db_table
     return f"""WITH counter AS (
   UPDATE {EventCounter._meta.db_table} SET last_seq = last_seq + 1
-  WHERE organization_id = %s AND xmin = %s::xid AND NOT EXISTS ({_overlap()})
+  WHERE organization_id = %s AND xmin = %s::xid AND {is_allowed}
+    AND NOT EXISTS ({_overlap()})
     AND EXISTS (SELECT 1 FROM {subscriptions} WHERE id = %s)
   RETURNING last_seq),
 numbered AS (

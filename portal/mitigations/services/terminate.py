@@ -14,7 +14,7 @@ from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.services.advance import settle, settle_ends_of_filtering
-from portal.mitigations.services.locks import lock_request, mitigations_of
+from portal.mitigations.services.locks import lock_request_for, mitigations_of
 from portal.mitigations.services.start_and_end import end_mitigation
 
 
@@ -27,7 +27,7 @@ def terminate(
     Only a person or the portal may call this. `newer`: the request that filters all of it instead.
     """
     person = None if actor.kind == ActorKind.PORTAL else actor.require_person()
-    request = lock_request(request_id)
+    request = lock_request_for(actor, request_id)
     if request.terminate_asked_at or request.is_over:
         return request
     now = timezone.now()

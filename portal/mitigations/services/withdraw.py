@@ -12,7 +12,7 @@ from portal.core.errors import Conflict, NotFound
 from portal.mitigations.failover import current_mitigations, may_filter
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.advance import settle
-from portal.mitigations.services.locks import lock_mitigation, lock_request, mitigations_of
+from portal.mitigations.services.locks import lock_mitigation, lock_request_for, mitigations_of
 from portal.mitigations.services.start_and_end import end_mitigation
 from portal.mitigations.services.terminate import refuse_if_not_immediate
 
@@ -36,7 +36,7 @@ def withdraw_provider(*, request_id: UUID, mitigation_id: UUID, actor: Actor) ->
     Repeating it, or coming second, changes nothing.
     """
     actor.require_person()
-    request = lock_request(request_id)
+    request = lock_request_for(actor, request_id)
     refuse_if_not_immediate(request)
     mitigations = mitigations_of(request)
     mitigation = next((facts for facts in mitigations if facts.pk == mitigation_id), None)

@@ -6,6 +6,7 @@ from typing import Final
 
 from django.db import transaction
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.formatting import listed
@@ -13,7 +14,8 @@ from portal.core.security_log import SecurityEvent, record
 from portal.core.targets import shown
 from portal.events.log import lock_log
 from portal.events.models import EventType
-from portal.organizations.models import Organization, ProtectedResource
+from portal.organizations.access import require_current_role
+from portal.organizations.models import Organization, ProtectedResource, Role
 from portal.organizations.services import record_resource
 from portal.ownership.uses import Uses, uses_of
 
@@ -36,6 +38,7 @@ def lock_resource(resource: ProtectedResource) -> ProtectedResource:
 def rename_resource(*, resource: ProtectedResource, actor: User, name: str) -> ProtectedResource:
     """Give it another name. Requests keep the name that they were made with."""
     locked = lock_resource(resource)
+    require_current_role(locked.organization_id, Actor.person(actor))
     former, name = locked.name, name.strip()
     if name == former:
         return locked
@@ -56,12 +59,16 @@ def rename_resource(*, resource: ProtectedResource, actor: User, name: str) -> P
 
 
 @transaction.atomic
-def remove_resource(*, resource: ProtectedResource, actor: User, address: str = "") -> None:
+def remove_resource(
+    *, resource: ProtectedResource, actor: User, address: str = "", is_by_staff: bool = False
+) -> None:
     """Remove it. Conflict while a live request or a plan needs it.
 
     Ended requests keep their targets and their name.
     """
     locked = lock_resource(resource)
+    if not is_by_staff:
+        require_current_role(locked.organization_id, Actor.person(actor), Role.ADMIN)
     if uses := uses_of(locked):
         raise Conflict(
             f"{shown(locked.name)} was not removed. {needed_by(uses)}", code="resource-in-use"

@@ -23,6 +23,7 @@ from portal.core.security_log import SecurityEvent, record
 from portal.core.targets import Target, uri_network
 from portal.events.models import EventType
 from portal.organizations import queries
+from portal.organizations.access import require_current_role
 from portal.organizations.claims import why_too_broad
 from portal.organizations.models import ProtectedResource
 from portal.organizations.services import (
@@ -64,6 +65,7 @@ def ask_check(*, resource: ProtectedResource, method: ProofMethod, actor: User) 
     Invalid if the method cannot show anything about such a resource; Throttled after too many.
     """
     locked = lock_resource(resource)
+    require_current_role(locked.organization_id, Actor.person(actor))
     _refuse_impossible(locked.target, method)
     running = ResourceProof.objects.filter(resource=locked, ended_at__isnull=True).first()
     if running is not None:

@@ -26,7 +26,7 @@ def activate(
 
     Raises WouldReplace if it would replace other live requests without `consent`.
     """
-    plan = locked(plan_id)
+    plan = locked(plan_id, actor)
     prepared = submission_of(plan)
     earlier = mitigations.submitted_before(
         organization=plan.organization,

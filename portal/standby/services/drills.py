@@ -26,6 +26,7 @@ from portal.mitigations.models import Mitigation, RequestKind, Strategy
 from portal.mitigations.states import ACTIVE, Status
 from portal.mitigations.unknown import replaceable_unknown
 from portal.mitigations.validation import EligibleProvider, Submission
+from portal.organizations.access import require_current_role
 from portal.organizations.models import Organization
 from portal.standby.models import (
     Drill,
@@ -89,6 +90,7 @@ def _test(
         for provider in eligible_providers
     }
     mitigations.lock_requests(plan.request_id for held in plans.values() for plan in held)
+    require_current_role(organization.pk, actor)
     unknown = replaceable_unknown(organization.pk, RequestKind.DRILL)
     for provider in eligible_providers:
         held = plans[provider.subscription]

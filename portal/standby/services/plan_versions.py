@@ -10,12 +10,14 @@ from uuid import UUID
 
 from django.db import transaction
 
+from portal.accounts.actors import Actor
 from portal.core.errors import NotFound
 from portal.core.sweeping import count_done
 from portal.mitigations import services as mitigations
 from portal.mitigations.failover import current_mitigations
 from portal.mitigations.models import Wanted
 from portal.mitigations.states import ACTIVE, CONFIRMED, REQUEST_TERMINAL
+from portal.organizations.access import require_current_role
 from portal.organizations.models import Organization
 from portal.standby.models import StandbyPlan
 
@@ -28,14 +30,18 @@ def versions(plan: StandbyPlan) -> set[UUID]:
     return {plan.request_id, *plan.earlier.values_list("pk", flat=True)}
 
 
-def locked(plan_id: UUID) -> StandbyPlan:
-    """The plan, locked with everything that a change of it needs. Must run in a transaction."""
+def locked(plan_id: UUID, actor: Actor) -> StandbyPlan:
+    """The plan, locked with everything that a change of it needs. Must run in a transaction.
+
+    NotFound or NotAllowed if the actor's right has ended since the call began.
+    """
     organization_id = StandbyPlan.objects.values_list("organization_id", flat=True).get(pk=plan_id)
     Organization.objects.select_for_update(no_key=True).get(pk=organization_id)
     plan = StandbyPlan.objects.select_for_update(of=("self",)).get(pk=plan_id)
     if plan.removed_at is not None:
         raise NotFound
     lock_versions(plan)
+    require_current_role(organization_id, actor)
     return plan
 
 

@@ -93,7 +93,7 @@ def change_plan(
     A provider drops the old version when it accepts the new one. If the two have no target in
     common, or the new one is refused, the old version stays until the new one is held.
     """
-    plan = locked(plan_id)
+    plan = locked(plan_id, actor)
     name = None if name is None or name.strip() == plan.name else name.strip()
     prepared = None if submission is None else as_standby(plan.organization, submission)
     refuse_problems(problems(plan.organization, name=name, submission=prepared, but=plan))
@@ -137,7 +137,7 @@ def edit_plan(
 @transaction.atomic
 def turn_off(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
     """Withdraw the plan from every provider. Repeating it changes nothing."""
-    plan = locked(plan_id)
+    plan = locked(plan_id, actor)
     if plan.is_on:
         plan.request = mitigations.terminate(request_id=plan.request_id, actor=actor)
     end_earlier(plan)
@@ -147,7 +147,7 @@ def turn_off(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
 @transaction.atomic
 def turn_on(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
     """Ask the providers to hold it again, unchanged. Repeating it changes nothing."""
-    plan = locked(plan_id)
+    plan = locked(plan_id, actor)
     if not plan.is_on:
         prepared = submission_of(plan)
         refuse_problems(problems(plan.organization, submission=prepared, but=plan))
@@ -158,7 +158,7 @@ def turn_on(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
 @transaction.atomic
 def remove_plan(*, plan_id: UUID, actor: Actor) -> None:
     """Turn it off and hide it; its events stay in the log."""
-    plan = locked(plan_id)
+    plan = locked(plan_id, actor)
     if plan.is_on:
         mitigations.terminate(request_id=plan.request_id, actor=actor)
     end_earlier(plan)

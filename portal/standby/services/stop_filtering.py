@@ -21,7 +21,7 @@ def stop_filtering(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
     Providers that filter for the plan are asked to hold it again once they have stopped. Repeating
     it, or coming second, changes nothing.
     """
-    plan = locked(plan_id)
+    plan = locked(plan_id, actor)
     if not plan.is_on:
         raise Conflict(
             (
