@@ -78,6 +78,7 @@ def _add_resource(request: Any, acme: Organization, mo: User) -> None:
         name="Shop",
         kind=ResourceKind.PREFIX,
         value="203.0.113.0/26",
+        is_by_staff=True,
     )
 
 
