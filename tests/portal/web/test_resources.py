@@ -170,3 +170,15 @@ def test_another_tenant_has_none_of_these_pages(
 
     assert [one.status_code for one in (other.get(urls[0]), *answers)] == [404] * 4
     assert ProtectedResource.objects.get().name == shop.name
+
+
+@pytest.mark.parametrize("path", ["", "/{}", "/{}/remove"])
+def test_resources_are_a_tab_of_the_settings_and_no_second_entry(
+    path: str, alice: User, client_of: ClientOf, shop: ProtectedResource
+) -> None:
+    page = client_of(alice).get(URL + path.format(shop.pk)).content.decode()
+
+    links = re.findall(r'<a href="([^"]+)" aria-current="page">', page)
+    assert links == [URL.removesuffix("/resources")] * 2 + [URL], "the bar, the menu More, the tab"
+    bar = page[page.index('<nav class="nav"') :]
+    assert URL not in bar[: bar.index("</nav>")]
