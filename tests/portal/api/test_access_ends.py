@@ -31,7 +31,7 @@ BY_THE_PORTAL: Final[dict[str, tuple[End, int]]] = {
     "all access ended": (lambda user, _: accounts.end_access(user=user), 401),
     "no member": (
         lambda user, acme: organizations.remove_member(organization=acme, user=user),
-        404,
+        401,  # the tokens of a person without an organization end too
     ),
     "viewer": (
         lambda user, acme: organizations.set_role(organization=acme, user=user, role=Role.VIEWER),
