@@ -17,6 +17,10 @@ DOORS = {
     "portal/core/targets/reported.py": "a prefix as a provider wrote it",
     "portal/core/targets/uris.py": "the host of a URI",
     "portal/core/throttle.py": "the address of a client",
+    "portal/env.py": "an address in a setting",
+    "portal/rpki/export.py": "a prefix as a validator wrote it",
+    "portal/ownership/evidence.py": "an address that DNS answered",
+    "portal/rpki/validity.py": "the route of a resource",
 }
 
 

@@ -296,14 +296,16 @@ def _errors_of(user: User, password: str) -> list[FieldError]:
     elif len(user.username) > MAX_USERNAME_LENGTH:
         message = f"At most {MAX_USERNAME_LENGTH} characters are allowed."
         errors.append(FieldError("username", "too-long", message))
-    elif User.objects.filter(username__iexact=user.username).exists():
-        errors.append(_name_taken(user.username))
     else:
+        # First, because PostgreSQL refuses to compare some characters.
         try:
             user.clean_fields(exclude=["password"])
         except ValidationError:
             message = "A name has letters, digits and the characters @ . + - _ only."
             errors.append(FieldError("username", "odd-characters", message))
+        else:
+            if User.objects.filter(username__iexact=user.username).exists():
+                errors.append(_name_taken(user.username))
     try:
         if len(password) > MAX_PASSWORD_LENGTH:
             raise ValidationError(f"At most {MAX_PASSWORD_LENGTH} characters are allowed.")

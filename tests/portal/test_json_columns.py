@@ -34,7 +34,11 @@ from portal.mitigations.models import (
     Strategy,
 )
 from portal.mitigations.states import RequestStatus
+from portal.organizations.models import ProtectedResource, ResourceKind
+from portal.ownership.models import ResourceProof
+from portal.ownership.states import ProofMethod
 from portal.providers.models import PendingChange, Provider, Subscription, Transport
+from portal.rpki.models import RouteOrigins
 from portal.standby.models import Drill, DrillCheck, DrillMethod
 from tests.conftest import ClientOf
 
@@ -109,6 +113,11 @@ def row_of(alice: User, acme_northgate: Subscription) -> RowOf:
         found_at=now,
         reported_at=now,
     )
+    resource = ProtectedResource.objects.create(
+        organization=request.organization, kind=ResourceKind.PREFIX, value="203.0.113.0/26"
+    )
+    ResourceProof.objects.create(resource=resource, method=ProofMethod.DNS, asked_at=now)
+    RouteOrigins.objects.create(route="203.0.113.0/24")
     return lambda model: model._default_manager.get()
 
 

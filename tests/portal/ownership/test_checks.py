@@ -137,6 +137,8 @@ def test_staff_refuse_only_with_a_reason_and_never_what_is_verified(
         services.refuse_by_staff(resource=shop, actor=mo, reason="Not theirs.")
 
 
+# The check waits longer than a transaction may be idle.
+@pytest.mark.django_db(transaction=True)
 def test_without_an_answer_nothing_changes(dana: User, acme: Organization) -> None:
     resource = added(acme, dana, "fqdn", "shop.acme.example")
     world = DnsWorld({}, {})

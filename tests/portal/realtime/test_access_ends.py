@@ -47,7 +47,7 @@ def _reset_factor(user: User, organization: Organization) -> None:
 @pytest.mark.parametrize(
     ("ending", "code"),
     [
-        (_remove_member, 4403),
+        (_remove_member, 4401),
         (_suspend, 4403),
         (_sign_the_device_out, 4401),
         (_reset_factor, 4401),

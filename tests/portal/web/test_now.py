@@ -177,7 +177,7 @@ def test_a_person_without_an_organization_gets_a_page_that_says_so(
 
 
 def test_portal_staff_start_on_the_staff_site(mo: User, client_of: ClientOf) -> None:
-    assert client_of(mo).get("/")["Location"] == "/admin/"
+    assert client_of(mo).get("/")["Location"] == "/portal/organizations/"
 
 
 def test_another_organizations_page_does_not_exist_for_charlie(
