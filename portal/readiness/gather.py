@@ -175,7 +175,6 @@ def _target_rows(
         .only("name", "kind", "value", "verified_at")
     )
     verified = {one.name: one.target for one in known if one.is_verified}
-    as_numbers = as_numbers_of(membership.organization)
     left = [one.name for one in known if not one.is_verified]
     unaskable = {
         name: sentence(problem) for name, target in verified.items() if (problem := why_not(target))
@@ -194,7 +193,9 @@ def _target_rows(
             )
         )
         rows.append(targets.size(assigned_scopes, link))
-        if as_numbers and (origins := origins_of(scope.prefixes, now)) is not None:
+        origins = origins_of(scope.prefixes, now)
+        as_numbers = as_numbers_of(organization) if origins is not None else {}
+        if origins is not None and as_numbers:
             checks = [
                 (assigned.provider.name, origins.check(network, as_number))
                 for assigned in assigned_scopes
