@@ -75,9 +75,7 @@ class Observation(AsyncIterator[MitigationReport]):
 
     def leave(self) -> None:
         """Deregister once. If that is lost, the next notification gets a Reset."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._disarm()
         self._stop_poll()
         self._stop_listening()
         if self._requests.link.closed.done():
@@ -110,6 +108,11 @@ class Observation(AsyncIterator[MitigationReport]):
         """
         if self._timer is None and self._end is None and (due_at := self._due_at()) is not None:
             self._timer = self._loop.call_at(due_at, self._handle_timer)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _handle_timer(self) -> None:
         self._timer = None
@@ -164,6 +167,9 @@ class Observation(AsyncIterator[MitigationReport]):
                 return
             # Some servers omit the option in the first answer but send notifications.
             self._has_been_notified |= self._is_registered or outcome.opt.observe is not None
+        if not self._is_registered:
+            # The first poll may be due before the registration would have been repeated.
+            self._disarm()
         self._is_registered = True
         self._queue(self._whole, outcome)
         self._arm()
