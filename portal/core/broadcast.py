@@ -204,7 +204,8 @@ class _Sender:
         self.loop.call_soon_threadsafe(self._begin)
 
     def _begin(self) -> None:
-        if self._sending is None and self._waiting:
+        # At the end of the process, Python closes what still runs after it closed the loop.
+        if self._sending is None and self._waiting and not self.loop.is_closed():
             self._sending = self.loop.create_task(self._send_all(), context=Context())
 
     async def _send_all(self) -> None:
