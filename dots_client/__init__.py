@@ -36,6 +36,7 @@ from dots_client.errors import (
     TransportError,
     UnexpectedAnswer,
 )
+from dots_client.failures import FailureKind
 from dots_client.identity import Credentials, cuid_from_certificate, random_cuid
 from dots_client.model import (
     DEFAULT_LIFETIME_S,
@@ -62,7 +63,9 @@ from dots_client.session import MidAllocator, NotFollowed, RetransmissionSetting
 from dots_client.session.conflicts import RetryWindow, own_winner, retry_window
 from dots_client.session.reconnect import Reconnect, ReconnectSettings
 from dots_client.text import clean_text
+from dots_client.transport.engine import Protection
 from dots_client.transport.log import CountedLog
+from dots_client.transport.network import addresses_of
 from dots_client.transport.wire import AnsweredRequest, WireRecord, WireTap
 
 __all__ = [
@@ -88,6 +91,7 @@ __all__ = [
     "DecodeError",
     "DotsError",
     "EncodeError",
+    "FailureKind",
     "FilterControl",
     "FiltersFailed",
     "HandshakeFailed",
@@ -102,6 +106,7 @@ __all__ = [
     "Parameter",
     "PeerUnreachable",
     "PortRange",
+    "Protection",
     "Reconnect",
     "ReconnectSettings",
     "Redirected",
@@ -122,6 +127,7 @@ __all__ = [
     "UnexpectedAnswer",
     "WireRecord",
     "WireTap",
+    "addresses_of",
     "clean_text",
     "compose",
     "connect",

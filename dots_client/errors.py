@@ -28,12 +28,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dots_client.failures import FailureKind, kind_of
+
 if TYPE_CHECKING:
     from dots_client.model import ConflictInformation, FilterControl, RedirectedSignal
 
 
 class DotsError(Exception):
     """Base of all errors of this package."""
+
+    @property
+    def kind(self) -> FailureKind:
+        """Why there is no session, for programs; OTHER for errors of another kind."""
+        return kind_of(self.args[0] if self.args else "")
 
 
 class _AtPath(DotsError):

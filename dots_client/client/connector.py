@@ -13,6 +13,7 @@ from typing import Final
 from dots_client.client.cache import ClientCache
 from dots_client.client.settings import ClientSettings, Server
 from dots_client.errors import AlternateRefused, LocalProtocolError, PeerUnreachable, TransportError
+from dots_client.failures import FailureKind, FailureText
 from dots_client.identity import Credentials
 from dots_client.session import (
     Candidate,
@@ -153,7 +154,8 @@ class Connector:
                 return known
             if isinstance(error, PeerUnreachable):
                 raise
-            raise PeerUnreachable(f"the address of {host} could not be found in time") from error
+            text = f"the address of {host} could not be found in time"
+            raise PeerUnreachable(FailureText(text, FailureKind.NO_ADDRESS)) from error
         addresses = tuple(dict.fromkeys(host for host, _ in found))
         self._cache.resolved(self.server, addresses)
         return addresses

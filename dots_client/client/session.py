@@ -26,6 +26,7 @@ from dots_client.errors import (
 )
 from dots_client.model import SignalConfig
 from dots_client.session import Liveness, LivenessParameters, RttEstimator, SessionParameters
+from dots_client.transport.engine import Protection
 from dots_client.transport.link import Link
 from dots_client.transport.remote import Remote
 
@@ -102,6 +103,11 @@ class Session:
     def was_resumed(self) -> bool:
         """Whether the handshake resumed an older session (`ClientSettings.resumes_sessions`)."""
         return self._link.remote.was_resumed
+
+    @property
+    def protection(self) -> Protection:
+        """What the handshake agreed on."""
+        return self._link.engine.protection
 
     @property
     def connected_at(self) -> float:

@@ -18,6 +18,11 @@ error from a server that is restarting."""
 FIRST_RETRY_S: Final = 0.25
 """The pause after a failed DTLS handshake. It doubles each time, so the last one starts 1.75 s
 after the first failure."""
+LATE_S: Final = 0.05
+"""A timer that fires this late shows that this process was busy. An answer may have arrived
+meanwhile and still wait to be read."""
+MAX_ATTEMPT_DELAY_S: Final = 2.0
+"""The longest wait for an answer before the next candidate starts (RFC 8305 section 8)."""
 DATAGRAMS_OF_AN_ATTEMPT: Final = 4
 """Including its retransmissions after 1, 2 and 4 seconds."""
 
@@ -99,6 +104,7 @@ class HappyEyeballs:
         self._waiting = deque(ordered)
         self._attempts: dict[Candidate, _Attempts] = {}
         self._next_start_at = now
+        self._last_start_at = now
 
     @property
     def is_lost(self) -> bool:
@@ -122,8 +128,11 @@ class HappyEyeballs:
         """The candidate to try now. Call it until it returns None."""
         if self._running >= self._settings.max_concurrent:
             return None
+        if self._running and now >= self._next_start_at + LATE_S:
+            self._wait_again(now)
         if self._waiting and now >= self._next_start_at:
             candidate = self._waiting.popleft()
+            self._last_start_at = now
             self._next_start_at = now + self._settings.attempt_delay_s
             self._attempts[candidate] = _Attempts(candidate, now)
             return self._begun(self._attempts[candidate], now)
@@ -146,6 +155,11 @@ class HappyEyeballs:
         attempts.is_abandoned = candidate.transport != DTLS or attempts.failures >= MAX_FAILURES
         attempts.due_at = min(attempts.due_at, now + FIRST_RETRY_S * 2 ** (attempts.failures - 1))
         self._next_start_at = now
+
+    def _wait_again(self, now: float) -> None:
+        """Do not let our own slowness start handshakes, which would make us slower still."""
+        latest = self._last_start_at + MAX_ATTEMPT_DELAY_S
+        self._next_start_at = min(now + self._settings.attempt_delay_s, latest)
 
     @property
     def _running(self) -> int:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from OpenSSL import SSL
-
 from dots_client.identity import Credentials
 from dots_client.transport.association import DEFAULT_PATH_MTU
 from dots_client.transport.coap import Site
 from dots_client.transport.resumption import Offers, ResumptionCache, ResumptionKey
 from dots_client.transport.send_guard import MaySend, always
+from dots_client.transport.tls_contexts import ClientContext
 from dots_client.transport.wire import WireTap
 
 
@@ -36,7 +35,7 @@ class Attempt:
     resumption: ResumptionCache | None = None
     "if given, a session of an earlier attempt is resumed if the server agrees"
 
-    def offers(self, transport: str, context: SSL.Context) -> Offers:
+    def offers(self, transport: str, context: ClientContext) -> Offers:
         """What its handshakes offer for resumption, over `dtls` or `tls`."""
         key = ResumptionKey(transport, self.name, self.port, self.credentials)
         return Offers(context, self.resumption, key)

@@ -20,6 +20,7 @@ from service_identity.cryptography import (
     verify_certificate_ip_address,
 )
 
+from dots_client.failures import FailureKind, FailureText
 from dots_client.text import clean_text
 
 _UNREADABLE: Final = (
@@ -87,7 +88,9 @@ def verify(
     except _UNREADABLE:
         # OpenSSL accepts certificates that cryptography does not.
         whose = "certificate" if depth == 0 else "chain of certificates"
-        verification.problem = f"the {verification.peer}'s {whose} cannot be read"
+        verification.problem = FailureText(
+            f"the {verification.peer}'s {whose} cannot be read", FailureKind.BAD_CERTIFICATE
+        )
     # The result replaces the verdict on the chain: True would accept a bad one.
     return verification.problem is None
 
@@ -118,10 +121,14 @@ def _chain_problem(
         f"in the chain of the {peer}'s,"
     )
     if error_number == SSL.X509VerificationCodes.ERR_CERT_HAS_EXPIRED:
-        return f"{subject} expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
+        text = f"{subject} expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
+        return FailureText(text, FailureKind.EXPIRED)
     if error_number == SSL.X509VerificationCodes.ERR_CERT_NOT_YET_VALID:
-        return f"{subject} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}"
-    return f"{subject} {_CHAIN_PROBLEMS.get(error_number, f'did not verify (code {error_number})')}"
+        text = f"{subject} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}"
+        return FailureText(text, FailureKind.NOT_YET_VALID)
+    why = _CHAIN_PROBLEMS.get(error_number, f"did not verify (code {error_number})")
+    kind = FailureKind.UNTRUSTED if why == _UNTRUSTED else FailureKind.BAD_CERTIFICATE
+    return FailureText(f"{subject} {why}", kind)
 
 
 def _name_problem(certificate: x509.Certificate, expected: str, *, peer: str) -> str | None:
@@ -132,9 +139,11 @@ def _name_problem(certificate: x509.Certificate, expected: str, *, peer: str) ->
             verify_certificate_hostname(certificate, expected)
     except (service_identity.VerificationError, service_identity.CertificateError):
         names = clean_text(", ".join(_subject_alternative_names(certificate)))
-        return f"the {peer}'s certificate is for {names or 'no name at all'}, not for {expected}"
+        text = f"the {peer}'s certificate is for {names or 'no name at all'}, not for {expected}"
+        return FailureText(text, FailureKind.WRONG_NAME)
     except _UNREADABLE:
-        return f"the names in the {peer}'s certificate cannot be read"
+        text = f"the names in the {peer}'s certificate cannot be read"
+        return FailureText(text, FailureKind.BAD_CERTIFICATE)
     return None
 
 

@@ -15,6 +15,7 @@ from dots_client.errors import (
     TransportError,
     client_failed,
 )
+from dots_client.failures import FailureText
 from dots_client.session import Candidate, HappyEyeballs, HappyEyeballsSettings
 
 log = logging.getLogger("dots_client.transport")
@@ -126,7 +127,7 @@ class _Run(Generic[ConnectionT]):
             return PeerUnreachable("there is no address to try")
         telling.sort(key=_rank)
         words = "; ".join(dict.fromkeys(str(error) for error in telling))
-        return type(telling[0])(words)
+        return type(telling[0])(FailureText(words, telling[0].kind))
 
     async def _stop(self) -> None:
         for task in self._attempts:

@@ -13,6 +13,7 @@ from OpenSSL import SSL
 
 from dots_client.transport.certificate_verification import Verification
 from dots_client.transport.engine import Engine, State, client_connection
+from dots_client.transport.tls_contexts import ClientContext
 
 RECORD_HEADER_BYTES: Final = 13
 LOWERED_MTU: Final = 548
@@ -55,7 +56,7 @@ class DtlsEngine(Engine):
     @classmethod
     def client(
         cls,
-        context: SSL.Context,
+        context: ClientContext,
         *,
         peer_name: str,
         mtu: int,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from math import inf
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
 from dots_client.errors import HandshakeFailed
@@ -16,6 +18,7 @@ from dots_client.transport.certificate_verification import (
     problem_of_resumed,
 )
 from dots_client.transport.handshake_failures import failure_in_words
+from dots_client.transport.tls_contexts import ClientContext
 
 MAX_CLEARTEXT_BYTES: Final = 16384
 """Of one record."""
@@ -26,6 +29,17 @@ class State(Enum):
     HANDSHAKING = "handshaking"
     ESTABLISHED = "established"
     CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """How (D)TLS protects a session."""
+
+    version: str
+    "such as TLSv1.3"
+    cipher: str
+    chain: bytes
+    "the peer's certificates in PEM, its own first; empty after a resumption"
 
 
 class Engine:
@@ -54,6 +68,16 @@ class Engine:
         Known once established, and in TLS 1.3 soon after.
         """
         return self._connection.get_session()
+
+    @property
+    def protection(self) -> Protection:
+        """What the handshake agreed on; known once established."""
+        chain = self._connection.get_peer_cert_chain(as_cryptography=True) or ()
+        return Protection(
+            version=self._connection.get_protocol_version_name(),
+            cipher=self._connection.get_cipher_name() or "",
+            chain=b"".join(one.public_bytes(Encoding.PEM) for one in chain),
+        )
 
     def start(self) -> None:
         self._continue_handshake()
@@ -126,10 +150,10 @@ class Engine:
 
 
 def client_connection(
-    context: SSL.Context, peer_name: str, session: SSL.Session | None
+    context: ClientContext, peer_name: str, session: SSL.Session | None
 ) -> SSL.Connection:
     """A client's connection that offers `session` for resumption, if the context allows it."""
-    connection = SSL.Connection(context)
+    connection = context.connection()
     connection.set_connect_state()
     if session is not None:
         connection.set_session(session)

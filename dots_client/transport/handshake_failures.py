@@ -7,6 +7,7 @@ from typing import Final
 
 from OpenSSL import SSL
 
+from dots_client.failures import FailureKind, FailureText
 from dots_client.transport.certificate_verification import Verification
 
 _ALERTS: Final[Mapping[str, str]] = {
@@ -34,6 +35,35 @@ _LOCAL_REASONS: Final[Mapping[str, str]] = {
 }
 
 
+_KINDS: Final[Mapping[str, FailureKind]] = {
+    **dict.fromkeys(
+        (
+            "unknown ca",
+            "certificate expired",
+            "certificate revoked",
+            "bad certificate",
+            "unsupported certificate",
+            "certificate unknown",
+            "certificate required",
+            "access denied",
+        ),
+        FailureKind.REFUSED_CERTIFICATE,
+    ),
+    **dict.fromkeys(
+        (
+            "no application protocol",
+            "protocol version",
+            "unsupported protocol",
+            "wrong version number",
+            "http request",
+        ),
+        FailureKind.NOT_DOTS,
+    ),
+    "peer did not return a certificate": FailureKind.BAD_CERTIFICATE,
+}
+"""By alert and by reason; what is missing says too little."""
+
+
 def failure_in_words(
     error: SSL.Error, verification: Verification, *, is_in_session: bool = False
 ) -> str:
@@ -46,20 +76,23 @@ def failure_in_words(
     for reason in reasons:
         _, is_alert, alert = reason.rpartition("alert ")
         if alert in _ALERTS:
-            return _ALERTS[alert].format(peer=peer, protocol=protocol)
+            text = _ALERTS[alert].format(peer=peer, protocol=protocol)
+            return FailureText(text, _KINDS.get(alert, FailureKind.OTHER))
         if is_alert:
             return f"the {peer} ended the {what}: {alert}"
         # In a session, all other reasons have one cause: the data that arrived is not what the peer
         # sent.
         if reason in _LOCAL_REASONS and (not is_in_session or reason == _UNEXPECTED_EOF):
-            return _LOCAL_REASONS[reason].format(peer=peer, protocol=protocol)
+            text = _LOCAL_REASONS[reason].format(peer=peer, protocol=protocol)
+            return FailureText(text, _KINDS.get(reason, FailureKind.OTHER))
     if isinstance(error, SSL.ZeroReturnError):
         return f"the {peer} ended the {what}"
     if is_in_session:
         return f"what arrived from the {peer} was damaged or forged"
     if reasons:
         return f"the {what} failed: {'; '.join(reasons)}"
-    return f"the {what} failed: what arrived from the {peer} cannot be read as {protocol}"
+    text = f"the {what} failed: what arrived from the {peer} cannot be read as {protocol}"
+    return FailureText(text, FailureKind.NOT_DOTS)
 
 
 def reasons_of(error: SSL.Error) -> list[str]:

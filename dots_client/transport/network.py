@@ -9,6 +9,7 @@ import socket
 from typing import Final, cast
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable, TransportError
+from dots_client.failures import FailureKind, FailureText
 from dots_client.transport.remote import SocketAddress, hostinfo
 
 DISCARD: Final = 9
@@ -24,7 +25,8 @@ async def addresses_of(host: str, port: int) -> list[SocketAddress]:
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise PeerUnreachable(f"{host} has no address: {error}") from error
+        text = f"{host} has no address: {error}"
+        raise PeerUnreachable(FailureText(text, FailureKind.NO_ADDRESS)) from error
     return [cast(SocketAddress, sockaddr[:2]) for *_, sockaddr in found]
 
 
@@ -42,12 +44,16 @@ def has_route(address: str) -> bool:
 def unreachable(address: SocketAddress, error: Exception) -> str:
     number = getattr(error, "errno", None)
     if number == errno.ECONNREFUSED:
-        return f"nothing listens at {hostinfo(address)}"
+        text = f"nothing listens at {hostinfo(address)}"
+        return FailureText(text, FailureKind.NOTHING_LISTENS)
     reason = os.strerror(number) if number else str(error)
-    return f"{hostinfo(address)} cannot be reached: {reason}"
+    text = f"{hostinfo(address)} cannot be reached: {reason}"
+    return FailureText(text, FailureKind.UNREACHABLE)
 
 
 def out_of_time(peer: str, timeout_s: float, *, has_heard_anything: bool) -> TransportError:
     if has_heard_anything:
-        return HandshakeFailed(f"the handshake with {peer} did not finish within {timeout_s:g} s")
-    return PeerUnreachable(f"nothing answered at {peer} within {timeout_s:g} s")
+        text = f"the handshake with {peer} did not finish within {timeout_s:g} s"
+        return HandshakeFailed(FailureText(text, FailureKind.UNFINISHED))
+    text = f"nothing answered at {peer} within {timeout_s:g} s"
+    return PeerUnreachable(FailureText(text, FailureKind.SILENT))

@@ -12,6 +12,7 @@ from OpenSSL import SSL
 from dots_client.identity import Credentials
 from dots_client.transport.engine import Engine
 from dots_client.transport.remote import SocketAddress
+from dots_client.transport.tls_contexts import ClientContext
 
 MAX_AGE_S: Final = 86400.0
 """Seconds; a full handshake checks the certificates at least once a day."""
@@ -34,8 +35,8 @@ class ResumptionKey:
 class Offer:
     """What a handshake offers."""
 
-    context: SSL.Context
-    "only the context that made a session can offer it"
+    context: ClientContext
+    "the one that made the session"
     session: SSL.Session | None
     "None: a full handshake"
     since: float
@@ -83,7 +84,7 @@ class Offers:
     """The offers of the handshakes of one call."""
 
     def __init__(
-        self, context: SSL.Context, resumption: ResumptionCache | None, key: ResumptionKey
+        self, context: ClientContext, resumption: ResumptionCache | None, key: ResumptionKey
     ) -> None:
         self._context = context
         self._resumption = resumption

@@ -10,6 +10,7 @@ import aiocoap
 from aiocoap import interfaces
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable
+from dots_client.failures import FailureKind, FailureText
 from dots_client.transport.attempt import Attempt
 from dots_client.transport.coap import Site, StreamEndpoint
 from dots_client.transport.link import Link, first_open
@@ -91,7 +92,7 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
         reason = remote.reason
         if was_cut:
             # A refusal is an alert, but a reset after it can arrive first.
-            reason = CUT_EARLY.format(reason=reason)
+            reason = FailureText(CUT_EARLY.format(reason=reason), FailureKind.CUT_EARLY)
         self.established.set_exception(HandshakeFailed(reason))
 
     def socket_gone(self, remote: TlsConnection) -> None:

@@ -10,6 +10,7 @@ import aiocoap
 from aiocoap.transports.rfc8323common import CloseConnection, RFC8323Remote
 
 from dots_client.errors import client_failed
+from dots_client.failures import FailureKind, FailureText
 from dots_client.text import clean_text
 from dots_client.transport.coap import StreamEndpoint, bad_option
 from dots_client.transport.engine import State
@@ -179,7 +180,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         self.peer_certificate = engine.peer_certificate
         self.was_resumed = engine.was_resumed
         if self._requires_alpn and engine.protocol_selected != ALPN:
-            engine.close(NO_ALPN)
+            engine.close(FailureText(NO_ALPN, FailureKind.NOT_DOTS))
             return
         self._send_initial_csm()
 

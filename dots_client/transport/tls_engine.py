@@ -8,6 +8,7 @@ from OpenSSL import SSL
 
 from dots_client.transport.certificate_verification import Verification
 from dots_client.transport.engine import Engine, State, client_connection
+from dots_client.transport.tls_contexts import ClientContext
 
 PROTOCOL: Final = "TLS 1.2"
 
@@ -20,7 +21,7 @@ class TlsEngine(Engine):
 
     @classmethod
     def client(
-        cls, context: SSL.Context, *, peer_name: str, session: SSL.Session | None = None
+        cls, context: ClientContext, *, peer_name: str, session: SSL.Session | None = None
     ) -> TlsEngine:
         connection = client_connection(context, peer_name, session)
         verification = Verification(peer="server", expected_name=peer_name, protocol=PROTOCOL)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dots_client
+from tests.parsed import parsed
 
 PACKAGE = Path(dots_client.__file__).parent
 IN_EVERY_MODULE = {"log"}
@@ -19,7 +20,7 @@ def modules() -> list[Path]:
 
 
 def defined_in(path: Path) -> Iterator[str]:
-    for node in ast.parse(path.read_text()).body:
+    for node in parsed(path.read_text()).body:
         match node:
             case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
                 yield node.name

@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.locks import locked
+from tests.parsed import parsed
 
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "dots_client"
@@ -137,7 +138,7 @@ def test_each_library_that_is_imported_is_declared_and_no_other() -> None:
     imported = {
         canonicalize_name(name)
         for path in PROJECT.rglob("*.py")
-        for module in imported_by(ast.parse(path.read_text()))
+        for module in imported_by(parsed(path.read_text()))
         if module != "dots_client" and module not in sys.stdlib_module_names
         for name in distributions[module]
     }

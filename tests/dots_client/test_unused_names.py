@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import dots_client
+from tests.parsed import parsed
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("dots_client", "dots_server", "provider_simulator", "portal", "local_stack", "scripts")
@@ -54,14 +55,16 @@ def _parsed() -> Iterator[Source]:
     for folder in SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            yield Source(
-                ast.parse(path.read_text(), str(path)), name if folder == "dots_client" else ""
-            )
+            text = path.read_text()
+            if folder == "dots_client":
+                yield Source(parsed(text, str(path)), name)
+            elif "dots_client" in text:
+                yield Source(parsed(text, str(path)))
     tutorial = (ROOT / "docs" / "client.md").read_text()
     for code in re.findall(r"```python\n(.*?)```", tutorial, re.DOTALL):
-        yield Source(ast.parse(code))
+        yield Source(parsed(code))
     for word in re.findall(r"`([A-Z]\w+\.\w+)(?:\(\))?`", tutorial):
-        yield Source(ast.parse(word), "docs.client")
+        yield Source(parsed(word), "docs.client")
 
 
 @cache
@@ -125,7 +128,7 @@ def definitions() -> Iterator[Definition]:
     for module_name in module_names():
         file = importlib.import_module(module_name).__file__
         assert file is not None
-        for node in ast.parse(Path(file).read_text()).body:
+        for node in parsed(Path(file).read_text()).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 yield Definition(module_name, node.name, code=node)
             if isinstance(node, ast.ClassDef):

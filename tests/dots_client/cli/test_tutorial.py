@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from local_stack.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 TUTORIAL = ROOT / "docs" / "client.md"
@@ -43,16 +44,6 @@ def read_tutorial() -> Tutorial:
         else:
             tutorial.program = body
     return tutorial
-
-
-def free_ports() -> tuple[int, int]:
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dots,
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as control,
-    ):
-        dots.bind(("127.0.0.1", 0))
-        control.bind(("127.0.0.1", 0))
-        return dots.getsockname()[1], control.getsockname()[1]
 
 
 def matches(expected: str, shown: str) -> bool:
@@ -91,7 +82,7 @@ def test_every_command_of_the_tutorial_works_as_shown(tmp_path: Path) -> None:
     program = Step("python protect.py\n", "granted for 600 seconds")
     steps = [*tutorial.steps[:-1], program, tutorial.steps[-1]]
     script = f"{PROLOGUE}\n" + f"printf '{SEPARATOR}'\n".join(step.commands for step in steps)
-    signal_port, control_port = free_ports()
+    signal_port, control_port = free_port(), free_port()
     # The tutorial's ports may be in use here, so free ones replace them.
     for known, free in (("4646", signal_port), ("4650", control_port)):
         script = script.replace(known, str(free))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -68,6 +69,8 @@ async def everything(there: Listening, client: Client, asked: list[asyncio.Task[
 async def a_session(authority: Authority, transport: str, awaits: Awaits) -> None:
     """Every call in one session with a running server. Raises AssertionError for any fault."""
     before = asyncio.all_tasks()
+    lost: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, of: lost.append(of["message"]))
     asked: list[asyncio.Task[Any]] = []
     async with listening(authority) as there:
         server = replace(there.server, transports=(transport,))
@@ -85,6 +88,8 @@ async def a_session(authority: Authority, transport: str, awaits: Awaits) -> Non
                 assert isinstance(outcome, DotsError | Defect), repr(outcome)
         await until(lambda: there.udp.sessions == there.tcp.sessions == ())
         await until(lambda: not _of_the_client(before))
+    gc.collect()
+    assert [one for one in lost if "never retrieved" in one] == []
 
 
 def _of_the_client(before: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:

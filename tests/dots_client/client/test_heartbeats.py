@@ -99,8 +99,8 @@ async def test_the_client_reports_missing_heartbeats_of_the_server(
     async with in_session(authority, FAST) as scene:
         await until(lambda: False in scene.provider.heartbeats)
 
-        await ask_client(scene.session)
         scene.provider.heartbeats.clear()
+        await ask_client(scene.session)
         await until(lambda: True in scene.provider.heartbeats)
 
 

@@ -63,14 +63,11 @@ def ec_key(curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:
 def handshake(client: Credentials, server: Credentials, *, version: int) -> str:
     """Why the handshake failed, or an empty text.
 
-    Raises HandshakeFailed if there is no client context.
+    Raises HandshakeFailed if one side's own credentials cannot be used.
     """
-    context = tls_client_context(client)
+    context = tls_server_context(server, require_client_certificate=True)
     context.set_max_proto_version(version)
-    ours, theirs = (
-        SSL.Connection(context),
-        SSL.Connection(tls_server_context(server, require_client_certificate=True)),
-    )
+    ours, theirs = tls_client_context(client).connection(), SSL.Connection(context)
     ours.set_connect_state()
     theirs.set_accept_state()
     verification = Verification(peer="server", expected_name="provider.example")

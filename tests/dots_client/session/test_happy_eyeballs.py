@@ -66,6 +66,27 @@ def test_an_attack_makes_them_start_closer_together() -> None:
 
 
 @pytest.mark.rule("SC-108")
+def test_a_busy_process_gives_the_answer_time_before_it_starts_the_next_candidate() -> None:
+    race = HappyEyeballs(ALL, now=0.0, settings=SETTINGS)
+    race.due(now=0.0)
+
+    assert race.due(now=0.35) is None
+    assert race.next_timer() == 0.6
+    assert race.due(now=0.6) == UDP4
+    assert race.next_timer() == 0.85
+
+
+def test_a_process_that_stays_busy_starts_the_next_candidate_after_two_seconds() -> None:
+    race = HappyEyeballs(ALL, now=0.0, settings=SETTINGS)
+    race.due(now=0.0)
+
+    wakes = [0.4, 0.8, 1.2, 1.6, 2.0, 2.4]
+    begun = [at for at in wakes if race.due(now=at) is not None]
+
+    assert begun == [2.0]
+
+
+@pytest.mark.rule("SC-108")
 def test_a_failure_lets_the_next_one_start_at_once() -> None:
     race = HappyEyeballs(ALL, now=0.0, settings=SETTINGS)
     race.due(now=0.0)

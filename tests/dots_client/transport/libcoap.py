@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 from pathlib import Path
 
 import pytest
 
 from dots_client import Credentials
+from local_stack.ports import free_port, free_port_from
 
 
 def needed(program: str) -> str:
@@ -35,18 +35,10 @@ def written(credentials: Credentials, folder: Path) -> list[str]:
 
 
 def two_free_ports() -> int:
-    """libcoap serves DTLS one port above the given one."""
+    """The first: libcoap serves DTLS and TLS one port above the given one."""
     while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second,
-        ):
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
+        port = free_port()
+        if free_port_from(port + 1) == port + 1:
             return port
 
 

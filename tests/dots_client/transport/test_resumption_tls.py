@@ -27,10 +27,10 @@ class Streams:
 
     def __init__(self, authority: Authority, version: int, *, stateful: bool = False) -> None:
         self._client = tls_client_context(authority.client(), resumes=True)
-        self._client.set_max_proto_version(version)
         self._server = tls_server_context(
             authority.server(), require_client_certificate=True, hands_out_tickets=not stateful
         )
+        self._server.set_max_proto_version(version)
         if stateful:
             self._server.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
 

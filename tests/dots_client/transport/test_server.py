@@ -7,15 +7,13 @@ from collections.abc import Iterator
 import aiocoap
 import pytest
 from aiocoap import resource
-from cryptography import x509
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 
-from dots_client.transport.certificate_verification import verify
 from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.dtls_server import DtlsServer, ServerSession
 from dots_client.transport.engine import State
-from dots_client.transport.tls_contexts import client_context
+from dots_client.transport.tls_contexts import ClientContext, client_context
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.loopback import (
     WhoAmI,
@@ -299,7 +297,8 @@ async def test_a_server_may_do_without_client_certificates(
 ) -> None:
     async with serving(authority.server(), require_client_certificate=False) as server:
         raw_clients.append(client := RawClient(server, authority))
-        client.context = _without_certificate(authority)
+        own = client.context
+        client.context = WithoutCertificate(own.shared, own.certificate, own.private_key)
         await client.shake_hands()
 
         assert await client.ask() == b""
@@ -307,15 +306,9 @@ async def test_a_server_may_do_without_client_certificates(
         assert session.peer_certificate is None
 
 
-def _without_certificate(authority: Authority) -> SSL.Context:
-    context = SSL.Context(SSL.DTLS_METHOD)
-    context.set_options(SSL.OP_NO_QUERY_MTU)
-    context.set_verify(SSL.VERIFY_PEER, verify)
-    store = context.get_cert_store()
-    assert store is not None
-    for anchor in x509.load_pem_x509_certificates(authority.client().trust_anchors):
-        store.add_cert(crypto.X509.from_cryptography(anchor))
-    return context
+class WithoutCertificate(ClientContext):
+    def connection(self) -> SSL.Connection:
+        return SSL.Connection(self.shared)
 
 
 async def test_the_server_sends_requests_over_the_same_session(authority: Authority) -> None:

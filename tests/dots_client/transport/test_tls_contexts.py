@@ -13,7 +13,7 @@ from dots_client.transport.certificate_verification import Verification, is_ip_a
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.engine import State
 from dots_client.transport.handshake_failures import failure_in_words
-from dots_client.transport.tls_contexts import client_context
+from dots_client.transport.tls_contexts import client_context, tls_client_context
 from tests.dots_client.authority import Authority, trusting
 from tests.dots_client.credentials.made import certificate, key_pem
 from tests.dots_client.credentials.odd import SM2_KEY
@@ -165,12 +165,27 @@ def test_credentials_that_cannot_be_used_are_named(
         client_context(spoil(authority.client(), authority.client()))
 
 
+def test_clients_with_the_same_authorities_share_a_context_and_keep_their_own_identity(
+    authority: Authority,
+) -> None:
+    contexts = [client_context(authority.client()) for _ in range(2)]
+    one, other = (context.connection() for context in contexts)
+
+    assert contexts[0].shared is contexts[1].shared
+    assert one.get_certificate(as_cryptography=True) == contexts[0].certificate
+    assert other.get_certificate(as_cryptography=True) == contexts[1].certificate
+    assert contexts[0].certificate != contexts[1].certificate
+    assert client_context(Authority().client()).shared is not contexts[0].shared
+    assert client_context(authority.client(), resumes=True).shared is not contexts[0].shared
+    assert tls_client_context(authority.client()).shared is not contexts[0].shared
+
+
 @pytest.mark.rule("SC-115")
 @pytest.mark.rule("SC-116")
 def test_only_authenticated_encryption_with_ephemeral_keys_is_offered(
     authority: Authority,
 ) -> None:
-    connection = SSL.Connection(client_context(authority.client()))
+    connection = client_context(authority.client()).connection()
 
     suites = [suite for suite in connection.get_cipher_list() if not suite.startswith("TLS_")]
 

@@ -76,10 +76,10 @@ def test_a_client_that_speaks_only_old_tls_is_refused(authority: Authority) -> N
 @pytest.mark.rule("SS-087")
 @pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
 def test_encryption_is_authenticated_in_every_version(authority: Authority, version: int) -> None:
-    context = tls_client_context(authority.client())
+    context = tls_server_context(authority.server(), require_client_certificate=True)
     context.set_max_proto_version(version)
-    client = TlsEngine.client(context, peer_name="provider.example")
-    server = tls_server_of(authority.server())
+    client = TlsEngine.client(tls_client_context(authority.client()), peer_name="provider.example")
+    server = TlsEngine.server(context)
 
     talk(client, server)
 
