@@ -41,10 +41,15 @@ class MailNotConfigured(Unavailable):
         )
 
 
+def can_send() -> bool:
+    """Whether the portal has a mail server."""
+    return bool(settings.EMAIL_HOST or settings.EMAIL_FILE_PATH)
+
+
 @transaction.atomic
 def queue_mail(*, to: str, subject: str, body: str) -> OutgoingMail:
     """Save a mail in the transaction of the change that it reports. Raises MailNotConfigured."""
-    if not (settings.EMAIL_HOST or settings.EMAIL_FILE_PATH):
+    if not can_send():
         raise MailNotConfigured
     now = timezone.now()
     return OutgoingMail.objects.create(

@@ -1,0 +1,1 @@
+"""Notices: what happened, told to people and to the systems of their organization."""

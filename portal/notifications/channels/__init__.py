@@ -1,0 +1,1 @@
+"""One folder per channel: how its messages are made and sent."""

@@ -1,0 +1,1 @@
+"""Change channels, send through them, and record what receivers answered."""

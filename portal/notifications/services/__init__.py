@@ -1,0 +1,1 @@
+"""Write notices, hold them, deliver them, delete them."""
