@@ -1,0 +1,1 @@
+"""Alerts from detectors: each source's payload in one normal form."""
