@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import models
 
+from portal.accounts.acting import Acting
 from portal.accounts.models import User
 from portal.core.errors import NotAllowed
 
@@ -14,6 +15,8 @@ class ActorKind(models.TextChoices):
     """The kinds of sources that can act in the portal."""
 
     PERSON = "person"
+    STAFF = "staff"
+    "a member of the portal's staff who acts for the organization"
     SERVICE_TOKEN = "service_token"  # noqa: S105 - no password
     ALERT_SOURCE = "alert_source"
     POLICY = "policy"
@@ -33,11 +36,28 @@ class Actor:
     name: str = ""
     "what people call it; empty for the portal and its policy"
     user: User | None = None
-    "of a person"
+    "of a person, also of staff"
+    acting: Acting | None = None
+    "of staff"
+    token: str = field(default="", compare=False, repr=False)
+    "the key of the row of the API token by which a person acts; empty with a session"
 
     @classmethod
     def person(cls, user: User) -> Actor:
-        return cls(ActorKind.PERSON, str(user.pk), user.username, user)
+        """The person; staff if the call acts for an organization."""
+        if user.acting is not None:
+            return cls.staff(user, user.acting)
+        token = user.acting_token.pk if user.acting_token else ""
+        return cls(ActorKind.PERSON, str(user.pk), user.username, user, token=token)
+
+    @classmethod
+    def staff(cls, user: User, acting: Acting) -> Actor:
+        return cls(ActorKind.STAFF, str(user.pk), acting.name_of(user.username), user, acting)
+
+    @property
+    def acting_reason(self) -> str:
+        """Why staff act for the organization; empty for everyone else."""
+        return self.acting.reason if self.acting else ""
 
     @classmethod
     def service_token(cls, token: object, name: str) -> Actor:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -16,13 +18,20 @@ from django.urls import URLPattern, path
 from portal.accounts import services
 from portal.accounts.access import actor_of, person_of
 from portal.accounts.audited import record_about
+from portal.accounts.managers import lock_managers, refusal_to_lose, require_another_manager
 from portal.accounts.models import User
-from portal.accounts.signals import access_ending
+from portal.accounts.signals import access_ending, rights_ending
 from portal.audit.verbs import Verb
 from portal.core.addresses import address_of
-from portal.core.admin import MAX_REASON_LENGTH, StaffAdmin, site
+from portal.core.admin import StaffAdmin, site
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.security_log import SecurityEvent, record
+from portal.core.typed_lines import MAX_REASON_LENGTH
+
+RIGHTS: Final = frozenset({"is_staff", "is_superuser", "groups", "user_permissions"})
+"""The fields that decide what staff may do. A change ends that they act for an organization."""
+OF_MANAGERS: Final = ("is_active", "is_staff", "is_superuser")
+"""The fields that are true of every manager."""
 
 
 class Identified(forms.Form):
@@ -52,10 +61,29 @@ def may_manage(actor: User, person: User) -> bool:
     return not person.is_superuser and permissions_of(person) <= permissions_of(actor)
 
 
+class PersonForm(UserChangeForm):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Refuses to take the role of manager, or the access, from the last manager."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not {"is_active", *RIGHTS}.intersection(self.changed_data):
+            return cleaned
+        # The logs before the person, as everywhere. Until the form is saved, acts of the person
+        # wait.
+        access_ending.send(sender=None, user=self.instance)
+        person = lock_managers(self.instance.pk)[self.instance.pk]
+        taken = {one for one in OF_MANAGERS if one in cleaned and not cleaned[one]}
+        if taken and (refusal := refusal_to_lose([person])):
+            for name in taken:
+                self.add_error(name, refusal)
+        return cleaned
+
+
 @admin.register(User, site=site)
 class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
     """People. Their second factors can be reset, never seen."""
 
+    form = PersonForm
     actions = ("reset_second_factor",)
     readonly_fields = ("last_login", "date_joined")
     instead_of_deleting = (
@@ -124,8 +152,9 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
             return
         # Save only the changed fields: the others may have changed since this form was loaded.
         is_ending = "is_active" in form.changed_data and not obj.is_active
-        if is_ending:
-            access_ending.send(sender=None, user=obj)
+        if is_ending or RIGHTS.intersection(form.changed_data):
+            # PersonForm locked the logs and the person.
+            rights_ending.send(sender=None, user=obj)
         many = {field.name for field in User._meta.many_to_many}
         obj.save(update_fields=set(form.changed_data) - many)
         if is_ending:
@@ -154,9 +183,15 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
     @transaction.atomic
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         access_ending.send(sender=None, user=obj)
+        require_another_manager(lock_managers(obj.pk)[obj.pk])
+        rights_ending.send(sender=None, user=obj)
         access_changed_on_commit(obj.pk)
         super().delete_model(request, obj)
 
+    def refusal_to_delete(self, rows: Sequence[User]) -> str:
+        return refusal_to_lose(rows)
+
+    @transaction.atomic
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for person in queryset:
             self.delete_model(request, person)

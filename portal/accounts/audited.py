@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import cast
 from uuid import UUID
 
+from django_otp.models import Device
+
 from portal.accounts.actors import Actor
-from portal.accounts.models import SecondFactor, User
+from portal.accounts.models import User
 from portal.accounts.signals import organizations_asked
 from portal.audit.models import PORTAL_CHAIN
 from portal.audit.origin import Origin, current_origin, current_user, factor_of
@@ -22,9 +24,10 @@ def record_about(
     *,
     actor: Actor | None,
     about: Object | None = None,
+    before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
     address: str = "",
-    factor: SecondFactor | None = None,
+    factor: Device | None = None,
 ) -> None:
     """One entry in each organization of `user`; in the portal's chain for its staff, and for a
     person without an organization.
@@ -38,6 +41,7 @@ def record_about(
         chains_of(user.username, is_staff=user.is_staff),
         actor=actor,
         about=about or Object("person", user.pk, user.username),
+        before=before,
         after=after,
         is_by_staff=actor is None or _acts_as_staff(actor, user),
         origin=Origin(

@@ -7,20 +7,41 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models, transaction
+from django.utils import timezone
 from django_otp.models import Device, TimestampMixin
 from django_otp.oath import TOTP
+from knox.crypto import hash_token
 from knox.models import AbstractAuthToken, AuthTokenManager
+from knox.settings import knox_settings
 
+from portal.accounts import token_text
+from portal.accounts.acting import Acting
+from portal.accounts.scopes import Scope
+from portal.accounts.session_models import (
+    MAX_USER_AGENT,
+    BrowserSession,
+    EndedSession,
+    WhyEnded,
+)
 from portal.core import secrets
+
+__all__ = [
+    "MAX_USER_AGENT",
+    "BrowserSession",
+    "EndedSession",
+    "WhyEnded",
+]
 
 CODE_DIGITS = 6
 CODE_STEP_S = 30
 CODE_TOLERANCE_STEPS = 1
+MAX_DISPLAY_NAME_LENGTH = 100
+MAX_FACTOR_NAME_LENGTH = 64
 MAX_COUNTED_FAILURES = 10
 """Each failure doubles the wait, up to 2⁹ seconds, so that no person is locked out permanently."""
 
@@ -36,9 +57,27 @@ class User(AbstractUser):
 
     A new word ends all sessions (services.end_access).
     """
+    display_name = models.CharField(
+        max_length=MAX_DISPLAY_NAME_LENGTH, default="", db_default="", blank=True
+    )
+    """What colleagues read beside the name for signing in; empty if the person gave none."""
+
+    time_zone = models.CharField(max_length=64, default="", db_default="", blank=True)
+    """In which the person reads times, as in IANA's list; empty: in UTC."""
+
+    must_change_password = models.BooleanField(default=False, db_default=False)
+    """Someone else chose the password: who signs in with it first has to choose another one."""
+    password_is_own: bool = False
+    """Not a column: the person chose the password that is saved next."""
 
     is_verified: Callable[[], bool]
     """Whether the second factor was given. django-otp sets it on a request's user."""
+    may_act: Acting | None = None
+    """For which organization the credential of this call may act: of the portal's staff only."""
+    acting: Acting | None = None
+    """The same, once this call found that it concerns that organization."""
+    acting_token: ApiToken | None = None
+    """Not a column: the token by which this person makes the current call; None with a session."""
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         # One transaction saves a new password and ends the access under the old one
@@ -61,6 +100,54 @@ class User(AbstractUser):
     def _with_epoch(self, password_hash: str) -> str:
         # Sessions that are older than epochs stay open.
         return f"{password_hash}.{self.access_epoch}" if self.access_epoch else password_hash
+
+
+class LinkPurpose(models.TextChoices):
+    """What a link in a mail changes."""
+
+    PASSWORD = "password"  # noqa: S105 - no password
+    EMAIL = "email"
+
+
+class MailedLink(models.Model):
+    """The newest link of a purpose that was mailed to a person. It works once, so its use deletes
+    the row. Only the hash of its random word is saved.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="mailed_links")
+    purpose = models.CharField(max_length=16, choices=LinkPurpose.choices)
+    digest = models.CharField(max_length=64, unique=True)
+    email = models.EmailField()
+    """The address that it was mailed to."""
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "purpose"], name="one_link_per_purpose"),
+        ]
+
+    def __str__(self) -> str:
+        return f"a link to change the {self.purpose} of {self.user_id}"
+
+    @staticmethod
+    def digest_of(token: str) -> str:
+        return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class ForgottenPassword(models.Model):
+    """A name or address that someone typed who forgot the password. It waits for the worker, which
+    deletes it.
+    """
+
+    typed = models.CharField(max_length=254, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    """The browser's."""
+    origin = models.CharField(max_length=300)
+    """The portal's own, for the link."""
+    asked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"a password forgotten at {self.asked_at}"
 
 
 class CountsWrongCodes(models.Model):
@@ -206,22 +293,65 @@ class KnownDevice(CountsWrongCodes):
         return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+class TokenManager(AuthTokenManager):
+    """Makes tokens with our prefix and checksum."""
+
+    def create(  # type: ignore[override]
+        self, user: User, expiry: timedelta | None = knox_settings.TOKEN_TTL, **fields: Any
+    ) -> tuple[ApiToken, str]:
+        """The row, and the text that is never shown again. `expiry`: from now on; None: never."""
+        plain = token_text.make(token_text.PERSON)
+        row = models.Manager.create(
+            self,
+            user=user,
+            digest=hash_token(plain),
+            token_key=plain[: token_text.HINT_LENGTH],
+            expiry=None if expiry is None else timezone.now() + expiry,
+            **fields,
+        )
+        return row, plain
+
+
 class ApiToken(AbstractAuthToken):
-    """A device that acts for a person, until it expires or is signed out. Only a hash is stored."""
+    """A program or phone that acts for a person, until it expires or ends. Only a hash is
+    stored.
+    """
 
     device_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     device_name = models.CharField(max_length=64)
     last_used_at = models.DateTimeField(null=True)
+    last_used_address = models.CharField(max_length=64, default="", db_default="")
     factor_at = models.DateTimeField(null=True)
     """When the second factor was last given for it."""
+    first_step_at = models.DateTimeField(null=True)
+    """When the password was last given for it."""
+    is_named = models.BooleanField(default=False, db_default=False)
+    """The person made it for a program; the others come from a sign-in of an app."""
+    is_federated = models.BooleanField(default=False, db_default=False)
+    """Made in a session that an identity provider opened: portal.sso ends it."""
+    scope = models.CharField(
+        max_length=8, choices=Scope.choices, default=Scope.ADMIN, db_default=Scope.ADMIN
+    )
+    allowed_networks = models.CharField(max_length=1000, default="", db_default="")
+    """Separated by spaces; empty: everywhere (portal.accounts.networks)."""
 
-    objects: ClassVar[AuthTokenManager] = AuthTokenManager()
+    objects: ClassVar[TokenManager] = TokenManager()
 
     class Meta:
         indexes: ClassVar = [
             # for the sign-in that removes the oldest token
             models.Index(fields=["user", "created"], name="token_oldest_first"),
         ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(scope__in=Scope.values), name="scope_is_known"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.device_name} of {self.user_id}"
+
+    @property
+    def audit_name(self) -> str:
+        """How an audit entry names the token by which someone acted."""
+        return f"{self.device_id}:{self.device_name}"

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 from celery import shared_task
-from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
 from portal.accounts import services
+from portal.accounts.session_store import SessionStore
+
+
+@shared_task
+def mail_links() -> None:
+    services.mail_links()
 
 
 @shared_task

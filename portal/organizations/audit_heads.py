@@ -16,7 +16,7 @@ from portal.accounts.actors import Actor
 from portal.audit.models import PORTAL_CHAIN, Chain
 from portal.audit.recording import Object, record_entry
 from portal.audit.verbs import Verb
-from portal.core.errors import FieldError, Invalid
+from portal.core.errors import Invalid
 from portal.core.security_log import SecurityEvent, record
 from portal.organizations.access import require_current_role
 from portal.organizations.models import Organization, Role
@@ -37,7 +37,7 @@ def set_mail(organization: Organization, address: str, *, actor: Actor) -> None:
             address = "\0"
         if len(address) > MAX_ADDRESS_LENGTH or "\0" in address:
             message = "This is no e-mail address."
-            raise Invalid(message, errors=[FieldError("mail_to", "not-an-address", message)])
+            raise Invalid.at("mail_to", "not-an-address", message)
     require_current_role(organization.pk, actor, Role.ADMIN)
     Chain.objects.get_or_create(organization_id=organization.pk)
     chain = Chain.objects.select_for_update().get(organization_id=organization.pk)

@@ -11,15 +11,17 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from portal.accounts.actors import Actor
-from portal.accounts.models import User
+from portal.accounts.staff_rights import StaffRight
 from portal.audit.recording import Object, record_entry
 from portal.audit.verbs import Verb
 from portal.core import throttle
-from portal.core.errors import FieldError, Invalid, NotAllowed, NotFound
+from portal.core.errors import FieldError, Invalid, NotFound
 from portal.events.log import lock_log
+from portal.mail.addresses import normal_email
 from portal.organizations import invitations
 from portal.organizations.models import Invitation, Organization, Role
 
+MAY_ADD: Final = StaffRight("add organizations", ("organizations.add_organization",))
 MAX_NAME_LENGTH: Final = 200
 MAX_SLUG_LENGTH: Final = 50
 
@@ -62,18 +64,12 @@ PRESETS: Final[dict[str, Preset]] = {
 }
 
 
-def require_staff(user: User) -> None:
-    """NotAllowed unless the person is portal staff who may add organizations."""
-    if not (user.is_staff and user.has_perm("organizations.add_organization")):
-        raise NotAllowed("Only portal staff who may add organizations can do this.")
-
-
 @transaction.atomic
 def found(
     *, actor: Actor, name: str, admin_email: str, preset: str, origin: str
 ) -> tuple[Organization, Invitation]:
     """A new organization, and the invitation of its first admin."""
-    require_staff(actor.require_person())
+    MAY_ADD.require_still(actor.require_person())
     name = " ".join(name.split())
     errors = []
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
@@ -86,7 +82,7 @@ def found(
         message = f"Choose one of: {', '.join(PRESETS)}."
         errors.append(FieldError("preset", "not-a-choice", message))
     try:
-        invitations.normal_email(admin_email)
+        normal_email(admin_email)
     except Invalid as error:
         errors += [FieldError("admin_email", one.code, one.message) for one in error.errors]
     if errors:
@@ -96,7 +92,7 @@ def found(
         organization.full_clean()
     except ValidationError as error:
         message = " ".join(error.messages)
-        raise Invalid(message, errors=[FieldError("name", "invalid", message)]) from None
+        raise Invalid.at("name", "invalid", message) from None
     organization.save()
     record_entry(
         Verb.ORGANIZATION_ADDED,
@@ -124,11 +120,11 @@ def invite_admin(
     """Staff invite an admin: the first one, or one for an organization whose admins have left. An
     open invitation to that address gets a new link.
     """
-    require_staff(actor.require_person())
-    email = invitations.normal_email(email)
+    email = normal_email(email)
     throttle.count(invitations.MAILS, str(organization.pk))
     with transaction.atomic():
         lock_log(organization.pk)
+        MAY_ADD.require_still(actor.require_person())
         open_ones = invitations.unanswered(organization).filter(is_by_staff=True)
         if open_one := open_ones.filter(email=email).first():
             return invitations.renew(open_one, actor=actor, origin=origin)
@@ -145,8 +141,8 @@ def invite_admin(
 @transaction.atomic
 def revoke(*, organization: Organization, invitation_id: UUID, actor: Actor) -> None:
     """Staff revoke an invitation that staff sent."""
-    require_staff(actor.require_person())
     lock_log(organization.pk)
+    MAY_ADD.require_still(actor.require_person())
     invitation = invitations.invitation_for(organization, invitation_id)
     if not invitation.is_by_staff:
         raise NotFound

@@ -19,7 +19,7 @@ from django.db.models import DateTimeField, UUIDField
 from django.utils import timezone
 
 from portal.accounts.actors import Actor, ActorKind
-from portal.core.errors import FieldError, IdempotencyKeyReused, Invalid
+from portal.core.errors import IdempotencyKeyReused, Invalid
 from portal.organizations.models import MAX_KEY_LENGTH, IdempotencyKey, Organization, ResultKind
 
 KEY_RETENTION: Final = timedelta(days=7)
@@ -72,7 +72,7 @@ def call_of(
     """
     if len(key) > MAX_KEY_LENGTH or not key.isprintable():
         message = f"The idempotency key must be at most {MAX_KEY_LENGTH} printable characters."
-        raise Invalid(message, errors=[FieldError("Idempotency-Key", "not-a-key", message)])
+        raise Invalid.at("Idempotency-Key", "not-a-key", message)
     if not key:
         return Call({}, "", None)
     text = json.dumps(content, sort_keys=True, default=str)
@@ -110,7 +110,7 @@ def find(call: Call, actor: Actor) -> Call:
         return call
     own = IdempotencyKey.objects.filter(**call.identity)
     earlier = own.values_list("digest", "result_id").first()
-    if earlier is None and actor.kind == ActorKind.PERSON:
+    if earlier is None and _may_be_of_previous_release(call, actor):
         earlier = _saved_by_previous_release(actor, **call.identity)
     if earlier is None:
         return call
@@ -134,11 +134,15 @@ def is_saved(call: Call, actor: Actor) -> tuple[str, list[Any]]:
         " AND sender = %s AND result_kind = %s AND key = %s)"
     )
     parameters = [organization, call.identity["sender"], kind, key]
-    if actor.kind == ActorKind.PERSON:
+    if _may_be_of_previous_release(call, actor):
         sql += f" OR EXISTS ({_PREVIOUS_KEYS[kind]})"
         oldest = timezone.now() - KEY_RETENTION
         parameters += [organization, UUID(actor.id), key, oldest]
     return sql, parameters
+
+
+def _may_be_of_previous_release(call: Call, actor: Actor) -> bool:
+    return actor.kind == ActorKind.PERSON and call.identity["result_kind"] in _PREVIOUS_KEYS
 
 
 def _saved_by_previous_release(

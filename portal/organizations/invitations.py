@@ -7,33 +7,35 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from portal.accounts import services as accounts
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
-from portal.accounts.services import MAX_PASSWORD_LENGTH, MAX_USERNAME_LENGTH
-from portal.audit.recording import Object, record_entry
-from portal.audit.verbs import Verb
+from portal.accounts.time_zones import time_zone_of
 from portal.core import throttle
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.errors import Conflict, FieldError, Invalid, NotFound, PortalError
 from portal.events.data import EventData
 from portal.events.log import lock_log
 from portal.events.models import EventType
+from portal.mail.addresses import normal_email
 from portal.mail.services import queue_mail
 from portal.organizations import members, people_mails
-from portal.organizations.models import Invitation, Membership, Organization, Role
+from portal.organizations.models import (
+    Invitation,
+    MailedInvitation,
+    Membership,
+    Organization,
+    Role,
+)
 from portal.organizations.recording import record_change
 
 HOLDS: Final = timedelta(days=7)
 MAX_OPEN: Final = 100
 """Open invitations of one organization."""
-MAX_EMAIL_LENGTH: Final = 254
 TOKEN_BYTES: Final = 32
 MAX_TOKEN_LENGTH: Final = 64
 MAILS: Final = throttle.Limit(
@@ -67,25 +69,12 @@ class OtherAddress(Conflict):
     code = "other-address"
     title = "This invitation is for another person"
 
-    def __init__(self, invitation: Invitation, user: User) -> None:
+    def __init__(self, invitation: MailedInvitation, user: User) -> None:
         own = f"whose address is {user.email}" if user.email else "who has no email address here"
         super().__init__(
             f"It was sent to {invitation.email}, and you are signed in as {user.username}, {own}. "
             "Sign out to accept it as another person, or ask for an invitation to your address."
         )
-
-
-def normal_email(typed: str) -> str:
-    """In lower case, as invitations compare addresses. Invalid if it is no address."""
-    email = typed.strip().lower()
-    try:
-        if len(email) > MAX_EMAIL_LENGTH:
-            raise ValidationError("too long")
-        validate_email(email)
-    except ValidationError:
-        message = "This is not an email address. Write it like name@example.com."
-        raise Invalid(message, errors=[FieldError("email", "not-an-address", message)]) from None
-    return email
 
 
 def invite(
@@ -233,36 +222,11 @@ def accept(*, token: str, user: User, address: str) -> Membership:
 def accept_as_new(*, token: str, username: str, password: str, address: str) -> Membership:
     """A new person, whose address the link proves, becomes a member."""
     found = invitation_of(token, address=address)
-    if has_account(found):
-        raise Conflict(
-            "You have an account here already. Sign in, then open the link of the mail again.",
-            code="has-account",
-        )
-    user = User(username=username.strip(), email=found.email)
-    if errors := _errors_of(user, password):
-        raise Invalid("Nothing was saved. Correct the fields listed in errors.", errors=errors)
-    # Hashing takes long, so it is done before the lock.
-    user.set_password(password)
+    user = accounts.new_account(email=found.email, username=username, password=password)
     with transaction.atomic():
         invitation = _still(found)
-        try:
-            with transaction.atomic():
-                user.save()
-        except IntegrityError:
-            # Another person took the name a moment ago.
-            raise Invalid("Nothing was saved.", errors=[_name_taken(user.username)]) from None
-        record_entry(
-            Verb.PERSON_ADDED,
-            actor=Actor.person(user),
-            organization_id=invitation.organization_id,
-            about=Object("person", user.pk, user.username),
-        )
+        accounts.add_account(user, organization_id=invitation.organization_id)
         return _join(invitation, user)
-
-
-def has_account(invitation: Invitation) -> bool:
-    """Only the reader of the link may learn this."""
-    return User.objects.filter(email__iexact=invitation.email).exists()
 
 
 def _still(found: Invitation) -> Invitation:
@@ -289,38 +253,6 @@ def _join(invitation: Invitation, user: User) -> Membership:
     return membership
 
 
-def _errors_of(user: User, password: str) -> list[FieldError]:
-    errors = []
-    if not user.username:
-        errors.append(FieldError("username", "blank", "Choose a name to sign in with."))
-    elif len(user.username) > MAX_USERNAME_LENGTH:
-        message = f"At most {MAX_USERNAME_LENGTH} characters are allowed."
-        errors.append(FieldError("username", "too-long", message))
-    else:
-        # First, because PostgreSQL refuses to compare some characters.
-        try:
-            user.clean_fields(exclude=["password"])
-        except ValidationError:
-            message = "A name has letters, digits and the characters @ . + - _ only."
-            errors.append(FieldError("username", "odd-characters", message))
-        else:
-            if User.objects.filter(username__iexact=user.username).exists():
-                errors.append(_name_taken(user.username))
-    try:
-        if len(password) > MAX_PASSWORD_LENGTH:
-            raise ValidationError(f"At most {MAX_PASSWORD_LENGTH} characters are allowed.")
-        validate_password(password, user)
-    except ValidationError as error:
-        errors.append(FieldError("password", "weak-password", " ".join(error.messages)))
-    return errors
-
-
-def _name_taken(username: str) -> FieldError:
-    return FieldError(
-        "username", "name-taken", f"The name {username} is taken. Choose another one."
-    )
-
-
 def _refused(code: str, message: str) -> Invalid:
     return Invalid(message, code=code, errors=[FieldError("email", code, message)])
 
@@ -336,11 +268,13 @@ def _record(
 
 def _mail(invitation: Invitation, token: str, origin: str) -> None:
     by = invitation.invited_by
-    mail = people_mails.invitation(
-        organization=invitation.organization.name,
-        role=invitation.role,
-        by="The portal's operator" if invitation.is_by_staff or by is None else by.username,
-        link=f"{origin}/invitations/{token}",
-        ends=invitation.expires_at,
-    )
+    with time_zone_of(None):
+        mail = people_mails.invitation(
+            organization=invitation.organization.name,
+            role=invitation.role,
+            by="The portal's operator" if invitation.is_by_staff or by is None else by.username,
+            link=f"{origin}/invitations/{token}",
+            ends=invitation.expires_at,
+            has_account=accounts.has_account(invitation.email),
+        )
     queue_mail(to=invitation.email, subject=mail.subject, body=mail.body)

@@ -14,7 +14,9 @@ from django.utils import timezone
 from portal.accounts import services as accounts
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
-from portal.core.errors import Conflict, FieldError, Invalid, NotFound
+from portal.accounts.time_zones import time_zone_of
+from portal.core.errors import Conflict, NotFound
+from portal.core.typed_lines import MAX_REASON_LENGTH, MIN_REASON_LENGTH, checked_reason
 from portal.events.data import EventData
 from portal.events.log import lock_log
 from portal.events.models import EventType
@@ -26,8 +28,9 @@ from portal.organizations.recording import record_change
 
 HOLDS: Final = timedelta(hours=24)
 """How long a second admin may take to confirm."""
-MIN_REASON_LENGTH: Final = 10
-MAX_REASON_LENGTH: Final = 500
+HOW_CHECKED: Final = (
+    f"Say in {MIN_REASON_LENGTH} to {MAX_REASON_LENGTH} characters how you checked who asked."
+)
 
 
 @transaction.atomic
@@ -39,13 +42,7 @@ def start(
     members.require_admin(organization, actor)
     starter, membership = actor.require_person(), members.member_for(organization, user_id)
     _refuse(membership, starter)
-    reason = " ".join(reason.split())
-    if not MIN_REASON_LENGTH <= len(reason) <= MAX_REASON_LENGTH:
-        message = (
-            f"Say in {MIN_REASON_LENGTH} to {MAX_REASON_LENGTH} characters how you checked who "
-            "asked."
-        )
-        raise Invalid(message, errors=[FieldError("reason", "length", message)])
+    reason = checked_reason(reason, HOW_CHECKED)
     now = timezone.now()
     FactorReset.objects.filter(
         organization=organization, user=membership.user, expires_at__lte=now
@@ -148,16 +145,15 @@ def _refuse(membership: Membership, starter: User) -> None:
 
 def _mail_start(reset: FactorReset, origin: str) -> None:
     organization, starter, user = reset.organization, reset.started_by, reset.user
-    _send(
-        user,
-        people_mails.reset_started(
+    with time_zone_of(user):
+        mail = people_mails.reset_started(
             username=user.username,
             organization=organization.name,
             by=starter.username,
             reason=reset.reason,
             ends=reset.expires_at,
-        ),
-    )
+        )
+    _send(user, mail)
     for admin in members.admins(organization).exclude(user__in=[starter, user]):
         mail = people_mails.please_confirm(
             admin=admin.user.username,

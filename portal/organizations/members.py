@@ -9,12 +9,14 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
+from django.dispatch import Signal
 from django.utils import timezone
 
 from portal.accounts import services as accounts
 from portal.accounts.actors import Actor
-from portal.accounts.models import Authenticator, User
+from portal.accounts.enrolled import signs_in_here
+from portal.accounts.models import User
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.errors import Conflict, NotAllowed, NotFound
 from portal.events.data import EventData
@@ -28,6 +30,11 @@ from portal.organizations.models import (
     Role,
 )
 from portal.organizations.recording import record_change
+
+other_sign_ins = Signal()
+"""Receivers return the condition, for rows of Membership, under which a person signs in otherwise:
+at an identity provider.
+"""
 
 
 @transaction.atomic
@@ -59,10 +66,10 @@ def remove(*, organization: Organization, user_id: UUID, actor: Actor) -> None:
 
 @transaction.atomic
 def set_role(
-    *, organization: Organization, user: User, role: Role, actor: User | None = None
+    *, organization: Organization, user: User, role: Role, actor: User | Actor | None = None
 ) -> Membership:
     """Make `user` a member, or change a member's role. For the portal's staff, who may leave an
-    organization without an admin.
+    organization without an admin; and for single sign-on, which asks `is_last_admin` first.
     """
     lock_log(organization.pk)
     own = Membership.objects.filter(organization=organization, user=user)
@@ -83,9 +90,11 @@ def set_role(
 
 
 @transaction.atomic
-def remove_member(*, organization: Organization, user: User, actor: User | None = None) -> None:
+def remove_member(
+    *, organization: Organization, user: User, actor: User | None = None, reason: str = ""
+) -> None:
     """End a membership, and everything that the person is signed in with unless they have another
-    one. Repeating it is harmless. For the portal's staff, as `set_role`.
+    one. Repeating it is harmless. For the portal's staff, as `set_role`; `reason`: theirs.
     """
     lock_log(organization.pk)
     membership = Membership.objects.filter(organization=organization, user=user).first()
@@ -93,6 +102,8 @@ def remove_member(*, organization: Organization, user: User, actor: User | None 
         return
     # Before deleting the row: record the name of the member who leaves.
     about = EventData(user=user.username, role=membership.role)
+    if reason:
+        about["reason"] = reason
     record_change(organization.pk, EventType.MEMBER_REMOVED, actor=actor, data=about)
     membership.delete()
     _cancel(FactorReset.objects.filter(organization=organization, user=user), actor)
@@ -102,7 +113,7 @@ def remove_member(*, organization: Organization, user: User, actor: User | None 
         accounts.end_access(user=user)
 
 
-def _end_admin_acts(organization: Organization, user: User, actor: User | None) -> None:
+def _end_admin_acts(organization: Organization, user: User, actor: User | Actor | None) -> None:
     """What an admin began ends with the role: otherwise a removed admin could come back through an
     invitation to another address.
     """
@@ -120,7 +131,7 @@ def _end_admin_acts(organization: Organization, user: User, actor: User | None) 
     _cancel(FactorReset.objects.filter(organization=organization, started_by=user), actor)
 
 
-def _cancel(resets: QuerySet[FactorReset], actor: User | None) -> None:
+def _cancel(resets: QuerySet[FactorReset], actor: User | Actor | None) -> None:
     for reset in resets.select_related("user").order_by("pk"):
         about = EventData(user=reset.user.username)
         record_change(
@@ -159,15 +170,35 @@ def admins(organization: Organization) -> QuerySet[Membership]:
     )
 
 
-def _require_another_admin(membership: Membership) -> None:
+def has_admin_who_signs_in_here(organization: Organization) -> bool:
+    """Whether an admin can sign in without an identity provider."""
+    return admins(organization).filter(signs_in_here("user_id", "user__password")).exists()
+
+
+def is_last_admin(membership: Membership) -> bool:
+    """Whether the organization would lose its last admin who can sign in without an identity
+    provider, which may break; or, if it has none, its last admin who can sign in at all. Ask under
+    the lock of the organization's log.
+    """
     if membership.role != Role.ADMIN:
-        return
-    has_factor = Authenticator.objects.filter(user=OuterRef("user_id"), confirmed=True)
+        return False
+    own = Membership.objects.filter(pk=membership.pk)
     others = admins(membership.organization).exclude(user=membership.user_id)
     # An admin who never set up a second factor cannot sign in.
-    if not others.filter(Exists(has_factor)).exists():
+    here = signs_in_here("user_id", "user__password")
+    if others.filter(here).exists():
+        return False
+    if own.filter(here).exists():
+        return True
+    otherwise = [one for _, one in other_sign_ins.send(sender=Membership)]
+    return not any(others.filter(one).exists() for one in otherwise)
+
+
+def _require_another_admin(membership: Membership) -> None:
+    if is_last_admin(membership):
         raise Conflict(
             f"{membership.user.username} is the last admin of {membership.organization.name} who "
-            "can sign in. Make another member an admin first.",
+            "can sign in without single sign-on. First make a member an admin who has a password "
+            "and a second factor, or a passkey.",
             code="last-admin",
         )

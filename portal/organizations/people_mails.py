@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from portal.core.formatting import clock, date
+from portal.accounts.account_mails import AccountMail
+from portal.core.formatting import full_moment
 
 ROLES: Final = {
     "viewer": "a viewer, who watches",
     "operator": "an operator, who watches and requests mitigation",
-    "approver": "an approver, who may do what an operator may",
-    "admin": "an admin, who also manages people and settings",
+    "approver": "an approver, who requests mitigation and approves what others request",
+    "admin": "an admin, who requests and approves mitigation, and manages people and settings",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PeopleMail:
-    subject: str
-    body: str
+class PeopleMail(AccountMail):
+    """To a member, or to who is to become one."""
 
 
-def invitation(*, organization: str, role: str, by: str, link: str, ends: datetime) -> PeopleMail:
+def invitation(
+    *, organization: str, role: str, by: str, link: str, ends: datetime, has_account: bool
+) -> PeopleMail:
     return PeopleMail(
         f"{by} invites you to {organization}",
         f"""Hello,
 
 {by} invites you to join {organization} on the portal where it requests protection
-from DDoS attacks. You will be {ROLES[role]}.
+from DDoS attacks.
 
-Open this link to set a password and a second factor:
+You will be {ROLES[role]}.
+
+{to_join(has_account=has_account)}
 
 {link}
 
@@ -40,6 +42,13 @@ If you did not expect this, ignore this mail: without the link, nothing happens.
 Do not forward it: the first person who opens the link can use it.
 """,
     )
+
+
+def to_join(*, has_account: bool) -> str:
+    """What the link of an invitation asks for."""
+    if has_account:
+        return "You have an account with this address. Open this link and sign in to join:"
+    return "Open this link to set a password and a second factor:"
 
 
 def reset_started(
@@ -98,6 +107,114 @@ your password could set up a second factor before you.
     )
 
 
+def staff_act(
+    *, organization: str, by: str, reason: str, began: datetime, ends: datetime
+) -> PeopleMail:
+    return PeopleMail(
+        f"Portal staff act for {organization}",
+        f"""Hello,
+
+{by}, a member of the portal's staff, acts for {organization} since {_moment(began)},
+as an operator: reads its pages, and can request and end mitigation. It ends at
+{_moment(ends)} at the latest. Given reason: {reason}
+
+The page Audit shows each step. If you did not expect this, ask the operator of your
+portal.
+""",
+    )
+
+
+def suspended(*, organization: str, reason: str) -> PeopleMail:
+    return PeopleMail(
+        f"{organization} is suspended",
+        f"""Hello,
+
+the staff of the portal suspended {organization}. Given reason: {reason}
+
+Until they lift that, {organization} can send no new requests, plans, drills or
+extensions. Providers continue what they do now, everyone can sign in and read, and you
+can terminate each request.
+
+Ask the operator of your portal what to do.
+""",
+    )
+
+
+def resumed(*, organization: str) -> PeopleMail:
+    return PeopleMail(
+        f"{organization} is no longer suspended",
+        f"""Hello,
+
+the staff of the portal lifted the suspension of {organization}. You can request
+mitigation again.
+""",
+    )
+
+
+def closed(*, organization: str, reason: str) -> PeopleMail:
+    return PeopleMail(
+        f"{organization} is closed",
+        f"""Hello,
+
+the staff of the portal closed {organization}. Given reason: {reason}
+
+Its members can no longer use it. Providers continue what they do now.
+
+Ask the operator of your portal what to do.
+""",
+    )
+
+
+def opened(*, organization: str) -> PeopleMail:
+    return PeopleMail(
+        f"{organization} is open again",
+        f"""Hello,
+
+the staff of the portal opened {organization} again. Its members can use it.
+""",
+    )
+
+
+def limit_changed(*, organization: str, before: int, after: int, reason: str) -> PeopleMail:
+    return PeopleMail(
+        f"{organization} may have {after:,} live requests",
+        f"""Hello,
+
+the staff of the portal changed how many live requests {organization} may have at a
+time: from {before:,} to {after:,}.{f" Given reason: {reason}" if reason else ""}
+
+Requests that are live now go on. Settings › Policy shows the limit.
+""",
+    )
+
+
+def admin_removed(*, organization: str, username: str, reason: str) -> PeopleMail:
+    return PeopleMail(
+        f"{username} is no longer an admin of {organization}",
+        f"""Hello,
+
+the staff of the portal ended the membership of {username} in {organization}.
+Given reason: {reason}
+
+{username} cannot use {organization} any more. Live requests go on. If you did not expect
+this, ask the operator of your portal.
+""",
+    )
+
+
+def removed_by_staff(*, organization: str, username: str, reason: str) -> PeopleMail:
+    return PeopleMail(
+        f"You are no longer an admin of {organization}",
+        f"""Hello {username},
+
+the staff of the portal ended your membership in {organization}.
+Given reason: {reason}
+
+If you did not expect this, ask the operator of your portal.
+""",
+    )
+
+
 def _moment(at: datetime) -> str:
-    """With year and zone, since mail is read later and elsewhere."""
-    return f"{date(at)}, {clock(at)} UTC".replace("\u00a0", " ")
+    """In the zone of the reader (portal.accounts.time_zones.time_zone_of)."""
+    return full_moment(at).replace("\u00a0", " ")

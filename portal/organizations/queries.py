@@ -5,8 +5,17 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from portal.accounts.models import User
+from portal.core.errors import NotFound
 from portal.organizations import claims
 from portal.organizations.models import Membership, Organization, ProtectedResource
+
+
+def organization_for_staff(slug: str) -> Organization:
+    """Also one that is closed. NotFound for an unknown one."""
+    found = Organization.objects.filter(slug=slug).first()
+    if found is None:
+        raise NotFound
+    return found
 
 
 def resources(organization: Organization) -> QuerySet[ProtectedResource]:
@@ -18,7 +27,7 @@ def overlapping(resource: ProtectedResource) -> list[ProtectedResource]:
     others = (
         ProtectedResource.objects.filter(verified_at__isnull=False)
         .exclude(organization_id=resource.organization_id)
-        .select_related("organization")
+        .select_related("organization", "verified_by")
         .order_by("organization__name", "name")
     )
     return [other for other in others if claims.overlaps(resource.target, other.target)]

@@ -18,20 +18,21 @@ from portal.organizations.models import Membership
 def record_change(
     organization_id: UUID, type: EventType, *, actor: User | Actor | None, data: EventData
 ) -> None:
-    """Append one event. Members see only the names of members; all other people who act are the
-    portal's staff.
+    """Append one event. Members see only the names of members and of staff who act for them; all
+    other people who act are the portal's staff.
 
     `actor` None: a person with a shell on the portal's machine.
     """
     own = Membership.objects.filter(organization_id=organization_id)
     source = Actor.person(actor) if isinstance(actor, User) else actor
-    is_portal = source is not None and source.user is None
+    # Staff who act for the organization are named.
+    is_named = source is not None and (source.user is None or source.acting is not None)
     append_event(
         organization_id=organization_id,
         type=type,
         at=timezone.now(),
         actor=source,
-        is_by_staff=not is_portal and (source is None or not own.filter(user=source.user).exists()),
+        is_by_staff=not is_named and (source is None or not own.filter(user=source.user).exists()),
         data=data,
     )
 

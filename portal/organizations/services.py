@@ -45,6 +45,13 @@ SETTINGS: Final = (
     "late_acceptance",
     "max_live_requests",
     "max_live_requests_per_person",
+    "shortest_prefix_v4",
+    "shortest_prefix_v6",
+    "approval",
+    "approval_prefix_v4",
+    "approval_prefix_v6",
+    "approval_wait_s",
+    "names_in_notices",
 )
 
 
@@ -235,28 +242,32 @@ def fingerprint(resources: Iterable[ProtectedResource]) -> str:
 
 def _not_verified(resource: ProtectedResource, code: str, why: str) -> Invalid:
     message = f"{shown(resource.name)} was not verified. {why}"
-    return Invalid(message, errors=[FieldError("value", code, message)])
+    return Invalid.at("value", code, message)
 
 
 # Settings
 
 
 @transaction.atomic
-def change_settings(*, organization: Organization, actor: User | None = None) -> None:
-    """Save `organization`, whose settings were changed.
+def change_settings(
+    *, organization: Organization, actor: User | Actor | None = None, reason: str = ""
+) -> None:
+    """Save `organization`, whose settings were changed. `reason`: for its log.
 
-    A suspended organization is closed to its members, but its requests continue.
+    An organization that is not active is closed to its members, but its requests continue.
     """
     before = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     # Before the save: a new slug locks the row's key, and a transaction that holds the log may need
     # that key to commit a row that refers to the organization.
     lock_log(organization.pk)
-    organization.save()
+    # Only these: staff may have suspended it since this row was read.
+    organization.save(update_fields=SETTINGS)
     changed = changes(before, organization, SETTINGS)
     if changed:
-        record_change(
-            organization.pk, EventType.ORGANIZATION_CHANGED, actor=actor, data={"changed": changed}
-        )
+        about = EventData(changed=changed)
+        if reason:
+            about["reason"] = reason
+        record_change(organization.pk, EventType.ORGANIZATION_CHANGED, actor=actor, data=about)
     if "is_active" in changed:
         for user_id in Membership.objects.filter(organization=organization).values_list(
             "user_id", flat=True

@@ -5,10 +5,26 @@ from __future__ import annotations
 import secrets
 
 from django.db import transaction
+from django_otp_webauthn.models import WebAuthnCredential
 
 from portal.accounts.actors import Actor
-from portal.accounts.models import ApiToken, Authenticator, KnownDevice, RecoveryKit, User
-from portal.accounts.signals import second_factor_reset
+from portal.accounts.models import (
+    ApiToken,
+    Authenticator,
+    BrowserSession,
+    KnownDevice,
+    MailedLink,
+    RecoveryKit,
+    User,
+    WhyEnded,
+)
+from portal.accounts.session_store import end_now
+from portal.accounts.signals import (
+    access_ended,
+    access_ending,
+    rights_ending,
+    second_factor_reset,
+)
 from portal.audit.recording import Object, record_entry
 from portal.audit.verbs import Verb
 from portal.core.broadcast import access_changed_on_commit
@@ -19,13 +35,20 @@ EPOCH_BYTES = 16
 
 
 @transaction.atomic
-def end_access(*, user: User) -> None:
-    """End every session, token, known device and open socket of the person at once."""
-    _lock(user)
+def end_access(*, user: User, why: WhyEnded = WhyEnded.ACCESS) -> None:
+    """End every session, token, known device, mailed link and open socket of the person at once.
+    `why`: what the browsers say at the next sign-in.
+    """
+    lock_person(user)
     user.access_epoch = secrets.token_urlsafe(EPOCH_BYTES)
     User.objects.filter(pk=user.pk).update(access_epoch=user.access_epoch)
     ApiToken.objects.filter(user=user).delete()
     KnownDevice.objects.filter(user=user).delete()
+    browsers = BrowserSession.objects.filter(user=user)
+    end_now(browsers.values_list("session_id", flat=True), why)
+    browsers.delete()
+    MailedLink.objects.filter(user=user).delete()
+    access_ended.send(sender=User, user=user)
     access_changed_on_commit(user.pk)
 
 
@@ -35,10 +58,14 @@ def reset_second_factor(*, user: User, actor: User, address: str) -> None:
 
     Enrolment needs the password again.
     """
-    _lock(user)
+    # The logs before the person, as everywhere.
+    access_ending.send(sender=None, user=user)
+    rights_ending.send(sender=None, user=user)
+    lock_person(user)
     Authenticator.objects.filter(user=user).delete()
     RecoveryKit.objects.filter(user=user).delete()
-    end_access(user=user)
+    WebAuthnCredential.objects.filter(user=user).delete()
+    end_access(user=user, why=WhyEnded.FACTOR)
     # For the person's organizations it is an event.
     record_entry(
         Verb.FACTOR_RESET,
@@ -56,9 +83,10 @@ def lock_unchanged(user: User) -> None:
 
     Without the lock, a token could be issued for a password that was replaced after the check.
     """
-    if _lock(user).get_session_auth_hash() != user.get_session_auth_hash():
+    if lock_person(user).get_session_auth_hash() != user.get_session_auth_hash():
         raise InvalidCredentials
 
 
-def _lock(user: User) -> User:
+def lock_person(user: User) -> User:
+    """Lock the row of the person and return it as it is now. Call it in a transaction."""
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)

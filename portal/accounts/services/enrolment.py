@@ -16,19 +16,21 @@ from django.db import transaction
 
 from portal.accounts.actors import Actor
 from portal.accounts.audited import record_about
+from portal.accounts.enrolled import has_factor
 from portal.accounts.models import Authenticator, RecoveryCode, RecoveryKit, User
 from portal.accounts.services.end_access import lock_unchanged
 from portal.accounts.services.sign_in_limits import count_try
 from portal.audit.verbs import Verb
 from portal.core import secrets as sealed
 from portal.core import throttle
-from portal.core.errors import Conflict, FieldError, Invalid
+from portal.core.errors import Conflict, Invalid
 from portal.core.security_log import SecurityEvent, record
 
 TRIES_PER_ADDRESS: Final = throttle.Limit(
     name="enrolment-address", tries=20, window_s=60, message="Too many tries from this address."
 )
 KEY_BYTES: Final = 20
+MAX_CODE_LENGTH: Final = 64
 RECOVERY_CODES: Final = 10
 RECOVERY_CODE_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 RECOVERY_CODE_LENGTH: Final = 24
@@ -57,7 +59,12 @@ class Enrolment:
 
 def begin_enrolment(*, user: User) -> Enrolment:
     """A new key. Conflict if the person already has a second factor."""
-    _refuse_second_authenticator(user)
+    refuse_second_enrolment(user)
+    return new_key(user=user)
+
+
+def new_key(*, user: User) -> Enrolment:
+    """For the first app or for another one."""
     return Enrolment(username=user.get_username(), key=secrets.token_bytes(KEY_BYTES))
 
 
@@ -71,15 +78,9 @@ def confirm_enrolment(
     with transaction.atomic():
         # Two sessions that enrol at the same time take turns.
         lock_unchanged(user)
-        _refuse_second_authenticator(user)
-        device = Authenticator(user=user, name="App", encrypted_key=sealed.encrypt(key))
-        if not device.take("".join(code.split())):
-            message = (
-                "That code did not match. Type the one the app shows now, and check the phone's "
-                "clock."
-            )
-            raise Invalid(message, errors=[FieldError("code", "code-mismatch", message)])
-        codes = renew_recovery_codes(user=user)
+        refuse_second_enrolment(user)
+        device = proved_authenticator(user=user, key=key, code=code, name="App")
+        codes = new_recovery_codes(user=user)
         record_about(
             Verb.FACTOR_ENROLLED, user, actor=Actor.person(user), address=address, factor=device
         )
@@ -87,8 +88,19 @@ def confirm_enrolment(
     return device, codes
 
 
+def proved_authenticator(*, user: User, key: bytes, code: str, name: str) -> Authenticator:
+    """Save an authenticator whose app shows `code`. Invalid at the field `code` if it does not."""
+    device = Authenticator(user=user, name=name, encrypted_key=sealed.encrypt(key))
+    if not device.take("".join(code[:MAX_CODE_LENGTH].split())):
+        message = (
+            "That code did not match. Type the one the app shows now, and check the phone's clock."
+        )
+        raise Invalid.at("code", "code-mismatch", message)
+    return device
+
+
 @transaction.atomic
-def renew_recovery_codes(*, user: User) -> tuple[str, ...]:
+def new_recovery_codes(*, user: User) -> tuple[str, ...]:
     """New recovery codes; the old ones stop working."""
     RecoveryKit.objects.filter(user=user).delete()
     kit = RecoveryKit.objects.create(user=user, name="Recovery codes", confirmed=True)
@@ -99,9 +111,10 @@ def renew_recovery_codes(*, user: User) -> tuple[str, ...]:
     return codes
 
 
-def _refuse_second_authenticator(user: User) -> None:
-    if Authenticator.objects.filter(user=user, confirmed=True).exists():
-        raise Conflict("You have a second factor already. Ask the portal's staff to reset it.")
+def refuse_second_enrolment(user: User) -> None:
+    """Conflict if the person has a factor: others are added on the page Me."""
+    if has_factor(user):
+        raise Conflict("You have a second factor already. Add another one on the page Me.")
 
 
 def _recovery_code() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from django.contrib import auth
@@ -21,6 +22,7 @@ from portal.accounts.models import (
 )
 from portal.accounts.services import sign_in_limits as limits
 from portal.accounts.services.known_devices import known_device
+from portal.accounts.signals import password_accepted
 from portal.audit.verbs import Verb
 from portal.core import throttle
 from portal.core.errors import InvalidCredentials, SecretUnreadable, Throttled
@@ -36,7 +38,7 @@ CODES_UNREADABLE: Final = (
 
 def check_password(*, username: str, password: str, address: str, device_secret: str = "") -> User:
     """The first step. Raises InvalidCredentials for any wrong part, always after the same work, or
-    Throttled.
+    Throttled; OtherSignInRequired for a right password that the organization does not accept.
 
     `device_secret` is the secret that the browser or program kept from its last sign-in, by this
     person or another one.
@@ -64,6 +66,7 @@ def check_password(*, username: str, password: str, address: str, device_secret:
         limits.record_attempt(SecurityEvent.SIGN_IN_REFUSED, username, address, "password")
         raise InvalidCredentials
     limits.give_back(budgets)
+    password_accepted.send(sender=User, user=user)
     return user
 
 
@@ -131,27 +134,45 @@ def _try_code(
     """The factor, whether the code matched, and the seconds to wait, if any, in which case the code
     was not checked.
     """
-    model: type[SecondFactor] = Authenticator if _looks_like_app_code(code) else RecoveryKit
+    is_app_code = _looks_like_app_code(code)
+    model: type[SecondFactor] = Authenticator if is_app_code else RecoveryKit
     now = timezone.now()
     # An exception inside the transaction would roll the failure count back.
     with transaction.atomic():
-        device = model.objects.select_for_update().filter(user=user, confirmed=True).first()
-        counter: KnownDevice | SecondFactor | None = None
-        if isinstance(device, Authenticator):
-            counter = device
+        # In the same order for each, so that two codes at the same time wait for each other.
+        own = model.objects.select_for_update().filter(user=user, confirmed=True).order_by("pk")
+        devices = list(own)
+        # The oldest app counts for all: more apps do not give more tries.
+        counter: KnownDevice | SecondFactor | None = devices[0] if devices and is_app_code else None
         if known is not None:
             counter = KnownDevice.objects.select_for_update().filter(pk=known.pk).first()
         wait_s = counter.wait_s(now) if counter else 0
-        matched = device is not None and not wait_s and device.take(code)
+        matching = None if wait_s else _matching(devices, code)
         if counter is not None and not wait_s:
-            counter.note_code(matched=matched, now=now)
-    return device, matched, wait_s
+            counter.note_code(matched=matching is not None, now=now)
+    return matching or next(iter(devices), None), matching is not None, wait_s
+
+
+def _matching(devices: Sequence[SecondFactor], code: str) -> SecondFactor | None:
+    """Raises SecretUnreadable only if no other factor has the code."""
+    unreadable: SecretUnreadable | None = None
+    for device in devices:
+        try:
+            if device.take(code):
+                return device
+        except SecretUnreadable as error:
+            unreadable = error
+    if unreadable is not None:
+        raise unreadable
+    return None
 
 
 def sign_in(
     *, username: str, password: str, code: str, address: str, device_secret: str = ""
 ) -> User:
-    """Both steps at once, for programs."""
+    """Both steps at once, for programs. If `must_change_password`, the caller lets the person do
+    nothing before there is another password.
+    """
     user = check_password(
         username=username, password=password, address=address, device_secret=device_secret
     )

@@ -17,6 +17,7 @@ from portal.web.rendering import Page
 
 QR_MODULE_PX: Final = 5
 WRONG_CODE: Final = "That code did not match. Wait for the next one and type it here."
+WRONG_PASSKEY: Final = "That passkey did not match. Try again, or sign in with your password."
 WRONG_RECOVERY_CODE: Final = "That recovery code did not match or was already used."
 
 
@@ -47,11 +48,27 @@ class CodePage(SignInStep):
     template: ClassVar = "accounts/code.html"
 
     username: str
+    has_app: bool
+    "without an app, a passkey or a recovery code is asked for"
     app_error: str = ""
     recovery_error: str = ""
     has_focus: bool = True
     "the field for the app's code"
     opens_recovery: bool = False
+    passkey: str = ""
+    "the options for the browser, as JSON; empty if the person has no passkey"
+    passkey_error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasskeyPage(SignInStep):
+    """Signing in with a passkey alone."""
+
+    template: ClassVar = "accounts/passkey.html"
+
+    options: str
+    "for the browser, as JSON"
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +82,9 @@ class EnrolmentPage(SignInStep):
     key: str
     "in groups of four, to type"
     error: str = ""
+    passkey: str = ""
+    "the options for the browser, as JSON"
+    passkey_error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

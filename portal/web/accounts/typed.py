@@ -20,8 +20,12 @@ from django.core import signing
 from django.http import HttpRequest, QueryDict
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from portal.accounts.models import WhyEnded
+from portal.accounts.services.sessions import has_fresh_password
+from portal.accounts.session_store import ended_of
 from portal.core import throttle
 from portal.core.errors import Throttled
+from portal.core.formatting import duration
 
 FIELD: Final = "typed_by"
 MAX_CHARACTERS: Final = 24_000
@@ -33,13 +37,28 @@ SAVED_FORMS_PER_PERSON: Final = throttle.Limit(
     name="typed-form", tries=30, window_s=600, message="Too many forms were kept."
 )
 RESTORED: Final = "You were signed out. The form is as you left it; nothing was sent."
-UNDONE: Final = "You were signed out, so nothing was done. Sign in, then press the button again."
+CHANGED: Final = "Your password is changed. Sign in with it and your second factor."
+UNDONE: Final = "You were signed out, so nothing was done."
+AGAIN: Final = "Sign in, then press the button again."
+WHY_SIGNED_OUT: Final[dict[str, str]] = {
+    WhyEnded.TIME: "You were signed out because you signed in too long ago.",
+    WhyEnded.PERSON: "You were signed out: you ended this session from another browser or app.",
+    WhyEnded.TOO_MANY: "You were signed out: you signed in with too many browsers.",
+    WhyEnded.PASSWORD: "You were signed out: your password was changed.",
+    WhyEnded.FACTOR: (
+        "You were signed out: the second factor or the single sign-on that opened this session "
+        "ended."
+    ),
+    WhyEnded.ACCESS: "You were signed out: your access was ended.",
+}
 _KEPT: Final = "typed_form"
 _SALT: Final = "portal.accounts.typed"
 """Not this module's name: forms on pages that are open during an upgrade carry markers signed with
 it.
 """
-_NOT_TYPED: Final = frozenset({FIELD, "csrfmiddlewaretoken"})
+_NOT_TYPED: Final = frozenset(
+    {FIELD, "csrfmiddlewaretoken", "step_up_code", "step_up_passkey", "step_up_password"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +79,8 @@ class KeptForm(TypedDict):
     page: str
     at: float
     "seconds since 1970"
-    ran_out: bool
-    "the session had expired"
+    ended: str
+    "why the session was over (WhyEnded)"
     fields: dict[str, list[str]] | None
     "None: too long to save"
 
@@ -90,7 +109,7 @@ def keep(request: HttpRequest) -> str:
         person=found.person,
         page=found.page,
         at=time(),
-        ran_out=time() >= found.session_until,
+        ended=_ended(request) or (WhyEnded.TIME if time() >= found.session_until else WhyEnded.NO),
         fields=fields if length <= MAX_CHARACTERS else None,
     )
     return found.page
@@ -124,14 +143,33 @@ def said_at_sign_in(request: HttpRequest) -> str:
     if none did.
     """
     kept = _kept(request)
+    if kept is None and "changed" in request.GET:
+        return CHANGED
+    ended = _why_signed_out(kept["ended"] if kept else _ended(request))
+    if kept is None and "undone" in request.GET:
+        return f"{ended} Nothing was done. {AGAIN}" if ended else f"{UNDONE} {AGAIN}"
     if kept is None:
-        return UNDONE if "undone" in request.GET else ""
-    ended = (
-        "You were signed out after 12\u00a0hours." if kept["ran_out"] else "You were signed out."
-    )
+        return f"{ended} Sign in to go on where you were." if ended else ""
+    ended = ended or "You were signed out."
     if kept["fields"] is None:
         return f"{ended} What you typed was too long to save. Nothing was sent."
     return f"{ended} Sign in; what you typed is saved."
+
+
+def _why_signed_out(ended: str) -> str:
+    """Why the session is over; empty if there was none, or its person signed out."""
+    if ended == WhyEnded.IDLE:
+        idle = duration(settings.SESSION_IDLE.total_seconds())
+        return f"You were signed out because this browser was not used for {idle}."
+    return WHY_SIGNED_OUT.get(ended, "")
+
+
+def _ended(request: HttpRequest) -> WhyEnded:
+    """Why the session is over whose cookie this request brought. Only its browser has that."""
+    is_half = request.user.is_authenticated and not request.user.is_verified()
+    if is_half and not has_fresh_password(request.session):
+        return WhyEnded.FACTOR
+    return ended_of(request)
 
 
 def belongs_to_another(request: HttpRequest) -> bool:

@@ -5,6 +5,8 @@ At the first sign-in, people set up the second factor.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
@@ -16,21 +18,29 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts import services
 from portal.accounts.access import person_of
-from portal.accounts.models import Authenticator, User
-from portal.accounts.services.known_devices import KNOWN_FOR
-from portal.accounts.services.sessions import enrolment_key, keep_enrolment_key
+from portal.accounts.enrolled import has_app, has_factor
+from portal.accounts.models import User
+from portal.accounts.services.known_devices import KNOWN_FOR, known_device
+from portal.accounts.services.sessions import (
+    enrolment_key,
+    keep_enrolment_key,
+    note_known_device,
+)
+from portal.accounts.user_agents import device_words
 from portal.core import views as core_views
 from portal.core.addresses import address_of
 from portal.core.errors import (
     Conflict,
     Invalid,
     InvalidCredentials,
+    OtherSignInRequired,
     PortalError,
     SecretUnreadable,
     Throttled,
 )
 from portal.core.redirects import local_path
 from portal.web.accounts import forms, pages, typed
+from portal.web.accounts.step_up import SIGN_IN, require_fresh_factor, require_fresh_sign_in
 from portal.web.rendering import render_page
 
 
@@ -38,7 +48,7 @@ from portal.web.rendering import render_page
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    following = _following(request)
+    following = following_of(request)
     if request.user.is_authenticated and request.user.is_verified():
         return HttpResponseRedirect(following)
     if request.method == "GET":
@@ -50,33 +60,33 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             username=form.username,
             password=form.password,
             address=address_of(request),
-            device_secret=_device_secret(request),
+            device_secret=device_secret(request),
         )
-    except (InvalidCredentials, Throttled) as error:
+    except (InvalidCredentials, OtherSignInRequired, Throttled) as error:
         page = pages.PasswordPage(
             following=following,
             said=typed.said_at_sign_in(request),
             username=form.username,
             error=error.message,
         )
-        return _refused(request, page, error)
+        return refused(request, page, error)
     services.open_session(request, user)
     if typed.belongs_to_another(request):
         following = settings.LOGIN_REDIRECT_URL
-    return HttpResponseRedirect(_with_following("accounts:code", following))
+    return HttpResponseRedirect(with_following("accounts:code", following))
 
 
 @never_cache
 @sensitive_post_parameters("code", "recovery_code")
 @require_http_methods(["GET", "POST"])
 def code(request: HttpRequest) -> HttpResponse:
-    following = _following(request)
+    following = following_of(request)
     if request.user.is_authenticated and request.user.is_verified():
         return HttpResponseRedirect(following)
     user = person_of(request)
-    if not Authenticator.objects.filter(user=user, confirmed=True).exists():
-        return HttpResponseRedirect(_with_following("accounts:enrol", following))
-    page = pages.CodePage(following=following, username=user.get_username())
+    if not has_factor(user):
+        return HttpResponseRedirect(with_following("accounts:enrol", following))
+    page = code_page(request, user, following)
     if request.method == "GET":
         return render_page(request, page)
     form = forms.SecondFactorForm.typed(request.POST)
@@ -85,15 +95,25 @@ def code(request: HttpRequest) -> HttpResponse:
             user=user,
             code=form.code,
             address=address_of(request),
-            device_secret=_device_secret(request),
+            device_secret=device_secret(request),
         )
         response = HttpResponseRedirect(following)
-        _remember_browser(request, response, user)
+        remember_browser(request, response, user)
     except (InvalidCredentials, SecretUnreadable, Throttled) as error:
-        refused = pages.with_code_error(page, error, is_recovery=form.is_recovery)
-        return _refused(request, refused, error)
+        with_error = pages.with_code_error(page, error, is_recovery=form.is_recovery)
+        return refused(request, with_error, error)
     services.complete_session(request, device)
     return response
+
+
+def code_page(request: HttpRequest, user: User, following: str) -> pages.CodePage:
+    """With the challenge for a passkey, if the person has one."""
+    return pages.CodePage(
+        following=following,
+        username=user.get_username(),
+        has_app=has_app(user),
+        passkey=services.begin_check(request, user) if services.has_passkey(user) else "",
+    )
 
 
 @never_cache
@@ -104,15 +124,15 @@ def enrol(request: HttpRequest) -> HttpResponse:
 
     Only the response to the correct code shows the recovery codes.
     """
-    following = _following(request)
+    following = following_of(request)
     if request.user.is_authenticated and request.user.is_verified():
         return HttpResponseRedirect(following)
     user = person_of(request)
-    if Authenticator.objects.filter(user=user, confirmed=True).exists():
-        return HttpResponseRedirect(_with_following("accounts:code", following))
+    if has_factor(user):
+        return HttpResponseRedirect(with_following("accounts:code", following))
     key = enrolment_key(request.session)
     if request.method == "GET" or key is None:
-        return render_page(request, pages.enrolment_page(_enrolment(request, user), following))
+        return render_page(request, enrol_page(request, user, following))
     try:
         device, codes = services.confirm_enrolment(
             user=user,
@@ -121,16 +141,21 @@ def enrol(request: HttpRequest) -> HttpResponse:
             address=address_of(request),
         )
     except (Invalid, Throttled) as error:
-        enrolment = _enrolment(request, user)
-        page = pages.enrolment_page(enrolment, following, error=error.message)
-        return _refused(request, page, error)
+        page = replace(enrol_page(request, user, following), error=error.message)
+        return refused(request, page, error)
     except Conflict:
         # Another session of this person was faster.
-        return HttpResponseRedirect(_with_following("accounts:code", following))
+        return HttpResponseRedirect(with_following("accounts:code", following))
     response = render_page(request, pages.recovery_codes_page(user, codes, following))
-    _remember_browser(request, response, user)
+    remember_browser(request, response, user)
     services.complete_session(request, device)
     return response
+
+
+def enrol_page(request: HttpRequest, user: User, following: str) -> pages.EnrolmentPage:
+    """With the key of an app, and the challenge for a passkey."""
+    page = pages.enrolment_page(_enrolment(request, user), following)
+    return replace(page, passkey=services.begin_passkey(request, user))
 
 
 def _enrolment(request: HttpRequest, user: User) -> services.Enrolment:
@@ -147,7 +172,16 @@ def _enrolment(request: HttpRequest, user: User) -> services.Enrolment:
 @require_http_methods(["GET", "POST"])
 def recovery_codes(request: HttpRequest) -> HttpResponse:
     """The next step after the page with the codes, which are never shown again."""
-    return HttpResponseRedirect(_following(request))
+    return HttpResponseRedirect(following_of(request))
+
+
+@never_cache
+@require_http_methods(["HEAD", "POST"])
+def signed_in(request: HttpRequest) -> HttpResponse:
+    """Nothing, to a script of an open page that asks whether its session continues. If it is over,
+    the middleware answers instead: with the sign-in page, and for a form it saves what was typed.
+    """
+    return HttpResponse(status=204)
 
 
 @never_cache
@@ -161,6 +195,18 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@never_cache
+@sensitive_post_parameters("step_up_code", "step_up_password")
+@require_POST
+def confirm(request: HttpRequest) -> HttpResponse:
+    """What another page asked for first (step_up.ask_first), which then opens."""
+    if request.POST.get(SIGN_IN):
+        require_fresh_sign_in(request)
+    else:
+        require_fresh_factor(request)
+    return HttpResponseRedirect(following_of(request))
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form that was loaded before the last sign-in opens again unchanged; nothing was done with
     it.
@@ -169,14 +215,26 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return redirect(page) if page else core_views.csrf_failure(request, reason)
 
 
-def _device_secret(request: HttpRequest) -> str:
+def device_secret(request: HttpRequest) -> str:
+    """From the last sign-in on this browser; empty if there is none."""
     return request.COOKIES.get(settings.KNOWN_DEVICE_COOKIE, "")
 
 
-def _remember_browser(request: HttpRequest, response: HttpResponse, user: User) -> None:
+def remember_browser(
+    request: HttpRequest, response: HttpResponse, user: User, *, is_sign_in: bool = True
+) -> None:
+    """Keep the secret by which the next sign-in recognizes this browser."""
+    whence = services.SignedInFrom(
+        device_words(request.headers.get("User-Agent", "")), address_of(request)
+    )
+    secret = services.remember(
+        user=user, secret=device_secret(request), whence=whence if is_sign_in else None
+    )
+    if device := known_device(secret=secret, username=user.username):
+        note_known_device(request.session, device)
     response.set_cookie(
         settings.KNOWN_DEVICE_COOKIE,
-        services.remember(user=user, secret=_device_secret(request)),
+        secret,
         max_age=KNOWN_FOR,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
@@ -184,19 +242,20 @@ def _remember_browser(request: HttpRequest, response: HttpResponse, user: User) 
     )
 
 
-def _following(request: HttpRequest) -> str:
+def following_of(request: HttpRequest) -> str:
     """Where to go afterwards: a page of this site, or the home page."""
     wished = request.POST.get("next") or request.GET.get("next") or ""
     return local_path(wished, default=settings.LOGIN_REDIRECT_URL)
 
 
-def _with_following(name: str, following: str) -> str:
+def with_following(name: str, following: str) -> str:
     if following == settings.LOGIN_REDIRECT_URL:
         return reverse(name)
     return f"{reverse(name)}?{urlencode({'next': following})}"
 
 
-def _refused(request: HttpRequest, page: pages.SignInStep, error: PortalError) -> HttpResponse:
+def refused(request: HttpRequest, page: pages.SignInStep, error: PortalError) -> HttpResponse:
+    """The page with the error, and the status of the error."""
     response = render_page(request, page, status=error.http_status)
     if error.retry_after_s:
         response["Retry-After"] = str(error.retry_after_s)

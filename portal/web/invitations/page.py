@@ -7,10 +7,19 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from portal.accounts.models import User
-from portal.organizations.invitations import has_account
-from portal.organizations.models import Invitation
-from portal.organizations.people_mails import ROLES
+from portal.accounts.services import has_account
 from portal.web.rendering import Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invited:
+    """What an invitation says."""
+
+    email: str
+    by: str
+    role: str
+    to: str
+    "the name of what the reader joins"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +28,7 @@ class InvitationPage(Page):
 
     template: ClassVar = "invitations/invitation.html"
 
-    organization: str
-    by: str
-    role: str
-    email: str
+    invited: Invited
     action: str
     signed_in_as: str
     "empty if no person is signed in on this browser"
@@ -35,7 +41,7 @@ class InvitationPage(Page):
 
 
 def invitation_page(
-    invitation: Invitation,
+    invited: Invited,
     *,
     action: str,
     user: User | None,
@@ -43,16 +49,12 @@ def invitation_page(
     username: str | None = None,
     errors: Mapping[str, str] | None = None,
 ) -> InvitationPage:
-    by = invitation.invited_by
-    suggested = invitation.email.partition("@")[0]
+    suggested = invited.email.partition("@")[0]
     return InvitationPage(
-        organization=invitation.organization.name,
-        by="The portal’s operator" if invitation.is_by_staff or by is None else by.username,
-        role=ROLES[invitation.role],
-        email=invitation.email,
+        invited=invited,
         action=action,
         signed_in_as=user.username if user else "",
-        has_account=has_account(invitation),
+        has_account=has_account(invited.email),
         sign_in=sign_in,
         username=suggested if username is None else username,
         errors=errors or {},

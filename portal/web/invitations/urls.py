@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import path, register_converter
+from django.urls import path
 
-from portal.organizations.invitations import MAX_TOKEN_LENGTH
 from portal.web.invitations import views
+from portal.web.link_words import WORD
 
 app_name = "invitations"
 
-
-class TokenConverter:
-    """The random word of a link."""
-
-    regex = rf"[A-Za-z0-9_-]{{1,{MAX_TOKEN_LENGTH}}}"
-
-    def to_python(self, value: str) -> str:
-        return value
-
-    def to_url(self, value: str) -> str:
-        return value
-
-
-register_converter(TokenConverter, "token")
-
-urlpatterns = [path("invitations/<token:token>", views.invitation, name="invitation")]
+urlpatterns = [path(f"invitations/{WORD}", views.invitation, name="invitation")]

@@ -18,7 +18,9 @@ from portal.core.addresses import address_of
 from portal.core.errors import Conflict, Invalid, PortalError
 from portal.organizations import invitations
 from portal.organizations.models import Invitation, Membership
-from portal.web.invitations.page import invitation_page
+from portal.organizations.people_mails import ROLES
+from portal.sso.required import must_use_single_sign_on
+from portal.web.invitations.page import Invited, invitation_page
 from portal.web.rendering import render_page
 
 
@@ -26,7 +28,7 @@ from portal.web.rendering import render_page
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    address, user = address_of(request), _signed_in(request)
+    address, user = address_of(request), signed_in(request)
     found = invitations.invitation_of(token, address=address)
     if request.method == "GET":
         return _page(request, found, user)
@@ -43,9 +45,15 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         )
     except (Conflict, Invalid) as error:
         return _page(request, found, user, username=username, error=error)
-    services.open_session(request, _with_backend(membership.user))
-    following = urlencode({"next": _next_page(membership)})
-    return HttpResponseRedirect(f"{reverse('accounts:enrol')}?{following}")
+    if must_use_single_sign_on(membership.user):
+        return HttpResponseRedirect(reverse("single-sign-on:choose"))
+    return begin_enrolment(request, membership.user, _next_page(membership))
+
+
+def begin_enrolment(request: HttpRequest, user: User, following: str) -> HttpResponse:
+    """A new person sets up the second factor, and then sees the page `following`."""
+    services.open_session(request, _with_backend(user))
+    return HttpResponseRedirect(f"{reverse('accounts:enrol')}?{urlencode({'next': following})}")
 
 
 def _page(
@@ -56,9 +64,27 @@ def _page(
     username: str | None = None,
     error: PortalError | None = None,
 ) -> HttpResponse:
+    by = found.invited_by
+    invited = Invited(
+        email=found.email,
+        by="The portal’s operator" if found.is_by_staff or by is None else by.username,
+        role=ROLES[found.role],
+        to=found.organization.name,
+    )
+    return render_invited(request, invited, user, username=username, error=error)
+
+
+def render_invited(
+    request: HttpRequest,
+    invited: Invited,
+    user: User | None,
+    *,
+    username: str | None = None,
+    error: PortalError | None = None,
+) -> HttpResponse:
     errors = {one.field: one.message for one in error.errors} if error else {}
     page = invitation_page(
-        found,
+        invited,
         action=request.path,
         user=user,
         sign_in=f"{settings.LOGIN_URL}?{urlencode({'next': request.path})}",
@@ -68,7 +94,7 @@ def _page(
     return render_page(request, page, status=error.http_status if error else 200)
 
 
-def _signed_in(request: HttpRequest) -> User | None:
+def signed_in(request: HttpRequest) -> User | None:
     user = request.user
     return user if isinstance(user, User) and user.is_verified() else None
 

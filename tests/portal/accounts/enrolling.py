@@ -12,6 +12,7 @@ from portal.accounts.models import User
 from tests.factories import app_code
 
 ADDRESS = "192.0.2.1"
+HERE = services.SignedInFrom("Firefox on Linux", ADDRESS)
 
 
 def enrolled_codes(user: User) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from rest_framework.test import APIClient
 from portal.accounts.models import User
 from portal.accounts.services import renew_recovery_codes
 from portal.core.errors import SecretUnreadable
-from portal.providers import services
 from portal.providers.models import Subscription
 from portal.signaling.connection_settings import load_connection_settings
 from tests.factories import PASSWORD, UserFactory, app_code
@@ -90,13 +89,6 @@ def test_a_page_that_shows_a_key_shows_a_new_one(settings: Any) -> None:
     assert shown_key(browser) != before
 
 
-@pytest.mark.parametrize(
-    "read",
-    [services.private_key_of, lambda subscription: load_connection_settings(subscription.pk)],
-    ids=["private key", "connection settings"],
-)
-def test_the_private_key_of_a_client_is_not_readable(
-    read: Any, acme_northgate: Subscription
-) -> None:
+def test_the_settings_of_a_session_are_not_readable(acme_northgate: Subscription) -> None:
     with pytest.raises(SecretUnreadable):
-        read(acme_northgate)
+        load_connection_settings(acme_northgate.pk)

@@ -21,7 +21,7 @@ from portal.accounts.models import ApiToken, Authenticator, KnownDevice, Recover
 from portal.core.errors import InvalidCredentials
 from tests.conftest import ApiOf, ClientOf, HalfSignedIn
 from tests.factories import PASSWORD, app_code
-from tests.portal.accounts.enrolling import ADDRESS, shown_key
+from tests.portal.accounts.enrolling import ADDRESS, HERE, shown_key
 
 NEW_PASSWORD = "another staple altogether"
 
@@ -193,7 +193,7 @@ def test_a_check_before_a_password_change_gives_no_token_after_it(alice: User) -
     with pytest.raises(InvalidCredentials):
         services.issue_token(user=checked, device_name="thief")
     with pytest.raises(InvalidCredentials):
-        services.remember(user=checked, secret="")
+        services.remember(user=checked, secret="", whence=HERE)
 
     assert not ApiToken.objects.exists()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from time import time
 from typing import Any
 
 import pytest
@@ -18,20 +17,12 @@ from portal.accounts.models import Authenticator, KnownDevice, User
 from portal.accounts.services import sign_in_limits
 from portal.accounts.services.known_devices import KNOWN_FOR, MAX_KNOWN_DEVICES_PER_USER
 from portal.api import throttling
-from portal.core import throttle
 from portal.core.errors import InvalidCredentials, Throttled
 from tests.factories import PASSWORD, app_code
-from tests.portal.accounts.enrolling import enrolled_codes
+from tests.portal.accounts.enrolling import HERE, enrolled_codes
 
 COOKIE = settings.KNOWN_DEVICE_COOKIE
 TOKEN_URL = "/api/v1/auth/token"
-
-
-@pytest.fixture(autouse=True)
-def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No counting window ends in the middle of a test."""
-    now = time()
-    monkeypatch.setattr(throttle, "time", lambda: now)
 
 
 def sign_in_by_page(browser: Client, username: str = "alice", *, step: int = 0) -> int:
@@ -155,7 +146,7 @@ def test_a_right_password_costs_a_bounded_number_of_hashes(
     """An attacker with a right password can neither occupy every CPU, nor lock out others at that
     address or with that name.
     """
-    flooding, owner = (services.remember(user=alice, secret="") for _ in range(2))
+    flooding, owner = (services.remember(user=alice, secret="", whence=HERE) for _ in range(2))
     right = {"username": "alice", "password": PASSWORD, "address": "2001:db8::1"}
     secret = flooding if is_known else ""
     for _ in range(sign_in_limits.HASHES.tries):
@@ -209,10 +200,10 @@ def test_a_shared_browser_is_known_for_both_people(alice: User, bob: User) -> No
 def test_the_secret_changes_with_each_sign_in_and_the_previous_one_still_counts(
     alice: User,
 ) -> None:
-    first = services.remember(user=alice, secret="")
-    second = services.remember(user=alice, secret=first)
-    again = services.remember(user=alice, secret=first)
-    third = services.remember(user=alice, secret=again)
+    first = services.remember(user=alice, secret="", whence=HERE)
+    second = services.remember(user=alice, secret=first, whence=HERE)
+    again = services.remember(user=alice, secret=first, whence=HERE)
+    third = services.remember(user=alice, secret=again, whence=HERE)
 
     assert len({first, second, again, third}) == 4
     attack_the_name("alice")
@@ -231,7 +222,7 @@ def test_the_secret_changes_with_each_sign_in_and_the_previous_one_still_counts(
 
 
 def test_a_device_is_forgotten_after_half_a_year_and_the_oldest_makes_room(alice: User) -> None:
-    secrets = [services.remember(user=alice, secret="") for _ in range(3)]
+    secrets = [services.remember(user=alice, secret="", whence=HERE) for _ in range(3)]
     KnownDevice.objects.filter(digest=KnownDevice.digest_of(secrets[0])).update(
         last_used_at=timezone.now() - KNOWN_FOR - timedelta(seconds=1)
     )
@@ -242,7 +233,7 @@ def test_a_device_is_forgotten_after_half_a_year_and_the_oldest_makes_room(alice
             username="alice", password=PASSWORD, address="192.0.2.7", device_secret=secrets[0]
         )
     for _ in range(MAX_KNOWN_DEVICES_PER_USER):
-        services.remember(user=alice, secret="")
+        services.remember(user=alice, secret="", whence=HERE)
     assert KnownDevice.objects.count() == MAX_KNOWN_DEVICES_PER_USER
     assert not KnownDevice.objects.filter(digest=KnownDevice.digest_of(secrets[1])).exists()
 
@@ -296,7 +287,7 @@ def test_unknown_names_leave_only_counters_that_expire(
 
 
 def test_a_program_that_forgets_its_secret_evicts_no_browser(alice: User) -> None:
-    browser = services.remember(user=alice, secret="")
+    browser = services.remember(user=alice, secret="", whence=HERE)
     for _ in range(MAX_KNOWN_DEVICES_PER_USER + 5):
         services.issue_token(user=alice, device_name="cron")
 

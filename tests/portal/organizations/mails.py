@@ -16,5 +16,5 @@ def mails_to(email: str) -> list[str]:
 
 def link_in(mail: str) -> str:
     """The random word of the link in an invitation."""
-    [token] = re.findall(r"/invitations/([\w-]+)", mail)
+    [token] = re.findall(r"/(?:staff-)?invitations/([\w-]+)", mail)
     return str(token)

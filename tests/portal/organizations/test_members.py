@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django_otp_webauthn.models import WebAuthnCredential
 
 from portal.accounts import access
 from portal.accounts.actors import Actor
@@ -276,3 +277,38 @@ def test_the_menu_counts_live_requests_of_the_other_organizations(
 
     assert "1 live" in browser.get("/organizations/globex/readiness").content.decode()
     assert "1 live" not in browser.get("/organizations/acme/readiness").content.decode()
+
+
+def only_one_with_a_code_and_no_password(acme: Organization) -> None:
+    person = member("by-sso", acme, Role.ADMIN)
+    person.set_unusable_password()
+    person.save()
+
+
+def test_an_admin_without_a_password_or_a_passkey_does_not_replace_the_last_one(
+    acme: Organization, alice: User
+) -> None:
+    only_one_with_a_code_and_no_password(acme)
+
+    with pytest.raises(Conflict) as refused:
+        members.remove(organization=acme, user_id=alice.pk, actor=Actor.person(alice))
+
+    assert refused.value.code == "last-admin"
+    assert "without single sign-on" in refused.value.message
+
+
+def test_an_admin_with_a_passkey_and_no_password_may_be_the_last_one(
+    acme: Organization, alice: User
+) -> None:
+    only_one_with_a_code_and_no_password(acme)
+    passkey_of(User.objects.get(username="by-sso"))
+
+    members.remove(organization=acme, user_id=alice.pk, actor=Actor.person(alice))
+
+    assert roles(acme) == {"by-sso": "admin"}
+
+
+def passkey_of(user: User) -> None:
+    WebAuthnCredential.objects.create(
+        user=user, name="Key", confirmed=True, credential_id=b"1", public_key=b"1", sign_count=0
+    )

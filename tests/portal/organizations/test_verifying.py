@@ -9,15 +9,16 @@ import threading
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
+from portal.audit.models import AuditEntry
 from portal.core.errors import Invalid
 from portal.core.targets import Target
+from portal.events.acts import record_acts
 from portal.events.models import Event
 from portal.mitigations import services as mitigations
 from portal.mitigations.validation import Submission
@@ -29,6 +30,7 @@ from tests.conftest import ApiOf, ClientOf
 from tests.factories import AuthenticatorFactory, ResourceFactory, UserFactory
 
 LIST = "/admin/organizations/protectedresource/"
+CLAIMS = "/portal/claims/"
 TOO_BROAD = [
     ("prefix", "0.0.0.0/0"),
     ("prefix", "::/0"),
@@ -106,9 +108,9 @@ def test_a_too_broad_resource_is_neither_added_nor_verified(
         old = ResourceFactory.create(
             organization=acme, name=f"Old {position}", kind=kind, value=value, verified_at=None
         )
-        page = staff.post(f"{LIST}{old.pk}/verify/", {"reason": "They say so"})
+        page = staff.post(f"{CLAIMS}{old.pk}/verify", {"reason": "They say so"})
         assert page.status_code == 400, value
-        assert "was not verified" in page.content.decode()
+        assert "It cannot be verified." in page.content.decode()
     assert not ProtectedResource.objects.filter(verified_at__isnull=False).exists()
 
 
@@ -130,15 +132,19 @@ def typed(page: str, reason: str) -> dict[str, str]:
 def test_an_overlap_with_another_tenant_is_named_and_needs_a_reason(
     mo: User, wanted: ProtectedResource, client_of: ClientOf
 ) -> None:
-    staff, url = client_of(mo), f"{LIST}{wanted.pk}/verify/"
+    staff, url = client_of(mo), f"{CLAIMS}{wanted.pk}/verify"
 
-    shown = staff.get(url).content.decode()
+    shown = staff.get(f"{CLAIMS}{wanted.pk}/").content.decode()
     unseen = staff.post(url, {"reason": "Reassigned"})
+    short = staff.post(url, typed(shown, "Because"))
     unreasoned = staff.post(url, typed(shown, " "))
 
-    assert "Overlaps with 203.0.113.0/26 (Shop), verified for Acme." in shown
+    overlap = shown.partition('id="side-1"')[2].partition("</section>")[0]
+    for one in ("Acme", "203.0.113.0/26", "Shop"):
+        assert one in overlap
     assert "\u202e" not in shown
-    assert (unseen.status_code, unreasoned.status_code) == (400, 400)
+    assert [one.status_code for one in (unseen, short, unreasoned)] == [400] * 3
+    assert "Say why in 10 to 500 characters" in short.content.decode()
     assert "Explain why it belongs to this organization" in unreasoned.content.decode()
     assert not ProtectedResource.objects.get(pk=wanted.pk).is_verified
 
@@ -149,20 +155,22 @@ def test_an_overlap_with_another_tenant_is_named_and_needs_a_reason(
     assert (verified.verified_by, verified.verification_reason) == (
         mo, "Reassigned, RIPE record of 2026",
     )  # fmt: skip
-    assert "RIPE record" in LogEntry.objects.get(object_id=str(wanted.pk)).change_message
+    record_acts()
+    assert AuditEntry.objects.get(verb="resource.verified").actor_name == "mo"
 
 
 def test_an_overlap_that_came_after_the_page_was_read_is_shown_first(
     mo: User, acme: Organization, wanted: ProtectedResource, client_of: ClientOf
 ) -> None:
-    staff, url = client_of(mo), f"{LIST}{wanted.pk}/verify/"
-    shown = staff.get(url).content.decode()
+    staff, url = client_of(mo), f"{CLAIMS}{wanted.pk}/verify"
+    shown = staff.get(f"{CLAIMS}{wanted.pk}/").content.decode()
     ResourceFactory.create(organization=acme, name="Newer", value="203.0.113.0/28")
 
     answer = staff.post(url, typed(shown, "Reassigned"))
 
     assert answer.status_code == 400
-    assert "(Newer), verified for Acme" in answer.content.decode()
+    assert "listed below" in answer.content.decode()
+    assert "203.0.113.0/28" in answer.content.decode()
     assert not ProtectedResource.objects.get(pk=wanted.pk).is_verified
 
 
@@ -184,12 +192,17 @@ def test_staff_with_view_permission_cannot_verify(
     looker = UserFactory.create(is_staff=True)
     looker.user_permissions.set(Permission.objects.filter(codename="view_protectedresource"))
     AuthenticatorFactory.create(user=looker)
-    staff, url = client_of(looker), f"{LIST}{wanted.pk}/verify/"
+    staff, url = client_of(looker), f"{CLAIMS}{wanted.pk}/"
 
-    answers = [staff.get(url), staff.post(url, {"reason": "x"})]
+    answers = [
+        staff.get(CLAIMS),
+        staff.get(url),
+        staff.post(f"{url}verify", {"reason": "x"}),
+        staff.post(f"{url}refuse", {"reason": "It is not theirs"}),
+    ]
     pages = [staff.get(LIST), staff.get(f"{LIST}{wanted.pk}/change/")]
 
-    assert [answer.status_code for answer in answers] == [403, 403]
+    assert [answer.status_code for answer in answers] == [403] * 4
     assert not any(
         "erify" in re.sub("verif(ied|ication)", "", page.content.decode()) for page in pages
     )
@@ -199,13 +212,13 @@ def test_staff_with_view_permission_cannot_verify(
 def test_staff_compare_both_sides_and_refuse_with_a_reason(
     mo: User, charlie: User, wanted: ProtectedResource, client_of: ClientOf, api_of: ApiOf
 ) -> None:
-    staff, url = client_of(mo), f"{LIST}{wanted.pk}/verify/"
+    staff, url = client_of(mo), f"{CLAIMS}{wanted.pk}/"
     page = staff.get(url).content.decode()
 
-    without = staff.post(url, {**typed(page, ""), "decision": "refuse"})
-    answer = staff.post(url, {**typed(page, "RIPE names another holder."), "decision": "refuse"})
+    without = staff.post(f"{url}refuse", {"reason": ""})
+    answer = staff.post(f"{url}refuse", {"reason": "RIPE names another holder."})
 
-    compared = page.partition("Who claims what")[2].partition("</table>")[0]
+    compared = page.partition("Both sides")[2].partition("<form")[0]
     for one in ("Globex", "Acme", "203.0.113.0/27", "203.0.113.0/26"):
         assert one in compared
     assert (without.status_code, answer.status_code) == (400, 302)
@@ -299,9 +312,10 @@ def test_the_length_of_a_reason_is_limited(
     mo: User, wanted: ProtectedResource, client_of: ClientOf
 ) -> None:
     staff: Client = client_of(mo)
-    url = f"{LIST}{wanted.pk}/verify/"
+    url = f"{CLAIMS}{wanted.pk}/"
 
-    answer = staff.post(url, typed(staff.get(url).content.decode(), "x" * 501))
+    page = staff.get(url).content.decode()
+    answer = staff.post(f"{url}verify", typed(page, "x" * 501))
 
     assert answer.status_code == 400
     assert not ProtectedResource.objects.get(pk=wanted.pk).is_verified

@@ -8,6 +8,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
@@ -22,8 +23,8 @@ class Command(BaseCommand):
     """Reads the password from standard input, because `ps` would show an argument."""
 
     help = (
-        "Adds a person. The password is read from standard input; the second factor is set up at "
-        "the first sign-in."
+        "Adds a person. The password is read from standard input. At the first sign-in the person "
+        "chooses another one, and sets up the second factor."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -53,7 +54,9 @@ class Command(BaseCommand):
         password = sys.stdin.read().removesuffix("\n")
         try:
             validate_password(password, user)
-            user.set_password(password)
+            # With `set_password`, saving would report a changed password.
+            user.password = make_password(password)
+            user.must_change_password = True
             user.full_clean()
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
