@@ -22,6 +22,14 @@ PORTION: Final = 200
 MAX_SEQ: Final = 2**63 - 1
 
 
+def headers(slug: str) -> dict[str, str]:
+    """For the response: a browser saves the file and does not show it."""
+    return {
+        "Content-Type": CONTENT_TYPE,
+        "Content-Disposition": f'attachment; filename="audit-{slug}.jsonl"',
+    }
+
+
 async def lines(organization_id: UUID, wanted: AuditFilter, *, after: int) -> AsyncIterator[bytes]:
     """Sealed entries after a place, at most MAX_LINES. The first line has the hash to begin with,
     the last one says whether the file is complete.

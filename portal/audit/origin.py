@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from django.http import HttpRequest, HttpResponse
 
 from portal.core.addresses import address_of
+from portal.core.origins import origin_of
 
 
 class OriginData(TypedDict, total=False):
@@ -60,6 +61,14 @@ def current_origin() -> Origin:
     return Origin(address_of(request), _factor(request), _token(request))
 
 
+def current_address_of_portal() -> str:
+    """As the caller knows it, for links in mail: `https://portal.example`. Empty outside of an HTTP
+    request.
+    """
+    request = _request.get()
+    return "" if request is None else origin_of(request)
+
+
 def current_user() -> Any:
     """The person of the current request, as Django has it; None outside of a request."""
     return getattr(_request.get(), "user", None)
@@ -78,4 +87,4 @@ def _factor(request: HttpRequest) -> str:
 def _token(request: HttpRequest) -> str:
     """REST framework leaves the token of an API call on the request as `auth`."""
     token: Any = getattr(request, "auth", None)
-    return "" if token is None else f"{token.device_id}:{token.device_name}"
+    return "" if token is None else str(token.audit_name)

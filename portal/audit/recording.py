@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 from uuid import UUID
 
 from django.utils import timezone
@@ -52,6 +52,22 @@ class Source(Protocol):
     def id(self) -> str: ...
     @property
     def name(self) -> str: ...
+    @property
+    def acting_reason(self) -> str: ...
+
+
+class NamedRow(Protocol):
+    """A row of an organization that a person named."""
+
+    object_kind: ClassVar[str]
+    """What it is in entries, such as "plan"."""
+
+    @property
+    def pk(self) -> Any: ...
+    @property
+    def organization_id(self) -> UUID: ...
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,7 @@ class _Portal:
     kind: str = "portal"
     id: str = ""
     name: str = ""
+    acting_reason: str = ""
 
 
 PORTAL: Final[Source] = _Portal()
@@ -104,6 +121,25 @@ def record_entry(
         is_by_staff=is_by_staff,
     )
     return entry
+
+
+def record_row(
+    verb: Verb,
+    row: NamedRow,
+    actor: Source,
+    *,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    """Insert one entry about the row, in the log of its organization."""
+    record_entry(
+        verb,
+        actor=actor,
+        organization_id=row.organization_id,
+        about=Object(row.object_kind, row.pk, row.name),
+        before=before,
+        after=after,
+    )
 
 
 def record_entries(
@@ -156,6 +192,7 @@ def entry_row(
 ) -> AuditEntry:
     """An unsaved entry whose values fit their columns and hold no secret."""
     about = about or Object("")
+    acting_reason = "" if actor is None else actor.acting_reason
     return AuditEntry(
         organization_id=organization_id,
         at=at,
@@ -163,18 +200,27 @@ def entry_row(
         actor_kind="" if actor is None else str(actor.kind),
         actor_id="" if actor is None else text(actor.id, MAX_ID),
         actor_name="" if actor is None else text(actor.name, MAX_NAME),
-        is_by_staff=is_by_staff,
+        is_by_staff=is_by_staff or acting_reason != "",
         object_kind=about.kind,
         object_id=text(about.id, MAX_ID),
         object_name=text(about.name, MAX_NAME),
         before=_fields(before),
         after=_fields(after),
-        reason=text(reason, MAX_TEXT),
+        reason=text(reason or acting_reason, MAX_TEXT),
         address=text(origin.address, 64),
         factor=text(origin.factor, 120),
         token=text(origin.token, 120),
         event_seq=event_seq,
     )
+
+
+def changed_fields(
+    before: Mapping[str, object], after: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, object]]:
+    """The fields of each that the other one has with another value, or not at all."""
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    former = {name: before[name] for name in names if name in before}
+    return former, {name: after[name] for name in names if name in after}
 
 
 def text(value: object, most: int) -> str:

@@ -28,7 +28,9 @@ def seal_all(*, since: datetime | None = None) -> int:
     unsealed = _unsealed(since).order_by().values_list("organization_id", flat=True).distinct()
     count = 0
     for organization_id in list(unsealed):
-        while sealed := _seal(organization_id, since):
+        sealed = MAX_BATCH
+        while sealed == MAX_BATCH:
+            sealed = _seal(organization_id, since)
             count += sealed
     return count
 
