@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
 
 from dots_client import Credentials, Server
+from portal.core import secrets
+from portal.core.errors import SecretUnreadable
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import CONFIRMED, Status
-from portal.providers.models import Subscription
-from portal.providers.services import private_key_of
+from portal.providers.models import ClientKey, Provider, Subscription
+from portal.signaling.leasing.leases import SavedAt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class ConnectionSettings:
     "for the log"
     fingerprint: int = 0
     "of the rows that they are from"
+    saved_at: SavedAt | None = None
+    "when staff had last saved these rows"
 
 
 _COLUMNS: Final = (
@@ -41,7 +45,8 @@ _COLUMNS: Final = (
     "private_key",
     "cuid",
 )
-"""What `load_connection_settings` reads."""
+"""The columns that the settings are made of."""
+_TRANSPORTS: Final = Provider._meta.get_field("transports")
 
 
 def fingerprints(subscription_ids: Collection[UUID]) -> dict[UUID, int]:
@@ -49,37 +54,74 @@ def fingerprints(subscription_ids: Collection[UUID]) -> dict[UUID, int]:
     nothing outside this process.
     """
     rows = Subscription.objects.filter(pk__in=subscription_ids).values_list("pk", *_COLUMNS)
-    return {pk: hash(tuple(map(_comparable, columns))) for pk, *columns in rows}
+    return {pk: _fingerprint(columns) for pk, *columns in rows}
 
 
-def _comparable(value: object) -> object:
+def _fingerprint(columns: Iterable[object]) -> int:
     # PostgreSQL's driver returns bytes as a view that cannot be hashed.
-    return bytes(value) if isinstance(value, memoryview) else value
+    return hash(tuple(bytes(one) if isinstance(one, memoryview) else one for one in columns))
 
 
 def load_connection_settings(subscription_id: UUID) -> ConnectionSettings:
-    """The settings in the rows now. Raises SecretUnreadable."""
-    # First, so that a change between the two reads is found later.
-    fingerprint = fingerprints([subscription_id]).get(subscription_id, 0)
-    subscription = Subscription.objects.select_related("provider").get(pk=subscription_id)
-    provider = subscription.provider
+    """The settings in the rows now. Raises SecretUnreadable and Subscription.DoesNotExist."""
+    loaded = load_several([subscription_id]).get(subscription_id)
+    if loaded is None:
+        raise Subscription.DoesNotExist
+    if isinstance(loaded, SecretUnreadable):
+        raise loaded
+    return loaded
+
+
+def load_several(
+    subscription_ids: Collection[UUID],
+) -> dict[UUID, ConnectionSettings | SecretUnreadable]:
+    """The settings in the rows now, or why there are none."""
+    # Without model instances: a worker that starts reads a thousand of these.
+    columns = ("pk", "organization_id", "changed_at", "provider__changed_at", *_COLUMNS)
+    rows = Subscription.objects.filter(pk__in=subscription_ids).values(*columns)
+    return {row["pk"]: _settings_of(row) for row in rows}
+
+
+def _settings_of(row: Mapping[str, Any]) -> ConnectionSettings | SecretUnreadable:
+    try:
+        private_key = secrets.decrypt(row["private_key"])
+    except SecretUnreadable as error:
+        return error
+    transports = _TRANSPORTS.value_of(row["provider__transports"])
     return ConnectionSettings(
         server=Server(
-            name=provider.server_name,
-            host=provider.host,
-            port=provider.port,
-            transports=tuple(one.value for one in provider.transports),
-            requires_alpn=provider.requires_alpn,
+            name=row["provider__server_name"],
+            host=row["provider__host"],
+            port=row["provider__port"],
+            transports=tuple(one.value for one in transports),
+            requires_alpn=row["provider__requires_alpn"],
         ),
         credentials=Credentials(
-            certificate_chain=subscription.certificate_chain.encode(),
-            private_key=private_key_of(subscription),
-            trust_anchors=provider.trust_anchors.encode(),
+            certificate_chain=row["certificate_chain"].encode(),
+            private_key=private_key,
+            trust_anchors=row["provider__trust_anchors"].encode(),
         ),
-        cuid=subscription.cuid,
-        organization_id=subscription.organization_id,
-        fingerprint=fingerprint,
+        cuid=row["cuid"],
+        organization_id=row["organization_id"],
+        fingerprint=_fingerprint(row[name] for name in _COLUMNS),
+        saved_at=(row["changed_at"], row["provider__changed_at"]),
     )
+
+
+def settings_with_key(subscription_id: UUID, key_id: UUID | None) -> ConnectionSettings:
+    """The settings in the rows now, with the key that waits if one is given and still waits. Raises
+    SecretUnreadable.
+    """
+    settings = load_connection_settings(subscription_id)
+    waiting = ClientKey.objects.filter(pk=key_id).first() if key_id else None
+    if waiting is None:
+        return settings
+    credentials = replace(
+        settings.credentials,
+        certificate_chain=waiting.certificate_chain.encode(),
+        private_key=secrets.decrypt(waiting.private_key),
+    )
+    return replace(settings, credentials=credentials)
 
 
 def changed(old: ConnectionSettings, new: ConnectionSettings) -> tuple[str, ...]:

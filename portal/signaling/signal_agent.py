@@ -11,28 +11,33 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import UUID
 
-from dots_client import ClientSettings
+from dots_client import ClientSettings, WireTap
 from portal.core.broadcast import broadcast_from
 from portal.core.database import is_away
 from portal.inventory import queries as inventory_queries
 from portal.mitigations import services
-from portal.signaling import database_clock, wakeups
+from portal.signaling import wakeups
 from portal.signaling.book import Book
 from portal.signaling.connection_settings import fingerprints
+from portal.signaling.connection_tests import ConnectionTests
 from portal.signaling.database_threads import DATABASE_THREADS, DatabaseThreads
-from portal.signaling.grouped_writes import GroupedWrites
-from portal.signaling.lease_fence import LeaseFence
-from portal.signaling.ledger import DECIDING_THREADS, Ledger
-from portal.signaling.owned_subscriptions import OwnedSubscriptions
-from portal.signaling.session_manager import SessionManager
-from portal.signaling.wire_journal import WireJournal
+from portal.signaling.journal.wire_journal import WireJournal
+from portal.signaling.leasing import database_clock
+from portal.signaling.leasing.lease_fence import LeaseFence
+from portal.signaling.leasing.lease_renewals import RENEW_S
+from portal.signaling.repeated_call import RepeatedCall
+from portal.signaling.reports.ledger import DECIDING_THREADS, Ledger
+from portal.signaling.sessions.opening_turns import OpeningTurns
+from portal.signaling.sessions.owned_subscriptions import OwnedSubscriptions
+from portal.signaling.sessions.session_manager import SessionManager
+from portal.signaling.store.grouped_reads import GroupedReads
+from portal.signaling.store.grouped_writes import GroupedWrites
 
 logger = logging.getLogger(__name__)
 
-RENEW_S: Final = 1.0
 BALANCE_S: Final = 0.1
 """It also waits for the next renewal."""
-EXPIRE_S: Final = 0.25
+FOLLOW_RENEWALS_S: Final = 0.25
 SWEEP_S: Final = 1.0
 COMPARE_SETTINGS_S: Final = 30.0
 """Notice settings that were changed directly in the database. The portal's own saves are noticed
@@ -51,6 +56,7 @@ class SignalAgent:
         *,
         settings: ClientSettings,
         new_threads: Callable[[int], DatabaseThreads] = DatabaseThreads,
+        repeated_call: Callable[..., RepeatedCall] = RepeatedCall,
     ) -> None:
         """`new_threads` starts this many threads for the database."""
         self._process = process
@@ -60,6 +66,8 @@ class SignalAgent:
         self._ledger = Ledger(new_threads(DECIDING_THREADS))
         self._book = Book(self._threads)
         self._grouped = GroupedWrites(self._threads)
+        self._reads = GroupedReads(self._threads)
+        self._turns = OpeningTurns()
         self._owned_subscriptions = OwnedSubscriptions(
             process,
             lease_threads=new_threads(LEASE_THREADS),
@@ -67,6 +75,9 @@ class SignalAgent:
             new_manager=self._new_manager,
             finish=self._ledger.finish,
         )
+        renew = self._owned_subscriptions.renewals.renew
+        self._renewing = repeated_call(renew, every_s=RENEW_S, name=f"agent {process}: renewal")
+        self._connection_tests = ConnectionTests(self._threads, tap_of=self._tap_of)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._main, name="dots-agent", daemon=True)
@@ -101,14 +112,17 @@ class SignalAgent:
         """Run until `stop`, or until cancelled."""
         logger.info("agent %s: started", self._process)
         self._write_journal()
+        self._renewing.start()
         # Separate tasks: neither a sweep, nor sessions that close, nor a hung database delays the
-        # renewal of a lease or the end of an expired session.
+        # end of an expired session.
         loops = [
-            asyncio.create_task(self._every(RENEW_S, self._owned_subscriptions.renew)),
             asyncio.create_task(self._every(BALANCE_S, self._owned_subscriptions.balance)),
-            asyncio.create_task(self._every(EXPIRE_S, self._owned_subscriptions.end_expired)),
+            asyncio.create_task(
+                self._every(FOLLOW_RENEWALS_S, self._owned_subscriptions.follow_renewals)
+            ),
             asyncio.create_task(self._every(SWEEP_S, self._sweep)),
             asyncio.create_task(self._every(SWEEP_S, self._grouped.save_heard)),
+            asyncio.create_task(self._every(SWEEP_S, self._connection_tests.begin_due)),
             asyncio.create_task(self._every(COMPARE_SETTINGS_S, self._compare_settings)),
             asyncio.create_task(wakeups.listen(self._owned_subscriptions.wake)),
         ]
@@ -118,6 +132,8 @@ class SignalAgent:
             for task in loops:
                 task.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
+            await self._connection_tests.close()
+            await self._renewing.stop()
             await self._owned_subscriptions.hand_over()
             await self._ledger.close()
             await self._journal.close(self._writing)
@@ -148,10 +164,15 @@ class SignalAgent:
             ledger=self._ledger,
             book=self._book,
             grouped=self._grouped,
+            reads=self._reads,
             recorder=self._journal.recorder(subscription_id),
+            turns=self._turns,
             settings=self._settings,
             fence=fence,
         )
+
+    def _tap_of(self, subscription_id: UUID) -> WireTap:
+        return self._journal.recorder(subscription_id).tap
 
     async def _sweep(self) -> None:
         # A wake-up may be lost with Redis.

@@ -8,7 +8,8 @@ from celery import shared_task
 
 from portal.core.broadcast import pass_wake_up_on
 from portal.mitigations import services
-from portal.signaling import database_clock, orphaned_sessions
+from portal.signaling.leasing import database_clock
+from portal.signaling.sessions import orphaned_sessions
 
 
 @shared_task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import multiprocessing
 import sys
 import time
@@ -10,12 +11,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tests.simulation.start import start
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
+
+SEED_ENDS_WITHIN_S: Final = 180
+"""It takes a few seconds. One that never ends prints where it is, and ends the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +103,21 @@ def _send_share(
 
 
 def _run_share(arguments: argparse.Namespace, number: int) -> Iterator[Ran]:
-    from tests.simulation.life import run_life
+    from tests.simulation.run import run_life
 
     ends_at = None if arguments.seconds is None else time.monotonic() + arguments.seconds
     lives_until = arguments.seed + arguments.lives / arguments.requests
     for seed in count(arguments.seed + number, arguments.processes):
         if seed >= lives_until if ends_at is None else time.monotonic() >= ends_at:
             return
+        faulthandler.dump_traceback_later(SEED_ENDS_WITHIN_S, exit=True)
         outcome = run_life(seed, requests=arguments.requests)
         violations = dict.fromkeys(outcome.violations)
         if seed < arguments.seed + arguments.repeat:
             again = run_life(seed, requests=arguments.requests)
             if again.digest != outcome.digest:
                 violations["the same seed gave another life"] = None
+        faulthandler.cancel_dump_traceback_later()
         trace = outcome.trace if arguments.trace else ()
         yield Ran(seed, outcome.requests, tuple(violations), outcome.digest, outcome.faults, trace)
 

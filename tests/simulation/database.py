@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,9 +17,13 @@ from typing import Any, Final, ParamSpec, TypeVar
 from django.apps import apps
 from django.db import OperationalError, connection, connections
 
+from portal.core.database import is_away
 from portal.signaling.database_threads import FIRST_THREADS, DatabaseThreads
+from portal.signaling.repeated_call import RepeatedCall
 from tests.simulation.virtual_loop import current_process
 from tests.sqlite_tables import copy_tables
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -120,6 +125,38 @@ class SimulatedThreads(DatabaseThreads):
         except Exception as error:  # noqa: BLE001  it belongs to the caller, as with threads
             outcome = partial(_settle, result, None, error)
         self._loop.call_at(ends_at, outcome)
+
+
+class SimulatedRepeatedCall(RepeatedCall):
+    """Takes turns like a thread does, but runs every call on the loop's thread."""
+
+    def __init__(
+        self, call: Callable[[], None], *, every_s: float, name: str, faults: DatabaseFaults
+    ) -> None:
+        self._call = call
+        self._every_s = every_s
+        self._name = name
+        self._threads = SimulatedThreads(1, faults=faults)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._repeat())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _repeat(self) -> None:
+        while True:
+            try:
+                await self._threads.run(self._call)
+            except Exception as error:
+                if is_away(error):
+                    logger.warning("%s failed, the database is away", self._name)
+                else:
+                    logger.exception("%s crashed", self._name)
+            await asyncio.sleep(self._every_s)
 
 
 def _settle(result: asyncio.Future[Any], value: Any, error: Exception | None) -> None:

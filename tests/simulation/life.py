@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import hashlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any, Final, TypeVar
@@ -28,18 +26,13 @@ from portal.core.errors import PortalError
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.validation import Submission
-from portal.signaling.signal_agent import SignalAgent
-from portal.signaling.worker import CLIENT_SETTINGS
 from provider_simulator.behaviour import Behaviour
 from tests.simulation import invariants
 from tests.simulation.database import (
     DatabaseFaults,
-    SimulatedThreads,
-    empty_tables,
     share_connection,
 )
 from tests.simulation.link import Server, SimulatedTransport
-from tests.simulation.machine import machine
 from tests.simulation.network import Kind, Network
 from tests.simulation.provider import SimulatedProvider
 from tests.simulation.reports import Reports
@@ -51,10 +44,10 @@ from tests.simulation.scenario import (
     Fault,
     Scenario,
     Word,
-    scenario_of,
 )
-from tests.simulation.virtual_loop import Process, StuckError, VirtualLoop, current_process
+from tests.simulation.virtual_loop import VirtualLoop, current_process
 from tests.simulation.wakeups import WakeupLayer
+from tests.simulation.worker import Worker
 from tests.simulation.writers import foreign_writes
 
 LOOK_EVERY_S: Final = 3.0
@@ -62,93 +55,6 @@ RETRY_S: Final = 1.0
 BASELINE: Final = Behaviour(status_delay_s=1.0, terminating_s=2.0, notify_interval_s=15.0)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """`violations` is empty if everything held. `digest`: of the whole trace."""
-
-    seed: int
-    requests: int
-    violations: tuple[str, ...]
-    trace: tuple[str, ...] = field(repr=False)
-    faults: Counter[str]
-    "how often what went wrong"
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256("\n".join(self.trace).encode()).hexdigest()
-
-
-def run_life(seed: int, *, requests: int) -> Outcome:
-    """Run the life of this seed from empty tables."""
-    return run_scenario(scenario_of(seed, requests=requests))
-
-
-def run_scenario(scenario: Scenario) -> Outcome:
-    """Run one life from empty tables."""
-    seed, requests = scenario.seed, len(scenario.wishes)
-    gc.disable()
-    loop = VirtualLoop()
-    try:
-        life = Life(scenario, loop)
-        with machine(loop, seed, life.ahead):
-            empty_tables()
-            with life.watching_the_log():
-                try:
-                    loop.run_until_complete(life.run())
-                except StuckError as error:
-                    life.violated(str(error))
-                broadcast_from(None)
-        return Outcome(seed, requests, tuple(life.violations), tuple(life.trace), life.counts)
-    finally:
-        for task in loop.tasks:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-        loop.set_exception_handler(lambda *_: None)
-        loop.close()
-        gc.enable()
-
-
-class Worker:
-    """A signal worker, which may die and start again under another name."""
-
-    def __init__(self, life: Life, name: str) -> None:
-        self._life = life
-        self._name = name
-        self._starts = 0
-        self.process: Process | None = None
-        self._task: asyncio.Task[Any] | None = None
-
-    def start(self) -> None:
-        self._starts += 1
-        life = self._life
-        owner = f"{self._name}.{self._starts}"
-        self.process = Process(owner)
-        settings = replace(CLIENT_SETTINGS, open_dtls=life.transport)
-
-        async def main() -> None:
-            agent = SignalAgent(
-                owner,
-                settings=settings,
-                new_threads=partial(SimulatedThreads, faults=life.database),
-            )
-            await agent.run()
-
-        self._task = self.process.start(main)
-
-    def kill(self, steps: int) -> None:
-        if self.process is not None:
-            self.process.steps_to_live = steps
-
-    def die(self) -> None:
-        if self.process is not None:
-            self.process.is_dead = True
-
-    async def stop_in_order(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=10.0)
-            self.die()
 
 
 class Life:

@@ -17,7 +17,7 @@ from unittest.mock import patch
 from django.utils import timezone
 
 from portal.core import cooldown
-from portal.signaling import database_clock
+from portal.signaling.leasing import database_clock
 from tests.simulation.virtual_loop import VirtualLoop
 
 START: Final = 1_800_000_000.0

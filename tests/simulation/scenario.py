@@ -70,9 +70,10 @@ FAULT_SHARE: Final = 0.4
 WORDS: Final = ("terminate", "extend", "withdraw", "ask")
 LIFETIMES_S: Final = (1200, 1800, 2700, 5400)
 """That an extension asks for."""
-EPISODES: Final = ("", "", "", "", "long stop", "long cut-off", "pauses", "hurry")
+EPISODES: Final = ("", "", "", "", "long stop", "long cut-off", "pauses", "hurry", "lost")
 """What some seeds certainly contain: a worker that does nothing, or does not reach the database,
-for longer than its lease; providers that ask for pauses; people who extend twice at once.
+for longer than its lease; providers that ask for pauses; people who extend twice at once; providers
+that lose everything while people extend and terminate.
 """
 
 
@@ -154,7 +155,7 @@ def scenario_of(seed: int, *, requests: int) -> Scenario:
     wishes = tuple(_wish(chance, chance.choice(tenants).name) for _ in range(requests))
     episode = chance.choice(EPISODES)
     web_ahead_s = chance.choice((0.0, 0.0, 0.0, 2.0, -2.0, -2.0))
-    return Scenario(
+    scenario = Scenario(
         seed=seed,
         tenants=tenants,
         providers=providers,
@@ -165,6 +166,7 @@ def scenario_of(seed: int, *, requests: int) -> Scenario:
         faults=(*_episode(chance, episode, providers), *_faults(chance, providers)),
         web_ahead_s=-2.0 if episode == "hurry" else web_ahead_s,
     )
+    return _with_losses(chance, scenario) if episode == "lost" else scenario
 
 
 def _words(chance: Random, wishes: tuple[Wish, ...], *, in_hurry: bool) -> tuple[Word, ...]:
@@ -180,6 +182,29 @@ def _words(chance: Random, wishes: tuple[Wish, ...], *, in_hurry: bool) -> tuple
         soon = [replace(it, at=it.at + chance.uniform(0.0, 0.1)) for it in extensions]
         words += [*extensions, *(replace(it, lifetime_s=_lifetime(chance)) for it in soon)]
     return tuple(sorted(words, key=lambda word: word.at))
+
+
+def _with_losses(chance: Random, scenario: Scenario) -> Scenario:
+    """Every provider forgets everything, and just then people extend and terminate. Some calls of
+    the database take long, and some wake-ups are lost.
+    """
+    losses = [
+        Fault("hang", "database", 1.0, FAULTS_END_AT_S, number=0.2),
+        Fault("wakeups", "wakeups", 1.0, FAULTS_END_AT_S, number=0.5),
+    ]
+    words: list[Word] = []
+    for about, wish in enumerate(scenario.wishes):
+        at = wish.at + chance.uniform(1.0, 6.0)
+        losses += [Fault("forget", name, at, at) for name in scenario.providers]
+        words += [
+            Word("extend", about, at + chance.uniform(0.0, 0.3), _lifetime(chance)),
+            Word("terminate", about, at + chance.uniform(0.3, 2.0)),
+        ]
+    return replace(
+        scenario,
+        faults=(*scenario.faults, *losses),
+        words=tuple(sorted((*scenario.words, *words), key=lambda word: word.at)),
+    )
 
 
 def _word(chance: Random, what: str, about: int, since: float) -> Word:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import uuid4
 
@@ -16,15 +16,15 @@ from dots_client import (
     Scope,
 )
 from portal.core.targets import ReportedTargets
-from portal.inventory import queries, services
+from portal.inventory import services
 from portal.inventory.models import UnknownMitigation
 from portal.mitigations.models import Mitigation
 from portal.mitigations.queries import mitigations_by_mid
-from portal.signaling import database_clock
-from portal.signaling.fenced_store import FencedStore
-from portal.signaling.unknown_mitigations import (
+from portal.signaling.actions.unknown_mitigations import (
     UnknownMitigationWatch,
 )
+from portal.signaling.leasing import database_clock
+from portal.signaling.store.fenced_store import FencedStore
 from tests.portal.signaling.test_inventory_comparison import OTHER
 from tests.portal.signaling.virtual_time import until
 
@@ -84,9 +84,10 @@ class Rows:
         self.written: list[tuple[Callable[..., Any], dict[str, Any]]] = []
 
     async def run(self, call: Callable[..., Any], *args: Any) -> Any:
-        if call is mitigations_by_mid:
-            return {mid: self.own[mid] for mid in args[1] if mid in self.own}
-        assert call is queries.open_unknown
+        assert call is mitigations_by_mid
+        return {mid: self.own[mid] for mid in args[1] if mid in self.own}
+
+    async def open_unknown(self) -> list[UnknownMitigation]:
         return list(self.unknown)
 
     async def write(self, call: Callable[..., Any], **kwargs: Any) -> Any:
@@ -96,6 +97,9 @@ class Rows:
             row.release_tried_at, row.release_tries = kwargs["now"], row.release_tries + 1
             return True
         return None
+
+    async def record_empty_inventory(self, _refusal: str, _now: datetime) -> bool:
+        return False
 
     def calls(self, call: Callable[..., Any]) -> list[dict[str, Any]]:
         return [kwargs for one, kwargs in self.written if one is call]

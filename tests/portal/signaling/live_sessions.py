@@ -23,19 +23,19 @@ from dots_client import (
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Status
-from portal.signaling import database_clock
+from portal.signaling.actions.mitigation_actions import MitigationActions
+from portal.signaling.actions.next_action import POLL_AFTER, Action
+from portal.signaling.actions.unknown_mitigations import UnknownMitigationWatch
 from portal.signaling.book import Book
 from portal.signaling.connection_settings import ConnectionSettings
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.fenced_store import FencedStore
-from portal.signaling.lease_fence import LeaseFence, boottime
-from portal.signaling.live_session import LiveSession
+from portal.signaling.journal.wire_recorder import WireRecorder
+from portal.signaling.leasing import database_clock
+from portal.signaling.leasing.lease_fence import LeaseFence, boottime
 from portal.signaling.mapping import provider_report
-from portal.signaling.mitigation_actions import MitigationActions
-from portal.signaling.next_action import POLL_AFTER, Action
-from portal.signaling.status_reports import PollResult, StatusReports
-from portal.signaling.unknown_mitigations import UnknownMitigationWatch
-from portal.signaling.wire_recorder import WireRecorder
+from portal.signaling.reports.status_reports import PollResult, StatusReports
+from portal.signaling.sessions.live_session import LiveSession
+from portal.signaling.store.fenced_store import FencedStore
 
 
 class Session:

@@ -10,12 +10,12 @@ from uuid import uuid4
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.fenced_store import FencedStore
-from portal.signaling.grouped_writes import Recorded
-from portal.signaling.lease_fence import LeaseFence, boottime
-from portal.signaling.ledger import Ledger
-from portal.signaling.report_queue import Unsaved
-from portal.signaling.session_report import SessionReport
+from portal.signaling.leasing.lease_fence import LeaseFence, boottime
+from portal.signaling.reports.ledger import Ledger
+from portal.signaling.reports.report_queue import Unsaved
+from portal.signaling.reports.session_report import SessionReport
+from portal.signaling.store.fenced_store import FencedStore
+from portal.signaling.store.grouped_writes import Recorded
 
 
 class RecordingStore(FencedStore):

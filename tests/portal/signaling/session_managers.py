@@ -18,11 +18,13 @@ from portal.providers.models import Provider as ProviderRow
 from portal.providers.models import Subscription
 from portal.signaling.book import Book
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.grouped_writes import GroupedWrites
-from portal.signaling.lease_fence import LeaseFence, boottime
-from portal.signaling.ledger import Ledger
-from portal.signaling.session_manager import SessionManager
-from portal.signaling.wire_recorder import SharedCapacity, WireRecorder
+from portal.signaling.journal.wire_recorder import SharedCapacity, WireRecorder
+from portal.signaling.leasing.lease_fence import LeaseFence, boottime
+from portal.signaling.reports.ledger import Ledger
+from portal.signaling.sessions.opening_turns import OpeningTurns
+from portal.signaling.sessions.session_manager import SessionManager
+from portal.signaling.store.grouped_reads import GroupedReads
+from portal.signaling.store.grouped_writes import GroupedWrites
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import SETTINGS
 from tests.portal.leased import lease_to
@@ -72,6 +74,8 @@ async def running_manager(
         ledger=Ledger(threads),
         book=Book(threads),
         grouped=GroupedWrites(threads),
+        reads=GroupedReads(threads),
+        turns=OpeningTurns(),
         recorder=WireRecorder(SharedCapacity(1000)),
         settings=replace(SETTINGS, heartbeat_interval_s=0.2, reads_configuration=True),
         fence=fence,

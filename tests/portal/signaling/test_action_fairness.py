@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.states import CONFIRMED, IN_STANDBY, Status
-from portal.signaling.next_action import (
+from portal.signaling.actions.next_action import (
     POLL_AFTER,
     Action,
     MitigationHistory,
@@ -21,7 +21,7 @@ from portal.signaling.next_action import (
     last_call,
     next_action,
 )
-from portal.signaling.session_history import MAX_FAILED_POLL_S, MAX_FAILED_S, SessionHistory
+from portal.signaling.actions.session_history import MAX_FAILED_POLL_S, MAX_FAILED_S, SessionHistory
 
 START = datetime(2026, 10, 6, 3, 12, tzinfo=UTC)
 STEP_S = 0.5

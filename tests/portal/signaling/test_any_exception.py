@@ -17,17 +17,12 @@ from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import SET_BACK, Status
 from portal.providers.models import SessionState, Subscription
-from portal.signaling import (
-    database_clock,
-    leases,
-    observations,
-    orphaned_sessions,
-    retrying_loop,
-    silence_watch,
-)
+from portal.signaling import retrying_loop
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.session_manager import SessionManager
-from portal.signaling.session_status import SessionStatus
+from portal.signaling.leasing import database_clock, leases
+from portal.signaling.sessions import observations, orphaned_sessions, silence_watch
+from portal.signaling.sessions.session_manager import SessionManager
+from portal.signaling.store.session_status import SessionStatus
 from tests.awaits import Awaits, Place
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import Provider, serving

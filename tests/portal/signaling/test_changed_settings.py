@@ -16,10 +16,11 @@ from dots_client.transport.dtls_server import DtlsServer, serve_dtls
 from portal.providers import services
 from portal.providers.models import Provider as ProviderRow
 from portal.providers.models import SessionState, Subscription
-from portal.signaling import leases, session_check
 from portal.signaling.connection_settings import fingerprints
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.session_manager import SessionManager
+from portal.signaling.leasing import leases
+from portal.signaling.sessions import session_check
+from portal.signaling.sessions.session_manager import SessionManager
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import Provider, answer, silence
 from tests.dots_client.transport.loopback import until
@@ -385,7 +386,7 @@ async def test_the_provider_is_not_blamed_for_a_failure_of_the_portal(
         async def fail(*_arguments: object) -> None:
             raise RuntimeError("ours")
 
-        monkeypatch.setattr("portal.signaling.session_runner.check_session", fail)
+        monkeypatch.setattr("portal.signaling.sessions.session_runner.check_session", fail)
         await there.saved(manager, port=there.servers[1].port)
 
         row = await until_row(there.subscription, is_pending)

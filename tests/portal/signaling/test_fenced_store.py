@@ -13,10 +13,10 @@ import pytest
 from django.db import OperationalError
 
 from dots_client import SessionClosed
-from portal.signaling import leases
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.fenced_store import FencedStore
-from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.leasing import leases
+from portal.signaling.leasing.lease_fence import LeaseFence, boottime
+from portal.signaling.store.fenced_store import FencedStore
 from tests.portal.signaling.virtual_time import virtual_time
 
 

@@ -14,7 +14,7 @@ from dots_client import MitigationReport, MitigationStatus, PortRange, Targets
 from portal.core import targets
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
 from portal.mitigations.states import TERMINAL, Status
-from portal.signaling.inventory_comparison import (
+from portal.signaling.inventory.inventory_comparison import (
     ENDED_RECENTLY,
     InventoryAnswer,
     is_in_use,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.signaling.lease_balancer import LeaseBalancer, to_give_back
-from portal.signaling.lease_fence import OPEN_FOR_S
-from portal.signaling.leases import Worker
+from portal.signaling.leasing.lease_balancer import LeaseBalancer, to_give_back
+from portal.signaling.leasing.lease_fence import OPEN_FOR_S
+from portal.signaling.leasing.leases import Worker
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from portal.signaling import lease_fence
-from portal.signaling.lease_fence import LEASE, OPEN_FOR_S, LeaseFence
+from portal.signaling.leasing import lease_fence
+from portal.signaling.leasing.lease_fence import LEASE, OPEN_FOR_S, LeaseFence
 
 
 @pytest.fixture

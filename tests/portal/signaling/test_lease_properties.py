@@ -23,14 +23,15 @@ from django.utils import timezone
 from dots_client import SessionClosed
 from portal.core.database import is_away
 from portal.providers.models import Provider, Subscription
-from portal.signaling import database_clock
 from portal.signaling.book import Book
-from portal.signaling.fenced_store import FencedStore
-from portal.signaling.lease_fence import LEASE, LeaseFence
-from portal.signaling.leases import SavedAt
+from portal.signaling.leasing import database_clock
+from portal.signaling.leasing.lease_fence import LEASE, LeaseFence
+from portal.signaling.leasing.lease_renewals import RENEW_S
+from portal.signaling.leasing.leases import SavedAt
 from portal.signaling.models import Lease, SignalWorker
-from portal.signaling.owned_subscriptions import OwnedSubscriptions
-from portal.signaling.signal_agent import BALANCE_S, EXPIRE_S, RENEW_S
+from portal.signaling.sessions.owned_subscriptions import OwnedSubscriptions
+from portal.signaling.signal_agent import BALANCE_S, FOLLOW_RENEWALS_S
+from portal.signaling.store.fenced_store import FencedStore
 from tests.factories import OrganizationFactory, SubscriptionFactory
 from tests.portal.signaling.worker_of_0_1 import WorkerOf01
 from tests.simulation.database import DatabaseFaults, SimulatedThreads
@@ -152,8 +153,11 @@ class Worker:
             new_manager=lambda *lease: Sender(name, self._world, threads, *lease),
             finish=nothing,
         )
+        renewing = new_threads(1)
         await self._run(
-            (RENEW_S, owned.renew), (BALANCE_S, owned.balance), (EXPIRE_S, owned.end_expired)
+            (RENEW_S, lambda: renewing.run(owned.renewals.renew)),
+            (BALANCE_S, owned.balance),
+            (FOLLOW_RENEWALS_S, owned.follow_renewals),
         )
         await owned.hand_over()
 

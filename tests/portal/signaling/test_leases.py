@@ -11,12 +11,12 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from portal.organizations.models import Organization
 from portal.providers import services
 from portal.providers.models import Provider, SessionState, Subscription
-from portal.signaling import leases
-from portal.signaling.lease_fence import LEASE
-from portal.signaling.leases import Worker
+from portal.signaling.leasing import leases
+from portal.signaling.leasing.lease_fence import LEASE
+from portal.signaling.leasing.leases import Worker
 from portal.signaling.models import Lease, SignalWorker
-from portal.signaling.orphaned_sessions import mark_orphans
-from portal.signaling.session_status import SessionStatus, record_heard, record_session
+from portal.signaling.sessions.orphaned_sessions import mark_orphans
+from portal.signaling.store.session_status import SessionStatus, record_heard, record_session
 from tests.factories import OrganizationFactory, SubscriptionFactory
 from tests.portal.leased import lease_to
 from tests.portal.providers.identities import identity
@@ -153,12 +153,24 @@ def test_a_subscription_that_is_off_is_neither_claimed_nor_kept(
 
 
 def test_the_number_of_subscriptions_read_at_once_is_limited(northgate: Provider) -> None:
+    # In batches: on a busy machine, composing one statement for all takes longer than PostgreSQL
+    # waits inside a transaction.
     organizations = Organization.objects.bulk_create(
-        Organization(slug=f"o{number}", name=f"o{number}") for number in range(1001)
+        (Organization(slug=f"o{number}", name=f"o{number}") for number in range(1001)),
+        batch_size=100,
     )
     Subscription.objects.bulk_create(
-        Subscription(organization=one, provider=northgate, cuid=one.slug, priority=1)
-        for one in organizations
+        (
+            Subscription(
+                organization=one,
+                provider=northgate,
+                cuid=one.slug,
+                priority=1,
+                certificate_chain="PEM",
+            )
+            for one in organizations
+        ),
+        batch_size=100,
     )
 
     assert len(leases.unleased()) == 1000

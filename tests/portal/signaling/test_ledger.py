@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 from channels.db import database_sync_to_async
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
-from portal.core.increment_returning import increment_returning
-from portal.core.metrics import LEDGER_FLUSH_REPORTS, REGISTRY
+from portal.core.metrics import REGISTRY
 from portal.events.models import Event, EventCounter
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
@@ -26,13 +23,13 @@ from portal.mitigations.states import BY_DOTS_STATUS
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
-from portal.signaling import database_clock, leases, ledger, numbers_flush, report_queue
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.fenced_store import FencedStore
-from portal.signaling.lease_fence import LeaseFence, boottime
-from portal.signaling.ledger import Ledger
-from portal.signaling.session_report import SessionReport
-from tests.dots_client.transport.loopback import until
+from portal.signaling.leasing import database_clock, leases
+from portal.signaling.leasing.lease_fence import LeaseFence, boottime
+from portal.signaling.reports import ledger, numbers_flush, report_queue
+from portal.signaling.reports.ledger import Ledger
+from portal.signaling.reports.session_report import SessionReport
+from portal.signaling.store.fenced_store import FencedStore
 from tests.factories import ResourceFactory
 from tests.portal.leased import lease_to
 
@@ -289,130 +286,6 @@ def in_another_process(act: Callable[[], object]) -> None:
     thread.join()
 
 
-@contextmanager
-def held(act: Callable[[], object]) -> Iterator[None]:
-    """Another process has run `act` in a transaction that it has not committed."""
-    has_acted, may_end = threading.Event(), threading.Event()
-
-    def run() -> None:
-        with transaction.atomic():
-            act()
-            has_acted.set()
-            may_end.wait(10)
-        connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert has_acted.wait(10)
-    try:
-        yield
-    finally:
-        may_end.set()
-        thread.join()
-
-
-def _lock_row(one: Mitigation) -> None:
-    list(Mitigation.objects.select_for_update().filter(pk=one.pk))
-
-
-def _lock_log(one: Mitigation) -> None:
-    increment_returning(EventCounter, one.organization_id, "last_seq", 0)
-
-
-@pytest.mark.parametrize("lock", [_lock_row, _lock_log])
-async def test_a_locked_row_or_log_is_saved_later_and_delays_no_other_organization(
-    reporter: Reporter,
-    acmes: list[Mitigation],
-    globexs: list[Mitigation],
-    lock: Callable[[Mitigation], None],
-) -> None:
-    one = globexs[0]
-    with held(lambda: lock(one)):
-        for other in (one, *acmes):
-            reporter.report(other, 2, 5)
-        assert await reporter.all_saved(*acmes) == [True] * len(acmes)
-        assert reporter.ledger.has_unsaved(one.pk)
-        assert (await row(one)).bytes_dropped == 1
-
-    assert await reporter.all_saved(one) == [True]
-    assert (await row(one)).bytes_dropped == 5
-    await db(assert_dense)
-
-
-async def test_copies_of_a_locked_row_are_left_to_be_counted_later(
-    acmes: list[Mitigation],
-) -> None:
-    sends = {one.pk: 3 for one in acmes}
-    with held(lambda: _lock_row(acmes[1])):
-        locked = await db(partial(services.record_sends, sends=sends, now=database_clock.now()))
-
-    assert locked == {acmes[1].pk}
-    more = [(await row(one)).sends - one.sends for one in acmes]
-    assert more == [3, 0, 3, 3]
-
-
-async def test_a_row_that_stays_locked_is_saved_alone_as_soon_as_it_is_free(
-    reporter: Reporter, acmes: list[Mitigation], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledger, "MAX_LOCKED", 2)
-    monkeypatch.setattr(ledger, "NUMBERS_EVERY_S", 0.001)
-    decided = REGISTRY.get_sample_value("portal_ledger_decided_reports_total") or 0.0
-    with held(lambda: _lock_row(acmes[0])):
-        reporter.report(acmes[0], 2, 5)
-        await until(
-            lambda: (
-                decided < (REGISTRY.get_sample_value("portal_ledger_decided_reports_total") or 0.0)
-            )
-        )
-
-    assert await reporter.all_saved(acmes[0]) == [True]
-    assert (await row(acmes[0])).bytes_dropped == 5
-
-
-async def test_locked_rows_of_one_organization_delay_no_change_of_another(
-    reporter: Reporter, acmes: list[Mitigation], globexs: list[Mitigation]
-) -> None:
-    def lock() -> None:
-        for one in acmes:
-            _lock_row(one)
-
-    with held(lock):
-        for one in (*acmes, *globexs):
-            reporter.report(one, 4)
-
-        assert await reporter.all_saved(*globexs) == [True] * len(globexs)
-
-        assert [(await row(one)).status for one in globexs] == ["exceeded"] * len(globexs)
-        assert all(reporter.ledger.has_unsaved(one.pk) for one in acmes)
-    assert await reporter.all_saved(*acmes) == [True] * len(acmes)
-    assert [(await row(one)).status for one in acmes] == ["exceeded"] * len(acmes)
-
-
-@pytest.mark.parametrize("lock", [_lock_row, _lock_log])
-async def test_a_report_that_cannot_be_decided_waits_for_no_lock_either(
-    reporter: Reporter,
-    acmes: list[Mitigation],
-    lock: Callable[[Mitigation], None],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def defect(**_: Any) -> None:
-        raise ValueError("a defect of ours")
-
-    caplog.set_level("INFO")
-    monkeypatch.setattr(services, "record_report", defect)
-    with held(lambda: lock(acmes[0])):
-        reporter.report(acmes[0], 4)
-        await until(lambda: "a report waits for a lock" in caplog.text)
-        assert (await row(acmes[0])).unsaved_at is None
-
-    assert await reporter.all_saved(acmes[0]) == [True]
-    assert (await row(acmes[0])).unsaved_at is not None
-    assert await db(Event.objects.filter(mitigation_id=acmes[0].pk, data__why="unsaved").exists), (
-        "its event is saved too"
-    )
-
-
 async def test_the_last_status_of_a_flapping_mitigation_is_saved_and_the_log_says_so(
     reporter: Reporter,
     acmes: list[Mitigation],
@@ -442,168 +315,3 @@ async def test_the_last_status_of_a_flapping_mitigation_is_saved_and_the_log_say
     # A 3 that replaces a 4 is what is saved already; each 4 before it was lost.
     assert lost == (before or 0.0) + 9
     assert sum("flapping" in one.message for one in caplog.records) == 1
-
-
-class Unreliable(DatabaseThreads):
-    """Fails as often as `failures` says, before or after it has written."""
-
-    def __init__(self, failures: list[str]) -> None:
-        super().__init__()
-        self.failures = failures
-
-    async def run_first(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        failure = self.failures.pop(0) if self.failures else ""
-        if failure == "before":
-            raise OperationalError("the server is away")
-        result = await super().run_first(call, *args, **kwargs)
-        if failure == "after":
-            raise OperationalError("the connection broke after the commit")
-        return result
-
-
-async def test_reports_wait_while_the_database_is_away_and_count_once(
-    acmes: list[Mitigation], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledger, "RETRY_S", 0.01)
-    threads = Unreliable(["before", "after", "before"])
-    reporter = Reporter(threads)
-    reporter.report(acmes[0], 2, 5)
-    reporter.report(acmes[1], 2, 6)
-
-    assert await reporter.all_saved(acmes[0], acmes[1]) == [True, True]
-
-    assert [(await row(one)).bytes_dropped for one in acmes[:2]] == [5, 6]
-    reports = await db(lambda: Event.objects.filter(data__bytes_dropped=5).count())
-    assert reports == 1
-    await reporter.ledger.close()
-
-
-async def test_a_defect_in_saving_numbers_together_loses_no_report(
-    reporter: Reporter, acmes: list[Mitigation], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def defect(*_: object) -> None:
-        raise AttributeError("a defect")
-
-    monkeypatch.setattr(ledger, "save_numbers", defect)
-    for one in acmes:
-        reporter.report(one, 2, 5)
-
-    assert await reporter.all_saved(*acmes) == [True] * len(acmes)
-    assert [(await row(one)).bytes_dropped for one in acmes] == [5] * len(acmes)
-
-
-async def test_a_defect_after_saving_loses_no_report_of_another_session(
-    reporter: Reporter,
-    acmes: list[Mitigation],
-    globexs: list[Mitigation],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def defect(*_: object) -> None:
-        raise OverflowError
-
-    for counted in (5, 6):
-        for one in (*acmes, *globexs):
-            on_saved = defect if one == acmes[0] else None
-            reporter.report(one, 2, counted, on_saved=on_saved)
-        assert await reporter.all_saved(*acmes, *globexs) == [True] * 7
-        for one in (*acmes, *globexs):
-            assert (await row(one)).bytes_dropped == counted
-    assert sum("what follows from a report failed" in one.message for one in caplog.records) == 2
-
-
-async def test_a_session_learns_what_was_saved_of_its_report_and_those_it_replaced(
-    reporter: Reporter, acmes: list[Mitigation]
-) -> None:
-    reports: list[tuple[ProviderReport, datetime]] = []
-    for earlier in (2, 4, 3, 4):
-        reporter.report(acmes[0], earlier)
-        await reporter.all_saved(acmes[0])
-
-    # The new status is held, because the burst is used up.
-    new: list[tuple[int | None, int]] = [(3, 3), (None, 4)]
-    for status, counted in new:
-        reporter.report(acmes[0], status, counted, on_saved=lambda *one: reports.append(one))
-    await reporter.all_saved(acmes[0])
-
-    [(saved, at)] = reports
-    assert (saved.dots_status, saved.bytes_dropped) == (3, 4)
-    assert (await row(acmes[0])).last_heard_at == at
-
-
-async def test_a_crash_in_the_middle_of_a_batch_loses_none_of_its_reports(
-    reporter: Reporter, acmes: list[Mitigation], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledger, "RETRY_S", 0.01)
-    observe = LEDGER_FLUSH_REPORTS.observe
-    crashes = [RuntimeError("a defect")]
-
-    def crash_once(amount: float) -> None:
-        if crashes:
-            raise crashes.pop()
-        observe(amount)
-
-    monkeypatch.setattr(LEDGER_FLUSH_REPORTS, "observe", crash_once)
-    for one in acmes:
-        reporter.report(one, 2, 5)
-
-    assert await reporter.all_saved(*acmes) == [True] * len(acmes)
-    assert [(await row(one)).bytes_dropped for one in acmes] == [5] * len(acmes)
-    assert not crashes
-
-
-async def test_nothing_is_saved_for_a_subscription_whose_fence_is_closed(
-    reporter: Reporter, acmes: list[Mitigation]
-) -> None:
-    reporter.store(acmes[0])._fence.close()
-    reporter.report(acmes[0], 2, 5)
-    reporter.report(acmes[1], 4, 5)
-
-    await reporter.all_saved(acmes[0], acmes[1])
-    saved = [await row(one) for one in acmes[:2]]
-    assert [(one.status, one.bytes_dropped) for one in saved] == [("mitigating", 1)] * 2
-    assert reporter.saved == []
-
-
-async def test_before_a_hand_over_the_waiting_reports_are_saved(
-    reporter: Reporter, acmes: list[Mitigation]
-) -> None:
-    for counted in (5, 6):
-        for one in acmes:
-            reporter.report(one, 2, counted)
-        await asyncio.sleep(0)
-
-    await reporter.ledger.finish([acmes[0].subscription_id])
-
-    assert [(await row(one)).bytes_dropped for one in acmes] == [6] * len(acmes)
-
-
-async def test_two_workers_and_people_write_at_once_without_a_gap_between_events(
-    threads: DatabaseThreads,
-    acmes: list[Mitigation],
-    globexs: list[Mitigation],
-    alice: User,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(ledger, "NUMBERS_EVERY_S", 0.0)
-    workers = [Reporter(threads), Reporter(DatabaseThreads())]
-
-    async def people() -> None:
-        for lifetime_s in range(3600, 3620):
-            for one in acmes:
-                extend = partial(services.extend, request_id=one.request_id, lifetime_s=lifetime_s)
-                await db(partial(extend, actor=Actor.person(alice)))
-
-    acting = asyncio.create_task(people())
-    counted = 10
-    while not acting.done():
-        for worker in workers:
-            for one in (*acmes, *globexs):
-                counted += 1
-                worker.report(one, 2, counted)
-        await asyncio.sleep(0.002)
-    await acting
-    for worker in workers:
-        await worker.all_saved(*acmes, *globexs)
-
-    await db(assert_dense)
-    await workers[1].ledger.close()

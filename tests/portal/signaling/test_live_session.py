@@ -14,10 +14,10 @@ from dots_client import (
     ServerUnavailable,
 )
 from portal.mitigations.models import Mitigation
-from portal.signaling.fenced_store import NotSaved
-from portal.signaling.live_session import RECHECK_S
-from portal.signaling.next_action import POLL_AFTER, Action
-from portal.signaling.session_history import MIN_ACTION_INTERVAL_S
+from portal.signaling.actions.next_action import POLL_AFTER, Action
+from portal.signaling.actions.session_history import MIN_ACTION_INTERVAL_S
+from portal.signaling.sessions.live_session import RECHECK_S
+from portal.signaling.store.fenced_store import NotSaved
 from tests.portal.signaling.live_sessions import (
     PolledProvider,
     Rows,

@@ -16,8 +16,8 @@ from dots_client import (
 )
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Wanted
 from portal.mitigations.states import Status
-from portal.signaling.live_session import DATABASE_PAUSE_S, FRESH_S, RECHECK_S
-from portal.signaling.next_action import Action
+from portal.signaling.actions.next_action import Action
+from portal.signaling.sessions.live_session import DATABASE_PAUSE_S, FRESH_S, RECHECK_S
 from tests.portal.signaling.live_sessions import (
     PolledProvider,
     Rows,

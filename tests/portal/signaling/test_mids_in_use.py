@@ -22,7 +22,7 @@ from dots_client import (
 )
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import Status
-from portal.signaling import mids_in_use
+from portal.signaling.actions import mids_in_use
 from tests.portal.signaling.test_inventory_comparison import NOW, OTHER, report, row
 from tests.portal.signaling.virtual_time import virtual_time
 

@@ -27,10 +27,10 @@ from dots_client import (
 )
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
-from portal.signaling import database_clock as signaling_clock
-from portal.signaling import mitigation_actions, put_request
-from portal.signaling.mitigation_actions import MitigationActions
-from portal.signaling.next_action import Action
+from portal.signaling.actions import mitigation_actions, put_request
+from portal.signaling.actions.mitigation_actions import MitigationActions
+from portal.signaling.actions.next_action import Action
+from portal.signaling.leasing import database_clock as signaling_clock
 from tests.portal.signaling.recording_store import RecordingStore
 
 pytestmark = pytest.mark.sqlite

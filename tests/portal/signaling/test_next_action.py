@@ -8,8 +8,7 @@ import pytest
 from portal.core.targets import Targets
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.states import CONFIRMED, IN_STANDBY, TERMINAL, Status
-from portal.signaling.live_session import is_under_attack
-from portal.signaling.next_action import (
+from portal.signaling.actions.next_action import (
     Action,
     MitigationHistory,
     NextAction,
@@ -19,6 +18,7 @@ from portal.signaling.next_action import (
     next_action,
     waits_for_older,
 )
+from portal.signaling.sessions.live_session import is_under_attack
 
 NOW = datetime(2026, 10, 6, 3, 12, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=60)

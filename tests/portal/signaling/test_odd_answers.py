@@ -23,15 +23,15 @@ from portal.mitigations.models import Mitigation
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
-from portal.signaling import database_clock as signaling_clock
+from portal.signaling.actions.mitigation_actions import MitigationActions
+from portal.signaling.actions.next_action import Action
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.fenced_store import FencedStore
-from portal.signaling.lease_fence import LeaseFence, boottime
-from portal.signaling.ledger import Ledger
-from portal.signaling.mitigation_actions import MitigationActions
-from portal.signaling.next_action import Action
-from portal.signaling.status_reports import StatusReports
-from portal.signaling.wire_journal import WireJournal
+from portal.signaling.journal.wire_journal import WireJournal
+from portal.signaling.leasing import database_clock as signaling_clock
+from portal.signaling.leasing.lease_fence import LeaseFence, boottime
+from portal.signaling.reports.ledger import Ledger
+from portal.signaling.reports.status_reports import StatusReports
+from portal.signaling.store.fenced_store import FencedStore
 from portal.wire.models import Direction, WireMessage
 from portal.wording.refusals import refusal_sentence
 from tests.dots_client.authority import Authority

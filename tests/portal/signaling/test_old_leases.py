@@ -9,12 +9,12 @@ from django.db import connection
 from django.utils import timezone
 
 from portal.providers.models import SessionState, Subscription
-from portal.signaling import leases
-from portal.signaling.lease_fence import LEASE
-from portal.signaling.leases import Worker
+from portal.signaling.leasing import leases
+from portal.signaling.leasing.lease_fence import LEASE
+from portal.signaling.leasing.leases import Worker
+from portal.signaling.leasing.old_leases import NOT_RENEWED
 from portal.signaling.models import Lease, SignalWorker
-from portal.signaling.old_leases import NOT_RENEWED
-from portal.signaling.orphaned_sessions import mark_orphans
+from portal.signaling.sessions.orphaned_sessions import mark_orphans
 from tests.portal.leased import lease_to
 from tests.portal.signaling.worker_of_0_1 import forget_workers
 

@@ -10,14 +10,15 @@ import pytest
 from django.utils import timezone
 
 from portal.providers.models import Provider, Subscription
-from portal.signaling import leases, owned_subscriptions
 from portal.signaling.book import Book
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.lease_balancer import MAX_GIVEN_BACK
-from portal.signaling.lease_fence import LeaseFence, boottime
-from portal.signaling.leases import SavedAt, Worker
+from portal.signaling.leasing import leases
+from portal.signaling.leasing.lease_balancer import MAX_GIVEN_BACK
+from portal.signaling.leasing.lease_fence import LeaseFence, boottime
+from portal.signaling.leasing.leases import SavedAt, Worker
 from portal.signaling.models import Lease, SignalWorker
-from portal.signaling.owned_subscriptions import CRASHED_PAUSE_S, OwnedSubscriptions
+from portal.signaling.sessions import owned_subscriptions
+from portal.signaling.sessions.owned_subscriptions import CRASHED_PAUSE_S, OwnedSubscriptions
 from tests.dots_client.transport.loopback import until
 from tests.factories import OrganizationFactory, SubscriptionFactory
 from tests.portal.leased import lease_to
@@ -78,8 +79,12 @@ class Here:
         self.sessions.append(session)
         return session
 
+    async def renew(self) -> None:
+        await db(self.owned.renewals.renew)
+        await self.owned.follow_renewals()
+
     async def round(self) -> None:
-        await self.owned.renew()
+        await self.renew()
         await self.owned.balance()
 
     def session(self, subscription: Subscription) -> Session:
@@ -116,9 +121,8 @@ async def test_a_worker_that_was_declared_dead_ends_every_session_and_begins_und
     worker = await db(SignalWorker.objects.get)
     assert await db(lambda: leases.declare_dead(Worker(worker.name, worker.seen_at)))
 
-    await here.owned.renew()
+    await db(here.owned.renewals.renew)
     assert not before.fence.is_open()
-    await here.owned.end_expired()
     await here.round()
 
     after = here.sessions[-1]

@@ -22,10 +22,10 @@ from dots_client import (
 )
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
-from portal.signaling import put_request
-from portal.signaling.mitigation_actions import MitigationActions
-from portal.signaling.next_action import Action
-from portal.signaling.put_request import SENT_SHOWN_WITHIN_S
+from portal.signaling.actions import put_request
+from portal.signaling.actions.mitigation_actions import MitigationActions
+from portal.signaling.actions.next_action import Action
+from portal.signaling.actions.put_request import SENT_SHOWN_WITHIN_S
 from tests.portal.signaling.recording_store import RecordingStore
 from tests.portal.signaling.virtual_time import pass_time, virtual_time
 

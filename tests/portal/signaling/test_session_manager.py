@@ -27,27 +27,27 @@ from dots_client import (
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import Status
 from portal.providers.models import SessionState
-from portal.signaling import (
-    leases,
-    put_request,
-    session_manager,
-    session_status,
-    silence_watch,
-)
+from portal.signaling import connection_settings
+from portal.signaling.actions import put_request
+from portal.signaling.actions.mitigation_actions import MitigationActions
+from portal.signaling.actions.next_action import Action
+from portal.signaling.actions.unknown_mitigations import UnknownMitigationWatch
 from portal.signaling.book import Book
 from portal.signaling.connection_settings import ConnectionSettings
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.fenced_store import FencedStore
-from portal.signaling.grouped_writes import GroupedWrites
-from portal.signaling.lease_fence import LeaseFence, boottime
-from portal.signaling.ledger import Ledger
-from portal.signaling.mitigation_actions import MitigationActions
-from portal.signaling.next_action import Action
+from portal.signaling.journal.wire_recorder import SharedCapacity, WireRecorder
+from portal.signaling.leasing import leases
+from portal.signaling.leasing.lease_fence import LeaseFence, boottime
+from portal.signaling.reports.ledger import Ledger
 from portal.signaling.retry_after import NOT_FOLLOWED_RETRY_S
-from portal.signaling.session_manager import SessionManager
-from portal.signaling.session_status import SessionStatus
-from portal.signaling.unknown_mitigations import UnknownMitigationWatch
-from portal.signaling.wire_recorder import SharedCapacity, WireRecorder
+from portal.signaling.sessions import silence_watch
+from portal.signaling.sessions.opening_turns import OpeningTurns
+from portal.signaling.sessions.session_manager import SessionManager
+from portal.signaling.store import session_status
+from portal.signaling.store.fenced_store import FencedStore
+from portal.signaling.store.grouped_reads import GroupedReads
+from portal.signaling.store.grouped_writes import GroupedWrites
+from portal.signaling.store.session_status import SessionStatus
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS
 from tests.dots_client.client.test_redirection import Pair, pair, to
@@ -65,6 +65,10 @@ async def _tells_nothing(watch: UnknownMitigationWatch, _rows: object) -> None:
     watch._ask_at = float("inf")
 
 
+async def _alone(_grouped: GroupedWrites, _status: object) -> bool:
+    return False
+
+
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
     """The statuses that would be saved for the pages."""
@@ -73,10 +77,11 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
     def record_session(*, status: SessionStatus, **_row: Any) -> None:
         statuses.append((status.state, status.not_followed or status.detail))
 
+    monkeypatch.setattr(GroupedWrites, "record_session", _alone)
     monkeypatch.setattr(session_status, "record_session", record_session)
     monkeypatch.setattr(session_status, "record_heard", lambda **_row: None)
     monkeypatch.setattr("portal.mitigations.queries.live_mitigations", lambda *_which: [])
-    monkeypatch.setattr("portal.inventory.queries.open_unknown", lambda _subscription: [])
+    monkeypatch.setattr("portal.inventory.queries.open_unknown", lambda _subscriptions: [])
     monkeypatch.setattr(UnknownMitigationWatch, "_ask_inventory", _tells_nothing)
     return statuses
 
@@ -90,9 +95,17 @@ def manager_of(settings: ClientSettings, *, fence: LeaseFence | None = None) -> 
         ledger=Ledger(threads),
         book=Book(threads),
         grouped=GroupedWrites(threads),
+        reads=GroupedReads(threads),
+        turns=OpeningTurns(),
         recorder=WireRecorder(SharedCapacity(1)),
         settings=settings,
         fence=fence or LeaseFence(asked_at=boottime()),
+    )
+
+
+def _load(monkeypatch: pytest.MonkeyPatch, settings: ConnectionSettings) -> None:
+    monkeypatch.setattr(
+        connection_settings, "load_several", lambda ids: dict.fromkeys(ids, settings)
     )
 
 
@@ -101,7 +114,7 @@ async def running_manager(
     there: Pair, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[SessionManager]:
     settings = ConnectionSettings(server=there.server, credentials=authority.client(), cuid=CUID)
-    monkeypatch.setattr(session_manager, "load_connection_settings", lambda _subscription: settings)
+    _load(monkeypatch, settings)
     manager = manager_of(SETTINGS)
     running = asyncio.create_task(manager.run())
     try:
@@ -245,14 +258,12 @@ async def test_the_cache_of_a_provider_is_dropped_when_its_row_changes() -> None
 async def test_the_reason_for_a_missing_session_is_logged_once_and_then_counted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, logger="portal.signaling.session_manager")
+    caplog.set_level(logging.INFO, logger="portal.signaling.sessions.session_manager")
     manager, credentials = manager_of(SETTINGS), Authority().client()
     for port in (9, 9, 9, 10, 9):
         server = Server("provider.example", host="127.0.0.1", port=port, transports=("tls",))
         settings = ConnectionSettings(server=server, credentials=credentials, cuid=CUID)
-        monkeypatch.setattr(
-            session_manager, "load_connection_settings", lambda _id, settings=settings: settings
-        )
+        _load(monkeypatch, settings)
         await manager._read_settings()
         await manager._attempt(is_wanted=True)
     manager._log.close()

@@ -3,11 +3,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from portal.providers.models import SessionState, Subscription
-from portal.signaling.lease_fence import LEASE
-from portal.signaling.orphaned_sessions import mark_orphans
-from portal.signaling.session_status import (
+from portal.signaling.leasing.lease_fence import LEASE
+from portal.signaling.sessions.orphaned_sessions import mark_orphans
+from portal.signaling.store.session_status import (
     MAX_EVENT_DETAIL,
     SessionStatus,
     record_heard,
@@ -97,3 +98,18 @@ def test_every_session_event_has_the_same_fields_and_a_short_detail(
     }
     assert events[1]["detail"] == status.detail[:MAX_EVENT_DETAIL]
     assert [event["fault"] for event in events] == ["", "", "", "no_worker"]
+
+
+def test_a_status_that_the_row_shows_already_costs_one_statement(
+    acme_northgate: Subscription, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    lease_to("one", acme_northgate, now=NOW)
+    note(acme_northgate, 1, SessionState.CONNECTING)
+
+    with django_assert_num_queries(1):
+        note(acme_northgate, 2, SessionState.CONNECTING)
+
+    note(acme_northgate, 3, SessionState.UP, "dtls")
+    note(acme_northgate, 4, SessionState.CONNECTING)
+    acme_northgate.refresh_from_db()
+    assert acme_northgate.session_since == at(4)

@@ -14,11 +14,12 @@ from django.utils import timezone
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import Status
 from portal.providers.models import SessionState
-from portal.signaling import leases, live_session, silence_watch
+from portal.signaling.actions.next_action import Action, NextAction
 from portal.signaling.async_events import loop_time
 from portal.signaling.book import Book
-from portal.signaling.next_action import Action, NextAction
+from portal.signaling.leasing import leases
 from portal.signaling.owned_mitigations import OwnedMitigations
+from portal.signaling.sessions import live_session, silence_watch
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.test_redirection import pair
 from tests.dots_client.transport.loopback import until

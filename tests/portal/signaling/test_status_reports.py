@@ -16,9 +16,9 @@ from dots_client import (
     Refused,
 )
 from portal.mitigations.models import Mitigation
-from portal.signaling import database_clock as signaling_clock
-from portal.signaling.report_queue import MAX_WAITING
-from portal.signaling.status_reports import MAX_CONCURRENT_POLLS, StatusReports
+from portal.signaling.leasing import database_clock as signaling_clock
+from portal.signaling.reports.report_queue import MAX_WAITING
+from portal.signaling.reports.status_reports import MAX_CONCURRENT_POLLS, StatusReports
 from tests.dots_client.transport.loopback import until
 from tests.portal.signaling.recording_store import RecordingLedger, RecordingStore
 from tests.portal.signaling.virtual_time import virtual_time

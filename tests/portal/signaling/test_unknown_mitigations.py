@@ -18,12 +18,12 @@ from dots_client import (
 from portal.inventory import services
 from portal.mitigations.services import raise_next_mid
 from portal.mitigations.states import Status
-from portal.signaling.fenced_store import FencedStore
-from portal.signaling.unknown_mitigations import (
+from portal.signaling.actions.unknown_mitigations import (
     EVERY_S,
     UNKNOWN_EVERY_S,
     UnknownMitigationWatch,
 )
+from portal.signaling.store.fenced_store import FencedStore
 from tests.portal.signaling.holding_server import CUID, Rows, Server, recorded, taken, watching
 from tests.portal.signaling.test_inventory_comparison import NOW, OTHER, report, row
 from tests.portal.signaling.virtual_time import pass_time, until, virtual_time

@@ -11,11 +11,11 @@ from dots_client import (
     ServerUnavailable,
 )
 from portal.inventory import services
-from portal.signaling import database_clock
-from portal.signaling.inventory_query import MAX_CONCURRENT
-from portal.signaling.unknown_mitigations import (
+from portal.signaling.actions.unknown_mitigations import (
     UnknownMitigationWatch,
 )
+from portal.signaling.inventory.inventory_query import MAX_CONCURRENT
+from portal.signaling.leasing import database_clock
 from tests.portal.signaling.holding_server import Rows, Server, kept, recorded, watching
 from tests.portal.signaling.test_inventory_comparison import OTHER, report
 from tests.portal.signaling.virtual_time import pass_time, virtual_time

@@ -19,10 +19,10 @@ from dots_client import (
 from portal.inventory import services
 from portal.mitigations.release import MAX_RELEASE_TRIES
 from portal.mitigations.states import Status
-from portal.signaling import database_clock
-from portal.signaling.unknown_mitigations import (
+from portal.signaling.actions.unknown_mitigations import (
     AGAIN_AFTER_S,
 )
+from portal.signaling.leasing import database_clock
 from tests.portal.signaling.holding_server import (
     CUID,
     Rows,

@@ -13,9 +13,9 @@ from django.db import OperationalError
 
 from dots_client import Server, connect
 from portal.mitigations.models import Mitigation
-from portal.signaling import wire_journal
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.wire_journal import WireJournal
+from portal.signaling.journal import wire_journal
+from portal.signaling.journal.wire_journal import WireJournal
 from portal.wire.models import Direction, WireMessage
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, serving, silence

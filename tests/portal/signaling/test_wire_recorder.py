@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dots_client import AnsweredRequest, WireRecord
-from portal.signaling import wire_recorder
-from portal.signaling.wire_recorder import (
+from portal.signaling.journal import wire_recorder
+from portal.signaling.journal.wire_recorder import (
     MessageSubject,
     RecordedMessage,
     SharedCapacity,

@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from django.utils import timezone
 
-from portal.signaling import database_clock
+from portal.signaling.leasing import database_clock
 
 STEP_S = 0.01
 

@@ -1,6 +1,6 @@
 """How a signal worker of release 0.1 owns subscriptions: its statements and decisions, as released.
 
-It goes with `portal/signaling/old_leases.py`.
+It goes with `portal/signaling/leasing/old_leases.py`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from uuid import UUID
 from django.db.models import Q
 
 from portal.providers.models import Subscription
-from portal.signaling import database_clock
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.lease_fence import LEASE, LeaseFence, boottime
+from portal.signaling.leasing import database_clock
+from portal.signaling.leasing.lease_fence import LEASE, LeaseFence, boottime
 from portal.signaling.models import SignalWorker
 
 QUIET: Final = timedelta(seconds=3)

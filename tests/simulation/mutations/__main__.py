@@ -13,8 +13,8 @@ from tests.simulation.start import start
 
 def main() -> int:
     start("tests.simulation.mutations")
-    from tests.simulation.life import run_scenario
     from tests.simulation.mutations.table import CALM, MUTATIONS
+    from tests.simulation.run import run_scenario
 
     if violations := run_scenario(CALM).violations:
         print(f"without a mutation: {violations}")

@@ -16,7 +16,7 @@ from uuid import UUID
 from tests.simulation.scenario import Fault, Scenario, Tenant, Wish, Word
 
 if TYPE_CHECKING:
-    from portal.signaling.grouped_writes import Recorded
+    from portal.signaling.store.grouped_writes import Recorded
 
 CALM: Final = Scenario(
     seed=1,
@@ -51,6 +51,10 @@ PAUSES: Final = _with(
     )
 )
 WITHOUT_DATABASE: Final = _with(Fault("cut-off", "signal-1", 4.0, 6.0))
+CHANGES_OWNER: Final = replace(CALM, seed=6)
+"""With this seed the other worker claims the subscription just when something is sent, and just
+when an answer arrives.
+"""
 SILENT: Final = replace(CALM, lasting={"northgate": {"accept": "silent"}, "tidewall": {}})
 
 
@@ -74,14 +78,14 @@ class Mutation:
 
 
 def _declare_live_workers_dead() -> list[tuple[Any, str, Any]]:
-    from portal.signaling.lease_balancer import LeaseBalancer
+    from portal.signaling.leasing.lease_balancer import LeaseBalancer
 
     return [(LeaseBalancer, "dead", lambda _, others, *, at: list(others))]
 
 
 def _send_before_writing() -> list[tuple[Any, str, Any]]:
-    from portal.signaling.fenced_store import FencedStore
-    from portal.signaling.grouped_writes import Recorded
+    from portal.signaling.store.fenced_store import FencedStore
+    from portal.signaling.store.grouped_writes import Recorded
 
     async def record_sending(*_: object) -> Recorded:
         return Recorded()
@@ -217,7 +221,7 @@ def _skip_numbers() -> list[tuple[Any, str, Any]]:
 
 
 def _unfenced() -> list[tuple[Any, str, Any]]:
-    from portal.signaling import leases
+    from portal.signaling.leasing import leases
 
     def still_owned(_: str, subscription_ids: Collection[UUID]) -> set[UUID]:
         return set(subscription_ids)
@@ -236,7 +240,12 @@ def _no_database(**_: object) -> None:
 
 
 MUTATIONS: Final = (
-    Mutation("live workers are declared dead", "sent for acme at", _declare_live_workers_dead),
+    Mutation(
+        "live workers are declared dead",
+        "sent for acme at",
+        _declare_live_workers_dead,
+        CHANGES_OWNER,
+    ),
     Mutation("it sends before it writes", "sent before its row said so", _send_before_writing),
     Mutation(
         "another mid leaves than the row has",
@@ -267,5 +276,5 @@ MUTATIONS: Final = (
     Mutation("events skip numbers", "the events are numbered", _skip_numbers),
     Mutation("nothing is terminated", ", not over", _service("terminate", _nothing)),
     Mutation("no submission is saved", "still refused", _service("submit", _no_database)),
-    Mutation("a previous owner writes", "which it did not own", _unfenced),
+    Mutation("a previous owner writes", "which it did not own", _unfenced, CHANGES_OWNER),
 )

@@ -63,14 +63,14 @@ FIXES: Final = (
     ),
     Fix(
         "4.29 is a pause",
-        "portal/signaling/put_request.py",
+        "portal/signaling/actions/put_request.py",
         "            if error.retry_after_s is None:\n",
         "            if True:\n",
     ),
     Fix(
         "the fence closes by the clock since boot",
-        "portal/signaling/lease_fence.py",
-        "        return boottime() < self._until\n",
-        '        return self._until > float("-inf")\n',
+        "portal/signaling/leasing/lease_fence.py",
+        "        if boottime() >= self._until:\n",
+        "        if False:\n",
     ),
 )
