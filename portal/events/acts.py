@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Final, cast
 from uuid import UUID
 
+from django.db.models import Q
+
 from portal.accounts.actors import Actor, ActorKind
 from portal.audit.models import AuditEntry
 from portal.audit.origin import Origin
 from portal.audit.recording import Object, entry_row
-from portal.events.cursors import behind, next_events
+from portal.events.cursors import MAX_BATCH, next_events, with_news
 from portal.events.models import Event, EventType
 
 CONSUMER: Final = "audit"
@@ -30,26 +32,32 @@ REPORTS: Final = frozenset(
         EventType.UNKNOWN_ENDED,
         EventType.RESOURCE_CHECKED,
         EventType.RESOURCE_PROOF_MISSING,
+        EventType.INCIDENT_BEGAN,
+        EventType.INCIDENT_CHANGED,
+        EventType.PROPOSAL_MADE,
+        EventType.PROPOSAL_ENDED,
         EventType.SESSION_UP,
         EventType.SESSION_DOWN,
     }
 )
 """What the network or the portal found out. Every other type is an act."""
 ACTS: Final = frozenset(EventType) - REPORTS
-_ABOUT_ACTORS: Final = ("actor", "actor_kind", "by")
+_WITH_REASON: Final = (EventType.ORGANIZATION_CHANGED, EventType.MEMBER_REMOVED)
+_ABOUT_ACTORS: Final = ("actor", "actor_kind", "acting_reason", "by")
 _OBJECTS: Final = {
     # the first part of the type → kind of the object, keys of its id and its name
     "member": ("person", "", "user"),
     "resource": ("resource", "resource", "name"),
     "subscription": ("provider", "subscription", "provider"),
     "drill": ("drill", "drill", ""),
+    "proposal": ("proposal", "proposal", "name"),
     "unknown_mitigation": ("unknown_mitigation", "unknown_mitigation", ""),
 }
 
 
 def record_acts() -> int:
     """Make the entries of all new acts. Returns how many."""
-    return sum(_record(one) for one in behind(CONSUMER))
+    return sum(_record(one) for one in with_news(CONSUMER, Q(type__in=ACTS)))
 
 
 def _record(organization_id: UUID) -> int:
@@ -58,9 +66,9 @@ def _record(organization_id: UUID) -> int:
         with next_events(CONSUMER, organization_id, types=ACTS) as events:
             names = _names_of_requests(events)
             AuditEntry.objects.bulk_create(_entry(event, names) for event in events)
-        if not events:
-            return count
         count += len(events)
+        if len(events) < MAX_BATCH:
+            return count
 
 
 def _names_of_requests(events: list[Event]) -> dict[UUID, str]:
@@ -83,17 +91,19 @@ def _entry(event: Event, names: dict[UUID, str]) -> AuditEntry:
         about=_object(event, names),
         before=before or None,
         after=after or None,
-        reason="",
-        is_by_staff=event.data.get("by") == "staff",
+        reason=event.data.get("acting_reason") or _reason(event),
+        is_by_staff=ActorKind.STAFF in (event.data.get("by"), event.data.get("actor_kind")),
         origin=Origin(**(event.origin or {})),
         event_seq=event.seq,
     )
 
 
 def _actor(event: Event) -> Actor | None:
+    kind = event.data.get("actor_kind")
+    if event.actor is not None and kind == ActorKind.STAFF:
+        return Actor(ActorKind.STAFF, str(event.actor.pk), event.data["actor"])
     if event.actor is not None:
         return Actor.person(event.actor)
-    kind = event.data.get("actor_kind")
     if kind not in ActorKind.values:
         return None
     return Actor(ActorKind(kind), name=event.data.get("actor", ""))
@@ -109,6 +119,11 @@ def _object(event: Event, names: dict[UUID, str]) -> Object:
     kind, key, name = _OBJECTS[family]
     # An invitation has an address instead of a member.
     return Object(kind, data.get(key, ""), str(data.get(name) or data.get("email", "")))
+
+
+def _reason(event: Event) -> str:
+    """Why staff did it, where the values have no place for that."""
+    return event.data.get("reason", "") if event.type in _WITH_REASON else ""
 
 
 def _values(event: Event) -> tuple[dict[str, object], dict[str, object]]:

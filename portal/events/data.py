@@ -28,6 +28,8 @@ class EventData(Counters, total=False):
     # who acted
     actor: str
     actor_kind: str
+    acting_reason: str
+    "why staff act for the organization"
     by: str | list[str]
     '"staff" in place of an actor; of a mitigation: the requests that replaced it'
 
@@ -83,8 +85,17 @@ class EventData(Counters, total=False):
     answered: bool
     accepted: bool | None
 
-    # drills, unknown mitigations and sessions
+    # a note on a request
+    note: str
+    "its id"
+    text: str
+    mentioned: list[str]
+    "the members that it names"
+
+    # drills, incidents, unknown mitigations and sessions
     drill: str
+    incident: str
+    proposal: str
     passed: bool
     unknown_mitigation: str
     dots_status: int | None

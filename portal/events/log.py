@@ -60,9 +60,25 @@ def append_event(**new: Unpack[NewEvent]) -> Event:
     return event
 
 
+@transaction.atomic(savepoint=False)
+def append_rows(rows: Sequence[Event]) -> None:
+    """Append rows of `event_row`, all of one organization, in their order with one statement. The
+    counter's row is locked from here to the commit.
+    """
+    if not rows:
+        return
+    organization_id = rows[0].organization_id
+    first = _count(organization_id, len(rows)) - len(rows) + 1
+    for seq, row in enumerate(rows, first):
+        row.seq = seq
+    Event.objects.bulk_create(rows)
+    broadcast_on_commit(organization_id, *(row.as_message() for row in rows))
+
+
 def event_row(**new: Unpack[NewEvent]) -> Event:
-    """The row of `append_event`, for a statement that numbers and inserts it. Its transaction must
-    count on the locked counter, and broadcast the event when it commits.
+    """The row of `append_event`, for `append_rows`, or for a statement that numbers and inserts it.
+    The transaction of such a statement must count on the locked counter, and broadcast the event
+    when it commits.
     """
     request, mitigation, actor = new.get("request"), new.get("mitigation"), new.get("actor")
     who: EventData = {"by": "staff"} if new.get("is_by_staff") else _actor_data(actor)
@@ -79,15 +95,15 @@ def event_row(**new: Unpack[NewEvent]) -> Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MitigationEvent:
-    """An event of one mitigation without an actor, before it has a number."""
+class ReportedEvent:
+    """An event without an actor, before it has a number."""
 
     organization_id: UUID
-    request_id: UUID
-    mitigation_id: UUID
     type: EventType
     at: datetime
     data: EventData
+    request_id: UUID | None = None
+    mitigation_id: UUID | None = None
 
 
 def lock_free_logs(new_events: Mapping[UUID, int]) -> dict[UUID, int]:
@@ -117,7 +133,7 @@ RETURNING counter.organization_id, counter.last_seq - free.more
 """
 
 
-def append_counted(events: Sequence[MitigationEvent], counted: Mapping[UUID, int]) -> None:
+def append_counted(events: Sequence[ReportedEvent], counted: Mapping[UUID, int]) -> None:
     """Append events in their order with one statement, after `lock_free_logs` has `counted` them.
     Send one message for all organizations.
     """
@@ -146,6 +162,8 @@ def _actor_data(actor: Actor | None) -> EventData:
     data = EventData(actor_kind=actor.kind.value)
     if actor.name:
         data["actor"] = actor.name
+    if actor.acting_reason:
+        data["acting_reason"] = actor.acting_reason
     return data
 
 

@@ -18,6 +18,11 @@ class EventType(models.TextChoices):
     REQUEST_TERMINATE_REQUESTED = "request.terminate_requested"
     REQUEST_EXTENDED = "request.extended"
     REQUEST_ACKNOWLEDGED = "request.acknowledged"
+    REQUEST_APPROVED = "request.approved"
+    REQUEST_DECLINED = "request.declined"
+    REQUEST_BREAK_GLASS = "request.break_glass"
+    REQUEST_NOTE = "request.note"
+    REQUEST_TAKEN_OVER = "request.taken_over"
     MITIGATION_ASKED = "mitigation.asked"
     MITIGATION_WITHDRAW_REQUESTED = "mitigation.withdraw_requested"
     MITIGATION_SENT = "mitigation.sent"
@@ -32,6 +37,12 @@ class EventType(models.TextChoices):
     UNKNOWN_WITHDRAW_REQUESTED = "unknown_mitigation.withdraw_requested"
     UNKNOWN_ADOPTED = "unknown_mitigation.adopted"
     UNKNOWN_ENDED = "unknown_mitigation.ended"
+    INCIDENT_BEGAN = "incident.began"
+    INCIDENT_CHANGED = "incident.changed"
+    PROPOSAL_MADE = "proposal.made"
+    PROPOSAL_CONFIRMED = "proposal.confirmed"
+    PROPOSAL_DISMISSED = "proposal.dismissed"
+    PROPOSAL_ENDED = "proposal.ended"
     SESSION_UP = "session.up"
     SESSION_DOWN = "session.down"
     MEMBER_ADDED = "member.added"
@@ -55,7 +66,15 @@ class EventType(models.TextChoices):
     SUBSCRIPTION_ADDED = "subscription.added"
     SUBSCRIPTION_CHANGED = "subscription.changed"
     SUBSCRIPTION_CERTIFICATE_REPLACED = "subscription.certificate_replaced"
+    SUBSCRIPTION_KEY_MADE = "subscription.key_made"
+    SUBSCRIPTION_KEY_DISCARDED = "subscription.key_discarded"
+    SUBSCRIPTION_CERTIFICATE_ADDED = "subscription.certificate_added"
+    SUBSCRIPTION_REMOVED = "subscription.removed"
     ORGANIZATION_CHANGED = "organization.changed"
+    ORGANIZATION_SUSPENDED = "organization.suspended"
+    ORGANIZATION_RESUMED = "organization.resumed"
+    STAFF_ACTING_BEGAN = "staff.acting_began"
+    STAFF_ACTING_ENDED = "staff.acting_ended"
 
 
 class Event(models.Model):
@@ -92,6 +111,12 @@ class Event(models.Model):
             # the check whether a person who is deleted has events; reports have no actor
             models.Index(
                 fields=["actor"], condition=models.Q(actor__isnull=False), name="event_of_actor"
+            ),
+            # availability of sessions: few of an organization's events, in the order of time
+            models.Index(
+                fields=["organization_id", "at"],
+                condition=models.Q(type__in=["session.up", "session.down"]),
+                name="event_of_session",
             ),
         ]
 

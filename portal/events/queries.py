@@ -4,12 +4,13 @@ caller has read.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Count, F, Max, Min, QuerySet, TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
@@ -53,6 +54,35 @@ def events_after(
     return list(events[:limit])
 
 
+def events_after_each(
+    after: Mapping[UUID, int], *, limit: int, types: Collection[EventType]
+) -> dict[UUID, list[Event]]:
+    """The same for several organizations with one statement: events of `types` above the number of
+    each, without their actors. Those without such events have an empty list.
+    """
+    found: dict[UUID, list[Event]] = {one: [] for one in after}
+    if connection.vendor == "postgresql":
+        wanted = [str(one) for one in types]
+        parameters = [list(after), list(after.values()), wanted, limit]
+        for event in Event.objects.raw(_AFTER_EACH, parameters):
+            found[event.organization_id].append(event)
+    else:
+        for one, seq in after.items():
+            found[one] = events_after(one, seq, limit=limit, types=types)
+    return found
+
+
+_AFTER_EACH: Final = """
+SELECT own.* FROM unnest(%s::uuid[], %s::bigint[]) AS read (organization_id, seq),
+LATERAL (
+  SELECT * FROM mitigations_event AS event
+  WHERE event.organization_id = read.organization_id AND event.seq > read.seq
+    AND event.type = ANY(%s::text[])
+  ORDER BY event.seq LIMIT %s
+) AS own ORDER BY own.organization_id, own.seq
+"""
+
+
 def news(organization_id: UUID, after: int) -> QuerySet[Event]:
     """Events after a number, newest first, without counter reports."""
     return _without_counter_reports().filter(organization_id=organization_id, seq__gt=after)
@@ -67,6 +97,15 @@ def _without_counter_reports() -> QuerySet[Event]:
     return Event.objects.exclude(type=EventType.MITIGATION_COUNTERS).order_by("-seq")
 
 
+def had_status(request_ids: Collection[UUID], status: str, *, before: int) -> set[UUID | None]:
+    """The mitigations of these requests that got this status before the event of that number."""
+    changes = Event.objects.filter(
+        request_id__in=request_ids, type=EventType.MITIGATION_STATUS, seq__lt=before
+    )
+    reached = changes.annotate(status=data_text("status")).filter(status=status).order_by()
+    return set(reached.values_list("mitigation_id", flat=True).distinct())
+
+
 def status_moments(request_ids: Collection[UUID]) -> dict[UUID, datetime]:
     """When the newest status of each mitigation of these requests was first reported."""
     changes = (
@@ -76,8 +115,8 @@ def status_moments(request_ids: Collection[UUID]) -> dict[UUID, datetime]:
             mitigation_id__isnull=False,
         )
         .annotate(
-            status=_text("status"),
-            previous=_text("previous"),
+            status=data_text("status"),
+            previous=data_text("previous"),
         )
         .exclude(status=F("previous"))
     )
@@ -85,7 +124,7 @@ def status_moments(request_ids: Collection[UUID]) -> dict[UUID, datetime]:
     return {one["mitigation_id"]: one["newest"] for one in newest if one["mitigation_id"]}
 
 
-def _text(key: str) -> Coalesce:
+def data_text(key: str) -> Coalesce:
     """A value of the data as text; empty if it has none."""
     return Coalesce(KT(f"data__{key}"), Value("", output_field=TextField()))
 
@@ -113,6 +152,11 @@ class ReportSpan:
     count: int
     first: datetime
     last: datetime
+
+
+def notes_of(request_ids: Collection[UUID]) -> QuerySet[Event]:
+    """The notes on these requests, oldest first."""
+    return Event.objects.filter(request_id__in=request_ids, type=EventType.REQUEST_NOTE)
 
 
 def report_span(request_ids: Collection[UUID]) -> ReportSpan | None:

@@ -24,6 +24,7 @@ from portal.mitigations.validation import (
     check,
     within_limits,
 )
+from portal.organizations.acting import name_at
 
 MAX_NAMED: Final = 3
 
@@ -97,7 +98,10 @@ def _refuse_what_is_over(unknown: UnknownMitigation, provider: str) -> None:
     if unknown.is_over:
         raise NotAdoptable("ended", f"{provider} no longer holds it.")
     if unknown.withdrawal_asked_at is not None:
-        who = "Someone" if unknown.withdrawn_by is None else unknown.withdrawn_by.username
+        who = (
+            name_at(unknown.withdrawn_by, unknown.organization_id, unknown.withdrawal_asked_at)
+            or "Someone"
+        )
         raise NotAdoptable("withdrawn", f"{who} already withdrew it at {provider}.")
     if unknown.dots_status == TERMINATING:
         raise NotAdoptable("ending", f"{provider} is winding it down.")

@@ -41,9 +41,10 @@ def present(organization: Organization) -> QuerySet[UnknownMitigation]:
     return held.order_by("subscription__priority", "-mid")
 
 
-def open_unknown(subscription_id: UUID) -> list[UnknownMitigation]:
-    """Unknown mitigations that one provider held at its last report."""
-    return list(UnknownMitigation.objects.filter(subscription_id=subscription_id, ended_at=None))
+def open_unknown(subscription_ids: Collection[UUID]) -> list[UnknownMitigation]:
+    """Unknown mitigations that the providers held at their last reports."""
+    among = UnknownMitigation.objects.filter(subscription_id__in=subscription_ids)
+    return list(among.filter(ended_at=None))
 
 
 def mids_of_requests(rows: Iterable[UnknownMitigation]) -> set[tuple[UUID, int]]:

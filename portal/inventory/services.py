@@ -7,6 +7,7 @@ a time decides.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -15,7 +16,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from portal.accounts.actors import Actor
-from portal.accounts.models import User
 from portal.core.broadcast import wake_on_commit
 from portal.core.errors import Conflict
 from portal.core.json_value import UnreadableValueError
@@ -30,6 +30,8 @@ from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.services.adopt import Running, adopt_mitigation
 from portal.mitigations.states import CONFIRMED
 from portal.organizations.access import require_current_role
+from portal.organizations.acting import name_at
+from portal.organizations.suspension import refuse_if_suspended
 from portal.providers.models import Subscription
 
 MAX_UNKNOWN: Final = 50
@@ -69,6 +71,46 @@ def record_inventory(
             **({} if refusal else {"told_at": now}),
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyInventory:
+    """A provider's answer that names nothing unknown. `refusal`: as in `record_inventory`."""
+
+    subscription_id: UUID
+    refusal: str
+    at: datetime
+
+
+def record_inventories(answers: Sequence[EmptyInventory]) -> set[UUID]:
+    """Save the answers for which nothing has to be compared, with the same few statements for one
+    and for many. Returns their subscriptions; `record_inventory` must save the others.
+    """
+    ids = [one.subscription_id for one in answers]
+    still = UnknownMitigation.objects.filter(subscription__in=ids, ended_at=None)
+    known = set(still.values_list("subscription_id", flat=True))
+    plain = sorted(
+        (one for one in answers if one.subscription_id not in known),
+        key=lambda one: one.subscription_id,
+    )
+    listed = [one for one in plain if not one.refusal]
+    refused = [one for one in plain if one.refusal]
+    for several, columns in ((listed, ["told_at"]), (refused, [])):
+        Inventory.objects.bulk_create(
+            (
+                Inventory(
+                    subscription_id=one.subscription_id,
+                    asked_at=one.at,
+                    told_at=None if one.refusal else one.at,
+                    refusal=one.refusal,
+                )
+                for one in several
+            ),
+            update_conflicts=True,
+            unique_fields=["subscription"],
+            update_fields=["asked_at", "refusal", "not_kept", *columns],
+        )
+    return {one.subscription_id for one in plain}
 
 
 def _compare(
@@ -191,7 +233,7 @@ def withdraw(*, unknown_id: UUID, actor: Actor) -> UnknownMitigation:
     require_current_role(row.organization_id, actor)
     if row.ending == Ending.ADOPTED:
         raise Conflict(
-            f"{_name(row.adopted_by)} adopted it. Terminate that request instead.",
+            f"{_adopter(row)} adopted it. Terminate that request instead.",
             code="adopted",
         )
     if row.is_over or row.withdrawal_asked_at:
@@ -216,6 +258,7 @@ def adopt(*, unknown_id: UUID, actor: Actor) -> MitigationRequest:
     require_current_role(row.organization_id, actor)
     if row.request is not None:
         return row.request
+    refuse_if_suspended(row.organization_id)
     organization, provider = row.organization, row.subscription.provider.short_name
     now = timezone.now()
     try:
@@ -338,5 +381,6 @@ def _tell(
     )
 
 
-def _name(person: User | None) -> str:
-    return "Someone" if person is None else person.username
+def _adopter(row: UnknownMitigation) -> str:
+    """Its adoption ended it."""
+    return name_at(row.adopted_by, row.organization_id, row.ended_at) or "Someone"

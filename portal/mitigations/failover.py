@@ -239,6 +239,8 @@ def requested_until(
 def ended_by(request: MitigationRequest, mitigations: Sequence[Mitigation]) -> EndedBy:
     """Why a request has ended, derived from its mitigations."""
     if request.terminate_asked_at is not None:
+        if request.terminate_asked_by_token:
+            return EndedBy.SERVICE_TOKEN
         return EndedBy.PORTAL if request.terminate_asked_by_id is None else EndedBy.PERSON
     if request.status == RequestStatus.EXPIRED:
         return EndedBy.LIFETIME

@@ -16,8 +16,17 @@ from django.db.models.functions import Coalesce
 
 from portal.core.compiled_query import CompiledQuery, any_of
 from portal.core.joined_rows import rows_of
-from portal.mitigations.models import BY_ITSELF, Mitigation, MitigationRequest, RequestKind, Wanted
+from portal.mitigations.models import (
+    BY_ITSELF,
+    ApprovalOutcome,
+    Mitigation,
+    MitigationRequest,
+    RequestApproval,
+    RequestKind,
+    Wanted,
+)
 from portal.mitigations.overlaps import Coverage
+from portal.mitigations.responsible import MEMBERSHIPS
 from portal.mitigations.row_version import RowVersion
 from portal.mitigations.states import (
     ACTIVE,
@@ -56,17 +65,26 @@ def requests(
     organization: Organization, *, kinds: Collection[RequestKind] = IMMEDIATE_ONLY
 ) -> QuerySet[MitigationRequest]:
     """Newest first, with everything a row of the history shows."""
-    return (
-        MitigationRequest.objects.filter(organization=organization, kind__in=kinds)
-        .select_related("organization", "created_by", "terminate_asked_by", "acknowledged_by")
-        .prefetch_related(
-            "mitigations__subscription__provider",
-            "mitigations__cause_subscription__provider",
-            "mitigations__asked_by",
-            "mitigations__withdrawn_by",
-            "resources",
-        )
-        .order_by("-created_at", "-id")
+    own = MitigationRequest.objects.filter(organization=organization, kind__in=kinds)
+    return with_everything(own).order_by("-created_at", "-id")
+
+
+def with_everything(rows: QuerySet[MitigationRequest]) -> QuerySet[MitigationRequest]:
+    """With the people, mitigations and resources that pages and answers show of a request."""
+    return rows.select_related(
+        "organization",
+        "created_by",
+        "terminate_asked_by",
+        "acknowledged_by",
+        "responsible",
+        "approval__decided_by",
+    ).prefetch_related(
+        "mitigations__subscription__provider",
+        "mitigations__cause_subscription__provider",
+        "mitigations__asked_by",
+        "mitigations__withdrawn_by",
+        "resources",
+        MEMBERSHIPS,
     )
 
 
@@ -107,6 +125,15 @@ def ended_by_itself(organization: Organization) -> QuerySet[MitigationRequest]:
         requests(organization, kinds=EVERY_KIND)
         .filter(is_over | Q(filtering_ended_at__isnull=False), acknowledged_at__isnull=True)
         .order_by(Coalesce("filtering_ended_at", "ended_at").desc(), "-pk")
+    )
+
+
+def waiting_approvals(organization: Organization) -> QuerySet[RequestApproval]:
+    """The approvals that no one has decided on, oldest first."""
+    return (
+        RequestApproval.objects.filter(organization=organization, outcome=ApprovalOutcome.WAITING)
+        .select_related("request__created_by", "request__organization")
+        .order_by("asked_at", "pk")
     )
 
 
@@ -181,6 +208,8 @@ def policy_without_admins(organization: Organization) -> Policy:
         default_lifetime_s=organization.default_lifetime_s,
         max_lifetime_s=organization.max_lifetime_s,
         may_be_indefinite=organization.may_be_indefinite,
+        shortest_prefix_v4=organization.shortest_prefix_v4,
+        shortest_prefix_v6=organization.shortest_prefix_v6,
     )
 
 

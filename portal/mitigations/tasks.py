@@ -13,6 +13,12 @@ def terminate_redundant() -> None:
 
 
 @shared_task
+def expire_approvals() -> None:
+    """End requests that no one approved in time."""
+    services.expire_approvals(now=timezone.now())
+
+
+@shared_task
 def end_taken_over() -> None:
     """The task name that the scheduler of release 0.1.0 sends; remove it after the next release."""
     terminate_redundant()

@@ -1,58 +1,25 @@
-"""The staff's pages about resources: both sides of an overlap, and a decision with its reason."""
+"""Resources on the staff site. What waits for a decision has its own pages (portal/web/staff)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path
+from django.shortcuts import redirect
 
 from portal.accounts.access import actor_of, person_of
 from portal.core.addresses import address_of
-from portal.core.admin import MAX_REASON_LENGTH, StaffAdmin, site
-from portal.core.errors import Conflict, Invalid
+from portal.core.admin import StaffAdmin, site
 from portal.core.targets import shown
-from portal.organizations import claims, services
-from portal.organizations import queries as organizations
+from portal.organizations import services
 from portal.organizations.admin_forms import NewResourceForm
 from portal.organizations.models import ProtectedResource, ResourceKind
 from portal.ownership import services as ownership
-from portal.ownership.sides import side_of
 from portal.ownership.uses import uses_of
-
-MAX_OVERLAPS_SHOWN: Final = 20
-VERIFY: Final = "verify"
-REFUSE: Final = "refuse"
-
-
-class Verification(forms.Form):
-    """The staff's decision about a resource."""
-
-    decision = forms.ChoiceField(
-        choices=[(VERIFY, "Verify: it belongs to this organization"), (REFUSE, "Refuse")],
-        initial=VERIFY,
-        required=False,
-        widget=forms.RadioSelect,
-    )
-    overlaps_seen = forms.CharField(widget=forms.HiddenInput, required=False)
-    reason = forms.CharField(
-        label="Why",
-        help_text=(
-            "Required to refuse: the organization reads it, so name no other organization. "
-            "Required to verify a resource that overlaps with others: for example a reassignment, "
-            "with the registry’s record. The reason is saved."
-        ),
-        max_length=MAX_REASON_LENGTH,
-        required=False,
-    )
 
 
 @admin.register(ProtectedResource, site=site)
@@ -152,103 +119,13 @@ class ResourceAdmin(StaffAdmin):
     def shown_value(self, resource: ProtectedResource) -> str:
         return shown(resource.value)
 
-    def get_urls(self) -> list[URLPattern]:
-        verify = path(
-            "<uuid:resource_id>/verify/",
-            self.admin_site.admin_view(self.verify_view),
-            name="organizations_protectedresource_verify",
-        )
-        return [verify, *super().get_urls()]
-
     @admin.action(description="Verify the selected resource…", permissions=["change"])
     def verify(
         self, request: HttpRequest, queryset: QuerySet[ProtectedResource]
     ) -> HttpResponse | None:
+        """Opens the staff's page, the only place where a person decides."""
         chosen = list(queryset[:2])
         if len(chosen) == 1:
-            return redirect("admin:organizations_protectedresource_verify", chosen[0].pk)
+            return redirect("staff-pages:claim", chosen[0].pk)
         messages.error(request, "Choose one resource at a time: each must be checked separately.")
         return None
-
-    def verify_view(self, request: HttpRequest, resource_id: UUID) -> HttpResponse:
-        resource = get_object_or_404(
-            ProtectedResource.objects.select_related("organization"), pk=resource_id
-        )
-        if not self.has_change_permission(request, resource):
-            raise PermissionDenied
-        if resource.is_verified:
-            messages.info(request, f"{shown(resource.name)} is already verified.")
-            return redirect("admin:organizations_protectedresource_change", resource.pk)
-        typed = request.POST.copy()
-        form = Verification(typed or None)
-        if request.method == "POST" and form.is_valid():
-            is_refused = form.cleaned_data["decision"] == REFUSE
-            try:
-                (self._refuse if is_refused else self._verify)(request, resource, form.cleaned_data)
-            except (Invalid, Conflict) as error:
-                form.add_error(None, error.message)
-            else:
-                messages.info(request, _outcome(resource, is_refused=is_refused))
-                return redirect("admin:organizations_protectedresource_changelist")
-        found = organizations.overlapping(resource)
-        # The next submission has seen the overlaps that this page shows.
-        typed["overlaps_seen"] = form.initial["overlaps_seen"] = services.fingerprint(found)
-        return self.confirmation(
-            request,
-            resource,
-            form,
-            title=f"Verify {shown(resource.name)}?",
-            facts=(
-                (
-                    f"{resource.organization} may then have any of its providers filter traffic "
-                    f"to {shown(resource.value)}."
-                ),
-                "Check with the registry or a contract that it belongs to them.",
-            ),
-            warnings=_warnings(resource, found),
-            button="Save the decision",
-            sides=[side_of(resource), *(side_of(one) for one in found[:MAX_OVERLAPS_SHOWN])],
-        )
-
-    @transaction.atomic
-    def _verify(
-        self, request: HttpRequest, resource: ProtectedResource, typed: dict[str, str]
-    ) -> None:
-        ownership.verify_by_staff(
-            resource=resource,
-            actor=person_of(request),
-            address=address_of(request),
-            reason=typed["reason"],
-            overlaps_seen=typed["overlaps_seen"],
-        )
-        reason = f" Reason: {typed['reason']}" if typed["reason"] else ""
-        self.log_change(request, resource, f"Verified.{reason}")
-
-    @transaction.atomic
-    def _refuse(
-        self, request: HttpRequest, resource: ProtectedResource, typed: dict[str, str]
-    ) -> None:
-        ownership.refuse_by_staff(
-            resource=resource,
-            actor=person_of(request),
-            address=address_of(request),
-            reason=typed["reason"],
-        )
-        self.log_change(request, resource, f"Refused. Reason: {typed['reason']}")
-
-
-def _outcome(resource: ProtectedResource, *, is_refused: bool) -> str:
-    if is_refused:
-        return f"{resource.organization} reads that {shown(resource.name)} was refused, and why."
-    return f"{resource.organization} may now request protection for {shown(resource.value)}."
-
-
-def _warnings(resource: ProtectedResource, found: list[ProtectedResource]) -> list[str]:
-    warnings = [
-        f"Overlaps with {shown(one.value)} ({shown(one.name)}), verified for {one.organization}."
-        for one in found[:MAX_OVERLAPS_SHOWN]
-    ]
-    if len(found) > MAX_OVERLAPS_SHOWN:
-        warnings.append(f"It overlaps with {len(found) - MAX_OVERLAPS_SHOWN} more.")
-    problem = resource.problem or claims.why_too_broad(resource.target)
-    return [*warnings, f"It cannot be verified. {problem}"] if problem else warnings

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 import h11
 
 from portal.ownership.dns_proof import addresses_of, resolver_of
 from portal.ownership.evidence import MAX_DETAIL_LENGTH, Evidence, Finding, Network
+from portal.ownership.http_exchange import HttpAnswer, HttpCall, exchange
 from portal.ownership.places import PATH, is_among
 from portal.ownership.states import ProofResult
 
@@ -24,16 +23,7 @@ TRY_TIMEOUT_S: Final = 5.0
 ADDRESSES_TRIED: Final = 2
 """For each scheme."""
 MAX_BODY_BYTES: Final = 4096
-MAX_HEADER_BYTES: Final = 16 * 1024
-_CHUNK: Final = 4096
 _LAST: Final = (ProofResult.NO_ANSWER, ProofResult.BAD_CERTIFICATE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: bytes | None
-    "None: longer than MAX_BODY_BYTES"
 
 
 async def http_proof(host: str, value: str, network: Network) -> Evidence:
@@ -77,7 +67,7 @@ async def _try(scheme: str, host: str, address: str, value: str, network: Networ
     return _finding(place, server, result, detail)
 
 
-def _judged(answer: _Answer, value: str) -> tuple[ProofResult, str]:
+def _judged(answer: HttpAnswer, value: str) -> tuple[ProofResult, str]:
     status = f"HTTP {answer.status}"
     if 300 <= answer.status < 400:
         return ProofResult.REDIRECTED, status
@@ -93,52 +83,17 @@ def _judged(answer: _Answer, value: str) -> tuple[ProofResult, str]:
     return (ProofResult.FOUND if is_there else ProofResult.WRONG), ""
 
 
-async def _fetch(scheme: str, host: str, address: str, network: Network) -> _Answer:
+async def _fetch(scheme: str, host: str, address: str, network: Network) -> HttpAnswer:
     is_tls = scheme == "https"
-    port = network.https_port if is_tls else network.http_port
-    reader, writer = await asyncio.open_connection(
-        address,
-        port,
-        ssl=network.tls() if is_tls else None,
-        server_hostname=host if is_tls else None,
+    call = HttpCall(
+        host=host,
+        address=address,
+        port=network.https_port if is_tls else network.http_port,
+        target=PATH,
+        headers=[("Host", host), ("Accept", "text/plain")],
+        tls=network.tls() if is_tls else None,
     )
-    try:
-        connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADER_BYTES)
-        request = h11.Request(
-            method="GET",
-            target=PATH,
-            headers=[
-                ("Host", host),
-                ("User-Agent", "mitigation-portal"),
-                ("Accept", "text/plain"),
-                ("Accept-Encoding", "identity"),
-                ("Connection", "close"),
-            ],
-        )
-        writer.write(connection.send(request) or b"")
-        writer.write(connection.send(h11.EndOfMessage()) or b"")
-        await writer.drain()
-        return await _read(connection, reader)
-    finally:
-        writer.close()
-        with suppress(OSError, TimeoutError):
-            await asyncio.wait_for(writer.wait_closed(), 1)
-
-
-async def _read(connection: h11.Connection, reader: asyncio.StreamReader) -> _Answer:
-    status, body = 0, b""
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(_CHUNK))
-        elif isinstance(event, h11.Response):
-            status = event.status_code
-        elif isinstance(event, h11.Data):
-            body += bytes(event.data)
-            if len(body) > MAX_BODY_BYTES:
-                return _Answer(status, None)
-        elif not isinstance(event, h11.InformationalResponse):
-            return _Answer(status, body)
+    return await exchange(call, max_body=MAX_BODY_BYTES)
 
 
 def _finding(place: str, server: str, result: ProofResult, detail: str = "") -> Finding:

@@ -190,8 +190,8 @@ class Subscription(models.Model):
     the organization may.
     """
     cuid = models.CharField(max_length=64)
-    certificate_chain = models.TextField()
-    """PEM, the client's own certificate first."""
+    certificate_chain = models.TextField(blank=True)
+    """PEM, the client's own certificate first; empty: disconnected, and kept for its history."""
     private_key = models.BinaryField()
     """PEM, encrypted (portal.core.secrets)."""
     next_mid = models.PositiveBigIntegerField(default=1)
@@ -254,7 +254,51 @@ class Subscription(models.Model):
             models.CheckConstraint(
                 condition=Q(session_state__in=SessionState.values), name="session_state_is_known"
             ),
+            models.CheckConstraint(
+                condition=Q(enabled=False) | ~Q(certificate_chain=""),
+                name="disconnected_is_not_asked",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.organization} at {self.provider}"
+
+    @property
+    def is_disconnected(self) -> bool:
+        """Whether its key was forgotten."""
+        return not self.certificate_chain
+
+
+class ClientKey(models.Model):
+    """A key that an organization will use with a provider, beside the one in use if there is one.
+
+    The portal made it and waits for its certificate; or it came with its certificate, which is
+    tried before it replaces the one in use.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="client_keys"
+    )
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="client_keys")
+    private_key = models.BinaryField()
+    """PEM, encrypted (portal.core.secrets)."""
+    signing_request = models.TextField(blank=True, default="")
+    """The CSR in PEM, for the provider to sign; empty: the key came with its certificate."""
+    certificate_chain = models.TextField(blank=True, default="")
+    """PEM, the client's own certificate first; empty: not signed yet."""
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organization", "provider"], name="one_client_key_per_provider"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organization_id} at {self.provider_id}"
+
+    @property
+    def is_signed(self) -> bool:
+        return bool(self.certificate_chain)

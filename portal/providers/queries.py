@@ -20,6 +20,11 @@ def subscriptions(organization: Organization) -> QuerySet[Subscription]:
     )
 
 
+def connected(organization: Organization) -> QuerySet[Subscription]:
+    """Those with a key, in their order, asked or not."""
+    return subscriptions(organization).exclude(certificate_chain="")
+
+
 def as_numbers_of(organization: Organization) -> dict[UUID, int]:
     """By subscription, of the enabled ones whose provider announces routes."""
     rows = Subscription.objects.filter(organization=organization, enabled=True).values_list(

@@ -16,6 +16,7 @@ from dots_client.credentials import CredentialsError, client_identity, trust_anc
 from portal.core.errors import FieldError, Invalid
 from portal.core.targets import TargetError, normal_host, shown, visible
 from portal.providers.models import (
+    MAX_AS_NUMBER,
     MAX_LIFETIME_S,
     MAX_PORT,
     MAX_PREFIX_V4,
@@ -44,7 +45,7 @@ def checked_trust_anchors(text: str, *, now: datetime) -> str:
 
 
 def _invalid(error: CredentialsError) -> Invalid:
-    return Invalid(error.reason, errors=[FieldError(error.part, error.code, error.reason)])
+    return Invalid.at(error.part, error.code, error.reason)
 
 
 def checked_host(text: str) -> str:
@@ -66,7 +67,7 @@ def checked_host(text: str) -> str:
 
 
 def _no_host(message: str) -> Invalid:
-    return Invalid(message, errors=[FieldError("host", "not-a-host", message)])
+    return Invalid.at("host", "not-a-host", message)
 
 
 def _host_in(text: str) -> tuple[str, str]:
@@ -105,6 +106,8 @@ def limit_problems(values: Mapping[str, Any]) -> list[FieldError]:
                 f"if it is not known."
             ),
         )
+    if is_outside("as_number", 1, MAX_AS_NUMBER):
+        refuse("as_number", f"AS numbers are 1 to {MAX_AS_NUMBER}.")
     if is_outside("max_targets", 1, 2**31 - 1):
         refuse("max_targets", "Write at least 1, or leave it empty if it is not known.")
     for field, longest in (

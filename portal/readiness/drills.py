@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from portal.organizations.acting import name_at
 from portal.organizations.models import Organization
 from portal.readiness.checks import prepared
 from portal.readiness.checks.prepared import day_and_time, seconds
@@ -48,7 +49,7 @@ def drills_of(
 def drill_of(row: models.Drill) -> prepared.DrillFacts:
     return prepared.DrillFacts(
         started_at=row.started_at,
-        by=row.started_by.username,
+        by=name_at(row.started_by, row.organization_id, row.started_at),
         is_over=row.is_over,
         parts=tuple(_part(check) for check in row.checks.all()),
     )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import BooleanField, Exists, ExpressionWrapper, F, Max, OuterRef, Subquery
+from django.conf import settings
+from django.db.models import BooleanField, ExpressionWrapper, F, Max, OuterRef, Subquery
 
-from portal.accounts.models import Authenticator
 from portal.core.targets import Targets, why_not
 from portal.core.wording.targets import sentence
 from portal.inventory.models import Inventory
@@ -16,21 +16,32 @@ from portal.mitigations import queries as mitigations
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import LOOP
 from portal.mitigations.validation import EligibleProvider, assign_scope
+from portal.notifications.channels.queries import channels
 from portal.organizations.models import (
     Membership,
     Organization,
     ProtectedResource,
     Role,
 )
+from portal.organizations.suspension import suspended_sentence
+from portal.providers.certificate_validity import validities
 from portal.providers.models import Subscription
 from portal.providers.queries import as_numbers_of
-from portal.readiness.certificate_validity import validities
-from portal.readiness.checks import certificates, people, prepared, providers, routes, targets
+from portal.readiness.checks import (
+    certificates,
+    people,
+    prepared,
+    providers,
+    receivers,
+    routes,
+    targets,
+)
 from portal.readiness.drills import drills_of
 from portal.readiness.rows import Answer, Destination, Link, Row, answer
 from portal.rpki.origins import origins_of
-from portal.signaling import leases
+from portal.signaling.leasing import leases
 from portal.signaling.models import SignalWorker
+from portal.sso.queries import can_give_factor
 from portal.standby import queries as standby
 from portal.wording.from_rows.mitigations import session_of
 from portal.wording.from_rows.unknown import beside as unknown_beside
@@ -49,16 +60,17 @@ class Readiness:
 
 
 def readiness_of(membership: Membership, now: datetime) -> Readiness:
-    """The person who asks decides only which links are shown."""
+    """The person who asks decides only whether the form of a request is linked."""
     organization = membership.organization
     subscriptions = _subscriptions(organization, now)
     last, passed = drills_of(organization)
     rows = (
-        *_provider_rows(membership, subscriptions, now),
+        *_suspended_row(organization),
+        *_provider_rows(organization, subscriptions, now),
         *_target_rows(membership, mitigations.eligible_providers(organization), now),
         *_plan_rows(organization, now),
         _drill_row(organization, last, passed, now),
-        *_people_rows(organization),
+        *_people_rows(membership),
     )
     return Readiness(
         rows=rows,
@@ -69,16 +81,19 @@ def readiness_of(membership: Membership, now: datetime) -> Readiness:
     )
 
 
+def _suspended_row(organization: Organization) -> list[Row]:
+    if organization.suspended_at is None:
+        return []
+    return [providers.suspended(organization.name, suspended_sentence(organization))]
+
+
 def _provider_rows(
-    membership: Membership, subscriptions: Sequence[Subscription], now: datetime
+    organization: Organization, subscriptions: Sequence[Subscription], now: datetime
 ) -> list[Row]:
-    is_staff = membership.user.is_staff
     if not subscriptions:
-        return [providers.subscribed(membership.organization.name)]
-    beside = unknown_beside(membership.organization)
-    found = [
-        _provider(one, beside.get(one.pk, ""), now, is_staff=is_staff) for one in subscriptions
-    ]
+        return [providers.subscribed(organization.name)]
+    beside = unknown_beside(organization)
+    found = [_provider(one, beside.get(one.pk, ""), now) for one in subscriptions]
     return [
         providers.signal_worker(found, _last_sign_of_life(), now),
         *(providers.session(one, now) for one in found),
@@ -114,9 +129,7 @@ def _subscriptions(organization: Organization, now: datetime) -> list[Subscripti
     )
 
 
-def _provider(
-    subscription: Subscription, beside: str, now: datetime, *, is_staff: bool
-) -> providers.ProviderFacts:
+def _provider(subscription: Subscription, beside: str, now: datetime) -> providers.ProviderFacts:
     provider = subscription.provider
     return providers.ProviderFacts(
         id=str(subscription.pk),
@@ -130,9 +143,7 @@ def _provider(
         has_worker=bool(subscription.has_worker),  # type: ignore[attr-defined]  # annotated
         chain=validities(subscription.certificate_chain),
         anchors=validities(provider.trust_anchors),
-        staff_link=Link("Replace", Destination.SUBSCRIPTION, str(subscription.pk))
-        if is_staff
-        else None,
+        page=Link("Open", Destination.PROVIDER, str(provider.pk)),
         loop=_loop(subscription),
         beside=providers.Beside(beside, Link("Open", Destination.UNKNOWN_MITIGATIONS))
         if beside
@@ -239,8 +250,14 @@ def _drill_row(
     return prepared.drill(last, passed, now, every)
 
 
-def _people_rows(organization: Organization) -> list[Row]:
-    second_factor = Authenticator.objects.filter(user=OuterRef("user_id"), confirmed=True)
+def _people_rows(membership: Membership) -> list[Row]:
+    organization = membership.organization
+    rows = list(
+        Membership.objects.filter(organization=organization, user__is_active=True)
+        .select_related("user")
+        .annotate(has_second_factor=can_give_factor())
+        .order_by(F("user__username"))
+    )
     members = [
         people.Member(
             name=one.user.username,
@@ -249,9 +266,29 @@ def _people_rows(organization: Organization) -> list[Row]:
             is_admin=one.allows(Role.ADMIN),
             has_second_factor=one.has_second_factor,
         )
-        for one in Membership.objects.filter(organization=organization, user__is_active=True)
-        .select_related("user")
-        .annotate(has_second_factor=Exists(second_factor))
-        .order_by(F("user__username"))
+        for one in rows
     ]
-    return [people.requesters(members), people.second_factor(members), people.admins(members)]
+    return [
+        people.requesters(members),
+        people.second_factor(members),
+        people.admins(members),
+        *_receiver_rows(membership, sum(bool(one.user.email) for one in rows)),
+    ]
+
+
+def _receiver_rows(membership: Membership, with_address: int) -> list[Row]:
+    """None for an organization without channels: its members hear what they chose."""
+    found = [
+        receivers.ChannelFacts(
+            name=one.name,
+            is_enabled=one.is_enabled,
+            is_failing=one.is_failing,
+            was_delivered=one.last_success_at is not None,
+        )
+        for one in channels(membership.organization)
+    ]
+    if not found:
+        return []
+    has_mail = bool(settings.EMAIL_HOST or settings.EMAIL_FILE_PATH)
+    link = Link("Channels", Destination.CHANNELS) if membership.allows(Role.ADMIN) else None
+    return [receivers.receivers(found, with_address if has_mail else 0, link)]

@@ -30,6 +30,7 @@ class Group(StrEnum):
 class CheckCode(StrEnum):
     """The stable names of the checks, for programs."""
 
+    SUSPENDED = "suspended"
     SUBSCRIBED = "subscribed"
     KEPT = "kept"
     SESSION = "session"
@@ -47,11 +48,13 @@ class CheckCode(StrEnum):
     REQUESTERS = "requesters"
     SECOND_FACTOR = "second_factor"
     ADMINS = "admins"
+    RECEIVERS = "receivers"
 
 
 GROUPS: Final = {
     **dict.fromkeys(
         (
+            CheckCode.SUSPENDED,
             CheckCode.SUBSCRIBED,
             CheckCode.KEPT,
             CheckCode.SESSION,
@@ -75,7 +78,8 @@ GROUPS: Final = {
         Group.TARGETS,
     ),
     **dict.fromkeys(
-        (CheckCode.REQUESTERS, CheckCode.SECOND_FACTOR, CheckCode.ADMINS), Group.PEOPLE
+        (CheckCode.REQUESTERS, CheckCode.SECOND_FACTOR, CheckCode.ADMINS, CheckCode.RECEIVERS),
+        Group.PEOPLE,
     ),
 }
 GROUP_NAMES: Final = {
@@ -95,9 +99,11 @@ class Destination(StrEnum):
 
     CALL = "call"
     DRILLS = "drills"
+    CHANNELS = "channels"
     NEW_REQUEST = "new_request"
     PLAN = "plan"
-    SUBSCRIPTION = "subscription"
+    PROVIDER = "provider"
+    PROVIDERS = "providers"
     UNKNOWN_MITIGATIONS = "unknown_mitigations"
 
 
@@ -108,7 +114,7 @@ class Link:
     words: str
     to: Destination
     argument: str = ""
-    "the id of the plan or subscription, or the telephone number"
+    "the id of the plan or provider, or the telephone number"
 
 
 class Found(NamedTuple):

@@ -113,9 +113,19 @@ def _opened(source: str) -> Iterator[IO[bytes]]:
         yield copy
 
 
+class _NoRedirection(urllib.request.HTTPRedirectHandler):
+    """The operator named one address, and a validator must not send the portal to others."""
+
+    def redirect_request(self, *_: object) -> None:
+        """None: the answer is an error."""
+
+
+_opener = urllib.request.build_opener(_NoRedirection)
+
+
 def _download(url: str, copy: IO[bytes]) -> None:
     deadline = time.monotonic() + MAX_SECONDS
-    with urllib.request.urlopen(url, timeout=_STALLED_S) as answer:  # noqa: S310 — the operator's own setting, http(s) alone
+    with _opener.open(url, timeout=_STALLED_S) as answer:
         while chunk := answer.read(_CHUNK):
             copy.write(chunk)
             if copy.tell() > MAX_EXPORT_BYTES:

@@ -26,6 +26,8 @@ class StandbyPlan(models.Model):
     Its request has the targets.
     """
 
+    object_kind: ClassVar = "plan"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="plans")
     name = models.CharField(max_length=MAX_NAME_LENGTH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from portal.mitigations.causes import FAILOVER_CAUSES, Cause, WithdrawnCause
+from portal.mitigations.models.approval import ApprovalOutcome, RequestApproval
 from portal.mitigations.models.columns import (
     BY_ITSELF,
     EndedBy,
@@ -27,6 +28,7 @@ __all__ = [
     "FAILOVER_CAUSES",
     "MAX_COUNTER",
     "REPORTS_MISSING_AFTER",
+    "ApprovalOutcome",
     "Cause",
     "EndedBy",
     "FilteringEnd",
@@ -36,6 +38,7 @@ __all__ = [
     "Newer",
     "ProviderConflict",
     "ReplacedBy",
+    "RequestApproval",
     "RequestKind",
     "Strategy",
     "Wanted",

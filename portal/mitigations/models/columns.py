@@ -32,6 +32,8 @@ class EndedBy(models.TextChoices):
 
     PERSON = "person"
     """A person terminated it."""
+    SERVICE_TOKEN = "service_token"  # noqa: S105 - no password
+    """A program terminated it, with a token of the organization."""
     PORTAL = "portal"
     """The portal withdrew it: a drill ended, a plan had a newer version, or a newer request filters
     all of it.
@@ -44,9 +46,11 @@ class EndedBy(models.TextChoices):
     """A provider replaced it by a newer request that protects at least as much."""
     PROVIDER = "provider"
     """A provider ended it, and no one here asked for that."""
+    NOT_APPROVED = "not_approved"
+    """No one approved it in time, so nothing was sent."""
 
 
-BY_ITSELF = (EndedBy.LIFETIME, EndedBy.NEWER_REQUEST, EndedBy.PROVIDER)
+BY_ITSELF = (EndedBy.LIFETIME, EndedBy.NEWER_REQUEST, EndedBy.PROVIDER, EndedBy.NOT_APPROVED)
 """Ends that no person requested and that a person has to acknowledge."""
 
 
@@ -125,3 +129,32 @@ class FilteringEnd:
     """the reason that the provider gave"""
     replaced_by: ReplacedBy | None
     """of `newer_request`: what it protects instead"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewedMessage:
+    """The message that one provider would get, as an approver sees it."""
+
+    subscription: UUID
+    is_sent_at_once: bool
+    """False: only if the providers before it do not help"""
+    body: str
+    """the encoded body, in hexadecimal"""
+    lines: tuple[str, ...]
+    """the same for people"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalPreview:
+    """All that a request would send, in the order in which the providers are asked."""
+
+    messages: tuple[PreviewedMessage, ...]
+    replaces: tuple[UUID, ...]
+    """the live requests and unknown mitigations that it would end at a provider"""
+    replaced: tuple[str, ...]
+    """their names"""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        ends = tuple(f"Ends {name}" for name in self.replaced)
+        return tuple(line for one in self.messages for line in one.lines) + ends

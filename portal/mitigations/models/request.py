@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import models
@@ -22,7 +22,12 @@ from portal.mitigations.states import (
 from portal.organizations.models import Organization, ProtectedResource
 
 if TYPE_CHECKING:
+    from portal.mitigations.models.approval import RequestApproval
     from portal.mitigations.models.mitigation import Mitigation
+
+
+PEOPLE: Final = [str(ActorKind.PERSON), str(ActorKind.STAFF)]
+"""The kinds of sources that are people."""
 
 
 class MitigationRequest(models.Model):
@@ -48,7 +53,7 @@ class MitigationRequest(models.Model):
     )
     """The kind of its source."""
     origin_name = models.CharField(max_length=200, blank=True, default="", db_default="")
-    """The name of the source at that time, unless a person."""
+    """The name of the source at that time, unless a member."""
     name = models.CharField(max_length=200)
     """Its name for people: the names of its resources, else its first target."""
     asked = JSONValueField(Targets)
@@ -71,6 +76,10 @@ class MitigationRequest(models.Model):
     terminate_asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
+    terminate_asked_by_token = models.CharField(
+        max_length=64, blank=True, default="", db_default=""
+    )
+    """The name of the service token that terminated it."""
     requested_until = models.DateTimeField(null=True)
     """When the requested lifetime ends; null if it renews automatically, is indefinite, or no
     provider has confirmed it yet.
@@ -80,6 +89,11 @@ class MitigationRequest(models.Model):
     acknowledged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
+    responsible = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    """The person who took it over last; null until someone does."""
+    responsible_since = models.DateTimeField(null=True)
     replaces = JSONValueField(tuple[uuid.UUID, ...], default=tuple)
     """The live requests that a person allowed it to replace."""
     ended_by = models.CharField(max_length=16, choices=EndedBy.choices, blank=True)
@@ -99,8 +113,8 @@ class MitigationRequest(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(origin=ActorKind.PERSON, created_by__isnull=False)
-                | (~Q(origin=ActorKind.PERSON) & Q(created_by__isnull=True)),
+                condition=Q(origin__in=PEOPLE, created_by__isnull=False)
+                | (~Q(origin__in=PEOPLE) & Q(created_by__isnull=True)),
                 name="person_if_origin_is_person",
             ),
         ]
@@ -133,11 +147,28 @@ class MitigationRequest(models.Model):
         return reverse("requests:request", args=[self.organization.slug, self.pk])
 
     @property
+    def approval_row(self) -> RequestApproval | None:
+        """None if no one had to approve it."""
+        return getattr(self, "approval", None)
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Nothing has been sent to any provider."""
+        return self.status == RequestStatus.AWAITING_APPROVAL
+
+    @property
     def requester(self) -> Actor:
         """The source that requested it."""
-        if self.created_by is not None:
+        if self.created_by is not None and self.origin == ActorKind.PERSON:
             return Actor.person(self.created_by)
         return Actor(ActorKind(self.origin), name=self.origin_name)
+
+    @property
+    def terminator(self) -> Actor | None:
+        """The person or program that terminated it; None: the portal, or no one."""
+        if self.terminate_asked_by_token:
+            return Actor(ActorKind.SERVICE_TOKEN, name=self.terminate_asked_by_token)
+        return Actor.person(self.terminate_asked_by) if self.terminate_asked_by else None
 
     @property
     def is_over(self) -> bool:

@@ -8,6 +8,13 @@ from portal.mitigations.services.acknowledge import (
     acknowledge,
     acknowledge_all,
 )
+from portal.mitigations.services.approvals import (
+    approve,
+    break_glass,
+    current_preview,
+    decline,
+    expire_approvals,
+)
 from portal.mitigations.services.ask_provider import ask_provider
 from portal.mitigations.services.confirmations import (
     Confirmation,
@@ -26,6 +33,7 @@ from portal.mitigations.services.failures import (
 )
 from portal.mitigations.services.locks import lock_requests
 from portal.mitigations.services.mids import raise_next_mid, take_higher_mid
+from portal.mitigations.services.notes import add_note, unknown_names
 from portal.mitigations.services.numbers import HeardReport, SavedNumbers, record_numbers
 from portal.mitigations.services.outcomes import (
     record_confirmed,
@@ -55,6 +63,7 @@ from portal.mitigations.services.sending import (
 )
 from portal.mitigations.services.stop_plan_filtering import give_up, resume_holding, stop_filtering
 from portal.mitigations.services.submit import submit, submitted_before
+from portal.mitigations.services.take_over import take_over
 from portal.mitigations.services.terminate import terminate
 from portal.mitigations.services.withdraw import withdraw_mitigation, withdraw_provider
 
@@ -68,11 +77,17 @@ __all__ = [
     "Sending",
     "acknowledge",
     "acknowledge_all",
+    "add_note",
+    "approve",
     "ask_provider",
     "ask_refresh",
+    "break_glass",
     "changes_numbers_only",
     "changes_status_only",
+    "current_preview",
+    "decline",
     "downsample_counters",
+    "expire_approvals",
     "extend",
     "give_up",
     "lock_requests",
@@ -108,8 +123,10 @@ __all__ = [
     "submit",
     "submitted_before",
     "take_higher_mid",
+    "take_over",
     "terminate",
     "terminate_redundant",
+    "unknown_names",
     "withdraw_mitigation",
     "withdraw_provider",
 ]

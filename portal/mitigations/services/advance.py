@@ -33,6 +33,7 @@ from portal.mitigations.failover import (
 )
 from portal.mitigations.late_acceptance import withdrawn_on_late_acceptance
 from portal.mitigations.models import (
+    EndedBy,
     Mitigation,
     MitigationRequest,
     RequestKind,
@@ -102,22 +103,40 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
     )
     if status == request.status:
         return
+    data = _next_try(mitigations, now) if status == RequestStatus.FAILING else EventData()
+    by = ended_by(request, mitigations) if status in REQUEST_TERMINAL else None
+    _set_status(request, status, now=now, by=by, data=data)
+
+
+def end_unsent(
+    request: MitigationRequest, status: RequestStatus, by: EndedBy, *, now: datetime
+) -> None:
+    """End a locked request of which nothing was sent, since no one approved it."""
+    _set_status(request, status, now=now, by=by, data=EventData())
+
+
+def _set_status(
+    request: MitigationRequest,
+    status: RequestStatus,
+    *,
+    now: datetime,
+    by: EndedBy | None,
+    data: EventData,
+) -> None:
+    """`by`: why it is over; None if it is not."""
     previous, request.status = request.status, status
-    is_over = status in REQUEST_TERMINAL
-    request.ended_at = now if is_over else None
-    request.ended_by = ended_by(request, mitigations) if is_over else ""
+    request.ended_at = now if by else None
+    request.ended_by = by or ""
     request.save(update_fields=["status", "ended_at", "ended_by"])
+    said = EventData(status=status.value, previous=previous)
+    if by:
+        said["ended_by"] = by.value
     append_event(
         organization_id=request.organization_id,
         type=EventType.REQUEST_STATUS,
         at=now,
         request=request,
-        data={
-            "status": status.value,
-            "previous": previous,
-            **({"ended_by": request.ended_by} if is_over else {}),
-            **(_next_try(mitigations, now) if status == RequestStatus.FAILING else {}),
-        },
+        data=said | data,
     )
 
 

@@ -138,6 +138,12 @@ def _start(
         raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
     if not assigned.is_able:
         raise Conflict(f"{assigned.why_not()}. It was not asked.", code="nothing-to-protect")
+    if request.approval_row is not None and subscription_id not in request.subscriptions:
+        raise Conflict(
+            f"{assigned.provider.name} is not part of what was approved. Request mitigation again "
+            "to ask it too.",
+            code="not-approved",
+        )
     refuse_if_many_end(request, actor)
     replaced = _replaced(request, assigned)
     consent.check(replaced)

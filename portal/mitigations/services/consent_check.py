@@ -5,7 +5,7 @@ consented.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portal.mitigations import queries
 from portal.mitigations.consent import Consent
@@ -46,10 +46,12 @@ class CheckContext:
         )
 
     def holds(self, organization: Organization) -> bool:
-        """Whether the rows are still the same."""
-        return self.resources == queries.verified_resources(
-            organization
-        ) and self.eligible_providers == queries.eligible_providers(organization)
+        """Whether the rows are still the same, of which `organization` was just read."""
+        return (
+            replace(self.policy, admins=()) == queries.policy_without_admins(organization)
+            and self.resources == queries.verified_resources(organization)
+            and self.eligible_providers == queries.eligible_providers(organization)
+        )
 
     def check(self, submission: Submission) -> Checked:
         """Raises Invalid with every invalid field."""

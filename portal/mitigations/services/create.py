@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from portal.accounts.actors import Actor
+from portal.accounts.actors import Actor, ActorKind
 from portal.events.data import EventData
 from portal.events.log import append_event
 from portal.events.models import EventType
@@ -26,18 +26,19 @@ def new_request(
     kind: RequestKind = RequestKind.IMMEDIATE,
     name: str = "",
     replaces: Sequence[UUID] = (),
+    status: RequestStatus = RequestStatus.REQUESTING,
 ) -> MitigationRequest:
     """The row of a request, not saved. Every request is made here.
 
     `name`: its name, if its targets do not name it.
     """
-    return MitigationRequest(
+    request = MitigationRequest(
         kind=kind,
         organization=organization,
         created_at=now,
         created_by=actor.user,
         origin=actor.kind,
-        origin_name="" if actor.user else actor.name,
+        origin_name="" if actor.kind == ActorKind.PERSON else actor.name,
         name=name or checked.name,
         asked=checked.asked,
         scope=checked.scope,
@@ -49,8 +50,11 @@ def new_request(
         subscriptions=checked.subscriptions,
         reason=checked.reason,
         replaces=tuple(replaces),
-        status=RequestStatus.REQUESTING,
+        status=status,
     )
+    # No row yet: reading it would cost a statement.
+    MitigationRequest._meta.get_field("approval").set_cached_value(request, None)
+    return request
 
 
 def save_new(request: MitigationRequest, actor: Actor) -> None:

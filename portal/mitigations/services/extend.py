@@ -22,14 +22,16 @@ from portal.mitigations.validation import (
     lifetime_problem,
     within_limits,
 )
+from portal.organizations.suspension import refuse_if_suspended
 
 
 @transaction.atomic
 def extend(*, request_id: UUID, actor: Actor, lifetime_s: int) -> MitigationRequest:
     """Ask each provider for `lifetime_s` from now (-1: until terminated), or for the longest
-    lifetime it grants.
+    lifetime it grants. Raises OrganizationSuspended.
     """
     request = lock_request_for(actor, request_id)
+    refuse_if_suspended(request.organization_id)
     refuse_extension(request, lifetime_s)
     now = timezone.now()
     request.lifetime_s = lifetime_s

@@ -15,6 +15,7 @@ from portal.mitigations.models import (
     MitigationRequest,
 )
 from portal.organizations.access import require_current_role
+from portal.organizations.models import Role
 
 
 def lock_mitigation(mitigation_id: UUID) -> Mitigation:
@@ -35,12 +36,14 @@ def lock_request(request_id: UUID) -> MitigationRequest:
     return request
 
 
-def lock_request_for(actor: Actor, request_id: UUID) -> MitigationRequest:
+def lock_request_for(
+    actor: Actor, request_id: UUID, role: Role = Role.OPERATOR
+) -> MitigationRequest:
     """`lock_request`, with the log, for an act of `actor`. NotFound or NotAllowed if the actor's
     right has ended since the call began.
     """
     request = lock_request(request_id)
-    require_current_role(request.organization_id, actor)
+    require_current_role(request.organization_id, actor, role)
     return request
 
 

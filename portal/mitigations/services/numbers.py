@@ -16,7 +16,7 @@ from django.db import transaction
 
 from portal.core.many_rows import lock_free_rows, update_many
 from portal.events.data import EventData
-from portal.events.log import MitigationEvent, append_counted, lock_free_logs
+from portal.events.log import ReportedEvent, append_counted, lock_free_logs
 from portal.events.models import EventType
 from portal.mitigations.models import Mitigation
 from portal.mitigations.services.reports import (
@@ -134,8 +134,8 @@ def _values(change: _Change) -> list[object]:
     return [row.pk, *(columns.get(name, getattr(row, name)) for name in _WRITTEN)]
 
 
-def _event(change: _Change) -> MitigationEvent:
-    return MitigationEvent(
+def _event(change: _Change) -> ReportedEvent:
+    return ReportedEvent(
         organization_id=change.row.organization_id,
         request_id=change.row.request_id,
         mitigation_id=change.row.pk,

@@ -185,12 +185,16 @@ def record_unavailable(
 
 
 @transaction.atomic(savepoint=False)
-def record_forgotten(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
+def record_forgotten(
+    *, mitigation_id: UUID, now: datetime, asked_at: datetime | None = None
+) -> Mitigation | None:
     """4.04: the provider does not hold it. If it is still wanted it is requested again, else it has
     ended.
+
+    `asked_at`: when the GET was sent that this answers; None: `now`.
     """
     mitigation = lock_mitigation(mitigation_id)
-    if mitigation.is_over:
+    if mitigation.is_over or _may_be_held_since(mitigation, asked_at or now):
         return None
     columns: MitigationColumns = {"last_heard_at": now}
     if mitigation.status != Status.PENDING:
@@ -205,6 +209,18 @@ def record_forgotten(*, mitigation_id: UUID, now: datetime) -> Mitigation | None
     apply(mitigation, transition, now=now)
     settle(mitigation.request, now=now)
     return mitigation
+
+
+def _may_be_held_since(mitigation: Mitigation, asked_at: datetime) -> bool:
+    """A PUT that was sent after this GET may have started the mitigation again: only the DELETE
+    ends it.
+    """
+    return (
+        mitigation.status == Status.TERMINATING
+        and mitigation.withdrawal_confirmed_at is None
+        and mitigation.withdrawal_asked_at is not None
+        and asked_at < mitigation.withdrawal_asked_at
+    )
 
 
 @transaction.atomic(savepoint=False)

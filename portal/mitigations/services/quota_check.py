@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
-from portal.accounts.actors import Actor, ActorKind
+from portal.accounts.actors import Actor
 from portal.mitigations.models import MitigationRequest, RequestKind
 from portal.mitigations.quota import (
     MAX_ENDING_PER_REQUEST,
@@ -82,7 +82,7 @@ def _excess(
         sum((usage for usage, is_own in usages if is_own), Usage()),
         limit=organization.max_live_requests,
         own_limit=organization.max_live_requests_per_person,
-        is_person=actor.kind == ActorKind.PERSON,
+        is_person=actor.user is not None,
         is_immediate=is_immediate,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +26,7 @@ from portal.mitigations.unknown import unknown_table
 from portal.mitigations.validation import EligibleProvider, Resource
 from portal.organizations.idempotency import Call, is_saved
 from portal.organizations.models import Organization, ProtectedResource
+from portal.organizations.policy import PolicyValues
 from portal.providers.models import Provider, Subscription
 
 MAX_KEPT_LENGTH: Final = 64 * 1024
@@ -46,6 +47,7 @@ PROVIDER: Final = (
     "takes_names",
 )
 """The columns of a provider that the check and the answer need."""
+POLICY: Final = tuple(one.name for one in fields(PolicyValues))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,17 @@ class Facts:
     """changes with each transaction that locks the organization's log, so with each event"""
     is_special: bool
     """the call may be a repeated one, or a provider holds an unknown mitigation"""
+    policy: Sequence[Any]
+    """the values of POLICY"""
     groups: Sequence[RequestGroup]
     resources: Sequence[Resource]
     eligible_providers: Sequence[EligibleProvider]
     rows: dict[UUID, Sequence[Any]]
     """the values of PROVIDER, by subscription"""
+
+    def is_policy_of(self, organization: Organization) -> bool:
+        """Whether `organization`, which was read before, has the policy of this moment."""
+        return self.policy == [getattr(organization, name) for name in POLICY]
 
     def subscription(self, subscription_id: UUID) -> Subscription:
         """With its provider. It reads other columns when they are needed."""
@@ -72,13 +80,15 @@ def facts_of(organization: Organization, call: Call, actor: Actor) -> Facts | No
     is_used, identity = is_saved(call, actor)
     own = organization.pk
     with connection.cursor() as cursor:
-        cursor.execute(_statement(is_used), [own, own, own, own, *identity, own])
-        version, providers, resources, groups, is_special = cursor.fetchone()
+        cursor.execute(_statement(is_used), [own, own, own, own, *identity, own, own])
+        version, providers, resources, groups, is_special, policy = cursor.fetchone()
     if version is None:
         return None
     is_short = len(providers) + len(resources) <= MAX_KEPT_LENGTH
     read = _read if is_short else _read.__wrapped__
-    return Facts(version, is_special, _groups(groups), *read(providers, resources))
+    return Facts(
+        version, is_special, json.loads(policy), _groups(groups), *read(providers, resources)
+    )
 
 
 def _groups(text: str) -> list[RequestGroup]:
@@ -138,5 +148,6 @@ def _statement(is_used: str) -> str:
     SELECT {group}, count(*) FROM {_table(MitigationRequest)}
     WHERE organization_id = %s AND status IN ({not_over}) GROUP BY {group}) AS present),
   {is_used} OR EXISTS (
-    SELECT 1 FROM {unknown_table()} WHERE organization_id = %s AND ended_at IS NULL)
+    SELECT 1 FROM {unknown_table()} WHERE organization_id = %s AND ended_at IS NULL),
+  (SELECT json_build_array({", ".join(POLICY)})::text FROM {_table(Organization)} WHERE id = %s)
 """  # noqa: S608 (our own names)

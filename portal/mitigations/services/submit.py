@@ -14,14 +14,17 @@ from django.utils import timezone
 
 from portal.accounts.actors import Actor
 from portal.mitigations import queries
+from portal.mitigations.approvals import ApprovalNeed, approval_need, preview_of
 from portal.mitigations.consent import NO_CONSENT, Consent
 from portal.mitigations.failover import due
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy
 from portal.mitigations.replacement import Replaced
+from portal.mitigations.services.approval_rows import begin_approval
 from portal.mitigations.services.consent_check import CheckContext, check_with_consent
 from portal.mitigations.services.create import append_submitted, new_request, save_new
 from portal.mitigations.services.start_and_end import start_mitigation
 from portal.mitigations.services.submit_at_once import submit_at_once
+from portal.mitigations.states import RequestStatus
 from portal.mitigations.validation import (
     Checked,
     Submission,
@@ -29,6 +32,7 @@ from portal.mitigations.validation import (
 from portal.organizations import idempotency
 from portal.organizations.access import require_current_role
 from portal.organizations.models import Organization, ProtectedResource, ResultKind
+from portal.organizations.suspension import refuse_if_suspended
 
 
 def submit(
@@ -50,8 +54,8 @@ def submit(
     The same `key` and submission of the same person return the first request; another submission
     under that key raises IdempotencyKeyReused. Raises Invalid with every invalid field,
     WouldReplace if it would replace live requests that `consent` does not include, QuotaExceeded if
-    the organization or the actor has too many, and NotFound or NotAllowed if the actor's right to
-    submit has ended since the call began.
+    the organization or the actor has too many, OrganizationSuspended, and NotFound or NotAllowed if
+    the actor's right to submit has ended since the call began.
     """
     content = _content(submission, kind, name, consent)
     call = idempotency.call_of(organization, actor, ResultKind.REQUEST, key, content)
@@ -63,6 +67,8 @@ def submit(
         earlier = _first_result(idempotency.find(call, actor))
         if earlier is not None:
             return earlier
+        # Its policy may have changed since the call began.
+        organization = Organization.objects.get(pk=organization.pk)
         check_context = CheckContext.of(organization)
         checked = check_context.check(submission)
         # A transaction that starts a mitigation holds the lock on the event counter until it
@@ -72,8 +78,10 @@ def submit(
         earlier = _first_result(idempotency.find(call, actor))
         if earlier is not None:
             return earlier
+        organization = Organization.objects.get(pk=organization.pk)
+        refuse_if_suspended(organization.pk)
         if not check_context.holds(organization):
-            # A resource or a provider was changed or removed since: that takes the same lock.
+            # A resource, a provider or the policy was changed since: that takes the same lock.
             check_context = CheckContext.of(organization)
             checked = check_context.check(submission)
         checked, replaced = check_with_consent(
@@ -84,9 +92,16 @@ def submit(
             live=queries.replaceable(organization.pk, kind, but=instead_of),
         )
         now = timezone.now()
+        need = None
+        if kind == RequestKind.IMMEDIATE:
+            need = approval_need(organization, actor, checked.scope)
         request = _create(
-            organization, actor, checked, now, kind=kind, name=name, replaced=replaced
+            organization, actor, checked, now, kind=kind, name=name, replaced=replaced, need=need
         )
+        if need is not None:
+            begin_approval(request, need, preview_of(checked, replaced), beside=tuple(instead_of))
+        append_submitted(request, actor, now)
+        _read_answer(request)
         call.save_result(request.pk)
         return request
 
@@ -133,7 +148,9 @@ def _create(
     kind: RequestKind,
     name: str,
     replaced: Sequence[Replaced],
+    need: ApprovalNeed | None,
 ) -> MitigationRequest:
+    """Save it with its first mitigations, or without any if someone has to approve it."""
     request = new_request(
         organization=organization,
         actor=actor,
@@ -142,6 +159,7 @@ def _create(
         kind=kind,
         name=name,
         replaces=[one.id for one in replaced],
+        status=RequestStatus.AWAITING_APPROVAL if need else RequestStatus.REQUESTING,
     )
     save_new(request, actor)
     if checked.resources:
@@ -150,15 +168,19 @@ def _create(
         )
         request.resources.set(ticked)
         ticked.update(last_used_at=now)
+    if need is not None:
+        return request
     first = set(checked.assigned_scopes)
     if checked.strategy == Strategy.FAILOVER:
         first = {one.subscription for one in due(checked.scopes, [])}
     # Every transaction locks several subscriptions in the same order.
     for subscription in sorted(first):
         start_mitigation(request, checked.assigned_scopes[subscription], now=now)
-    append_submitted(request, actor, now)
+    return request
+
+
+def _read_answer(request: MitigationRequest) -> None:
     # Read before the commit, so that the answer is what was committed, however fast a provider
     # answers.
     mitigations = Mitigation.objects.select_related("subscription__provider")
     prefetch_related_objects([request], Prefetch("mitigations", mitigations), "resources")
-    return request

@@ -1,8 +1,8 @@
 """Commit a plain submission with one statement (ADR 57).
 
-Plain: help now, from one provider first, nothing replaced, no second call with its key, a free
-quota. `submit` does everything else, step by step under locks. A submission is never refused here:
-only under the locks, from rows that cannot change.
+Plain: help now, for a member, from one provider first, nothing replaced, no second call with its
+key, a free quota. `submit` does everything else, step by step under locks. A submission is never
+refused here: only under the locks, from rows that cannot change.
 
 The statement writes only if nothing has locked the organization's log since the facts were read, so
 if they still hold. This is optimistic locking with the row's `xmin`, the transaction that wrote it.
@@ -24,9 +24,11 @@ from portal.core.broadcast import broadcast_on_commit, wake_on_commit
 from portal.core.errors import Invalid
 from portal.core.insert_select import insert_select
 from portal.core.json_value import UnreadableValueError
+from portal.core.target_overlap import may_overlap, overlap_parameters
 from portal.events.log import event_row
 from portal.events.models import EventCounter, EventType
 from portal.mitigations import queries
+from portal.mitigations.approvals import approval_need
 from portal.mitigations.failover import due
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
 from portal.mitigations.services.create import new_request, submitted_data
@@ -50,13 +52,18 @@ def submit_at_once(
     organization: Organization, actor: Actor, submission: Submission, call: Call
 ) -> MitigationRequest | None:
     """The request as committed; None if nothing was written and `submit` must decide."""
-    if connection.vendor != "postgresql":
+    if connection.vendor != "postgresql" or organization.suspended_at is not None:
+        return None
+    if actor.acting is not None:
+        # Whether staff may still act is decided under the lock.
         return None
     # `submit` finds the same again, and says what is wrong.
     with suppress(Invalid, UnreadableValueError, DataError, IntegrityError):
         for _ in range(MAX_TRIES):
             facts = facts_of(organization, call, actor)
-            if facts is None or facts.is_special or not has_room(organization, actor, facts.groups):
+            if facts is None or facts.is_special or not facts.is_policy_of(organization):
+                return None
+            if not has_room(organization, actor, facts.groups):
                 return None
             checked = check(
                 submission,
@@ -64,6 +71,8 @@ def submit_at_once(
                 eligible_providers=facts.eligible_providers,
                 policy=queries.policy_without_admins(organization),
             )
+            if approval_need(organization, actor, checked.scope):
+                return None
             first = _first(checked)
             if first is None:
                 return None
@@ -111,7 +120,7 @@ def _commit(
     if checked.resources:
         steps += _use_resources(organization, request, checked.resources)
     is_allowed, rights = has_role(organization.pk, actor)
-    conditions = [organization.pk, facts.log_version, *rights]
+    conditions = [organization.pk, facts.log_version, organization.pk, *rights]
     conditions += _overlap_parameters(organization, checked)
     parameters = [*conditions, subscription_id, subscription_id]
     for _, _, values in steps:
@@ -139,7 +148,10 @@ def _statement(is_allowed: str, steps: tuple[tuple[str, str], ...]) -> str:
     subscriptions = Subscription._meta.db_table
     return f"""WITH counter AS (
   UPDATE {EventCounter._meta.db_table} SET last_seq = last_seq + 1
-  WHERE organization_id = %s AND xmin = %s::xid AND {is_allowed}
+  WHERE organization_id = %s AND xmin = %s::xid
+    AND NOT EXISTS (SELECT 1 FROM {Organization._meta.db_table}
+      WHERE id = %s AND suspended_at IS NOT NULL)
+    AND {is_allowed}
     AND NOT EXISTS ({_overlap()})
     AND EXISTS (SELECT 1 FROM {subscriptions} WHERE id = %s)
   RETURNING last_seq),
@@ -153,10 +165,7 @@ SELECT counter.last_seq, numbered.mid FROM counter, numbered"""  # noqa: S608 (o
 
 @cache
 def _overlap() -> str:
-    """Any mitigation that `queries.replaceable` names and that may share a target with the request.
-
-    May: two URIs are not compared, since only Python knows their normal form.
-    """
+    """Any mitigation of `queries.replaceable` that may share a target with the request."""
     return f"""SELECT 1 FROM {Mitigation._meta.db_table} AS m
   JOIN {MitigationRequest._meta.db_table} AS r ON r.id = m.request_id
   WHERE m.organization_id = %s AND m.subscription_id = ANY(%s::uuid[])
@@ -166,10 +175,7 @@ def _overlap() -> str:
     AND (r.kind = '{RequestKind.IMMEDIATE}'
       OR r.kind = '{RequestKind.STANDBY}' AND m.status IN ({_literals(ACTIVE)}))
     AND NOT (m.status IN ({_literals(SET_BACK)}) AND NOT r.has_gap)
-    AND (EXISTS (SELECT 1 FROM jsonb_array_elements_text(m.scope -> 'prefixes') AS held
-        WHERE held::inet && ANY(%s::inet[]))
-      OR m.scope -> 'fqdns' ?| %s::text[]
-      OR %s::boolean AND m.scope -> 'uris' <> '[]')"""  # noqa: S608 (our own names)
+    AND {may_overlap("m.scope")}"""  # noqa: S608 (our own names)
 
 
 def _literals(values: Iterable[str]) -> str:
@@ -177,15 +183,8 @@ def _literals(values: Iterable[str]) -> str:
 
 
 def _overlap_parameters(organization: Organization, checked: Checked) -> Sequence[Any]:
-    scope = checked.scope
-    prefixes = [str(one) for one in scope.prefixes]
-    return (
-        organization.pk,
-        list(checked.assigned_scopes),
-        prefixes,
-        list(scope.fqdns),
-        bool(scope.uris),
-    )
+    asked = list(checked.assigned_scopes)
+    return [organization.pk, asked, *overlap_parameters(checked.scope)]
 
 
 def _use_resources(

@@ -14,8 +14,10 @@ from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.services.advance import settle, settle_ends_of_filtering
+from portal.mitigations.services.approval_rows import ApprovalTrigger, close_approval
 from portal.mitigations.services.locks import lock_request_for, mitigations_of
 from portal.mitigations.services.start_and_end import end_mitigation
+from portal.organizations.acting import name_at
 
 
 @transaction.atomic
@@ -24,15 +26,21 @@ def terminate(
 ) -> MitigationRequest:
     """Withdraw it at every provider. Repeating it, or coming second, changes nothing.
 
-    Only a person or the portal may call this. `newer`: the request that filters all of it instead.
+    Only a person, a service token or the portal may call this. `newer`: the request that filters
+    all of it instead.
     """
-    person = None if actor.kind == ActorKind.PORTAL else actor.require_person()
+    is_program = actor.kind == ActorKind.SERVICE_TOKEN
+    if actor.kind != ActorKind.PORTAL and not is_program:
+        actor.require_person()
     request = lock_request_for(actor, request_id)
     if request.terminate_asked_at or request.is_over:
         return request
     now = timezone.now()
-    request.terminate_asked_at, request.terminate_asked_by = now, person
-    request.save(update_fields=["terminate_asked_at", "terminate_asked_by"])
+    request.terminate_asked_at, request.terminate_asked_by = now, actor.user
+    request.terminate_asked_by_token = actor.name if is_program else ""
+    request.save(
+        update_fields=["terminate_asked_at", "terminate_asked_by", "terminate_asked_by_token"]
+    )
     append_event(
         organization_id=request.organization_id,
         type=EventType.REQUEST_TERMINATE_REQUESTED,
@@ -41,6 +49,8 @@ def terminate(
         actor=actor,
         data={"newer": str(newer.pk), "newer_name": newer.name} if newer else None,
     )
+    if request.waits_for_approval:
+        close_approval(request, ApprovalTrigger.TERMINATED, now=now, by=actor.user)
     settle_ends_of_filtering(mitigations_of(request))
     for mitigation in mitigations_of(request):
         if not (mitigation.is_over or mitigation.withdrawal_asked_at):
@@ -50,9 +60,14 @@ def terminate(
 
 
 def refuse_if_ending(request: MitigationRequest) -> None:
+    if request.waits_for_approval:
+        raise Conflict(
+            "Nothing has been sent. This request waits for approval.", code="awaiting-approval"
+        )
     if request.terminate_asked_at:
-        by = request.terminate_asked_by
-        who = by.username if by else "The portal"
+        person, token = request.terminate_asked_by, request.terminate_asked_by_token
+        name = name_at(person, request.organization_id, request.terminate_asked_at)
+        who = f"The token ‘{token}’" if token else name or "The portal"
         at = when(request.terminate_asked_at, timezone.now(), zone=True)
         raise Conflict(f"{who} terminated this {at}. Nothing more to do.", code="terminated")
     if request.is_over:

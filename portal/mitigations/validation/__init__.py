@@ -6,7 +6,12 @@ errors.
 
 from __future__ import annotations
 
-from portal.mitigations.validation.encoding import can_be_sent, message_bytes, wire_scope
+from portal.mitigations.validation.encoding import (
+    can_be_sent,
+    encoded,
+    message_bytes,
+    wire_scope,
+)
 from portal.mitigations.validation.lifetimes import (
     INDEFINITE,
     MIN_LIFETIME_S,
@@ -14,6 +19,7 @@ from portal.mitigations.validation.lifetimes import (
     lifetime_problem,
     within_limits,
 )
+from portal.mitigations.validation.note_text import MAX_NOTE_LENGTH, checked_note
 from portal.mitigations.validation.ports_and_protocols import MAX_PORT_RANGES, MAX_PROTOCOLS
 from portal.mitigations.validation.providers import assign_scope, assign_scopes, limits_in_words
 from portal.mitigations.validation.submission import (
@@ -32,6 +38,7 @@ from portal.mitigations.validation.targets import MESSAGE_LIMIT_BYTES
 __all__ = [
     "INDEFINITE",
     "MAX_NAMED_ERRORS",
+    "MAX_NOTE_LENGTH",
     "MAX_PORT_RANGES",
     "MAX_PROTOCOLS",
     "MAX_REASON_LENGTH",
@@ -48,6 +55,8 @@ __all__ = [
     "assign_scopes",
     "can_be_sent",
     "check",
+    "checked_note",
+    "encoded",
     "hours",
     "lifetime_problem",
     "limits_in_words",

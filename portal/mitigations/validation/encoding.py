@@ -73,6 +73,15 @@ def message_bytes(
     return request_overhead_bytes(LONGEST_CUID) + request_bytes(scope)
 
 
+def encoded(
+    targets: Targets, *, ports: Iterable[PortRange], protocols: Iterable[int], lifetime_s: int
+) -> bytes:
+    """The body of the message for one provider. Raises EncodeError if it must not be sent."""
+    return encode_request(
+        wire_scope(targets, ports=ports, protocols=protocols, lifetime_s=lifetime_s)
+    )
+
+
 def can_be_sent(scope: Scope) -> bool:
     """False for an old request whose targets the rules now refuse."""
     try:

@@ -102,6 +102,9 @@ class Policy:
     default_lifetime_s: int
     max_lifetime_s: int
     may_be_indefinite: bool
+    shortest_prefix_v4: int | None = None
+    "the length of the largest prefix that may be requested; None: no limit"
+    shortest_prefix_v6: int | None = None
     admins: tuple[str, ...] = ()
 
 

@@ -25,6 +25,7 @@ from portal.mitigations.validation.submission import (
     Submission,
 )
 from portal.mitigations.validation.targets import (
+    check_sizes,
     count_targets,
     request_name,
     ticked_resources,
@@ -51,6 +52,7 @@ def check(
     ticked = ticked_resources(submission, by_id, errors, paths)
     chosen = chosen_providers(submission, eligible_providers, policy, errors)
     scope = whole_scope(targets, ticked)
+    check_sizes(scope, policy, paths, errors)
     ports = checked_ports(submission, errors)
     protocols = checked_protocols(submission, errors)
     count_targets(scope, ports, protocols, errors)

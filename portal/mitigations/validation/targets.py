@@ -172,6 +172,20 @@ def count_targets(
         )
 
 
+def check_sizes(scope: Targets, policy: Policy, paths: Mapping[str, str], errors: Errors) -> None:
+    """An error at each prefix that is larger than the organization's policy allows."""
+    for prefix in scope.prefixes:
+        shortest = policy.shortest_prefix_v4 if prefix.version == 4 else policy.shortest_prefix_v6
+        if shortest is None or prefix.prefixlen >= shortest:
+            continue
+        errors.add(
+            paths.get(str(prefix), "targets"),
+            "prefix-too-large",
+            f"{prefix} is too large: {policy.organization} allows at most a /{shortest} of "
+            f"IPv{prefix.version}. Choose a part of it.",
+        )
+
+
 def request_name(
     targets: Targets, ticked: Sequence[Resource], resources: Sequence[Resource]
 ) -> str:

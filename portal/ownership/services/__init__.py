@@ -10,9 +10,14 @@ from portal.ownership.services.checks import (
     save_result,
 )
 from portal.ownership.services.claims import claim_of, claims_of
-from portal.ownership.services.staff import refuse_by_staff, verify_by_staff
+from portal.ownership.services.staff import (
+    MAY_VERIFY,
+    refuse_by_staff,
+    verify_by_staff,
+)
 
 __all__ = [
+    "MAY_VERIFY",
     "ask_check",
     "begin_rechecks",
     "claim_of",

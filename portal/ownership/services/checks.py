@@ -18,7 +18,7 @@ from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.audit.recording import Object, record_entry
 from portal.audit.verbs import Verb
-from portal.core.errors import Conflict, FieldError, Invalid, Throttled
+from portal.core.errors import Conflict, Invalid, Throttled
 from portal.core.security_log import SecurityEvent, record
 from portal.core.targets import Target, uri_network
 from portal.events.models import EventType
@@ -110,7 +110,7 @@ def _refuse_impossible(target: Target, method: ProofMethod) -> None:
     if method in possible:
         return
     message = f"This cannot be checked by {method.value}. Choose one of: {', '.join(possible)}."
-    raise Invalid(message, errors=[FieldError("method", "method-not-possible", message)])
+    raise Invalid.at("method", "method-not-possible", message)
 
 
 def _throttle(resource: ProtectedResource, now: datetime) -> None:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from portal.accounts.models import User
 from portal.organizations.models import ProtectedResource
 from portal.ownership.models import ResourceClaim, WaitsBecause
 from portal.ownership.states import TRANSITIONS, ClaimState, ClaimTrigger, ProofMethod
+
+
+def make_claim(instance: ProtectedResource, *, created: bool, raw: bool, **_: Any) -> None:
+    """Receives `post_save` of ProtectedResource. Without the claim, the first reader would make it:
+    a viewer, or a token that may only read.
+    """
+    if created and not raw:
+        ResourceClaim.objects.create(resource=instance)
 
 
 def claim_of(resource: ProtectedResource) -> ResourceClaim:

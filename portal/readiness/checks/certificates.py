@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from portal.core.formatting import ago, ahead, date
-from portal.readiness.certificate_validity import Validity
+from portal.providers.certificate_validity import Validity
 from portal.readiness.checks.providers import ProviderFacts
 from portal.readiness.rows import CheckCode, Found, Row, State
 
@@ -17,7 +18,13 @@ WARN_BEFORE_END: Final = timedelta(days=30)
 def certificate(provider: ProviderFacts, now: datetime) -> Row:
     """The client's own chain: with an expired one the provider accepts nothing."""
     found = _own_chain(provider, now)
-    return _for_staff(provider, CheckCode.CERTIFICATE, f"{provider.short} certificate", found)
+    return Row(
+        code=CheckCode.CERTIFICATE,
+        question=f"{provider.short} certificate",
+        found=found,
+        about=provider.id,
+        link=provider.page if found.state == State.PASS else replace(provider.page, words="Renew"),
+    )
 
 
 def _own_chain(provider: ProviderFacts, now: datetime) -> Found:
@@ -59,14 +66,12 @@ def trust(provider: ProviderFacts, now: datetime) -> Row:
     """The authorities by which the portal verifies the provider: without a valid one no new
     connection is possible.
     """
-    found = _anchors(provider, now)
-    return _for_staff(provider, CheckCode.TRUST, f"Trust anchor for {provider.short}", found)
-
-
-def _for_staff(provider: ProviderFacts, code: CheckCode, question: str, found: Found) -> Row:
-    """What only portal staff can fix."""
-    link = provider.staff_link if found.state != State.PASS else None
-    return Row(code=code, question=question, found=found, about=provider.id, link=link)
+    return Row(
+        code=CheckCode.TRUST,
+        question=f"Trust anchor for {provider.short}",
+        found=_anchors(provider, now),
+        about=provider.id,
+    )
 
 
 def _anchors(provider: ProviderFacts, now: datetime) -> Found:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from portal.core.formatting import NBSP, ago, day, listed, moment
+from portal.core.formatting import NBSP, ago, day, days_ahead, listed, moment
 from portal.readiness.rows import CheckCode, Found, Link, Row, State
 from portal.wording.headlines import everyone
 
@@ -164,6 +164,6 @@ def outcome(passed: DrillFacts, now: datetime) -> str:
 
 def day_and_time(at: datetime, now: datetime) -> str:
     """ "today at 14:02", "on 3 October at 14:02" """
-    days = (now.date() - at.date()).days
+    days = -days_ahead(at, now)
     name = ("today", "yesterday")[days] if 0 <= days < 2 else f"on {day(at, now)}"
     return f"{name} at {moment(at, at, seconds=False)}"

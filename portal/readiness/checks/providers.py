@@ -11,9 +11,9 @@ from typing import Final
 
 from portal.core.formatting import NBSP, ago, dialable, duration, listed, since
 from portal.mitigations.states import STALE_AFTER, UNAUTHORIZED_CODES
+from portal.providers.certificate_validity import Validity
 from portal.providers.models import PendingChange
 from portal.providers.wording import ignored_redirection, old_settings, still_connected
-from portal.readiness.certificate_validity import Validity
 from portal.readiness.rows import CheckCode, Destination, Found, Link, Row, State
 from portal.wording import Session, session_sentence
 from portal.wording.refusals import gateways
@@ -41,7 +41,8 @@ class ProviderFacts:
     chain: Sequence[Validity]
     "the client's certificates, its own first"
     anchors: Sequence[Validity]
-    staff_link: Link | None = None
+    page: Link
+    "its page in the settings"
     loop: Loop | None = None
     "the last request to it looped"
     beside: Beside | None = None
@@ -73,6 +74,15 @@ class Beside:
     link: Link
 
 
+def suspended(organization: str, sentence: str) -> Row:
+    """The row of an organization that staff suspended: it cannot ask for anything new."""
+    return Row(
+        code=CheckCode.SUSPENDED,
+        question="Not suspended",
+        found=Found(State.FAIL, sentence, f"{organization} is suspended"),
+    )
+
+
 def subscribed(organization: str) -> Row:
     """The row of an organization that has no provider."""
     return Row(
@@ -80,9 +90,10 @@ def subscribed(organization: str) -> Row:
         question="At least one provider",
         found=Found(
             State.FAIL,
-            f"{organization} has no provider. Portal staff add providers.",
+            f"{organization} has no provider. An admin connects one under Settings.",
             "there is no provider to ask",
         ),
+        link=Link("Connect one", Destination.PROVIDERS),
     )
 
 
@@ -115,7 +126,7 @@ def session(provider: ProviderFacts, now: datetime) -> Row:
         question=provider.name,
         found=found,
         about=provider.id,
-        link=_call(provider) if found.state != State.PASS else None,
+        link=_call(provider) or provider.page if found.state != State.PASS else provider.page,
     )
 
 

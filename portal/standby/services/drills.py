@@ -27,7 +27,9 @@ from portal.mitigations.states import ACTIVE, Status
 from portal.mitigations.unknown import replaceable_unknown
 from portal.mitigations.validation import EligibleProvider, Submission
 from portal.organizations.access import require_current_role
+from portal.organizations.acting import name_at
 from portal.organizations.models import Organization
+from portal.organizations.suspension import refuse_if_suspended
 from portal.standby.models import (
     Drill,
     DrillCheck,
@@ -91,6 +93,7 @@ def _test(
     }
     mitigations.lock_requests(plan.request_id for held in plans.values() for plan in held)
     require_current_role(organization.pk, actor)
+    refuse_if_suspended(organization.pk)
     unknown = replaceable_unknown(organization.pk, RequestKind.DRILL)
     for provider in eligible_providers:
         held = plans[provider.subscription]
@@ -109,7 +112,7 @@ def _refuse_if_unfit(organization: Organization) -> None:
     running = Drill.objects.filter(organization=organization, ended_at__isnull=True).first()
     if running is not None:
         raise Conflict(
-            f"{running.started_by.username} started a drill "
+            f"{name_at(running.started_by, organization.pk, running.started_at)} started a drill "
             f"{when(running.started_at, timezone.now(), zone=True)}. "
             "It is still running.",
             code="drill-running",

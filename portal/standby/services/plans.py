@@ -5,7 +5,7 @@ Locks are taken in this order: organization, plan, request and its dependents (d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from portal.accounts.actors import Actor
-from portal.audit.recording import Object, record_entry
+from portal.audit.recording import record_row
 from portal.audit.verbs import Verb
 from portal.core.errors import Conflict, Invalid
 from portal.mitigations import services as mitigations
@@ -93,12 +93,13 @@ def change_plan(
     A provider drops the old version when it accepts the new one. If the two have no target in
     common, or the new one is refused, the old version stays until the new one is held.
     """
+    actor.require_person()
     plan = locked(plan_id, actor)
     name = None if name is None or name.strip() == plan.name else name.strip()
     prepared = None if submission is None else as_standby(plan.organization, submission)
     refuse_problems(problems(plan.organization, name=name, submission=prepared, but=plan))
     if name is not None:
-        _record(Verb.PLAN_CHANGED, plan, actor, before={"name": plan.name}, after={"name": name})
+        record_row(Verb.PLAN_CHANGED, plan, actor, before={"name": plan.name}, after={"name": name})
         plan.name = name
         plan.save(update_fields=["name"])
         MitigationRequest.objects.filter(pk=plan.request_id).update(name=name)
@@ -137,6 +138,7 @@ def edit_plan(
 @transaction.atomic
 def turn_off(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
     """Withdraw the plan from every provider. Repeating it changes nothing."""
+    actor.require_person()
     plan = locked(plan_id, actor)
     if plan.is_on:
         plan.request = mitigations.terminate(request_id=plan.request_id, actor=actor)
@@ -147,6 +149,7 @@ def turn_off(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
 @transaction.atomic
 def turn_on(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
     """Ask the providers to hold it again, unchanged. Repeating it changes nothing."""
+    actor.require_person()
     plan = locked(plan_id, actor)
     if not plan.is_on:
         prepared = submission_of(plan)
@@ -158,39 +161,23 @@ def turn_on(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
 @transaction.atomic
 def remove_plan(*, plan_id: UUID, actor: Actor) -> None:
     """Turn it off and hide it; its events stay in the log."""
+    actor.require_person()
     plan = locked(plan_id, actor)
     if plan.is_on:
         mitigations.terminate(request_id=plan.request_id, actor=actor)
     end_earlier(plan)
     plan.removed_at = timezone.now()
     plan.save(update_fields=["removed_at"])
-    _record(Verb.PLAN_REMOVED, plan, actor)
+    record_row(Verb.PLAN_REMOVED, plan, actor)
 
 
 def _change_reason(plan: StandbyPlan, actor: Actor, reason: str) -> None:
     before = plan.request.reason
     if reason != before:
-        _record(Verb.PLAN_CHANGED, plan, actor, before={"reason": before}, after={"reason": reason})
+        record_row(
+            Verb.PLAN_CHANGED, plan, actor, before={"reason": before}, after={"reason": reason}
+        )
     MitigationRequest.objects.filter(pk=plan.request_id).update(reason=reason)
-
-
-def _record(
-    verb: Verb,
-    plan: StandbyPlan,
-    actor: Actor,
-    *,
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-) -> None:
-    """Other changes of a plan are events of its requests."""
-    record_entry(
-        verb,
-        actor=actor,
-        organization_id=plan.organization_id,
-        about=Object("plan", plan.pk, plan.name),
-        before=before,
-        after=after,
-    )
 
 
 def _renew(plan: StandbyPlan, actor: Actor, prepared: Submission) -> None:

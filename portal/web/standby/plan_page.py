@@ -15,6 +15,7 @@ from portal import wording
 from portal.events.queries import status_moments
 from portal.mitigations import queries as mitigation_queries
 from portal.mitigations.models import MitigationRequest
+from portal.organizations.acting import name_at
 from portal.providers.models import Subscription
 from portal.standby import queries, services
 from portal.standby.models import StandbyPlan
@@ -233,7 +234,7 @@ def _description(start: Frame, read: PlanFacts) -> RequestDescription:
         who_label="Providers asked to hold it",
         who="\n".join(one.name for one in read.request.mitigations),
         by_label="Prepared by",
-        by=read.plan.created_by.username,
+        by=name_at(read.plan.created_by, read.plan.organization_id, read.plan.created_at),
         at=read.plan.created_at,
     )
 

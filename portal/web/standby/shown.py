@@ -7,6 +7,7 @@ from datetime import datetime
 from portal import wording
 from portal.accounts.wording import who_first
 from portal.mitigations.models import MitigationRequest
+from portal.organizations.acting import name_at
 from portal.organizations.models import Membership
 from portal.standby.models import StandbyPlan
 from portal.web.requests.provider_cards import Chip, request_chip
@@ -37,8 +38,14 @@ def ongoing_words(activation: MitigationRequest | None, now: datetime) -> str:
 
 
 def off_words(plan: StandbyPlan, now: datetime) -> str:
-    by = plan.request.terminate_asked_by
-    return words.off_sentence(by.username if by else "", plan.request.terminate_asked_at, now)
+    by = plan.request.terminator
+    at = plan.request.terminate_asked_at
+    words_of = (
+        who_first(by)
+        if by and by.user is None
+        else name_at(plan.request.terminate_asked_by, plan.organization_id, at)
+    )
+    return words.off_sentence(words_of, at, now)
 
 
 def plan_chip(plan: StandbyPlan, facts: wording.RequestFacts, now: datetime) -> Chip:

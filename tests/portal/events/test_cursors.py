@@ -5,19 +5,30 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Q
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from portal.events.cursors import behind, next_events
+from portal.events.cursors import behind, next_events, with_news
 from portal.events.log import append_event
-from portal.events.models import Event, EventType
+from portal.events.models import Event, EventCursor, EventType
 from portal.organizations.models import Organization
+from tests.factories import OrganizationFactory
+
+DRILLS = Q(type=EventType.DRILL_ENDED)
 
 
-def happened(organization: Organization, times: int = 1, *, days_ago: int = 0) -> None:
+def happened(
+    organization: Organization,
+    times: int = 1,
+    *,
+    days_ago: int = 0,
+    type: EventType = EventType.SESSION_UP,
+) -> None:
     at = timezone.now() - timedelta(days=days_ago)
     for _ in range(times):
-        append_event(organization_id=organization.pk, type=EventType.SESSION_UP, at=at)
+        append_event(organization_id=organization.pk, type=type, at=at)
 
 
 def seqs(events: list[Event]) -> list[int]:
@@ -87,3 +98,72 @@ def test_a_rollback_leaves_no_gap(acme: Organization) -> None:
 
     with next_events("notices", acme.pk) as events:
         assert seqs(events) == [1, 2]
+
+
+def test_organizations_without_a_needed_event_are_passed_over(
+    acme: Organization, globex: Organization
+) -> None:
+    read_all(acme, globex)
+    happened(acme, 3)
+    happened(globex)
+    happened(globex, type=EventType.DRILL_ENDED)
+    happened(globex)
+
+    assert with_news("notices", DRILLS) == [globex.pk]
+
+    assert behind("notices") == [globex.pk]
+    with next_events("notices", acme.pk) as events:
+        assert events == []
+    with next_events("notices", globex.pk) as events:
+        assert seqs(events) == [1, 2, 3]
+
+
+def test_a_needed_event_that_was_handled_is_not_news(acme: Organization) -> None:
+    happened(acme, type=EventType.DRILL_ENDED)
+    read_all(acme)
+    happened(acme)
+
+    assert with_news("notices", DRILLS) == []
+    assert behind("notices") == []
+
+
+def test_the_first_events_of_an_organization_are_read(acme: Organization) -> None:
+    """It has no cursor yet."""
+    happened(acme)
+
+    assert with_news("notices", DRILLS) == [acme.pk]
+
+
+def test_many_organizations_are_passed_over_with_as_many_statements_as_one(
+    acme: Organization,
+) -> None:
+    others = OrganizationFactory.create_batch(20)
+    read_all(acme, *others)
+    happened(acme)
+    with CaptureQueriesContext(connection) as one:
+        assert with_news("notices", DRILLS) == []
+    for other in others:
+        happened(other)
+    with CaptureQueriesContext(connection) as many:
+        assert with_news("notices", DRILLS) == []
+
+    assert len(many) == len(one)
+    assert behind("notices") == []
+
+
+def test_other_consumers_keep_their_cursors(acme: Organization) -> None:
+    for consumer in ("notices", "audit"):
+        with next_events(consumer, acme.pk):
+            pass
+    happened(acme)
+
+    with_news("notices", DRILLS)
+
+    assert behind("audit") == [acme.pk]
+    assert EventCursor.objects.get(consumer="audit").seq == 0
+
+
+def read_all(*organizations: Organization) -> None:
+    for organization in organizations:
+        with next_events("notices", organization.pk):
+            pass

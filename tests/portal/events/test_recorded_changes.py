@@ -242,7 +242,16 @@ def test_every_change_has_an_action_code() -> None:
         EventType.RESOURCE_PROOF_MISSING,
         EventType.RESOURCE_UNVERIFIED,
     }
-    elsewhere = by_members | of_claims
+    # tests/portal/connections shows who does these.
+    of_connections = {
+        EventType.SUBSCRIPTION_KEY_MADE,
+        EventType.SUBSCRIPTION_KEY_DISCARDED,
+        EventType.SUBSCRIPTION_CERTIFICATE_ADDED,
+        EventType.SUBSCRIPTION_REMOVED,
+    }
+    # tests/portal/organizations/test_suspension.py shows who does these.
+    of_suspensions = {EventType.ORGANIZATION_SUSPENDED, EventType.ORGANIZATION_RESUMED}
+    elsewhere = by_members | of_claims | of_connections | of_suspensions
     assert {type for type in EventType if type.startswith(about)} - elsewhere == ACTS.keys()
 
 
@@ -322,7 +331,8 @@ def test_the_staff_site_records_who_acted(
         "name": "Acme", "slug": "acme", "is_active": "on", "patience_s": 45,
         "default_lifetime_s": acme.default_lifetime_s, "max_lifetime_s": acme.max_lifetime_s,
         "late_acceptance": acme.late_acceptance, "max_live_requests": 100,
-        "max_live_requests_per_person": 20,
+        "max_live_requests_per_person": 20, "approval": "never", "approval_prefix_v4": 24,
+        "approval_prefix_v6": 48, "approval_wait_s": 1800,
     }  # fmt: skip
 
     browser.post(f"/admin/organizations/membership/{membership.pk}/change/", {"role": "operator"})

@@ -161,6 +161,7 @@ def test_an_adopted_mitigation_ends_like_any_other(record: Record, dana: User) -
 
     mitigation = request.mitigations.get()
     assert (mitigation.status, mitigation.sent_at is None) == (Status.TERMINATING, False)
+    mitigations.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=NOW)
     mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
     assert MitigationRequest.objects.get(pk=request.pk).status == "terminated"
 
@@ -279,6 +280,7 @@ def test_a_mid_is_not_reused_by_another_request(
     if was_confirmed:
         confirm(mitigation)
         mitigations.terminate(request_id=request.pk, actor=Actor.person(dana))
+        mitigations.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=NOW)
         mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
     else:
         sent(mitigation)

@@ -10,9 +10,10 @@ from portal.mitigations import services
 from portal.mitigations.consent import Consent
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.validation import Submission
-from portal.organizations.models import Organization, ProtectedResource
+from portal.organizations.models import Approval, Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.factories import ProviderFactory, SubscriptionFactory
+from tests.portal.mitigations.approving import rule
 
 Submit = Callable[..., MitigationRequest]
 
@@ -20,6 +21,17 @@ Submit = Callable[..., MitigationRequest]
 def to_replace_all() -> Consent:
     """Consent to replace every live request, for tests in which replacement does not matter."""
     return Consent(named=tuple(MitigationRequest.objects.values_list("pk", flat=True)))
+
+
+@pytest.fixture
+def all_need_approval(
+    acme: Organization,
+    alice: User,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> None:
+    rule(acme, approval=Approval.ALL)
 
 
 @pytest.fixture

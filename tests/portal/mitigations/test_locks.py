@@ -13,7 +13,8 @@ from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.states import Trigger
 from portal.providers.models import SessionState, Subscription
-from portal.signaling.session_status import SessionStatus, record_session
+from portal.signaling.store.session_status import SessionStatus, record_session
+from tests.parsed import parsed
 from tests.portal.leased import lease_to
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import NOW, confirm, mitigations_of, refuse, report
@@ -110,7 +111,7 @@ LOCKS = {"lock_mitigation", "lock_request", "lock_request_for", "lock_requests"}
 def locking_services() -> Iterator[tuple[str, str]]:
     """Each function that locks a request itself, with its transaction."""
     for path in sorted(Path(str(services.__file__)).parent.glob("*.py")):
-        for function in ast.parse(path.read_text()).body:
+        for function in parsed(path.read_text()).body:
             if isinstance(function, ast.FunctionDef):
                 calls = {
                     call.func.id

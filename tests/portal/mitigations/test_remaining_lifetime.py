@@ -17,7 +17,7 @@ from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
 from portal.providers.models import Subscription
-from portal.signaling.next_action import lifetime_to_ask
+from portal.signaling.actions.next_action import lifetime_to_ask
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import (
     NOW,

@@ -11,7 +11,7 @@ from portal.mitigations import services
 from portal.mitigations.models import Mitigation, ProviderConflict, Wanted
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import BY_DOTS_STATUS, CONFIRMED
-from portal.signaling.next_action import Action, MitigationHistory, next_action
+from portal.signaling.actions.next_action import Action, MitigationHistory, next_action
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import NOW, confirm, mitigations_of, refuse
 

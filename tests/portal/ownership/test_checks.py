@@ -16,10 +16,11 @@ from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.ownership import services
 from portal.ownership.evidence import Evidence
-from portal.ownership.models import ResourceProof, WaitsBecause
+from portal.ownership.models import ResourceClaim, ResourceProof, WaitsBecause
 from portal.ownership.services import checks
 from portal.ownership.states import NEGATIVE, ClaimState, ProofMethod, ProofResult
 from portal.providers.models import Subscription
+from tests.conftest import ApiOf, ClientOf
 from tests.factories import ResourceFactory
 from tests.portal.ownership.conftest import Claims, added
 from tests.portal.ownership.dns_world import DnsWorld
@@ -288,3 +289,23 @@ def test_the_result_for_a_removed_resource_is_dropped(
     services.save_result(proof, Evidence(result=ProofResult.FOUND), timezone.now())
 
     assert not ResourceProof.objects.exists()
+
+
+def test_a_reader_of_resources_writes_nothing(
+    acme: Organization, dana: User, bob: User, client_of: ClientOf, api_of: ApiOf
+) -> None:
+    resource = added(acme, dana, "fqdn", "shop.acme.example")
+    claims = list(ResourceClaim.objects.values())
+
+    browser, program = client_of(bob), api_of(bob)
+    page, own = "/organizations/acme/settings/resources", f"resources/{resource.pk}"
+    for answer in (
+        browser.get(page),
+        browser.get(f"{page}/{resource.pk}"),
+        program.get("/api/v1/organizations/acme/resources"),
+        program.get(f"/api/v1/organizations/acme/{own}"),
+    ):
+        assert answer.status_code == 200
+
+    assert len(claims) == 1
+    assert list(ResourceClaim.objects.values()) == claims

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.accounts.models import User
+from portal.core import secrets
 from portal.core.errors import Invalid
 from portal.organizations.models import Organization
 from portal.providers import services
@@ -267,7 +268,7 @@ def test_only_the_certificates_of_a_pasted_chain_are_saved(
 
     kept = Subscription.objects.get()
     assert kept.certificate_chain in (OWN, OWN + ROOT.pem.decode())
-    assert services.private_key_of(kept).decode() == SECRET
+    assert secrets.decrypt(kept.private_key).decode() == SECRET
 
 
 @pytest.mark.parametrize(

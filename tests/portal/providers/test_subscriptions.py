@@ -7,6 +7,7 @@ import pytest
 from django.db import IntegrityError
 
 from dots_client import cuid_from_certificate
+from portal.core import secrets
 from portal.core.errors import Conflict, Invalid
 from portal.organizations.models import Organization
 from portal.providers import services
@@ -28,7 +29,7 @@ def test_the_key_is_saved_encrypted_and_decrypts_to_itself(
 
     kept = Subscription.objects.get()
     assert own.private_key not in bytes(kept.private_key)
-    assert services.private_key_of(kept) == own.private_key
+    assert secrets.decrypt(kept.private_key) == own.private_key
     assert "PRIVATE" not in repr(own)
 
 
@@ -97,7 +98,7 @@ def test_a_renewed_certificate_keeps_the_cuid(
 
     kept = Subscription.objects.get()
     assert kept.cuid == subscription.cuid
-    assert services.private_key_of(kept) == renewed.private_key
+    assert secrets.decrypt(kept.private_key) == renewed.private_key
 
 
 def test_the_order_can_change(acme_northgate: Subscription) -> None:

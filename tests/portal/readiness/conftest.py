@@ -6,9 +6,10 @@ import pytest
 
 from portal.accounts.models import User
 from portal.organizations.models import Organization, Role
+from portal.providers.certificate_validity import Validity
 from portal.providers.models import Provider, Subscription
-from portal.readiness.certificate_validity import Validity
 from portal.readiness.checks import providers
+from portal.readiness.rows import Destination, Link
 from portal.wording import Session
 from tests.factories import ResourceFactory, member
 from tests.portal.identities import make_everything_ready
@@ -35,6 +36,7 @@ def provider(**changes: object) -> providers.ProviderFacts:
         "has_worker": True,
         "chain": [valid(149)],
         "anchors": [valid(900, "Northgate Root")],
+        "page": Link("Open", Destination.PROVIDER, "n"),
         **changes,
     }
     return providers.ProviderFacts(**fields)  # type: ignore[arg-type]  # the test names fields

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from unittest.mock import ANY
 
@@ -82,17 +83,6 @@ def test_a_viewer_sees_readiness_and_cannot_start_a_drill(
     assert "Ready." in page
     assert "Run a drill" not in page
     assert client_of(bob).post(DRILLS).status_code == 403
-
-
-def test_only_portal_staff_get_the_link_to_replace_a_certificate(
-    alice: User, acme: Organization, all_well: None, client_of: ClientOf
-) -> None:
-    Subscription.objects.update(certificate_chain=pem(12))
-    browser = client_of(alice)
-
-    assert "Replace" not in browser.get(PAGE).content.decode()
-    User.objects.filter(pk=alice.pk).update(is_staff=True)
-    assert "/admin/providers/subscription/" in browser.get(PAGE).content.decode()
 
 
 def test_an_empty_organization_sees_what_is_missing(
@@ -281,7 +271,7 @@ def test_the_number_of_queries_does_not_grow(
         )
 
     assert count() == before
-    assert before <= 17
+    assert before <= 18
 
 
 def test_programs_read_the_same_rows_by_stable_codes(
@@ -355,3 +345,34 @@ def test_a_plan_that_is_off_is_not_shown_as_prepared(
     standby.turn_off(plan_id=plan.pk, actor=Actor.person(alice))
 
     assert "Standby plan" not in client_of(alice).get(PAGE).content.decode()
+
+
+def test_the_rows_of_a_provider_lead_to_its_page(
+    alice: User, all_well: None, acme_northgate: Subscription, client_of: ClientOf
+) -> None:
+    acme_northgate.certificate_chain = pem(10, "acme")
+    acme_northgate.save(update_fields=["certificate_chain"])
+
+    page = client_of(alice).get(PAGE).content.decode()
+
+    own = f"/organizations/acme/settings/providers/{acme_northgate.provider_id}"
+    rows = re.findall(r'data-code="(session|certificate)".*?</li>', page, re.DOTALL)
+    links = re.findall(rf'href="{own}">(\w+)', page)
+    assert len(rows) == 4
+    assert links == ["Renew", "Open"]
+    assert "Expires in" in page
+    shown = client_of(alice).get(own).content.decode()
+    assert "Renew it: afterwards Northgate accepts no request." in shown
+
+
+def test_a_suspended_organization_is_not_ready(
+    alice: User, all_well: None, acme: Organization, client_of: ClientOf
+) -> None:
+    acme.suspended_at, acme.suspension_reason = timezone.now(), "Unpaid since September"
+    acme.save(update_fields=["suspended_at", "suspension_reason"])
+
+    readiness, now = (client_of(alice).get(path).content.decode() for path in (PAGE, NOW_PAGE))
+
+    assert "Not ready: Acme is suspended." in readiness
+    assert "Not ready: Acme is suspended." in now
+    assert "Ready. Nothing is being mitigated." not in now

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from portal.providers.certificate_validity import validities
 from portal.providers.models import PendingChange
 from portal.providers.wording import PARTS, still_connected
-from portal.readiness.certificate_validity import validities
 from portal.readiness.checks import certificates, providers
 from portal.readiness.rows import State
 from portal.web.templatetags.readiness import href

@@ -58,6 +58,7 @@ def test_the_summary_names_the_worst_check_and_counts_the_rest(
 
 def test_check_codes_are_stable() -> None:
     assert {code.value for code in CheckCode} == {
+        "suspended",
         "subscribed",
         "kept",
         "session",
@@ -75,6 +76,7 @@ def test_check_codes_are_stable() -> None:
         "requesters",
         "second_factor",
         "admins",
+        "receivers",
     }
 
 

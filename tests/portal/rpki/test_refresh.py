@@ -166,6 +166,31 @@ def test_an_export_over_http_is_read_up_to_a_limit(
     assert "larger than 100 bytes" in ValidatorExport.objects.get().failure
 
 
+def test_a_redirection_is_no_answer(tmp_path: Path, write: Write) -> None:
+    write(ROUTINATOR)
+
+    class Elsewhere(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/moved":
+                self.send_response(302)
+                self.send_header("Location", "/export.json")
+                self.end_headers()
+            else:
+                super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Elsewhere, directory=str(tmp_path))
+    ) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        services.refresh(f"http://127.0.0.1:{server.server_port}/moved", NOW)
+        server.shutdown()
+
+    assert "302" in ValidatorExport.objects.get().failure
+
+
 def test_without_a_validator_there_are_no_checks(settings: Settings) -> None:
     settings.PORTAL_RPKI_SOURCE = ""
 

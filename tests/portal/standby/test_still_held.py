@@ -21,7 +21,7 @@ from portal.mitigations.release import (
     RELEASE_AGAIN_AFTER,
 )
 from portal.organizations.models import Organization
-from portal.signaling.next_action import (
+from portal.signaling.actions.next_action import (
     POLL_AFTER,
     Action,
     MitigationHistory,

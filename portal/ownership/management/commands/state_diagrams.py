@@ -9,13 +9,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from portal.mitigations.models import ApprovalOutcome
+from portal.mitigations.services import approval_rows as approvals
 from portal.mitigations.states import TERMINAL, TRANSITIONS, Status, Trigger
 from portal.ownership import states as claims
 
 HEADER = """# State machines
 
-Drawn by `manage.py state_diagrams` from `portal/mitigations/states.py` and `portal/ownership/states.py`;
-`scripts/lint` checks that it is current. Steps that do not change the state are left out.
+Drawn by `manage.py state_diagrams` from `portal/mitigations/states.py`, `portal/ownership/states.py` and
+`portal/mitigations/services/approval_rows.py`; `scripts/lint` checks that it is current. Steps that do not change the
+state are left out.
 """
 
 
@@ -32,6 +35,14 @@ class Command(BaseCommand):
             claims.ClaimState.UNPROVED,
             claims.TRANSITIONS,
             claims.ClaimTrigger,
+        )
+        self.stdout.write("")
+        self._draw(
+            "The approval that a request waits for",
+            ApprovalOutcome.WAITING,
+            approvals.TRANSITIONS,
+            approvals.ApprovalTrigger,
+            [one for one in ApprovalOutcome if one != ApprovalOutcome.WAITING],
         )
 
     def _draw(

@@ -15,13 +15,14 @@ from portal.audit.recording import record_entry
 from portal.audit.verbs import Verb
 from portal.core import secrets
 from portal.core.errors import SecretUnreadable
-from portal.providers.models import Subscription
+from portal.providers.models import ClientKey, Subscription
 
 ENCRYPTED: tuple[tuple[type[models.Model], str], ...] = (
     (Authenticator, "encrypted_key"),
     (Subscription, "private_key"),
+    (ClientKey, "private_key"),
 )
-"""Every column that portal.core.secrets encrypts."""
+"""Every column that portal.core.secrets encrypts, with those of `secrets.further_columns`."""
 
 
 class Command(BaseCommand):
@@ -38,8 +39,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         read = unreadable = 0
-        for model, field in ENCRYPTED:
-            rows = model._default_manager
+        for model, field in (*ENCRYPTED, *secrets.further_columns):
+            rows = model._default_manager.exclude(**{field: None})
             for pk, sealed in rows.values_list("pk", field):
                 try:
                     rotated = secrets.rotate(sealed)
