@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.http.cookie import parse_cookie
@@ -13,9 +15,13 @@ from django.http.request import validate_host
 
 from portal.accounts import access
 from portal.accounts.models import ApiToken, User
-from portal.core.errors import NotFound, NotSignedIn, PortalError
-from portal.organizations.access import memberships_for
-from portal.organizations.models import Membership
+from portal.accounts.services.browsers import note_open_pages
+from portal.core.errors import NotAllowed, NotFound, NotSignedIn, PortalError
+from portal.mitigations.queries import live_counts
+from portal.organizations.access import Caller, memberships_for
+from portal.organizations.acting import acting_membership, may_act_all, name_of_credential
+from portal.organizations.models import Membership, ServiceToken
+from portal.organizations.service_tokens import service_tokens_for
 
 DEVELOPMENT_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
 
@@ -25,6 +31,8 @@ class Credential:
     """The credential in the handshake: a device's token, or a page's session."""
 
     token: str = ""
+    address: str = ""
+    "from where the token came"
     session_key: str = ""
 
     def __repr__(self) -> str:
@@ -32,11 +40,13 @@ class Credential:
 
 
 def credential_of(scope: Mapping[str, Any]) -> Credential:
-    """NotSignedIn if there is none, or if it came from another site's page."""
+    """NotSignedIn if there is none, if it came from another site's page, or without TLS."""
+    if settings.HTTPS and scope.get("scheme") != "wss":
+        raise NotSignedIn("A socket needs TLS: use wss:// in the address.")
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     scheme, _, token = headers.get(b"authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return Credential(token=token.strip())
+        return Credential(token=token.strip(), address=str((scope.get("client") or [""])[0] or ""))
     session_key = parse_cookie(headers.get(b"cookie", "")).get(settings.SESSION_COOKIE_NAME, "")
     # A browser sends the cookie from pages of any site: the origin tells which one.
     if not session_key or not _is_own_page(headers.get(b"origin", ""), headers.get(b"host", "")):
@@ -56,24 +66,77 @@ def admit_all(asked: Sequence[tuple[Credential, str]]) -> list[Membership | Port
     """The answer of `admit` to each, in order. The number of statements does not depend on how
     many are asked.
     """
-    tokens = access.tokens_for({one.token for one, _ in asked if not one.session_key})
+    presented = {(one.token, one.address) for one, _ in asked if not one.session_key}
+    services = service_tokens_for(presented)
+    tokens = access.tokens_for(presented - services.keys())
     people = access.users_of_sessions({one.session_key for one, _ in asked if one.session_key})
-    users = [_person(one, tokens, people) for one, _ in asked]
-    pairs = {(user, slug) for user, (_, slug) in zip(users, asked, strict=True) if user}
+    found = {**services, **tokens}
+    callers = [_caller(one, found, people) for one, _ in asked]
+    acting = _acting(asked, callers, found)
+    pairs = {
+        (caller, slug)
+        for caller, staff, (_, slug) in zip(callers, acting, asked, strict=True)
+        if caller and not staff
+    }
     memberships = memberships_for(pairs)
     return [
-        (memberships.get((user.pk, slug)) or NotFound()) if user else NotSignedIn("Sign in first.")
-        for user, (_, slug) in zip(users, asked, strict=True)
+        (staff or memberships.get((caller.pk, slug)) or NotFound())
+        if caller
+        else NotSignedIn("Sign in first.")
+        for caller, staff, (_, slug) in zip(callers, acting, asked, strict=True)
     ]
 
 
-def _person(
-    credential: Credential, tokens: Mapping[str, ApiToken], people: Mapping[str, User]
-) -> User | None:
+def note_use(open_pages: Collection[tuple[Credential, UUID]]) -> None:
+    """Note the use of the sessions of these pages, each of an organization, if that has a live
+    request: people watch an attack for hours and touch nothing, and must not lose the page then. At
+    other times an open page shows only that its screen is on (ADR 71).
+    """
+    pages = [(one.session_key, of) for one, of in open_pages if one.session_key]
+    under_attack = live_counts({of for _, of in pages}) if pages else {}
+    if watched := {key for key, of in pages if of in under_attack}:
+        note_open_pages(watched)
+
+
+Tokens = Mapping[tuple[str, str], ApiToken | ServiceToken | NotAllowed]
+
+
+def _acting(
+    asked: Sequence[tuple[Credential, str]], callers: Sequence[Caller | None], tokens: Tokens
+) -> list[Membership | None]:
+    """In place of a membership, for staff whose credential acts for the organization."""
+    users = [caller if isinstance(caller, User) else None for caller in callers]
+    names = [
+        _name_of(one, tokens) if user and user.is_staff else ""
+        for user, (one, _) in zip(users, asked, strict=True)
+    ]
+    found = may_act_all((user, name) for user, name in zip(users, names, strict=True) if user)
+    memberships = []
+    for user, name, (_, slug) in zip(users, names, asked, strict=True):
+        # Two sessions of a person may act for two organizations.
+        staff = copy(user) if user and name in found else None
+        if staff is not None:
+            staff.may_act = found[name]
+        memberships.append(acting_membership(staff, slug) if staff else None)
+    return memberships
+
+
+def _name_of(credential: Credential, tokens: Tokens) -> str:
+    token = tokens.get((credential.token, credential.address))
+    own = token if isinstance(token, ApiToken) else None
+    by = credential.session_key or own
+    return name_of_credential(by) if by else ""
+
+
+def _caller(credential: Credential, tokens: Tokens, people: Mapping[str, User]) -> Caller | None:
     if credential.session_key:
         return people.get(credential.session_key)
-    token = tokens.get(credential.token)
-    return token.user if token else None
+    match tokens.get((credential.token, credential.address)):
+        case ApiToken() as token:
+            return token.user
+        case ServiceToken() as token:
+            return token
+    return None
 
 
 def _is_own_page(origin: str, host: str) -> bool:

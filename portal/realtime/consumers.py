@@ -82,7 +82,7 @@ class EventSocket(AsyncWebsocketConsumer):
             return await self.close(CLOSE_TRY_AGAIN)
         add_log_ids(organization=membership.organization_id)
         reader = log_reader()
-        if reader.count_of(membership.user_id) >= SOCKETS_PER_PERSON:
+        if reader.count_of(membership.holder_id) >= SOCKETS_PER_PERSON:
             return await self.close(CLOSE_TOO_MANY)
         # A number from before a restore would silence the socket.
         socket = OpenSocket(

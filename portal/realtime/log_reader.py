@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
+from django.utils import timezone
 from redis.exceptions import RedisError
 
 from portal.core.broadcast import EVENT_READERS, organization_group, user_group
@@ -24,7 +25,7 @@ from portal.core.database import is_away
 from portal.core.errors import PortalError
 from portal.core.metrics import OPEN_SOCKETS
 from portal.events import queries
-from portal.realtime.access import admit_all
+from portal.realtime.access import admit_all, note_use
 from portal.realtime.open_socket import (
     CLOSE_NOT_A_MEMBER,
     CLOSE_TRY_AGAIN,
@@ -42,6 +43,8 @@ Sockets that were silent for half of it then send a heartbeat: one at least ever
 """
 ADMIT_AGAIN_S: Final = 10.0
 """How long access can last after it ended without a message."""
+NOTE_AGAIN_S: Final = 60.0
+"""How often pages that count as use are noted."""
 JOIN_TIMEOUT_S: Final = 2.0
 
 
@@ -63,6 +66,7 @@ class LogReader:
         self._must_admit = asyncio.Event()
         self._look_at = now() + LOOK_AGAIN_S
         self._admit_at = now() + ADMIT_AGAIN_S
+        self._note_at = now() + NOTE_AGAIN_S
         # It outlives the socket that starts it, so it must not inherit what that one set.
         self._task = asyncio.create_task(self._run(), context=Context())
 
@@ -90,6 +94,9 @@ class LogReader:
         if user_group(socket.user_id) in self._joined:
             # Access may have ended while the socket opened. Joining the group checks too.
             self._doubt(socket.user_id)
+        if socket.acts_until is not None:
+            left_s = (socket.acts_until - timezone.now()).total_seconds()
+            asyncio.get_running_loop().call_later(max(0, left_s), self._doubt, socket.user_id)
         self._must_join.set()
 
     async def detach(self, socket: OpenSocket) -> None:
@@ -179,8 +186,9 @@ class LogReader:
                 self._must_look.set()
 
     async def _join(self) -> None:
-        while True:
-            self._must_join.clear()
+        # Its cancellation may get lost: `wait_for` of Python 3.11, which the client of Redis uses,
+        # returns a result that came in the same moment instead.
+        while self._feeds:
             wait_s = None
             try:
                 await self._join_and_leave()
@@ -191,6 +199,7 @@ class LogReader:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._must_join.wait()
+            self._must_join.clear()
 
     async def _join_and_leave(self) -> None:
         layer = _channel_layer()
@@ -270,6 +279,14 @@ class LogReader:
                 elif answer.organization_id != socket.organization_id:
                     # Another organization has this name now.
                     socket.end(CLOSE_NOT_A_MEMBER)
+            if now() >= self._note_at:
+                self._note_at = now() + NOTE_AGAIN_S
+                await self._note_use()
+
+    async def _note_use(self) -> None:
+        sockets = [one for own in self._of_person.values() for one in own]
+        pages = [(one.credential, one.organization_id) for one in sockets if not one.close_code]
+        await database_sync_to_async(note_use)(pages)
 
 
 _readers: WeakKeyDictionary[asyncio.AbstractEventLoop, LogReader] = WeakKeyDictionary()

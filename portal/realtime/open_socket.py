@@ -34,8 +34,10 @@ class OpenSocket:
     ) -> None:
         self.credential = credential
         self.slug = slug
-        self.user_id: UUID = membership.user_id
+        self.user_id: UUID = membership.holder_id
         self.organization_id: UUID = membership.organization_id
+        self.acts_until = membership.acting.ends_at if membership.acting else None
+        "when staff no longer act for the organization; None for members"
         self.has_brief_numbers = has_brief_numbers
         "consecutive reports of amounts are sent as one `amounts` frame"
         self.outbox = Outbox()

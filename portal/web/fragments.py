@@ -18,6 +18,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
+from django.utils.timezone import get_current_timezone_name
 
 from portal.organizations.models import Membership
 from portal.web.accounts import typed
@@ -38,6 +39,7 @@ class Audience(NamedTuple):
     organization: UUID
     role: str
     is_staff: bool
+    time_zone: str
     path: str
     query: str
     seq: int
@@ -60,6 +62,7 @@ def audience_of(request: HttpRequest, membership: Membership, seq: int) -> Audie
         organization=membership.organization_id,
         role=membership.role,
         is_staff=membership.user.is_staff,
+        time_zone=get_current_timezone_name(),
         path=request.path,
         query=query.urlencode(),
         seq=seq,
@@ -118,7 +121,12 @@ fragments: Final = Fragments()
 _SECRET: Final = token_hex(16)
 """Texts that people typed cannot look like a personal place."""
 _CSRF: Final = f"csrf-{_SECRET}"
-_PERSONAL: Final = re.compile(rf"{_CSRF}|typed-{_SECRET}\(([^)]*)\)")
+_PERSONAL: Final = re.compile(rf"{_CSRF}|(typed|hidden)-{_SECRET}\(([^)]*)\)")
+
+
+def hidden_from(request: HttpRequest, person: str) -> str:
+    """The attribute of an element that the person with this id does not see."""
+    return "hidden" if str(request.user.pk) == person else ""
 
 
 def shared_context(path: str) -> dict[str, object]:
@@ -129,15 +137,20 @@ def shared_context(path: str) -> dict[str, object]:
         "request": {"path": path},
         "csrf_token": _CSRF,
         "typed_mark": lambda page: f"typed-{_SECRET}({page})",
+        "hidden_mark": lambda person: f"hidden-{_SECRET}({person})",
     }
 
 
 def personal(html: str, request: HttpRequest) -> str:
-    """The fragment for one person: with their CSRF token, and their mark in the forms they type
-    into.
+    """The fragment for one person: with their CSRF token, their mark in the forms they type into,
+    and without what is hidden from them.
     """
 
     def fill(place: re.Match[str]) -> str:
-        return get_token(request) if place[1] is None else typed.mark(request, place[1])
+        if place[1] is None:
+            return get_token(request)
+        if place[1] == "typed":
+            return typed.mark(request, place[2])
+        return hidden_from(request, place[2])
 
     return _PERSONAL.sub(fill, html)

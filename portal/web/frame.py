@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from portal.alerts.queries import open_proposals
 from portal.events import queries as events
-from portal.mitigations.queries import live_counts
-from portal.organizations.models import Membership, Organization, Role
+from portal.mitigations.queries import live_counts, waiting_approvals
+from portal.organizations.models import Approval, Membership, Organization, Role
 from portal.organizations.queries import memberships
+from portal.organizations.suspension import suspended_sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +31,20 @@ class Frame:
     others: tuple[OtherOrganization, ...]
     seq: int
     now: datetime
+    approvals: int | None
+    "how many requests wait for approval; None: the policy asks for none, or the role sees none"
+    proposals: int
+    "how many proposals of detectors are open"
 
     @property
     def organization(self) -> Organization:
         return self.membership.organization
+
+    @property
+    def suspended(self) -> str:
+        """That it is suspended, as a sentence; empty if it is not."""
+        own = self.organization
+        return suspended_sentence(own) if own.suspended_at else ""
 
     @property
     def role(self) -> str:
@@ -48,7 +60,15 @@ def frame(membership: Membership, now: datetime) -> Frame:
         others=_others(membership),
         seq=events.last_seq(membership.organization_id),
         now=now,
+        approvals=_approvals(membership),
+        proposals=open_proposals(membership.organization).count(),
     )
+
+
+def _approvals(membership: Membership) -> int | None:
+    if membership.organization.approval == Approval.NEVER or not membership.can_operate:
+        return None
+    return waiting_approvals(membership.organization).count()
 
 
 def _others(membership: Membership) -> tuple[OtherOrganization, ...]:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portal.events.models import EventType
-from portal.mitigations.models import RequestKind
+from portal.mitigations.models import EndedBy, RequestKind
 from portal.mitigations.states import ACTIVE, LOOP, NOT_SENDABLE, RequestStatus, Status
 from portal.wording.badges import BADGES, DISPLAY_BY_STATUS, SESSION_BADGES
-from portal.wording.timeline import drill_end, stop_words, submitted_words, terminate_words
+from portal.wording.timeline import (
+    drill_end,
+    stop_words,
+    submitted_words,
+    taken_over_words,
+    terminate_words,
+)
 from portal.wording.timeline_entry import EventFacts
 from portal.wording.timeline_status import still_tries
 
@@ -37,6 +43,19 @@ def announcement(event: EventFacts) -> Announcement | None:
             return Announcement(drill_end(event))
         case EventType.REQUEST_TERMINATE_REQUESTED:
             return Announcement(terminate_words(event, event.request))
+        case EventType.REQUEST_APPROVED:
+            return Announcement(f"{event.who} approved {event.request}.")
+        case EventType.REQUEST_DECLINED:
+            return Announcement(f"{event.who} declined {event.request}. Nothing was sent.")
+        case EventType.REQUEST_BREAK_GLASS:
+            return Announcement(f"{event.who} sent {event.request} without approval.")
+        case EventType.REQUEST_NOTE:
+            return Announcement(f"{event.who} wrote a note on {event.request}.")
+        case EventType.REQUEST_TAKEN_OVER:
+            return Announcement(taken_over_words(event, event.request))
+        case EventType.REQUEST_STATUS if event.data.get("ended_by") == EndedBy.NOT_APPROVED:
+            text = f"{event.request}: no one approved it in time. Nothing was sent."
+            return Announcement(text, is_urgent=True)
         case EventType.REQUEST_STATUS:
             is_failing = event.data.get("status") == RequestStatus.FAILING
             what = "holds the plan" if event.is_plan else "has confirmed help"

@@ -88,6 +88,7 @@ REQUEST_BADGES: Final = {
 
 _ENDED_BADGES: Final[dict[str, Badge]] = {
     # unrequested ends, whatever reason the providers gave
+    EndedBy.NOT_APPROVED: REQUEST_BADGES[RequestStatus.EXPIRED],
     EndedBy.LIFETIME: REQUEST_BADGES[RequestStatus.EXPIRED],
     EndedBy.PROVIDER: BADGES[DisplayStatus.WITHDRAWN],
 }

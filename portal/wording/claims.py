@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from portal.core.targets import shown
+from portal.organizations.models import ResourceKind
 from portal.ownership.models import WaitsBecause
 from portal.ownership.states import ClaimState, ProofMethod, ProofResult
 from portal.wording.facts import Badge
@@ -23,6 +24,17 @@ METHODS: Final[Mapping[str, str]] = {
     ProofMethod.HTTP: "File on the web server",
     ProofMethod.STAFF: "Portal staff",
 }
+KINDS: Final = {ResourceKind.PREFIX: "Prefix", ResourceKind.FQDN: "Name", ResourceKind.URI: "URI"}
+WAITS: Final[Mapping[str, str]] = {
+    WaitsBecause.ASKED: "A member asked portal staff.",
+    WaitsBecause.OVERLAPS: (
+        "The proof was found, but a verified resource of another organization overlaps."
+    ),
+    WaitsBecause.SIZE: "The proof was found, but only staff verify prefixes of this length.",
+    WaitsBecause.RULES: "The proof was found, but today’s rules forbid this resource.",
+    WaitsBecause.REFUSED_BEFORE: "The proof was found, but staff refused it earlier.",
+}
+"""For portal staff: why they decide and not the portal itself."""
 RESULTS: Final[Mapping[ProofResult, str]] = {
     ProofResult.FOUND: "Found.",
     ProofResult.MISSING: "Not there. Publish it as shown, then check again.",
@@ -63,6 +75,14 @@ class ClaimFacts:
     last_result: ProofResult | None = None
     "of the newest check that is over"
     is_checking: bool = False
+
+
+def waiting_sentence(total: int) -> str:
+    """How many resources wait for a decision."""
+    if not total:
+        return "No resource waits for a decision"
+    words = "resource waits" if total == 1 else "resources wait"
+    return f"{total:,}\u00a0{words} for a decision"
 
 
 def why(facts: ClaimFacts) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from portal.mitigations.causes import FAILOVER_CAUSES, Cause
 from portal.mitigations.models import FilteringEndedBy
 from portal.mitigations.states import LOOP, Efficacy, RequestStatus, Status
+from portal.wording.approvals import ApprovalFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +213,8 @@ class RequestFacts:
     patience_s: int = 10
     uncovered: tuple[str, ...] = ()
     "targets that no provider holds, and that no provider was just asked for"
-    declined_by: str = ""
-    declined_because: str = ""
+    approval: ApprovalFacts | None = None
+    "None: no one had to approve it"
 
     @property
     def started(self) -> tuple[MitigationFacts, ...]:

@@ -289,14 +289,18 @@ def _ended_by_providers(request: RequestFacts) -> str:
 
 
 def _expired(request: RequestFacts, now: datetime) -> str:
+    if request.ended_by == EndedBy.NOT_APPROVED:
+        return "No one approved this in time. Nothing was sent."
     at = when(request.ended_at or request.ends_at, now, seconds=False)
     then = "No provider holds the plan any more" if request.is_plan else "The request is over"
     return f"The lifetime ran out{f' {at}' if at else ''}. {then}."
 
 
 def _declined(request: RequestFacts, _now: datetime) -> str:
-    because = f": {request.declined_because.rstrip('.')}" if request.declined_because else ""
-    return f"{request.declined_by or 'An approver'} declined this{because}. Nothing was sent."
+    approval = request.approval
+    because = f": {approval.reason.rstrip('.')}" if approval and approval.reason else ""
+    by = approval.by if approval else ""
+    return f"{by or 'An approver'} declined this{because}. Nothing was sent."
 
 
 def _failing(request: RequestFacts, now: datetime) -> str:

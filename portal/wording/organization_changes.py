@@ -19,6 +19,12 @@ ROLES: Final = {
     "approver": "an approver",
     "admin": "an admin",
 }
+ACTING_ENDS: Final = {
+    "stopped": "The person stopped.",
+    "time": "The time was over.",
+    "signed_out": "The person signed out.",
+    "right": "The person may no longer act for organizations.",
+}
 SETTINGS: Final = {
     "name": "name",
     "slug": "address",
@@ -30,9 +36,20 @@ SETTINGS: Final = {
     "late_acceptance": "what happens to a late acceptance",
     "max_live_requests": "limit on live requests",
     "max_live_requests_per_person": "limit on live requests per person",
+    "shortest_prefix_v4": "largest IPv4 prefix",
+    "shortest_prefix_v6": "largest IPv6 prefix",
+    "approval": "which requests need approval",
+    "approval_prefix_v4": "IPv4 prefixes that need approval",
+    "approval_prefix_v6": "IPv6 prefixes that need approval",
+    "approval_wait_s": "how long a request waits for approval",
+    "names_in_notices": "whether titles of notices name targets",
     "priority": "priority",
     "enabled": "whether it is asked",
     "limited_to": "prefixes",
+    "accept_within_s": "how soon it accepts",
+    "filter_within_s": "how soon it filters",
+    "stop_within_s": "how soon it stops",
+    "availability": "availability of the session",
 }
 """The labels of the columns of organizations and subscriptions."""
 
@@ -55,7 +72,12 @@ def _resource(data: EventData) -> str:
 
 def _changed(data: EventData) -> str:
     names = [SETTINGS[name] for name in data["changed"]]
-    return f"Changed: {listed(names)}."
+    return f"Changed: {listed(names)}. {_reason(data)}".rstrip()
+
+
+def _reason(data: EventData) -> str:
+    """Of staff; empty if there is none."""
+    return f"Reason: {shown(data['reason'])}" if "reason" in data else ""
 
 
 _CHANGES: Final[dict[EventType, Callable[[str, str, EventData], Change]]] = {
@@ -83,7 +105,9 @@ _CHANGES: Final[dict[EventType, Callable[[str, str, EventData], Change]]] = {
     EventType.MEMBER_FACTOR_RESET_CANCELED: lambda who, _, data: Change(
         f"{who} canceled the reset of the second factor of {data['user']}."
     ),
-    EventType.MEMBER_REMOVED: lambda who, _, data: Change(f"{who} removed {data['user']}."),
+    EventType.MEMBER_REMOVED: lambda who, _, data: Change(
+        f"{who} removed {data['user']}.", _reason(data)
+    ),
     EventType.MEMBER_SECOND_FACTOR_RESET: lambda who, _, data: Change(
         f"{who} reset the second factor of {data['user']}."
     ),
@@ -127,7 +151,30 @@ _CHANGES: Final[dict[EventType, Callable[[str, str, EventData], Change]]] = {
     EventType.SUBSCRIPTION_CERTIFICATE_REPLACED: lambda who, provider, _: Change(
         f"{who} replaced the client certificate for {provider}."
     ),
+    EventType.SUBSCRIPTION_KEY_MADE: lambda who, provider, _: Change(
+        f"{who} made a client key for {provider}."
+    ),
+    EventType.SUBSCRIPTION_KEY_DISCARDED: lambda who, provider, _: Change(
+        f"{who} discarded a client key for {provider}."
+    ),
+    EventType.SUBSCRIPTION_CERTIFICATE_ADDED: lambda who, provider, _: Change(
+        f"{who} added a new client certificate for {provider}.",
+        "It is tried before it replaces the one in use.",
+    ),
+    EventType.SUBSCRIPTION_REMOVED: lambda who, provider, _: Change(
+        f"{who} disconnected the provider {provider}."
+    ),
     EventType.ORGANIZATION_CHANGED: lambda who, _, data: Change(
         f"{who} changed the organization’s settings.", _changed(data)
+    ),
+    EventType.ORGANIZATION_SUSPENDED: lambda who, _, data: Change(
+        f"{who} suspended the organization.", f"Reason: {shown(data['reason'])}"
+    ),
+    EventType.ORGANIZATION_RESUMED: lambda who, _, __: Change(
+        f"{who} lifted the suspension of the organization."
+    ),
+    EventType.STAFF_ACTING_BEGAN: lambda who, _, __: Change(f"Began: {who}."),
+    EventType.STAFF_ACTING_ENDED: lambda who, _, data: Change(
+        f"Ended: {who}.", ACTING_ENDS[data["why"]]
     ),
 }

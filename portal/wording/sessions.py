@@ -102,7 +102,7 @@ def calm_says(providers: Sequence[tuple[str, Session]], *, emergency_phone: str 
         return Say(
             BADGES[DisplayStatus.NO_ANSWER],
             "Not ready: there is no provider to ask.",
-            f"Portal staff add providers.{call}",
+            f"An admin connects one under Settings.{call}",
             call=emergency_phone,
         )
     up = [name for name, session in providers if session.state == "up"]

@@ -10,6 +10,7 @@ from portal.core.formatting import ago, listed, moment, since, spaced_when, when
 from portal.mitigations.models import FAILOVER_CAUSES
 from portal.mitigations.states import CONFIRMED, RequestStatus
 from portal.wording import plans
+from portal.wording.approvals import waiting_summary
 from portal.wording.badges import (
     DisplayStatus,
     display_status,
@@ -60,6 +61,8 @@ def _cannot_be_renewed(request: RequestFacts) -> bool:
 
 def summary(request: RequestFacts, now: datetime) -> str:
     """One or two sentences that a reader in a hurry can skip."""
+    if request.status == RequestStatus.AWAITING_APPROVAL and request.approval is not None:
+        return " ".join(waiting_summary(request.approval, now))
     activated = plans.activations(request, now) if request.is_plan else []
     silence = "" if request.status == RequestStatus.STANDBY else _silence(request, now)
     parts = [

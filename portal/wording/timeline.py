@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -162,6 +163,30 @@ _ENTRIES: Final[dict[EventType, Callable[[EventFacts], Entry | None]]] = {
         else "",
     ),
     EventType.REQUEST_EXTENDED: _extended,
+    EventType.REQUEST_APPROVED: lambda event: Entry(
+        at=event.at, badge=PERSON, what=f"{event.who} approved the request."
+    ),
+    EventType.REQUEST_DECLINED: lambda event: Entry(
+        at=event.at,
+        badge=PERSON,
+        what=f"{event.who} declined the request. Nothing was sent.",
+        detail=event.data.get("reason", ""),
+    ),
+    EventType.REQUEST_BREAK_GLASS: lambda event: Entry(
+        at=event.at,
+        badge=PERSON,
+        what=f"{event.who} sent the request without approval.",
+        detail=event.data.get("reason", ""),
+    ),
+    EventType.REQUEST_NOTE: lambda event: Entry(
+        at=event.at,
+        badge=PERSON if event.is_by_person else TO_PROVIDER,
+        what=f"{event.who} wrote a note.",
+        detail=event.data.get("text", ""),
+    ),
+    EventType.REQUEST_TAKEN_OVER: lambda event: Entry(
+        at=event.at, badge=PERSON, what=taken_over_words(event, "the request")
+    ),
     EventType.REQUEST_ACKNOWLEDGED: lambda event: Entry(
         at=event.at,
         badge=PERSON,
@@ -190,6 +215,12 @@ _ENTRIES: Final[dict[EventType, Callable[[EventFacts], Entry | None]]] = {
 }
 
 
+def taken_over_words(event: EventFacts, what: str) -> str:
+    changed = event.data.get("changed")
+    before = changed["responsible"]["from"] if changed else ""
+    return f"{event.who} took over {what}{f' from {before}' if before else ''}."
+
+
 def _drilled(event: EventFacts) -> Badge:
     return SESSION_BADGES["up" if event.data.get("passed") else "down"]
 
@@ -201,11 +232,19 @@ def drill_end(event: EventFacts) -> str:
 def entry(event: EventFacts) -> Entry | None:
     """An event as text; None for what the page shows elsewhere."""
     if words := _ENTRIES.get(event.type):
-        return words(event)
+        return _with_acting_reason(words(event), event)
     change = change_of(event.type, event.data, who=event.who, provider=event.provider)
     if change is None:
         return None
-    return Entry(at=event.at, badge=PERSON, what=change.what, detail=change.detail)
+    made = Entry(at=event.at, badge=PERSON, what=change.what, detail=change.detail)
+    return _with_acting_reason(made, event)
+
+
+def _with_acting_reason(made: Entry | None, event: EventFacts) -> Entry | None:
+    reason = event.data.get("acting_reason")
+    if made is None or not reason:
+        return made
+    return replace(made, detail=f"{made.detail} Staff act because: {reason}".lstrip())
 
 
 def merged(entries: list[Entry]) -> list[Entry]:

@@ -41,6 +41,8 @@ class EventFacts:
     withdrawn_because: str = ""
     "why policy withdrew the provider, as a clause"
     asked_at: datetime | None = None
+    has_filtered: bool = False
+    "the provider reported before that it filters for this request"
     is_ours: bool = False
     "the end was asked for by us"
     is_stopped: bool = False

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from portal.core.formatting import dated, duration, lifetime, when_dated
-from portal.mitigations.models import RequestKind
+from portal.mitigations.models import EndedBy, RequestKind
 from portal.mitigations.states import ACTIVE, RequestStatus, Status
 from portal.wording.badges import (
     BADGES,
@@ -63,6 +63,8 @@ def mitigation_status_entry(event: EventFacts) -> Entry | None:
         words, detail = _PLAN_WHY_WORDS.get(why, (_PLAN_STATUS_WORDS.get(status, words), detail))
     if event.is_plan and status == Status.STANDBY and event.data.get("previous") in ACTIVE:
         words = "{provider} stopped filtering and holds the plan again."
+    if status == Status.MITIGATING and event.has_filtered and not event.is_plan:
+        words = "{provider} reports it is filtering again."
     if words is None or (status == Status.TERMINATING and event.is_ours):
         return None
     return Entry(
@@ -135,7 +137,8 @@ def _status_detail(status: Status, event: EventFacts) -> str:
     if status in (Status.IN_PROGRESS, Status.STANDBY) and "lifetime" in event.data:
         granted = int(event.data["lifetime"])
         return "Granted without an end." if granted < 0 else f"Granted {lifetime(granted)}."
-    if status == Status.MITIGATING and event.asked_at is not None and not event.is_plan:
+    is_first = status == Status.MITIGATING and not event.has_filtered
+    if is_first and event.asked_at is not None and not event.is_plan:
         return f"{duration((event.at - event.asked_at).total_seconds())} after the request."
     return ""
 
@@ -158,6 +161,8 @@ def request_status_entry(event: EventFacts) -> Entry | None:
         RequestStatus.FAILING: "No provider has confirmed help.",
         RequestStatus.EXPIRED: "The request ended: its lifetime ran out.",
     }.get(status)
+    if event.data.get("ended_by") == EndedBy.NOT_APPROVED:
+        words = "No one approved the request in time. Nothing was sent."
     if words is None or event.kind == RequestKind.DRILL:
         return None
     if event.is_plan and status == RequestStatus.FAILING:

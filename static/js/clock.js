@@ -11,6 +11,10 @@ const MONTHS = [
   "January", "February", "March", "April", "May", "June",
   "July", "August", "September", "October", "November", "December",
 ];
+const ZONED = new Intl.DateTimeFormat("en-GB", {
+  year: "numeric", month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  hourCycle: "h23", timeZone: document.documentElement.dataset.timeZone,
+});
 const OVER = ["terminated", "expired", "declined"];
 const WARNINGS_S = [15 * MINUTE_S, 5 * MINUTE_S, MINUTE_S];
 
@@ -28,20 +32,27 @@ function duration(seconds) {
 
 // Same as `moment` in portal/core/formatting.py: the time of day, with the day unless it is today.
 function moment(at, now) {
-  const [then, today] = [new Date(at), new Date(now)];
-  const clock = then.toISOString().slice(11, 19);
-  const days = Math.floor(now / (DAY_S * 1000)) - Math.floor(at / (DAY_S * 1000));
-  if (days === 0) return clock;
-  if (days === 1) return `${clock} yesterday`;
-  if (days === -1) return `${clock} tomorrow`;
-  const day = `${then.getUTCDate()}${NBSP}${MONTHS[then.getUTCMonth()]}`;
-  const year = then.getUTCFullYear() === today.getUTCFullYear() ? "" : `${NBSP}${then.getUTCFullYear()}`;
-  return days < 0 && year ? `${day}${year}` : `${day}${year}, ${clock}`;
+  const [then, today] = [inZone(at), inZone(now)];
+  const days = (today.day - then.day) / (DAY_S * 1000);
+  if (days === 0) return then.clock;
+  if (days === 1) return `${then.clock} yesterday`;
+  if (days === -1) return `${then.clock} tomorrow`;
+  const year = then.year === today.year ? "" : `${NBSP}${then.year}`;
+  return days < 0 && year ? `${then.date}${year}` : `${then.date}${year}, ${then.clock}`;
 }
 
 function fullDate(at) {
-  const then = new Date(at);
-  return `${then.getUTCDate()}${NBSP}${MONTHS[then.getUTCMonth()]}${NBSP}${then.getUTCFullYear()}`;
+  const { date, year } = inZone(at);
+  return `${date}${NBSP}${year}`;
+}
+
+// The calendar in the time zone of the page. `day`: midnight of that date as if it were in UTC, to count days.
+function inZone(at) {
+  const { year, month, day, hour, minute, second } = Object.fromEntries(
+    ZONED.formatToParts(at).map(({ type, value }) => [type, value]),
+  );
+  const date = `${Number(day)}${NBSP}${MONTHS[month - 1]}`;
+  return { year, date, day: Date.UTC(year, month - 1, day), clock: `${hour}:${minute}:${second}` };
 }
 
 function writeMoments(now) {
@@ -149,8 +160,8 @@ document.addEventListener("portal:heard", ({ detail }) => {
     for (const age of places.flatMap((place) => [...place.querySelectorAll(".age[data-lead]")])) {
       if (at <= Date.parse(age.dateTime)) continue;
       age.dateTime = new Date(at).toISOString();
-      const clock = age.dateTime.slice(11, 19);
-      age.title = `${fullDate(at)}, ${clock} UTC`;
+      const { clock } = inZone(at);
+      age.title = `${fullDate(at)}, ${clock} ${document.getElementById("live").dataset.zoneName}`;
       // For screen readers; it was a moment ago, so without the day.
       put(age.nextElementSibling, `${age.dataset.lead} at ${clock}`);
     }

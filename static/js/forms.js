@@ -6,6 +6,9 @@ const STILL_AFTER_MS = 2000;
 document.documentElement.classList.add("has-script");
 for (const element of document.querySelectorAll("[data-with-script]")) element.hidden = false;
 
+// Without a script a page with a wrong input opens at its top, which may be far from the input.
+document.querySelector("main [aria-invalid=true]")?.focus();
+
 // A button that was pressed cannot be pressed again; the server's answer replaces the page.
 document.addEventListener("submit", (event) => {
   const form = event.target;

@@ -71,11 +71,12 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.ctrlKey || event.metaKey || event.altKey || dialog.open || !isOn.checked) return;
   if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-  const isChord = Date.now() < chordUntil;
+  // The time of the press: a busy page may handle it much later.
+  const isChord = event.timeStamp < chordUntil;
   chordUntil = 0;
   const act = isChord ? CHORDS[event.key] : KEYS[event.key];
   if (!isChord && event.key === "g") {
-    chordUntil = Date.now() + CHORD_MS;
+    chordUntil = event.timeStamp + CHORD_MS;
     return;
   }
   if (!act) return;

@@ -11,7 +11,7 @@ const LOOK_EVERY_MS = 1000;
 const ASK_WHY_EVERY = 3;
 const NEEDS_SIGN_IN = [4401, 4403];
 
-const ENDED = "You were signed out, or may not see this any more. This page is out of date.";
+const ENDED = "You were signed out, or may not see this any more.";
 const LOST_TITLE = "Not live – ";
 
 const live = document.getElementById("live");
@@ -74,7 +74,8 @@ function time(at) {
 
 function indicate(word, isLive) {
   live.classList.toggle("live--off", !isLive);
-  live.innerHTML = `${icon(isLive ? "dot" : "ring")}<span class="word">${word}</span> ${time(heardAt)}<span class="zone"> UTC</span>`;
+  live.innerHTML = `${icon(isLive ? "dot" : "ring")}<span class="word">${word}</span> ${time(heardAt)}<span class="zone"></span>`;
+  live.querySelector(".zone").textContent = ` ${live.dataset.zoneName}`;
   tell("portal:times");
 }
 
@@ -134,12 +135,8 @@ function showOver(text) {
   drop();
   tell("portal:stale", { isStale: true, at: heardAt });
   indicate("Not live", false);
-  banner.className = "banner";
-  banner.innerHTML = `<span></span> <a href="">Reload</a>`;
-  banner.querySelector("span").textContent = text;
-  banner.querySelector("a").href = location.href;
-  banner.hidden = false;
   tell("portal:say", { text, isUrgent: true });
+  tell("portal:over");
 }
 
 // ---- lost and back ---------------------------------------------------------------------------------

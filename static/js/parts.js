@@ -166,3 +166,8 @@ function find(path, part) {
 setInterval(() => {
   if (performance.now() - lastAt["portal:state"] >= SILENT_MS) refresh("portal:state");
 }, SILENT_MS);
+
+// No event tells that a detector repeated its report, so a chart of one that may is requested from time to time.
+setInterval(() => {
+  if (document.querySelector("#p-chart[data-repeated]")) refresh("portal:counters");
+}, COUNTERS_EVERY_MS);

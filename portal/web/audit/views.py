@@ -31,10 +31,7 @@ def audit_file(request: HttpRequest, slug: str) -> StreamingHttpResponse:
     found = wanted.filter(timezone.now())
     return StreamingHttpResponse(
         export.lines(membership.organization_id, found, after=0),
-        headers={
-            "Content-Type": export.CONTENT_TYPE,
-            "Content-Disposition": f'attachment; filename="audit-{slug}.jsonl"',
-        },
+        headers=export.headers(slug),
     )
 
 

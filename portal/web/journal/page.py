@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.http import QueryDict
 from django.utils.http import urlencode
+from django.utils.timezone import localtime
 
-from portal.core.formatting import dated, day, plural
+from portal.core.formatting import dated, day, local_day, plural
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import Membership
 from portal.web.frame import frame
@@ -221,11 +222,11 @@ def _row(
     message: WireMessage, copies: Mapping[UUID, Copies], now: datetime, *, is_first: bool
 ) -> JournalRow:
     icon, direction = DIRECTIONS[Direction(message.direction)]
-    at = message.at.astimezone(UTC)
+    at = localtime(message.at)
     return JournalRow(
         message=message,
         at=f"{at:%H:%M:%S}.{at.microsecond // 1000:03}",
-        day="" if at.date() == now.astimezone(UTC).date() else day(at, now),
+        day="" if local_day(at) == local_day(now) else day(at, now),
         icon=icon,
         direction=direction,
         code=METHODS.get(message.code, message.code),

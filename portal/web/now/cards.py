@@ -9,9 +9,11 @@ from typing import Final
 from uuid import UUID
 
 from portal import wording
-from portal.core.formatting import bit_rate
+from portal.core.formatting import bit_rate, shortened
 from portal.events.queries import counter_reports
 from portal.mitigations.models import MitigationRequest
+from portal.mitigations.notes import LatestNote, latest_notes
+from portal.mitigations.responsible import Responsible, responsible_for
 from portal.web.live_amounts import rate_amounts
 from portal.web.requests import chart
 from portal.web.requests.described import scope_line, short_life
@@ -38,6 +40,22 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CardNote:
+    """The newest note on a request, short."""
+
+    by: str
+    at: datetime
+    text: str
+    earlier: int
+    "how many notes there are besides"
+
+    @classmethod
+    def of(cls, latest: LatestNote) -> CardNote:
+        note = latest.note
+        return cls(by=note.by, at=note.at, text=shortened(note.text), earlier=latest.count - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """A live request on the Now page."""
 
@@ -54,16 +72,21 @@ class Card:
     "a provider that is now silent reported part of it"
     spark: str
     life: str
+    responsible: Responsible
+    note: CardNote | None
+    "the newest one"
     is_full: bool
 
 
 def cards_of(live: Sequence[Live], now: datetime, *, worst: Live | None) -> list[Card]:
     """The worst one's sentence is the page's headline, so its card does not repeat it."""
     samples = _recent_samples([one.request for one in live], now)
+    notes = latest_notes([one.request.pk for one in live])
     return [
         _card(
             one,
             now,
+            note=notes.get(one.request.pk),
             spark=chart.spark(samples[one.request.pk], start=now - SPARK_FOR, end=now),
             is_worst=one is worst,
             is_crowded=len(live) > FULL_CARDS,
@@ -72,7 +95,15 @@ def cards_of(live: Sequence[Live], now: datetime, *, worst: Live | None) -> list
     ]
 
 
-def _card(live: Live, now: datetime, *, spark: str, is_worst: bool, is_crowded: bool) -> Card:
+def _card(
+    live: Live,
+    now: datetime,
+    *,
+    note: LatestNote | None,
+    spark: str,
+    is_worst: bool,
+    is_crowded: bool,
+) -> Card:
     request, facts = live.request, live.facts
     is_good = wording.request_badge(facts, now).family == "good"
     rate = wording.dropped_now(facts.mitigations, now)
@@ -92,6 +123,8 @@ def _card(live: Live, now: datetime, *, spark: str, is_worst: bool, is_crowded: 
         ),
         spark=spark,
         life=short_life(request, facts, now),
+        responsible=responsible_for(request),
+        note=CardNote.of(note) if note else None,
         is_full=not (is_crowded and is_good),
     )
 

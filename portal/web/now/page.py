@@ -10,13 +10,15 @@ from typing import ClassVar, Final
 from django.conf import settings
 
 from portal import wording
+from portal.alerts.queries import open_proposals
 from portal.core.formatting import dialable
 from portal.mitigations import queries
 from portal.mitigations.states import REQUEST_TERMINAL
 from portal.organizations.models import Membership, Organization, ProtectedResource
 from portal.providers.models import Subscription
 from portal.readiness.gather import readiness_of
-from portal.web.frame import frame
+from portal.web.alerts.proposal_cards import ProposalCard, proposal_card
+from portal.web.frame import Frame, frame
 from portal.web.live_amounts import rate_amounts
 from portal.web.now.cards import Card, Live, cards_of
 from portal.web.now.readiness_summary import ReadinessSummary, readiness_summary
@@ -32,9 +34,12 @@ from portal.web.requests.shared import (
 )
 from portal.web.unknown.page import UnknownSection, found
 from portal.wording.from_rows.mitigations import request_facts, session_of
+from portal.wording.incidents import proposals_say
 
 TILES: Final = 3
 RECENT: Final = 5
+PROPOSALS: Final = 3
+"""Open proposals; the page Alerts has all."""
 MAX_ORDER: Final = 200
 """Maximum cards on the screen whose order is kept."""
 
@@ -67,7 +72,7 @@ class NowPage(FramedPage):
     """Live requests, or the state of providers and plans while there are none."""
 
     template: ClassVar = "now/now.html"
-    parts: ClassVar = {"now": "now/_now.html"}
+    parts: ClassVar = {"now": "now/_now.html", "counts": "alerts/_counts.html"}
 
     say: wording.Say
     amounts: str
@@ -77,6 +82,10 @@ class NowPage(FramedPage):
     moved: int
     "cards that are not in their place, because the order on the screen was kept"
     ended: Ends
+    proposals: Sequence[ProposalCard]
+    "the oldest open ones"
+    more_proposals: int
+    can_act: bool
     unknown: UnknownSection
     calm: Calm | None
 
@@ -97,7 +106,8 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> NowPa
         name = live[0].request.name if live else ended.rows[0].request.name
         title = f"{say.badge.word or 'Now'} – {name}"
     if calm and not ended:
-        say = unknown.say or calm.readiness.say
+        waiting = proposals_say(start.proposals) if start.proposals else None
+        say = waiting or unknown.say or calm.readiness.say
     return NowPage(
         frame=start,
         here="now",
@@ -108,9 +118,19 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> NowPa
         cards=cards_of(shown, now, worst=live[0] if live else None),
         moved=moved,
         ended=ended,
+        proposals=_proposals(start),
+        more_proposals=max(0, start.proposals - PROPOSALS),
+        can_act=membership.can_operate,
         unknown=unknown,
         calm=calm,
     )
+
+
+def _proposals(start: Frame) -> Sequence[ProposalCard]:
+    if not start.proposals:
+        return ()
+    oldest = open_proposals(start.organization)[:PROPOSALS]
+    return [proposal_card(start, one) for one in oldest]
 
 
 def _live(

@@ -16,6 +16,8 @@ from portal.web.rendering import render_shared
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
+    if person.may_act is not None:
+        return redirect("now:now", slug=person.may_act.slug)
     first = memberships(person).first()
     if first is None and person.is_staff:
         return redirect("staff-pages:organizations")

@@ -1,4 +1,4 @@
-"""The chart of dropped traffic: stacked areas as SVG paths.
+"""The chart of dropped traffic: stacked areas as SVG paths, and lines of what detectors reported.
 
 A missing report is a gap, never a guess.
 """
@@ -7,23 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 from portal.core.formatting import (
     BITS_PER_BYTE,
-    bit_rate,
     dated,
     listed,
-    packet_rate,
     si_scale,
     significant,
 )
 from portal.mitigations.models import REPORTS_MISSING_AFTER
+from portal.web.requests.chart_lines import STYLES, Detected, Line, cells, lines_of, sentences
+from portal.web.requests.chart_scale import HEIGHT, WIDTH, rate_words, y_of
+from portal.web.requests.chart_ticks import Tick, ticks
 
-WIDTH: Final = 720
-HEIGHT: Final = 200
 COLUMNS: Final = 96
 HOLE_AFTER: Final = REPORTS_MISSING_AFTER
 PATTERNS: Final = ("a", "b", "c", "d")
@@ -33,7 +32,6 @@ SPARK_COLUMNS: Final = 48
 GRID_LINES: Final = 3
 UNIT_NAMES: Final = {"bit": "bit/s", "packet": "packets/s"}
 _NICE: Final = tuple(Decimal(n) for n in (3, 6, 9, 12, 15, 18, 24, 30, 45, 60, 90))
-_LABELS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +67,40 @@ class Band:
 class Chart:
     """Everything the template draws and writes."""
 
+    lines: tuple[Line, ...]
     bands: tuple[Band, ...]
     gaps: str
     silent: tuple[str, ...]
     y_labels: tuple[str, ...]
-    x_labels: tuple[str, ...]
+    ticks: tuple[Tick, ...]
     summary: str
     table: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def draw(series: Sequence[Series], *, start: datetime, end: datetime, unit: str) -> Chart | None:
-    """The chart of `unit` (bit or packet) between two moments; None if no provider reported
-    anything.
+def draw(
+    series: Sequence[Series],
+    *,
+    start: datetime,
+    end: datetime,
+    unit: str,
+    detected: Sequence[Detected] = (),
+) -> Chart | None:
+    """The chart of `unit` (bit or packet) between two moments; None if neither a provider nor a
+    detector reported anything. It has a line for the first of `detected`, as many as STYLES.
     """
-    if not any(one.samples for one in series):
-        return None
     shown = _with_others([one for one in series if one.samples])
+    known = [one for one in detected if one.before(end)][: len(STYLES)]
+    said = [each.value for one in known for each in one.between(start, end)]
+    if not shown and not said:
+        return None
     moments = [start + (end - start) * column / COLUMNS for column in range(COLUMNS + 1)]
-    last = max(one.samples[-1].at for one in shown)
+    last = max((one.samples[-1].at for one in shown), default=None)
     values = [[value_at(one.samples, at, end, last=last) for at in moments] for one in shown]
-    top = nice_top(
-        max(
-            sum((row[column] or Decimal(0) for row in values), Decimal(0))
-            for column in range(COLUMNS + 1)
-        ),
-        unit,
-    )
+    sums = [
+        sum((row[column] or Decimal(0) for row in values), Decimal(0))
+        for column in range(COLUMNS + 1)
+    ]
+    top = nice_top(max([*sums, *said]), unit)
     base = [Decimal(0)] * (COLUMNS + 1)
     bands: list[Band] = []
     edges: set[int] = set()
@@ -102,25 +108,19 @@ def draw(series: Sequence[Series], *, start: datetime, end: datetime, unit: str)
         pattern = PATTERNS[index] if index < len(PATTERNS) else "e"
         area, line = _paths(row, base, top)
         newest = one.samples[-1]
-        bands.append(Band(one.name, pattern, area, line, _rate(newest.value, unit)))
+        bands.append(Band(one.name, pattern, area, line, rate_words(newest.value, unit)))
         edges |= _edges(row)
         base = [low + (value or Decimal(0)) for low, value in zip(base, row, strict=True)]
     return Chart(
+        lines=lines_of(known, start=start, end=end, top=top, unit=unit),
         bands=tuple(bands),
         gaps="".join(f"M{_x(column)} 0V{HEIGHT}" for column in sorted(edges)),
         silent=tuple(one.name for one, row in zip(shown, values, strict=True) if _edges(row)),
         y_labels=_y_labels(top, unit),
-        x_labels=_x_labels(start, end),
-        summary=_summary(shown, values, moments, unit),
-        table=_table(shown, values, moments, unit),
+        ticks=ticks(start, end),
+        summary=_summary(shown, values, moments, unit, known),
+        table=_table(values, moments, unit, known),
     )
-
-
-def _x_labels(start: datetime, end: datetime) -> tuple[str, ...]:
-    """With seconds if minutes would repeat."""
-    step = (end - start) / (_LABELS - 1)
-    seconds = step < timedelta(minutes=1)
-    return tuple(dated(start + step * n, end, seconds=seconds) for n in range(_LABELS))
 
 
 def value_at(
@@ -186,10 +186,6 @@ def _x(column: int) -> str:
     return f"{column * WIDTH / COLUMNS:g}"
 
 
-def _y(value: Decimal, top: Decimal) -> str:
-    return f"{HEIGHT - float(value / top) * HEIGHT:.1f}".removesuffix(".0")
-
-
 def _runs(row: Sequence[Decimal | None]) -> list[range]:
     """The stretches of columns without a gap."""
     runs: list[range] = []
@@ -206,8 +202,8 @@ def _runs(row: Sequence[Decimal | None]) -> list[range]:
 def _paths(row: Sequence[Decimal | None], base: Sequence[Decimal], top: Decimal) -> tuple[str, str]:
     area, line = [], []
     for run in _runs(row):
-        upper = [f"{_x(column)} {_y(base[column] + (row[column] or 0), top)}" for column in run]
-        lower = [f"{_x(column)} {_y(base[column], top)}" for column in reversed(run)]
+        upper = [f"{_x(column)} {y_of(base[column] + (row[column] or 0), top)}" for column in run]
+        lower = [f"{_x(column)} {y_of(base[column], top)}" for column in reversed(run)]
         line.append("M" + "L".join(upper))
         area.append("M" + "L".join([*upper, *lower]) + "Z")
     return "".join(area), "".join(line)
@@ -220,10 +216,6 @@ def _edges(row: Sequence[Decimal | None]) -> set[int]:
     ends = {run.stop - 1 for run in runs if run.stop < len(row)}
     is_open = bool(runs) and runs[-1].stop < len(row)
     return starts | ends | ({len(row) - 1} if is_open else set())
-
-
-def _rate(value: Decimal, unit: str) -> str:
-    return bit_rate(value) if unit == "bit" else packet_rate(value)
 
 
 def _y_labels(top: Decimal, unit: str) -> tuple[str, ...]:
@@ -243,14 +235,20 @@ def _summary(
     values: Sequence[Sequence[Decimal | None]],
     moments: Sequence[datetime],
     unit: str,
+    detected: Sequence[Detected],
 ) -> str:
-    end = moments[-1]
-    first, last = (dated(at, end, seconds=False) for at in (moments[0], end))
-    parts = [f"Dropped traffic from {first} to {last}."]
+    start, end = moments[0], moments[-1]
+    first, last = (dated(at, end, seconds=False) for at in (start, end))
+    who = "Dropped" if shown else "No provider reported dropped"
+    parts = [
+        *sentences(detected, start=start, end=end, unit=unit),
+        f"{who} traffic from {first} to {last}.",
+    ]
     for one, row in zip(shown, values, strict=True):
         known = [value for value in row if value is not None]
-        highest = f", at most {_rate(max(known), unit)}" if known else ""
-        parts.append(f"{one.name} last reported {_rate(one.samples[-1].value, unit)}{highest}.")
+        highest = f", at most {rate_words(max(known), unit)}" if known else ""
+        latest = rate_words(one.samples[-1].value, unit)
+        parts.append(f"{one.name} last reported {latest}{highest}.")
         holes = [
             f"between {dated(moments[left.stop - 1], end)} and {dated(moments[right.start], end)}"
             for left, right in zip(_runs(row), _runs(row)[1:], strict=False)
@@ -261,19 +259,22 @@ def _summary(
 
 
 def _table(
-    shown: Sequence[Series],
     values: Sequence[Sequence[Decimal | None]],
     moments: Sequence[datetime],
     unit: str,
+    detected: Sequence[Detected],
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """A cell for each detector, then for each provider."""
     every = max(1, COLUMNS // TABLE_ROWS)
+    step = moments[every] - moments[0]
     rows: dict[str, tuple[str, ...]] = {}
     for column in range(COLUMNS, -1, -every):
-        cells = [row[column] for row in values]
-        if any(cell is not None for cell in cells):
-            said = tuple("no report" if cell is None else _rate(cell, unit) for cell in cells)
+        at = moments[column]
+        found = [*cells(detected, since=at - step, until=at), *(row[column] for row in values)]
+        if any(cell is not None for cell in found):
+            said = tuple("no report" if cell is None else rate_words(cell, unit) for cell in found)
             # In the first seconds several columns have one time.
-            rows.setdefault(dated(moments[column], moments[-1]), said)
+            rows.setdefault(dated(at, moments[-1]), said)
     return tuple(rows.items())
 
 

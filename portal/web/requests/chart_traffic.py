@@ -1,4 +1,4 @@
-"""The traffic that the chart of a request shows: time span, unit and provider."""
+"""The traffic that the chart of a request shows: time span, unit, detectors and providers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from django.http import QueryDict
 
 from portal import wording
+from portal.alerts import queries as alerts
+from portal.alerts.models import ReceivedAlert
+from portal.core.formatting import BITS_PER_BYTE
 from portal.events.models import Event
 from portal.events.queries import counter_reports, counter_reports_before
 from portal.mitigations.models import MitigationRequest
@@ -18,6 +22,7 @@ from portal.web.live_amounts import own_amounts
 from portal.web.options import Option, options
 from portal.web.requests import chart
 from portal.web.requests.chart import Chart, Series
+from portal.web.requests.chart_lines import STYLES, Detected, DetectorReport
 from portal.web.requests.samples import Rate, samples_of, within
 
 SPANS: Final = {
@@ -27,6 +32,8 @@ SPANS: Final = {
 }
 REDRAW_EVERY_S: Final = (10, 60)
 """The shortest and the longest time between two requests for the chart."""
+BEFORE_REQUEST: Final = timedelta(minutes=15)
+"""How much earlier than its request a chart begins at most, to show which report led to it."""
 REPORTED_AS: Final[Mapping[str, Rate]] = {"bit": "bps_dropped", "packet": "pps_dropped"}
 """Units, and the names of their numbers in reports."""
 
@@ -42,6 +49,10 @@ class ReportedTraffic:
     "providers that drop traffic now, with the amounts that the script keeps current"
     not_reporting: list[str]
     "providers that filter and report no amounts"
+    has_more_alerts: bool
+    "detectors reported more attacks than the chart has lines"
+    is_repeated: bool
+    "a detector may repeat its report, of which no event tells: the script asks for the chart"
     redraw_every_s: int
     "how often the script requests the chart while there are new amounts"
     unit: str
@@ -74,8 +85,10 @@ def traffic_of(
     if unit not in chart.UNIT_NAMES:
         unit = "bit"
     span = _span(request, choice)
+    reporting = alerts.reporting(request)
+    detected = _detected(reporting, unit)
     return ReportedTraffic(
-        chart=_chart(request, reports, now, unit=unit, span=span),
+        chart=_chart(request, reports, detected, now, unit=unit, span=span),
         is_expected=any(one.confirmed_at is not None for one in facts.mitigations),
         dropping={
             one.short: own_amounts(one, now)
@@ -89,6 +102,8 @@ def traffic_of(
             and one.bytes_dropped is None
             and one.bps_dropped is None
         ],
+        has_more_alerts=len(detected) > len(STYLES),
+        is_repeated=not request.is_over and any(one.ended_at is None for one in reporting),
         redraw_every_s=_redraw_every_s(request, now, span),
         unit=unit,
         units=options(chart.UNIT_NAMES, unit),
@@ -116,9 +131,33 @@ def _redraw_every_s(request: MitigationRequest, now: datetime, span: str) -> int
     return min(max(column_s, REDRAW_EVERY_S[0]), REDRAW_EVERY_S[1])
 
 
+def _detected(reporting: Sequence[ReceivedAlert], unit: str) -> list[Detected]:
+    """What they say in this unit; bit rates in bytes, as providers' are."""
+    found = []
+    for alert in reporting:
+        rates = [(one, one.bps if unit == "bit" else one.pps) for one in alert.rates]
+        said = tuple(
+            DetectorReport(
+                one.at, one.until, Decimal(rate) / (BITS_PER_BYTE if unit == "bit" else 1)
+            )
+            for one, rate in rates
+            if rate is not None
+        )
+        if said:
+            found.append(Detected(_name(alert), said, has_ended=alert.ended_at is not None))
+    return found
+
+
+def _name(alert: ReceivedAlert) -> str:
+    """Which detector, and the target that it names."""
+    first, *more = alert.targets.texts
+    return f"{alert.endpoint.name} ({first}{f' and {len(more)} more' if more else ''})"
+
+
 def _chart(
     request: MitigationRequest,
     reports: Sequence[Event],
+    detected: Sequence[Detected],
     now: datetime,
     *,
     unit: str,
@@ -130,10 +169,27 @@ def _chart(
     samples = {one.pk: within(every[one.pk], start) for one in mitigations}
     if request.is_over:
         # After the last report there was nothing to report: no gap is drawn there.
-        end = max((known[-1].at for known in samples.values() if known), default=end)
+        latest = [known[-1].at for known in samples.values() if known]
+        seen = [min(said[-1].until, end) for one in detected if (said := one.before(end))]
+        end = max(latest or seen, default=end)
     # A provider that was withdrawn and asked again is still one provider.
     by_provider: dict[str, list[chart.Sample]] = defaultdict(list)
     for one in mitigations:
         by_provider[one.subscription.provider.short_name] += samples[one.pk]
     series = [Series(name, tuple(known)) for name, known in by_provider.items()]
-    return chart.draw(series, start=start, end=end, unit=unit)
+    start = _with_what_led_to_it(request, detected, start, end, span)
+    return chart.draw(series, start=start, end=end, unit=unit, detected=detected)
+
+
+def _with_what_led_to_it(
+    request: MitigationRequest,
+    detected: Sequence[Detected],
+    start: datetime,
+    end: datetime,
+    span: str,
+) -> datetime:
+    """When the chart begins: before its request, if the span has room for earlier reports."""
+    length = SPANS[span][1]
+    limit = max([request.created_at - BEFORE_REQUEST, *([end - length] if length else [])])
+    reports = [each for one in detected for each in one.between(limit, end)]
+    return min([start, *(max(each.at, limit) for each in reports)])

@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 
 from portal import wording
 from portal.accounts.wording import who as requester_name
-from portal.core.formatting import ahead, day, lifetime, listed, moment, when
+from portal.core.formatting import ahead, day, days_ahead, lifetime, listed, moment, when
 from portal.core.targets import both_forms
 from portal.core.wording.ports_and_protocols import traffic_words
 from portal.mitigations.models import MitigationRequest, RequestKind, Strategy
+from portal.mitigations.responsible import Responsible, responsible_for
 from portal.mitigations.states import RequestStatus
+from portal.organizations.acting import name_at
+from portal.wording.approvals import outcome_sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,9 @@ class RequestDescription:
     by_label: str = "Asked by"
     at: datetime
     life: Life
+    responsible: Responsible
+    approval: str = ""
+    "what became of the approval it needed; empty if it needed none"
 
 
 WARN_BEFORE_END = timedelta(minutes=10)
@@ -87,6 +93,8 @@ def describe_request(
         by=requester_name(request.requester),
         at=request.created_at,
         life=life(request, facts, now),
+        responsible=responsible_for(request),
+        approval=outcome_sentence(facts.approval, now) if facts.approval else "",
     )
 
 
@@ -98,9 +106,13 @@ def life(request: MitigationRequest, facts: wording.RequestFacts, now: datetime)
     if request.lifetime_s < 0:
         agreed = f"Until you {'turn it off' if is_plan else 'terminate it'}"
     if request.is_over:
-        by = request.terminate_asked_by
+        by = request.terminator
         ended = "turned off" if is_plan else "terminated"
-        return Life(words=f"{agreed}; {ended} by {by.username}" if by else agreed)
+        person = name_at(
+            request.terminate_asked_by, request.organization_id, request.terminate_asked_at
+        )
+        words = requester_name(by) if by and by.user is None else person
+        return Life(words=f"{agreed}; {ended} by {words}" if by else agreed)
     if request.terminate_asked_at:
         return Life(words=f"{agreed}; no longer renewed")
     if facts.ends_at is None:
@@ -142,5 +154,5 @@ def short_life(request: MitigationRequest, facts: wording.RequestFacts, now: dat
 def when_used(last_used_at: datetime | None, now: datetime) -> str:
     if last_used_at is None:
         return "Never used"
-    days = (now.date() - last_used_at.date()).days
+    days = -days_ahead(last_used_at, now)
     return f"Last used {('today', 'yesterday')[days] if 0 <= days < 2 else day(last_used_at, now)}"

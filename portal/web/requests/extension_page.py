@@ -15,7 +15,7 @@ from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import Membership
 from portal.providers.models import SessionState
-from portal.signaling.extension_messages import Extension, RefreshMessage
+from portal.signaling.previews.extension_messages import Extension, RefreshMessage
 from portal.web.frame import frame
 from portal.web.rendering import FramedPage
 from portal.web.requests.line_diff import ChangedLine, line_diff

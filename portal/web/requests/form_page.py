@@ -10,10 +10,12 @@ from uuid import UUID
 
 from django.http import QueryDict
 
+from portal.accounts.actors import Actor
 from portal.core.errors import FieldError, Invalid
 from portal.core.formatting import lifetime, listed
-from portal.core.targets import TargetError, both_forms, read
+from portal.core.targets import TargetError, Targets, both_forms, read
 from portal.mitigations import queries
+from portal.mitigations.approvals import approval_need
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.replacement import Proposal
 from portal.mitigations.resubmission import joined, resubmission
@@ -33,6 +35,7 @@ from portal.web.requests.request_form import (
 )
 from portal.web.requests.routes import route_notes
 from portal.web.requests.shared import pickable
+from portal.wording.approvals import before_sending
 
 PICK_FIRST: Final = 3
 FILTER_FROM: Final = 10
@@ -91,7 +94,7 @@ class FormPage(FramedPage):
     choices: Choices
     is_refused: bool
     will_ask: Eligible
-    nobody: bool
+    has_no_provider: bool
     "there is no provider to ask"
     patience_s: int
     options: str
@@ -100,6 +103,9 @@ class FormPage(FramedPage):
     overlaps: Overlaps
     quota: str
     "the limit on live requests that sending it would exceed, and what to do; empty if none"
+    needs_approval: bool
+    approval: str
+    "whether the policy asks a second person, as a sentence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +134,11 @@ def _earlier(organization: Organization, text: str) -> MitigationRequest | None:
     return queries.requests(organization, kinds=queries.EVERY_KIND).filter(pk=request_id).first()
 
 
-def with_all_errors(organization: Organization, form: RequestForm) -> RequestForm:
-    """Everything that is wrong, whether it could be read or not."""
+def with_all_errors(organization: Organization, form: RequestForm, *, but: str = "") -> RequestForm:
+    """Everything that is wrong, whether it could be read or not.
+
+    `but`: the field whose errors do not count yet, if it could be read.
+    """
     submission, errors = form.submission()
     try:
         check(
@@ -139,7 +148,7 @@ def with_all_errors(organization: Organization, form: RequestForm) -> RequestFor
             policy=queries.policy(organization),
         )
     except Invalid as error:
-        errors += [form.as_typed(one) for one in error.errors]
+        errors += [form.as_typed(one) for one in error.errors if one.field != but]
     return form.with_errors(errors)
 
 
@@ -182,6 +191,9 @@ def form_page(
         strategy=form.strategy,
     )
     overlaps = overlaps_of(organization, proposal, now, submission=submission)
+    need = approval_need(
+        organization, Actor.person(membership.user), Targets.union(scopes.values())
+    )
     return kind(
         frame=frame(membership, now),
         here="new",
@@ -189,12 +201,14 @@ def form_page(
         choices=_choices(form, picks, eligible_providers, queries.policy(organization)),
         is_refused=is_refused,
         will_ask=will_ask,
-        nobody=not eligible_providers,
+        has_no_provider=not eligible_providers,
         patience_s=organization.patience_s,
         options=form.options_in_words(_who(will_ask, form.strategy)),
         will_protect=listed(_targets_of(form, picks)),
         overlaps=overlaps,
         quota=quota or quota_of(membership, overlaps),
+        needs_approval=need is not None,
+        approval=before_sending(organization, need),
     )
 
 

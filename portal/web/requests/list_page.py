@@ -122,6 +122,8 @@ class ListPage(FramedPage):
     "what a form posts to acknowledge the ends that are shown"
     shown: str
     "this view as a query string, to return to"
+    files: str
+    "the filter as a query string, for the files of all requests that match"
     newer: str
     older: str
 
@@ -130,7 +132,7 @@ def list_page(membership: Membership, now: datetime, choice: QueryDict) -> ListP
     organization, asked = membership.organization, Filter.read(choice)
     by_id = subscriptions(organization)
     first = (asked.page - 1) * PAGE_ROWS
-    found = list(_found(organization, asked, by_id, now)[first : first + PAGE_ROWS + 1])
+    found = list(matching(organization, asked, by_id, now)[first : first + PAGE_ROWS + 1])
     rows = [past(one, by_id, organization, now) for one in found[:PAGE_ROWS]]
     return ListPage(
         frame=frame(membership, now),
@@ -149,14 +151,16 @@ def list_page(membership: Membership, now: datetime, choice: QueryDict) -> ListP
         if membership.can_operate
         else [],
         shown=asked.query(asked.page if asked.page > 1 else 0),
+        files=asked.query(),
         newer=asked.query(asked.page - 1) if asked.page > 1 else "",
         older=asked.query(asked.page + 1) if len(found) > PAGE_ROWS else "",
     )
 
 
-def _found(
+def matching(
     organization: Organization, asked: Filter, by_id: Mapping[str, Subscription], now: datetime
 ) -> QuerySet[MitigationRequest]:
+    """All requests that match the filter, in its order."""
     rows = _of_status(organization, asked.status, by_id, now).order_by(*ORDERS[asked.order][1])
     days = WHENS[asked.when][1]
     if days:

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from portal.accounts.actors import Actor
 from portal.core.formatting import lifetime
 from portal.core.wording.ports_and_protocols import traffic_words
+from portal.mitigations.approvals import approval_need
 from portal.mitigations.replacement import Proposal
 from portal.organizations.models import Membership
 from portal.providers.models import SessionState
-from portal.signaling.preview_messages import Planned, Preview
+from portal.signaling.previews.preview_messages import Planned, Preview
 from portal.web.frame import frame
 from portal.web.rendering import FramedPage
 from portal.web.requests.overlaps import Overlaps, overlaps_of
 from portal.web.requests.quota import quota_of
 from portal.web.requests.request_form import RequestForm
+from portal.wording.approvals import before_sending
 from portal.wording.preview_text import effects, gets_this
 
 
@@ -68,6 +71,8 @@ class PreviewPage(FramedPage):
     overlaps: Overlaps
     quota: str
     "the limit on live requests that sending it would exceed, and what to do; empty if none"
+    approval: str
+    "which rule of the policy asks a second person; empty if none does"
     typed: list[tuple[str, str]]
     "names and values of the form's fields"
 
@@ -78,6 +83,7 @@ def preview_page(
     organization, checked = membership.organization, found.checked
     names = [one.assigned.provider.name for one in found.planned]
     overlaps = overlaps_of(organization, Proposal.of(checked), now, submission=form.submission()[0])
+    need = approval_need(organization, Actor.person(membership.user), checked.scope)
     return PreviewPage(
         frame=frame(membership, now),
         here="new",
@@ -103,6 +109,7 @@ def preview_page(
         ),
         overlaps=overlaps,
         quota=quota_of(membership, overlaps),
+        approval=before_sending(organization, need) if need else "",
         typed=typed(form),
     )
 

@@ -14,8 +14,8 @@ from portal.core.errors import Conflict, Invalid
 from portal.mitigations.access import request_for
 from portal.organizations.models import Membership, Role
 from portal.organizations.request_context import member_of
-from portal.signaling.extension_messages import extension as extension_of
-from portal.signaling.preview_messages import preview as preview_of
+from portal.signaling.previews.extension_messages import extension as extension_of
+from portal.signaling.previews.preview_messages import preview as preview_of
 from portal.web.accounts import typed
 from portal.web.rendering import render_page
 from portal.web.requests.extension_page import extension_page, first_choice

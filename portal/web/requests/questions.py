@@ -134,7 +134,7 @@ def ask_page(start: Frame, request: MitigationRequest, replaced: Sequence[Replac
 
 def can_change_providers(request: MitigationRequest) -> bool:
     """Whether a person may ask or withdraw one of its providers."""
-    return request.is_immediate and is_live(request)
+    return request.is_immediate and is_live(request) and not request.waits_for_approval
 
 
 def is_live(request: MitigationRequest) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -12,13 +13,20 @@ from django.urls import reverse
 from portal import wording
 from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest
+from portal.mitigations.responsible import Responsible, responsible_for
 from portal.mitigations.states import RequestStatus
+from portal.web.alerts.evidence import evidence_of
 from portal.web.frame import Frame
 from portal.web.live_amounts import rate_amounts
 from portal.web.rendering import FramedPage
 from portal.web.requests.chart_traffic import ReportedTraffic, reports_of, traffic_of
-from portal.web.requests.described import RequestDescription, describe_request, targets_of
+from portal.web.requests.described import (
+    RequestDescription,
+    describe_request,
+    targets_of,
+)
 from portal.web.requests.ended import Ended, Ends, ended
+from portal.web.requests.note_form import NoteForm
 from portal.web.requests.numbers import Number, numbers_of
 from portal.web.requests.provider_cards import (
     Chip,
@@ -72,11 +80,13 @@ class RequestPage(FramedPage):
     template: ClassVar = "requests/request.html"
     parts: ClassVar = {
         "say": "requests/_say.html",
+        "responsible": "requests/_responsible.html",
         "lanes": "requests/_provider_cards.html",
         "chart": "requests/_chart.html",
         "side": "requests/_side.html",
         "look": "requests/_look.html",
         "time": "requests/_time.html",
+        "evidence": "alerts/_evidence.html",
     }
 
     request_: MitigationRequest
@@ -86,6 +96,9 @@ class RequestPage(FramedPage):
     "those in `say` that the script keeps current"
     actions: Actions
     can_act: bool
+    responsible: Responsible
+    note: NoteForm | None
+    "None: this person may not write notes"
     is_live: bool
     is_plan: bool
     ended: Ended | None
@@ -99,6 +112,8 @@ class RequestPage(FramedPage):
     traffic: ReportedTraffic
     efficacy: EfficacyForm | None
     facts: RequestDescription
+    evidence: Sequence[str]
+    "what detectors report about its targets"
     entries: list[TimelineLine]
     shown_entries: str
     earlier_entries: str
@@ -131,8 +146,10 @@ def _title(request: MitigationRequest, facts: wording.RequestFacts, now: datetim
     return f"{wording.request_badge(facts, now).word} – {request.name}"
 
 
-def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) -> RequestPage:
-    """`start` was made before `request` was read."""
+def request_page(
+    start: Frame, request: MitigationRequest, choice: QueryDict, *, note: NoteForm | None = None
+) -> RequestPage:
+    """`start` was made before `request` was read. `note`: the form of a note as it was typed."""
     now, organization = start.now, start.organization
     facts = facts_of(organization, request)
     reports = reports_of(request, now, choice)
@@ -147,6 +164,8 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         amounts=rate_amounts(facts.started, now),
         actions=_actions(start, request, facts),
         can_act=can_act,
+        responsible=responsible_for(request),
+        note=(note or NoteForm.new()) if can_act else None,
         is_live=is_live(request),
         is_plan=facts.is_plan,
         ended=ended(request, facts, now) if request.is_over else None,
@@ -164,6 +183,7 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         traffic=traffic_of(request, facts, reports, now, choice),
         efficacy=_efficacy(facts, now) if can_act and can_change_providers(request) else None,
         facts=describe_request(request, facts, now),
+        evidence=evidence_of(request, now),
         entries=by_day(timeline.entries, now),
         shown_entries=timeline.shown,
         earlier_entries=timeline.earlier,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -14,11 +14,12 @@ from django.db.models import Q
 from django.http import QueryDict
 
 from portal import wording
-from portal.core.formatting import day
+from portal.core.formatting import day, local_day
 from portal.core.numbers import whole_number
 from portal.events.models import Event, EventType
-from portal.events.queries import MAX_SEQ, report_span, timeline
+from portal.events.queries import MAX_SEQ, had_status, report_span, timeline
 from portal.mitigations.models import Cause, Mitigation, MitigationRequest
+from portal.mitigations.states import Status
 from portal.organizations.models import Organization
 from portal.wording.from_rows.events import event_facts, subjects_of
 
@@ -49,9 +50,9 @@ class Timeline:
 def by_day(entries: Iterable[wording.Entry], now: datetime) -> list[TimelineLine]:
     """The day is named once for each day that is not today."""
     lines: list[TimelineLine] = []
-    before = now.date()
+    before = local_day(now)
     for entry in entries:
-        on = entry.at.date()
+        on = local_day(entry.at)
         lines.append(TimelineLine(entry, "" if on == before else day(entry.at, now)))
         before = on
     return lines
@@ -77,7 +78,8 @@ def read_timeline(
     has_earlier = len(events) > limit
     events = events[:limit]
     since = events[-1].at if has_earlier else None
-    entries = _of_events(request, events)
+    filtered = had_status(ids, Status.MITIGATING, before=events[-1].seq) if has_earlier else set()
+    entries = _of_events(request, events, filtered)
     entries += [
         entry
         for entry in _without_events(request, organization, has_reports=not versions)
@@ -102,10 +104,23 @@ def _start_of(ids: Collection[UUID], choice: QueryDict) -> tuple[int | None, dat
     return (None, None) if until is None else (before, until)
 
 
-def _of_events(request: MitigationRequest, events: Sequence[Event]) -> list[wording.Entry]:
+def _of_events(
+    request: MitigationRequest, events: Sequence[Event], filtered: set[UUID | None]
+) -> list[wording.Entry]:
+    """`events`: newest first, as the entries are. `filtered`: the mitigations whose provider
+    reported before the oldest of them that it filters.
+    """
     subjects = subjects_of(events, [request])
-    facts = (event_facts(event, subjects, request.name, request.reason) for event in events)
-    return [words for one in facts if (words := wording.entry(one)) is not None]
+    entries: list[wording.Entry] = []
+    filtered = set(filtered)
+    for event in reversed(events):
+        facts = event_facts(event, subjects, request.name, request.reason)
+        words = wording.entry(replace(facts, has_filtered=event.mitigation_id in filtered))
+        if words is not None:
+            entries.append(words)
+        if Status.MITIGATING in (event.data.get("status"), event.data.get("previous")):
+            filtered.add(event.mitigation_id)
+    return entries[::-1]
 
 
 def _without_events(

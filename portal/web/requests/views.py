@@ -7,7 +7,8 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -16,14 +17,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from portal.accounts.access import actor_of
 from portal.accounts.actors import Actor
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
-from portal.mitigations import queries, services
+from portal.mitigations import export, services
 from portal.mitigations.access import request_for
 from portal.mitigations.consent import WouldReplace
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.quota import QuotaExceeded
-from portal.mitigations.validation import check
 from portal.organizations.models import Membership, Role
 from portal.organizations.request_context import member_of
+from portal.organizations.suspension import OrganizationSuspended
 from portal.web.accounts import typed
 from portal.web.frame import frame
 from portal.web.rendering import names_of_parts, render_page, render_shared
@@ -35,12 +36,13 @@ from portal.web.requests.form_page import (
     used_again,
     with_all_errors,
 )
-from portal.web.requests.list_page import list_page
+from portal.web.requests.list_page import Filter, list_page, matching
 from portal.web.requests.overlaps import consent_of
 from portal.web.requests.questions import ask_page, terminate_page, withdraw_page
 from portal.web.requests.report import ReportPage, ReportText, report_page
 from portal.web.requests.request_form import RequestForm, typed_id, typed_lifetime
 from portal.web.requests.request_page import ChartPage, RequestPage, chart_page, request_page
+from portal.web.requests.shared import subscriptions
 
 ENTER: Final = "enter"
 """The value that Enter in a field of a form sends without a script, so that no half-filled form
@@ -55,6 +57,24 @@ MAX_SHOWN: Final = 500
 def requests(request: HttpRequest, slug: str) -> HttpResponse:
     membership = member_of(request, slug)
     return render_page(request, list_page(membership, timezone.now(), request.GET))
+
+
+@require_safe
+def requests_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:
+    return export.csv_file(_matching(request, slug), slug)
+
+
+@require_safe
+def requests_json(request: HttpRequest, slug: str) -> StreamingHttpResponse:
+    return export.json_file(_matching(request, slug), slug)
+
+
+def _matching(request: HttpRequest, slug: str) -> QuerySet[MitigationRequest]:
+    """What the list shows with the same query string, on all of its pages."""
+    organization = member_of(request, slug).organization
+    return matching(
+        organization, Filter.read(request.GET), subscriptions(organization), timezone.now()
+    )
 
 
 @require_safe
@@ -120,19 +140,7 @@ def _form(
 
 def _checked(membership: Membership, form: RequestForm) -> RequestForm:
     """The form with the errors so far; a target that is still missing is not an error yet."""
-    organization = membership.organization
-    submission, unread = form.submission()
-    try:
-        check(
-            submission,
-            resources=queries.verified_resources(organization),
-            eligible_providers=queries.eligible_providers(organization),
-            policy=queries.policy(organization),
-        )
-    except Invalid as error:
-        found = [form.as_typed(one) for one in error.errors if one.field != "targets"]
-        return form.with_errors([*unread, *found])
-    return form.with_errors(unread)
+    return with_all_errors(membership.organization, form, but="targets")
 
 
 def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> HttpResponse:
@@ -150,7 +158,7 @@ def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> Ht
         )
     except WouldReplace:
         return _form(request, membership, form, 409)
-    except QuotaExceeded as error:
+    except (QuotaExceeded, OrganizationSuspended) as error:
         page = form_page(membership, form, timezone.now(), is_refused=True, quota=error.sentence)
         return render_page(request, page, status=409)
     except IdempotencyKeyReused:
@@ -175,7 +183,8 @@ def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse
             mitigation_request,
             lambda actor: services.terminate(request_id=mitigation_request.pk, actor=actor),
         )
-    if mitigation_request.is_over or mitigation_request.terminate_asked_at:
+    has_no_question = mitigation_request.is_over or mitigation_request.waits_for_approval
+    if has_no_question or mitigation_request.terminate_asked_at:
         return redirect(mitigation_request)
     return render_page(request, terminate_page(start, mitigation_request))
 

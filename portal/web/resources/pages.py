@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from django.urls import reverse
+
 from portal.core.formatting import plural
 from portal.core.targets import Targets, both_forms
 from portal.mitigations import queries as mitigations
+from portal.organizations.acting import name_at
 from portal.organizations.models import ProtectedResource, ResourceKind, Role
 from portal.ownership import services
 from portal.ownership.models import ResourceClaim, ResourceProof
@@ -20,16 +23,15 @@ from portal.providers.queries import as_numbers_of
 from portal.rpki.origins import Origins, origins_of
 from portal.rpki.validity import RouteValidity
 from portal.web.frame import Frame
-from portal.web.rendering import FramedPage
 from portal.web.resources.resource_form import ResourceForm
-from portal.web.settings.navigation import Tab, tabs
+from portal.web.settings.navigation import SettingsPage
+from portal.web.settings.removal import RemovalPage
 from portal.wording import Badge, routes
-from portal.wording.claims import BADGES, METHODS, RESULTS, why
-from portal.wording.from_rows.claims import claim_facts
+from portal.wording.claims import BADGES, KINDS, METHODS, RESULTS, why
+from portal.wording.from_rows.claims import claim_facts, shown_result
 
 MAX_PAYLOADS_SHOWN: Final = 10
 USABLE: Final = (ClaimState.VERIFIED, ClaimState.PROOF_MISSING)
-KINDS: Final = {ResourceKind.PREFIX: "Prefix", ResourceKind.FQDN: "Name", ResourceKind.URI: "URI"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +46,12 @@ class ResourceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResourcesPage(FramedPage):
+class ResourcesPage(SettingsPage):
     """The list, and the form of a new one."""
 
     template: ClassVar = "resources/resources.html"
+    tab: ClassVar = "resources"
 
-    tabs: Sequence[Tab]
     headline: str
     rows: Sequence[ResourceRow]
     form: ResourceForm
@@ -68,19 +70,21 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResourcePage(FramedPage):
+class ResourcePage(SettingsPage):
     """One resource: its state, where to publish a proof, and what was found."""
 
     template: ClassVar = "resources/resource.html"
+    tab: ClassVar = "resources"
     parts: ClassVar = {"resource": "resources/_resource.html"}
 
-    tabs: Sequence[Tab]
     resource: ProtectedResource
     value: str
     badge: Badge
     why: str
     is_usable: bool
     is_checking: bool
+    is_waiting: bool
+    "staff decide about it"
     may_remove: bool
     dns: Sequence[Sequence[str]]
     "alternatives of names"
@@ -97,15 +101,10 @@ class ResourcePage(FramedPage):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemovePage(FramedPage):
+class RemoveResourcePage(RemovalPage):
     """The question before a resource is removed, or why it cannot be."""
 
-    template: ClassVar = "resources/remove.html"
-
-    tabs: Sequence[Tab]
-    resource: ProtectedResource
-    value: str
-    needed_by: str
+    tab: ClassVar = "resources"
 
 
 def resources_page(start: Frame, form: ResourceForm) -> ResourcesPage:
@@ -119,9 +118,7 @@ def resources_page(start: Frame, form: ResourceForm) -> ResourcesPage:
     rows = [_row(claim, running.get(claim.resource_id)) for claim in services.claims_of(resources)]
     return ResourcesPage(
         frame=start,
-        here="settings",
         title="Resources",
-        tabs=tabs(start.membership, "resources"),
         headline=_headline(rows),
         rows=rows,
         form=form,
@@ -160,15 +157,14 @@ def resource_page(
     origins = origins_of(networks, start.now) if networks else None
     return ResourcePage(
         frame=start,
-        here="settings",
         title=resource.name,
-        tabs=tabs(start.membership, "resources"),
         resource=resource,
         value=row.value,
         badge=row.badge,
         why=row.why,
         is_usable=claim.state in USABLE,
         is_checking=newest is not None and not newest.is_over,
+        is_waiting=claim.state == ClaimState.WAITING,
         may_remove=start.membership.allows(Role.ADMIN),
         dns=places.dns,
         http=f"https://{places.host}{PATH}" if places.host else "",
@@ -188,8 +184,8 @@ def _check(proof: ResourceProof) -> Check:
     return Check(
         proof=proof,
         method=METHODS[proof.method],
-        by=proof.asked_by.username if proof.asked_by else "the portal",
-        result=_result(proof),
+        by=name_at(proof.asked_by, proof.resource.organization_id, proof.asked_at) or "the portal",
+        result=shown_result(proof),
         findings=[
             f"{one.server}: {RESULTS[one.result].partition('.')[0].lower()}"
             f"{f' ({one.detail})' if one.detail else ''}"
@@ -197,12 +193,6 @@ def _check(proof: ResourceProof) -> Check:
         ],
         note=note,
     )
-
-
-def _result(proof: ResourceProof) -> str:
-    if not proof.is_over:
-        return "Running."
-    return RESULTS[ProofResult(proof.result)] if proof.result else "Asked portal staff."
 
 
 def _payloads(start: Frame, resource: ProtectedResource, origins: Origins) -> list[str]:
@@ -228,14 +218,17 @@ def _payloads(start: Frame, resource: ProtectedResource, origins: Origins) -> li
     return said
 
 
-def remove_page(start: Frame, resource: ProtectedResource) -> RemovePage:
+def remove_page(start: Frame, resource: ProtectedResource) -> RemoveResourcePage:
     uses: Uses = uses_of(resource)
-    return RemovePage(
+    needed_by = services.needed_by(uses)
+    name = resource.name
+    return RemoveResourcePage(
         frame=start,
-        here="settings",
-        title=f"Remove {resource.name}?",
-        tabs=tabs(start.membership, "resources"),
-        resource=resource,
-        value=both_forms(resource.value),
-        needed_by=services.needed_by(uses),
+        title=f"{name} cannot be removed now" if needed_by else f"Remove {name}?",
+        points=[
+            f"No one can request protection for {both_forms(resource.value)} any more.",
+            "Ended requests stay in the history.",
+        ],
+        needed_by=needed_by,
+        back=reverse("resources:resource", args=[start.organization.slug, resource.pk]),
     )

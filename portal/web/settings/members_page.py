@@ -10,13 +10,14 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from portal.accounts.models import Authenticator
 from portal.organizations import lost_phones
 from portal.organizations.invitations import unanswered
 from portal.organizations.models import FactorReset, Invitation, Membership, Role
+from portal.sso.queries import can_give_factor
 from portal.web.frame import Frame
-from portal.web.rendering import FramedPage
-from portal.web.settings.navigation import Tab, tabs
+from portal.web.options import Option, rights
+from portal.web.settings.navigation import SettingsPage
+from portal.web.settings.removal import RemovalPage
 
 ROLES: Final = {
     Role.VIEWER: "Viewer",
@@ -27,19 +28,9 @@ ROLES: Final = {
 CAN: Final = {
     Role.VIEWER: "watches",
     Role.OPERATOR: "also requests and terminates mitigation",
-    Role.APPROVER: "may do what an operator may",
+    Role.APPROVER: "also approves what others request",
     Role.ADMIN: "also manages members and settings",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleChoice:
-    """One role in a list to choose from."""
-
-    value: str
-    words: str
-    can: str
-    is_chosen: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +39,7 @@ class MemberRow:
 
     id: UUID
     name: str
+    display_name: str
     email: str
     "empty unless an admin looks"
     role: str
@@ -55,7 +47,7 @@ class MemberRow:
     state: str
     "what keeps the member from acting; empty if nothing does"
     last_sign_in: datetime | None
-    choices: Sequence[RoleChoice]
+    choices: Sequence[Option]
     remove: str
     lost_phone: str
     change: str
@@ -89,18 +81,18 @@ class InviteForm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MembersPage(FramedPage):
+class MembersPage(SettingsPage):
     """The lists, and for admins the form to invite someone."""
 
     template: ClassVar = "settings/members.html"
+    tab: ClassVar = "members"
 
-    tabs: Sequence[Tab]
     headline: str
     is_admin: bool
     members: Sequence[MemberRow]
     invitations: Sequence[InvitationRow]
     form: InviteForm
-    roles: Sequence[RoleChoice]
+    roles: Sequence[Option]
     admins: str
     "who can change this; for the others"
 
@@ -108,11 +100,8 @@ class MembersPage(FramedPage):
 def members_page(start: Frame, form: InviteForm | None = None) -> MembersPage:
     organization, form = start.organization, form or InviteForm()
     is_admin = start.membership.allows(Role.ADMIN)
-    enrolled = set(
-        Authenticator.objects.filter(
-            confirmed=True, user__memberships__organization=organization
-        ).values_list("user_id", flat=True)
-    )
+    able = Membership.objects.filter(can_give_factor(), organization=organization)
+    enrolled = set(able.values_list("user_id", flat=True))
     resets = lost_phones.waiting(organization)
     own = list(
         Membership.objects.filter(organization=organization)
@@ -122,9 +111,7 @@ def members_page(start: Frame, form: InviteForm | None = None) -> MembersPage:
     admins = [one.user.username for one in own if one.role == Role.ADMIN and one.user.is_active]
     return MembersPage(
         frame=start,
-        here="settings",
         title="Members",
-        tabs=tabs(start.membership, "members"),
         headline="1 member." if len(own) == 1 else f"{len(own)} members.",
         is_admin=is_admin,
         members=[_row(one, start, one.user_id in enrolled, resets) for one in own],
@@ -137,13 +124,8 @@ def members_page(start: Frame, form: InviteForm | None = None) -> MembersPage:
     )
 
 
-def role_choices(chosen: str) -> list[RoleChoice]:
-    return [
-        RoleChoice(
-            value=role.value, words=ROLES[role], can=CAN[role], is_chosen=role.value == chosen
-        )
-        for role in Role
-    ]
+def role_choices(chosen: str) -> list[Option]:
+    return rights({one.value: (ROLES[one], CAN[one]) for one in Role}, chosen)
 
 
 def _row(
@@ -165,6 +147,7 @@ def _row(
     return MemberRow(
         id=user.pk,
         name=user.username,
+        display_name=user.display_name,
         email=user.email if is_admin or is_you else "",
         role=ROLES[Role(membership.role)],
         is_you=is_you,
@@ -200,18 +183,10 @@ def _invitation(invitation: Invitation, start: Frame) -> InvitationRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveMemberPage(FramedPage):
+class RemoveMemberPage(RemovalPage):
     """What ends when a member is removed, or leaves."""
 
-    template: ClassVar = "settings/remove.html"
-
-    tabs: Sequence[Tab]
-    question: str
-    points: Sequence[str]
-    button: str
-    action: str
-    back: str
-    error: str
+    tab: ClassVar = "members"
 
 
 def remove_page(start: Frame, membership: Membership, *, error: str = "") -> RemoveMemberPage:
@@ -222,28 +197,25 @@ def remove_page(start: Frame, membership: Membership, *, error: str = "") -> Rem
         "Live requests go on, and the name stays in what happened so far.",
         "Coming back takes a new invitation.",
     ]
-    place = [start.organization.slug]
     return RemoveMemberPage(
         frame=start,
-        here="settings",
-        title="Members",
-        tabs=tabs(start.membership, "members"),
-        question=f"Leave {organization}?" if is_you else f"Remove {name} from {organization}?",
+        title=f"Leave {organization}?" if is_you else f"Remove {name} from {organization}?",
         points=points,
         button="Leave now" if is_you else "Remove now",
-        action=reverse("settings:remove", args=[*place, membership.user_id]),
-        back=reverse("settings:members", args=place),
+        sending="Leaving" if is_you else "Removing",
+        keep="Back to members",
+        back=reverse("settings:members", args=[start.organization.slug]),
         error=error,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LostPhonePage(FramedPage):
+class LostPhonePage(SettingsPage):
     """Start, confirm or cancel the reset of a member's second factor."""
 
     template: ClassVar = "settings/lost_phone.html"
+    tab: ClassVar = "members"
 
-    tabs: Sequence[Tab]
     name: str
     back: str
     start: str
@@ -257,6 +229,10 @@ class LostPhonePage(FramedPage):
     given_reason: str
     reason: str
     error: str
+    back_words: str = "Back to members"
+    second: str = "admin"
+    "who confirms"
+    shown_in: str = "the organization’s log"
 
 
 def lost_phone_page(
@@ -268,9 +244,7 @@ def lost_phone_page(
     may_confirm = reset is not None and viewer not in (reset.started_by_id, reset.user_id)
     return LostPhonePage(
         frame=start,
-        here="settings",
         title="Members",
-        tabs=tabs(start.membership, "members"),
         name=membership.user.username,
         back=reverse("settings:members", args=place[:1]),
         start=reverse("settings:lost-phone", args=place),

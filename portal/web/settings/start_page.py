@@ -9,16 +9,15 @@ from typing import ClassVar
 from django.urls import reverse
 from django.utils import timezone
 
-from portal.accounts.models import Authenticator
 from portal.core.formatting import plural
 from portal.organizations.invitations import unanswered
 from portal.organizations.models import Membership, Organization
 from portal.organizations.queries import resources
 from portal.providers.models import SessionState, Subscription
+from portal.sso.queries import can_give_factor
 from portal.standby.queries import last_passed_drill
 from portal.web.frame import Frame
-from portal.web.rendering import FramedPage
-from portal.web.settings.navigation import Tab, tabs
+from portal.web.settings.navigation import SettingsPage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +32,12 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartPage(FramedPage):
+class StartPage(SettingsPage):
     """The list, and how much of it is done."""
 
     template: ClassVar = "settings/start.html"
+    tab: ClassVar = "start"
 
-    tabs: Sequence[Tab]
     headline: str
     is_done: bool
     steps: Sequence[Step]
@@ -55,9 +54,7 @@ def start_page(start: Frame) -> StartPage:
     done = sum(step.is_done for step in steps)
     return StartPage(
         frame=start,
-        here="settings",
         title="Getting started",
-        tabs=tabs(start.membership, "start"),
         headline=_headline(organization, done, len(steps)),
         is_done=done == len(steps),
         steps=steps,
@@ -97,20 +94,19 @@ def _providers(organization: Organization) -> Step:
     elif count:
         text = f"{plural(count, 'provider')} added, none connected now."
     else:
-        text = "None yet. A provider filters the traffic; the portal’s operator connects it."
+        text = "None yet. A provider filters the traffic; you have a contract with it."
     return Step(
         name="Connect a provider",
         text=text,
         is_done=up > 0,
-        link=reverse("readiness:readiness", args=[organization.slug]),
-        link_words="See connections",
+        link=reverse("connections:providers", args=[organization.slug]),
+        link_words="Open providers",
     )
 
 
 def _people(organization: Organization) -> Step:
-    enrolled = Authenticator.objects.filter(confirmed=True).values("user")
     own = Membership.objects.filter(organization=organization, user__is_active=True)
-    ready = [one for one in own.filter(user__in=enrolled) if one.can_operate]
+    ready = [one for one in own.filter(can_give_factor()) if one.can_operate]
     invited = unanswered(organization).filter(expires_at__gt=timezone.now()).count()
     who = "1 person" if len(ready) == 1 else f"{len(ready)} people"
     text = f"{who} can request mitigation."

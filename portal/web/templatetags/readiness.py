@@ -17,13 +17,17 @@ def href(link: Link, slug: str) -> str:
     match link.to:
         case Destination.CALL:
             return tel(link.argument)
+        case Destination.CHANNELS:
+            return reverse("channels:channels", args=[slug])
         case Destination.DRILLS:
             return reverse("readiness:drills", args=[slug])
         case Destination.NEW_REQUEST:
             return reverse("requests:new", args=[slug])
         case Destination.PLAN:
             return reverse("standby:plan", args=[slug, link.argument])
-        case Destination.SUBSCRIPTION:
-            return reverse("admin:providers_subscription_change", args=[link.argument])
+        case Destination.PROVIDER:
+            return reverse("connections:provider", args=[slug, link.argument])
+        case Destination.PROVIDERS:
+            return reverse("connections:providers", args=[slug])
         case Destination.UNKNOWN_MITIGATIONS:
             return f"{reverse('now:now', args=[slug])}#unknown"

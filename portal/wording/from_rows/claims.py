@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portal.ownership.models import ResourceClaim, ResourceProof
 from portal.ownership.states import ProofResult
-from portal.wording.claims import ClaimFacts
+from portal.wording.claims import RESULTS, ClaimFacts
 
 
 def claim_facts(claim: ResourceClaim, newest: ResourceProof | None = None) -> ClaimFacts:
@@ -18,3 +18,10 @@ def claim_facts(claim: ResourceClaim, newest: ResourceProof | None = None) -> Cl
         last_result=ProofResult(newest.result) if is_over and newest and newest.result else None,
         is_checking=newest is not None and not newest.is_over,
     )
+
+
+def shown_result(proof: ResourceProof) -> str:
+    """What a check found, as a sentence."""
+    if not proof.is_over:
+        return "Running."
+    return RESULTS[ProofResult(proof.result)] if proof.result else "Asked portal staff."

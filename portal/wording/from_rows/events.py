@@ -73,7 +73,8 @@ def event_facts(
         if mitigation
         else provider or str(event.data.get("provider", "")),
         actor=_actor(event),
-        is_by_person=event.data.get("actor_kind", ActorKind.PERSON) == ActorKind.PERSON,
+        is_by_person=event.data.get("actor_kind", ActorKind.PERSON)
+        in (ActorKind.PERSON, ActorKind.STAFF),
         request=request_name,
         reason=reason,
         because=asked_because(mitigation) if mitigation else "",

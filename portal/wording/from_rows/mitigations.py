@@ -29,10 +29,12 @@ from portal.mitigations.replacement import without_consent
 from portal.mitigations.states import CONFIRMED, RequestStatus, Status
 from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import AssignedScope, assign_scope
+from portal.organizations.acting import name_at
 from portal.organizations.models import LateAcceptance, Organization
 from portal.providers.models import PathKind, Subscription
 from portal.providers.wording import no_session_because
 from portal.wording import causes
+from portal.wording.approvals import ApprovalFacts
 from portal.wording.replaced import taken_over
 from portal.wording.replacement_losses import left_out
 
@@ -113,10 +115,12 @@ def mitigation_facts(
         id=str(mitigation.pk),
         subscription=str(subscription.pk),
         asked_at=mitigation.asked_at,
-        asked_by=mitigation.asked_by.username if mitigation.asked_by else "",
+        asked_by=name_at(mitigation.asked_by, mitigation.organization_id, mitigation.asked_at),
         part=() if mitigation.scope == mitigation.request.scope else targets,
         must_wait=mitigation.must_wait,
-        withdrawn_by=mitigation.withdrawn_by.username if mitigation.withdrawn_by else "",
+        withdrawn_by=name_at(
+            mitigation.withdrawn_by, mitigation.organization_id, mitigation.withdrawal_asked_at
+        ),
         is_withdrawn_by_policy=is_withdrawn_by_policy(mitigation),
         withdrawn_because=withdrawn_because(mitigation),
         reported=_reported(mitigation),
@@ -305,6 +309,26 @@ def request_facts(
         filtering_ended_at=request.filtering_ended_at,
         patience_s=organization.patience_s,
         uncovered=tuple(uncovered_targets(request.scope, current)),
+        approval=approval_facts(request, organization),
+    )
+
+
+def approval_facts(request: MitigationRequest, organization: Organization) -> ApprovalFacts | None:
+    """None if no one had to approve it. Plans and drills need no approval."""
+    approval = request.approval_row if request.is_immediate else None
+    if approval is None:
+        return None
+    return ApprovalFacts(
+        organization=organization.name,
+        cause=approval.cause,
+        larger_than=approval.larger_than,
+        told=approval.told,
+        asked_at=approval.asked_at,
+        expires_at=approval.expires_at,
+        outcome=approval.outcome,
+        decided_at=approval.decided_at,
+        by=name_at(approval.decided_by, approval.organization_id, approval.decided_at),
+        reason=approval.reason,
     )
 
 

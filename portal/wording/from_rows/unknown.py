@@ -9,6 +9,7 @@ from portal.inventory import queries
 from portal.inventory.adoptable import NotAdoptable
 from portal.inventory.models import UnknownMitigation
 from portal.mitigations import queries as mitigations
+from portal.organizations.acting import name_at
 from portal.organizations.models import Organization
 from portal.providers.models import SessionState
 from portal.wording import unknown as wording
@@ -43,7 +44,7 @@ def unknown_facts(
         is_indefinite=row.is_indefinite,
         asked_by=asked_by.name if asked_by else "",
         asked_until=row.asked_once.ended_at if row.asked_once else None,
-        withdrawn_by=row.withdrawn_by.username if row.withdrawn_by else "",
+        withdrawn_by=name_at(row.withdrawn_by, row.organization_id, row.withdrawal_asked_at),
         withdrawal_asked_at=row.withdrawal_asked_at,
         confirmed_at=row.withdrawal_confirmed_at,
         refusal_code=row.refusal_code,

@@ -94,3 +94,13 @@ def test_without_configured_hosts_only_a_development_server_is_on_this_machine(
 
 def test_a_credential_does_not_show_itself() -> None:
     assert "s3cret" not in repr(Credential(token="s3cret", session_key="s3cret"))
+
+
+@pytest.mark.parametrize("headers", [OWN, {"authorization": "Bearer t0ken"}])
+def test_a_socket_needs_tls_where_the_pages_do(headers: dict[str, str], settings: Any) -> None:
+    settings.HTTPS = True
+
+    for scheme in ("ws", ""):
+        with pytest.raises(NotSignedIn):
+            credential_of({**scope(headers), "scheme": scheme})
+    assert credential_of({**scope(headers), "scheme": "wss"})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
@@ -10,11 +11,15 @@ from django.test import Client
 from django.utils import timezone
 
 from portal.accounts import services as accounts
+from portal.accounts.actors import Actor
 from portal.accounts.models import ApiToken, Authenticator, User
+from portal.core.broadcast import access_changed_on_commit
+from portal.organizations import acting, service_tokens
 from portal.organizations import services as organizations
 from portal.organizations.models import Membership, Organization
 from portal.realtime import log_reader
 from tests.conftest import ClientOf
+from tests.factories import service_token
 from tests.portal.realtime.conftest import TokenOf
 from tests.sockets import Socket
 
@@ -65,6 +70,23 @@ async def test_a_socket_closes_immediately_when_access_ends(
     await database_sync_to_async(ending)(bob, acme)
 
     assert await socket.close_code() == code
+
+
+async def test_the_socket_of_a_service_token_follows_the_log_until_it_is_revoked(
+    alice: User, acme: Organization, globex: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_reader, "ADMIT_AGAIN_S", 60)
+    token, plain = await database_sync_to_async(service_token)(acme)
+    _, foreign = await database_sync_to_async(service_token)(globex)
+    assert await Socket(token=foreign).connect() == 4403
+    socket = Socket(token=plain)
+    assert await socket.connect() == 0
+
+    await database_sync_to_async(service_tokens.revoke)(
+        organization=acme, token_id=token.pk, actor=Actor.person(alice)
+    )
+
+    assert await socket.close_code() == 4401
 
 
 def _new_password(user: User, organization: Organization) -> None:
@@ -146,3 +168,84 @@ async def test_the_socket_of_a_page_closes_with_its_session(
     await database_sync_to_async(ending)(bob)
 
     assert await socket.close_code() == 4401
+
+
+@pytest.mark.parametrize("by", ["session", "token"])
+async def test_a_socket_closes_immediately_when_its_person_ends_the_session_elsewhere(
+    bob: User, client_of: ClientOf, token_of: TokenOf, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_reader, "ADMIT_AGAIN_S", 60)
+    here, there = [await database_sync_to_async(client_of)(bob) for _ in range(2)]
+    for browser in (here, there):
+        await database_sync_to_async(browser.get)("/me/sessions")
+    if by == "session":
+        socket = Socket(headers=(cookie_of(there), OWN_ORIGIN))
+    else:
+        socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    own = Socket(headers=(cookie_of(here), OWN_ORIGIN))
+    await socket.connect()
+    await own.connect()
+
+    await database_sync_to_async(here.post)("/me/sessions/end-others")
+
+    assert await socket.close_code() == 4401
+    assert (await own.receive_frame())["type"] == "heartbeat"
+    await own.disconnect()
+
+
+def _stop_acting(user: User) -> None:
+    found = acting.may_act(user, ApiToken.objects.get(user=user))
+    assert found is not None
+    acting.stop(found)
+
+
+def _leave_staff(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_staff=False)
+    access_changed_on_commit(user.pk)
+
+
+@pytest.mark.parametrize("end", [_stop_acting, _leave_staff])
+async def test_the_socket_of_staff_who_act_closes_immediately_when_that_ends(
+    mo: User, acme: Organization, token_of: TokenOf, monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[User], None],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(log_reader, "ADMIT_AGAIN_S", 60)
+    token = await database_sync_to_async(token_of)(mo)
+    await database_sync_to_async(_act)(mo)
+    socket = Socket(token=token)
+    await socket.connect()
+
+    await database_sync_to_async(end)(mo)
+
+    assert await socket.close_code() == 4403
+
+
+async def test_the_socket_of_staff_closes_when_the_time_is_over(
+    mo: User, acme: Organization, token_of: TokenOf, monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(log_reader, "ADMIT_AGAIN_S", 60)
+    settings.STAFF_ACTING_FOR = timedelta(seconds=3)
+    token = await database_sync_to_async(token_of)(mo)
+    await database_sync_to_async(_act)(mo)
+    socket = Socket(token=token)
+
+    # A busy machine may need longer than that to open it.
+    assert await socket.connect() or await socket.close_code() == 4403
+
+
+async def test_staff_open_no_socket_without_acting_or_of_another_organization(
+    mo: User, acme: Organization, globex: Organization, token_of: TokenOf
+) -> None:
+    token = await database_sync_to_async(token_of)(mo)
+    refused = Socket(token=token)
+    assert await refused.connect() == 4403
+
+    await database_sync_to_async(_act)(mo)
+    other = Socket(token=token, slug="globex")
+    assert await other.connect() == 4403
+
+
+def _act(user: User) -> None:
+    token = ApiToken.objects.get(user=user)
+    acting.begin(slug="acme", user=user, credential=token, reason="Their admin called about it")

@@ -16,7 +16,7 @@ from portal.accounts.models import User
 from portal.core.broadcast import EventFrame, organization_group
 from portal.events import queries
 from portal.events.log import (
-    MitigationEvent,
+    ReportedEvent,
     append_counted,
     append_event,
     lock_free_logs,
@@ -239,7 +239,7 @@ async def test_events_that_were_committed_together_come_once_and_in_order(
 def _append_together(organization: Organization, count: int) -> None:
     with transaction.atomic():
         counted = lock_free_logs({organization.pk: count})
-        event = MitigationEvent(
+        event = ReportedEvent(
             organization_id=organization.pk,
             request_id=uuid4(),
             mitigation_id=uuid4(),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from channels.db import database_sync_to_async
-from channels.layers import get_channel_layer
+from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
 from django.db import connection
 from django.utils import timezone
 
@@ -170,6 +170,28 @@ async def test_each_socket_gets_the_events_of_its_own_organization_from_a_messag
     assert await theirs.seqs(2) == [2, 3]
     for socket in (ours, theirs):
         await socket.disconnect()
+
+
+class WaitingLayer(InMemoryChannelLayer):
+    """It waits as the client of Redis does, which loses a cancellation on Python 3.11."""
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        await asyncio.wait_for(super().group_discard(group, channel), 1)
+
+
+async def test_nothing_of_the_reader_stays_after_the_last_socket_even_if_a_cancellation_is_lost(
+    bob: User, acme: Organization, token_of: TokenOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = WaitingLayer()
+    monkeypatch.setitem(channel_layers.backends, "default", layer)
+    before = asyncio.all_tasks()
+    (socket,) = await open_sockets(("acme", await database_sync_to_async(token_of)(bob)))
+    assert layer.groups
+
+    await socket.disconnect()
+
+    assert asyncio.all_tasks() == before
+    assert not layer.groups
 
 
 async def test_messages_of_the_previous_release_take_effect_at_once(

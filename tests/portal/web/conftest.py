@@ -73,6 +73,11 @@ def one_line(page: str) -> str:
     return re.sub(r"(<(?!/)[^>]*>) | (?=</)", r"\1", page)
 
 
+def words_of(answer: Any) -> str:
+    """The text of an answer, without markup."""
+    return " ".join(unescape(re.sub("<[^>]*>", " ", answer.content.decode())).split())
+
+
 def text_of(page: str) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))).replace(" .", ".")
 

@@ -4,9 +4,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portal.web.requests import chart
 from portal.web.requests.chart import Sample, Series
+from portal.web.requests.chart_ticks import MOST, ticks
 
 START = datetime(2026, 10, 6, 3, 12, tzinfo=UTC)
 END = START + timedelta(minutes=16)
@@ -137,8 +141,31 @@ def test_axis_labels_within_one_minute_include_seconds() -> None:
 
     assert long is not None
     assert short is not None
-    assert long.x_labels == ("03:12", "03:16", "03:20", "03:24", "03:28")
-    assert short.x_labels == ("03:12:00", "03:12:10", "03:12:20", "03:12:30", "03:12:40")
+    assert [one.words for one in long.ticks] == ["03:15", "03:20", "03:25"]
+    assert [one.words for one in short.ticks] == [
+        *("03:12:00", "03:12:10", "03:12:20", "03:12:30", "03:12:40"),
+    ]
+
+
+@given(
+    later=st.timedeltas(timedelta(0), timedelta(days=365)),
+    length=st.timedeltas(timedelta(minutes=5), timedelta(days=60)),
+    zone=st.sampled_from(["UTC", "Europe/Prague", "Asia/Kolkata"]),
+)
+def test_ticks_are_whole_minutes_inside_the_chart(
+    later: timedelta, length: timedelta, zone: str
+) -> None:
+    start = START + later
+    with timezone.override(zone):
+        found = ticks(start, start + length)
+
+    places = [float(one.x.removesuffix("%")) for one in found]
+    exact = [(start + length * place / 100).timestamp() % 60 for place in places]
+    slack_s = length.total_seconds() / 1000
+    assert 1 <= len(found) <= MOST
+    assert places == sorted(places)
+    assert all(0 <= one <= 100 for one in places)
+    assert all(min(one, 60 - one) <= slack_s for one in exact)
 
 
 def test_the_sparkline_of_a_new_request_fills_its_width() -> None:

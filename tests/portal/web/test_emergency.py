@@ -110,7 +110,7 @@ def test_an_organization_without_a_provider_sees_no_missing_number(
 
     page = without_providers()
 
-    assert "Portal staff add providers." in page
+    assert "An admin connects one under Settings." in page
     assert "the number below" not in page
     assert "tel:" not in page
 

@@ -19,9 +19,14 @@ from portal.mitigations import services
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.organizations.models import Organization
 from portal.providers.models import SessionState, Subscription
-from portal.signaling.extension_messages import extension
+from portal.signaling.actions.next_action import (
+    Action,
+    MitigationHistory,
+    lifetime_to_ask,
+    next_action,
+)
 from portal.signaling.mapping import scope_of
-from portal.signaling.next_action import Action, MitigationHistory, lifetime_to_ask, next_action
+from portal.signaling.previews.extension_messages import extension
 from tests.conftest import ClientOf
 from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of, sent
 from tests.portal.web.conftest import ask as ask

@@ -208,7 +208,7 @@ def test_the_chart_is_small(dana: User, ask: Ask, client_of: ClientOf) -> None:
 
 
 def audience(number: int = 0) -> Audience:
-    return Audience(UUID(int=number), Role.OPERATOR, False, "/", "", number)
+    return Audience(UUID(int=number), Role.OPERATOR, False, "UTC", "/", "", number)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3 * MAX_FRAGMENTS), st.floats(0, 0.4)), max_size=300))

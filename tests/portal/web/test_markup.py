@@ -91,6 +91,9 @@ def test_no_page_needs_an_exception_from_the_content_security_policy(pages: dict
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_template_has_inline_styles_handlers_or_scripts(path: Path) -> None:
     text = path.read_text()
+    if path.name == "mail.html":
+        # A mail has no stylesheet, and no page shows it.
+        text = re.sub(r'\sstyle="[^"]*"', "", text)
 
     assert not re.search(r"\sstyle=|\son[a-z]+=|<style|hx-on|js:", text)
     assert not re.search(r"<script(?![^>]*\bsrc=)", text)
@@ -182,7 +185,7 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_requests(
         filtering(mitigations_of(ask(Strategy.PARALLEL))[0])
 
     assert [queries_of(browser, path) for path in paths] == before
-    assert max(before) <= 18
+    assert max(before) <= 20
 
 
 def test_a_request_page_takes_a_known_number_of_queries(
@@ -192,4 +195,4 @@ def test_a_request_page_takes_a_known_number_of_queries(
     for one in mitigations_of(request):
         filtering(one)
 
-    assert queries_of(client_of(alice), request.get_absolute_url()) <= 20
+    assert queries_of(client_of(alice), request.get_absolute_url()) <= 22

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.targets import PortRange, Targets
@@ -305,3 +306,46 @@ def test_a_lifetime_limit_of_a_provider_is_shown_beside_the_field(
     page = browser.get(FORM).content.decode()
 
     assert "At most 4\u00a0hours at Tidewall." in page
+
+
+@pytest.mark.parametrize(
+    ("approval", "other", "sentence", "waits"),
+    [
+        ("never", "203.0.113.7", "No approval needed.", False),
+        ("all", "203.0.113.7", "Acme’s policy asks a second person for every request.", True),
+        ("automatic", "203.0.113.7", "No approval needed.", False),
+        ("larger", "", "A prefix larger than a /27 (IPv6: a /48) needs approval.", False),
+        ("larger", "203.0.113.0/28", "A prefix larger than a /27", False),
+        ("larger", "203.0.113.0/26", "asks a second person for prefixes larger than a /27.", True),
+    ],
+)
+def test_the_form_says_whether_a_second_person_approves_first(
+    browser: Client,
+    acme: Organization,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    approval: str,
+    other: str,
+    sentence: str,
+    waits: bool,
+) -> None:
+    acme.approval, acme.approval_prefix_v4 = approval, 27
+    acme.save()
+
+    page = one_line(browser.post(FORM, typed(other=other, check="1")).content.decode())
+
+    assert sentence in page
+    assert ("Nothing is sent until another person approves it." in page) == waits
+
+
+def test_the_form_of_a_suspended_organization_offers_no_sending(
+    browser: Client, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
+) -> None:
+    acme.suspended_at, acme.suspension_reason = timezone.now(), "Unpaid since September"
+    acme.save()
+
+    page = browser.get(FORM).content.decode()
+
+    assert "This form cannot be sent." in page
+    assert "Send request" not in page
+    assert "at once" not in one_line(page.partition('id="will"')[2].partition("</div>")[0])

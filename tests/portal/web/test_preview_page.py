@@ -235,3 +235,18 @@ def test_the_form_offers_the_preview_and_its_url_redirects_to_the_form(browser: 
 
     assert [one.get("formaction") for one in form.all("button") if "formaction" in one] == [URL]
     assert browser.get(URL)["Location"] == NEW
+
+
+def test_the_preview_says_that_a_second_person_approves_first(
+    browser: Client, acme: Organization
+) -> None:
+    sent = {"other": "203.0.113.7", "key": "one-form"}
+    before = one_line(browser.post(URL, sent).content.decode())
+    acme.approval = "all"
+    acme.save()
+
+    after = one_line(browser.post(URL, sent).content.decode())
+
+    assert "leaves the portal when you send the request." in before
+    assert "leaves the portal once another person approves the request." in after
+    assert "Acme’s policy asks a second person for every request." in after

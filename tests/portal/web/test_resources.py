@@ -156,6 +156,8 @@ def test_staff_are_asked_once(browser: Client, dana: User, acme: Organization) -
 
     page = browser.get(URL).content.decode()
     assert "You asked portal staff to verify it." in page
+    own = browser.get(f"{URL}/{resource.pk}").content.decode()
+    assert "Ask portal staff" not in own
     assert browser.get("/organizations/acme/").status_code == 200
 
 

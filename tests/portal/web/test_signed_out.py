@@ -231,14 +231,14 @@ def test_the_size_of_saved_forms_is_limited(dana: User, monkeypatch: pytest.Monk
     assert "undone" in third["Location"]
 
 
-def test_an_expired_session_says_after_how_long(dana: User) -> None:
+def test_an_expired_session_says_why_without_its_cookie(dana: User) -> None:
     browser = Client()
     mark = signing.dumps([str(dana.pk), NEW, 1], salt=typed._SALT)
 
     answer = browser.post(NEW, {typed.FIELD: mark, "other": "203.0.113.7"}, headers=OURS)
     said = html.unescape(browser.get(answer["Location"]).content.decode())
 
-    assert "You were signed out after 12\u00a0hours. Sign in; what you typed is saved." in said
+    assert "because you signed in too long ago. Sign in; what you typed is saved." in said
 
 
 def test_a_second_tab_keeps_its_own_form(

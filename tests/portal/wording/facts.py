@@ -10,6 +10,7 @@ from portal.core.formatting import NBSP
 from portal.events.models import EventType
 from portal.mitigations.states import RequestStatus, Status
 from portal.wording import MitigationFacts, RequestFacts, Session
+from portal.wording.approvals import ApprovalFacts
 
 PROTOCOL_WORDS: Final = (
     "DOTS", "CoAP", "DTLS", "PUT", "CBOR", "invalid", "in progress", "successfully",
@@ -49,6 +50,23 @@ def mitigation(
 
 def asked(status: RequestStatus, *mitigations: MitigationFacts, **facts: Any) -> RequestFacts:
     return RequestFacts(name="Shop front-end", status=status, mitigations=mitigations, **facts)
+
+
+def approval(**facts: Any) -> ApprovalFacts:
+    """Asked for 16 minutes ago, with half an hour to decide."""
+    known: dict[str, Any] = {
+        "organization": "Acme",
+        "cause": "all",
+        "larger_than": None,
+        "told": (),
+        "asked_at": ago(937),
+        "expires_at": ago(937 - 1800),
+        "outcome": "waiting",
+        "decided_at": ago(881),
+        "by": "",
+        "reason": "",
+    }
+    return ApprovalFacts(**known | facts)
 
 
 MITIGATING: dict[str, Any] = {

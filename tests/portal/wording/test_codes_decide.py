@@ -17,6 +17,7 @@ from portal import wording
 from portal.mitigations.states import RequestStatus
 from portal.wording import Badge, RequestFacts
 from portal.wording.badges import BADGES, REQUEST_BADGES
+from tests.parsed import parsed
 from tests.portal.wording.facts import NOW
 from tests.portal.wording.test_every_sentence import plans, requests
 
@@ -75,7 +76,7 @@ def test_no_decision_reads_a_sentence() -> None:
     found = [
         f"{name}:{node.lineno} {ast.unparse(node)}"  # type: ignore[attr-defined]  # each has a line
         for name, source in sources()
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if reads_words(node)
     ]
     assert found == []
@@ -95,7 +96,7 @@ def test_no_decision_reads_a_sentence() -> None:
     ],
 )
 def test_a_decision_on_a_sentence_is_found(source: str) -> None:
-    assert any(map(reads_words, ast.walk(ast.parse(source))))
+    assert any(map(reads_words, ast.walk(parsed(source))))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_decision_on_a_sentence_is_found(source: str) -> None:
     'why == "by_hand"', 'name != ""', 'path.startswith("/static/")', 'kind in ("prefix", "fqdn")'],
 )  # fmt: skip
 def test_codes_do_not_look_like_sentences(source: str) -> None:
-    assert not any(map(reads_words, ast.walk(ast.parse(source))))
+    assert not any(map(reads_words, ast.walk(parsed(source))))
 
 
 def every_request() -> list[RequestFacts]:

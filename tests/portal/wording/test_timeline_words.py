@@ -32,6 +32,16 @@ ENTRIES = [
     ),
     (
         event_facts(
+            EventType.MITIGATION_STATUS,
+            {"status": "mitigating", "previous": "in_progress"},
+            asked_at=ago(17),
+            has_filtered=True,
+        ),
+        "Northgate reports it is filtering again.",
+        "",
+    ),
+    (
+        event_facts(
             EventType.MITIGATION_STATUS, {"status": "pending", "previous": "refused", "why": "turn"}
         ),
         "The portal is retrying Northgate.",

@@ -18,6 +18,7 @@ from tests.portal.wording.facts import (
     SILENT,
     UP,
     ago,
+    approval,
     asked,
     mitigation,
     plain,
@@ -202,8 +203,15 @@ HEADLINES = [
         "The lifetime ran out at 03:26. The request is over.",
     ),
     (
-        asked(RequestStatus.DECLINED, declined_by="dana", declined_because="a drill is on"),
+        asked(
+            RequestStatus.DECLINED,
+            approval=approval(outcome="declined", by="dana", reason="a drill is on"),
+        ),
         "dana declined this: a drill is on. Nothing was sent.",
+    ),
+    (
+        asked(RequestStatus.EXPIRED, ended_by="not_approved", ended_at=ago(60)),
+        "No one approved this in time. Nothing was sent.",
     ),
 ]
 
