@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.http import StreamingHttpResponse
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -14,17 +10,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.api.authentication import actor_of, caller
+from portal.api.authentication import actor_of, membership_of
 from portal.api.fields import ApiSerializer
 from portal.api.pagination import Pages, page_of
+from portal.api.parameters import time_parameter
 from portal.api.schema import CURSOR, LIMIT, page_schema
 from portal.audit import export, queries
 from portal.audit.models import AuditEntry
 from portal.audit.queries import AuditFilter
-from portal.core.errors import FieldError, Invalid
+from portal.core.errors import Invalid
 from portal.core.numbers import whole_number
 from portal.organizations import audit_heads
-from portal.organizations.access import membership_for
 from portal.organizations.models import Role
 
 MAX_TEXT = 100
@@ -73,7 +69,7 @@ class AuditView(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Who did what, newest first. Requests appear after a few seconds."""
-        membership = membership_for(caller(request), slug, Role.ADMIN)
+        membership = membership_of(request, slug, Role.ADMIN)
         found = queries.entries(membership.organization_id, _filter(request))
         return page_of(found, AuditEntryShown, NewestEntryFirst(), request, self)
 
@@ -95,14 +91,14 @@ class AuditExportView(APIView):
         """Sealed entries as JSON Lines in the order of their chain, at most 50,000. The first line
         has the hash before the first entry; the last one says whether the file is complete.
         """
-        membership = membership_for(caller(request), slug, Role.ADMIN)
+        membership = membership_of(request, slug, Role.ADMIN)
         wanted, after = _filter(request), _after(request)
         audit_heads.record_export(
             membership.organization, actor_of(request), request.query_params.urlencode()
         )
         return StreamingHttpResponse(
             export.lines(membership.organization_id, wanted, after=after),
-            content_type=export.CONTENT_TYPE,
+            headers=export.headers(slug),
         )
 
 
@@ -112,8 +108,8 @@ def _filter(request: Request) -> AuditFilter:
         who=_text(request, "who"),
         about=_text(request, "about"),
         verbs=(verb,) if verb else (),
-        since=_time(request, "since"),
-        until=_time(request, "until"),
+        since=time_parameter(request, "since"),
+        until=time_parameter(request, "until"),
     )
 
 
@@ -122,21 +118,7 @@ def _text(request: Request, name: str) -> str:
     if len(value) <= MAX_TEXT and "\0" not in value:
         return value
     message = f"{name} must be text of at most {MAX_TEXT} characters."
-    raise Invalid(message, errors=[FieldError(name, "too-long", message)])
-
-
-def _time(request: Request, name: str) -> datetime | None:
-    value = request.query_params.get(name)
-    if value is None:
-        return None
-    try:
-        at = parse_datetime(value)
-        if at is not None and at.utcoffset() is not None:
-            return at.astimezone(timezone.get_default_timezone())
-    except (ValueError, OverflowError):
-        pass
-    message = f"{name} must be a time with its zone, such as 2026-11-29T03:00:00Z."
-    raise Invalid(message, errors=[FieldError(name, "not-a-time", message)])
+    raise Invalid.at(name, "too-long", message)
 
 
 def _after(request: Request) -> int:
@@ -144,4 +126,4 @@ def _after(request: Request) -> int:
     if seq is not None:
         return seq
     message = "after must be a place in the chain: a whole number, 0 or higher."
-    raise Invalid(message, errors=[FieldError("after", "not-a-number", message)])
+    raise Invalid.at("after", "not-a-number", message)

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.api.authentication import actor_of, caller
+from portal.api.authentication import actor_of, membership_of
 from portal.api.fields import ApiSerializer
 from portal.api.quota import QuotaBody, QuotaShown, quota
 from portal.api.replacement import ReplacedShown, ReplacementsBody, replacements
@@ -23,7 +23,6 @@ from portal.api.routes import HELP, RoutesBody, RoutesShown, routes
 from portal.mitigations import queries
 from portal.mitigations.replacement import Proposal, would_replace
 from portal.mitigations.validation import AssignedScope, assign_scopes, check
-from portal.organizations.access import membership_for
 from portal.organizations.models import Role
 
 
@@ -61,9 +60,8 @@ class EligibilityView(APIView):
     @extend_schema(operation_id="check_eligibility", request=NewRequest, responses=EligibilityShown)
     def post(self, request: Request, slug: str) -> Response:
         """Which provider the portal would ask for each target. Nothing is saved or sent."""
-        organization = membership_for(caller(request), slug, Role.OPERATOR).organization
-        form = NewRequest(data=request.data)
-        form.is_valid(raise_exception=True)
+        organization = membership_of(request, slug, Role.OPERATOR).organization
+        form = NewRequest.of(request)
         submission, eligible_providers = form.submission(), queries.eligible_providers(organization)
         checked = check(
             submission,

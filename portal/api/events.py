@@ -10,14 +10,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.api.authentication import caller
+from portal.api.authentication import membership_of
 from portal.api.fields import ApiSerializer
 from portal.api.schema import page_schema
-from portal.core.errors import FieldError, Invalid
+from portal.core.errors import Invalid
 from portal.core.numbers import whole_number
 from portal.events import queries
 from portal.events.models import EventType
-from portal.organizations.access import membership_for
 
 EVENTS_PER_PAGE: Final = 200
 
@@ -57,7 +56,7 @@ class EventsView(APIView):
         until `at`. It is never in this list. After 12 s without a frame the connection is lost,
         whatever the network says.
         """
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         found = queries.events_after(
             membership.organization_id, after_of(request), limit=EVENTS_PER_PAGE + 1
         )
@@ -75,4 +74,4 @@ def after_of(request: Request) -> int:
     if seq is not None:
         return seq
     message = "after must be an event number: a whole number, 0 or higher."
-    raise Invalid(message, errors=[FieldError("after", "not-a-number", message)])
+    raise Invalid.at("after", "not-a-number", message)

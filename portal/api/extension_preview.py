@@ -12,17 +12,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.api.authentication import caller
+from portal.api.authentication import membership_of
 from portal.api.eligibility import LeftOutBody, LeftOutShown
 from portal.api.fields import ApiSerializer
 from portal.api.requests import ExtensionSerializer
 from portal.mitigations import queries
 from portal.mitigations.access import request_for
 from portal.mitigations.models import MitigationRequest
-from portal.organizations.access import membership_for
 from portal.organizations.models import Role
-from portal.signaling.extension_messages import Extension as Found
-from portal.signaling.extension_messages import RefreshMessage, extension
+from portal.signaling.previews.extension_messages import Extension as Found
+from portal.signaling.previews.extension_messages import RefreshMessage, extension
 from portal.wording.extension_text import gets_extension
 from portal.wording.from_rows.extension import without_message
 from portal.wording.from_rows.mitigations import request_facts
@@ -67,10 +66,9 @@ class ExtensionPreviewView(APIView):
         """What extending with this body would send, to which provider and when. Nothing is sent
         or saved.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
-        form = ExtensionSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = ExtensionSerializer.of(request)
         found = extension(mitigation_request, form.validated_data["lifetime"])
         return Response(ExtensionPreviewShown(_body(mitigation_request, found)).data)
 

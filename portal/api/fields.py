@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Self, TypeVar, cast
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import SkipField
+from rest_framework.request import Request
 from rest_framework.utils.serializer_helpers import BindingDict
 
 from portal.core.targets import TargetError, protocol_number
@@ -91,6 +93,13 @@ class StrictSerializer(ApiSerializer[Any]):
         "wrong-type": "Must be an object.",
         "unknown-field": "Unknown field.",
     }
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """The checked body of a call. ValidationError names the fields that are wrong."""
+        form = cls(data=request.data)
+        form.is_valid(raise_exception=True)
+        return form
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, dict):
@@ -183,6 +192,27 @@ class WholeNumber(serializers.Field[int, int, int, Any]):
 
     def to_representation(self, value: int) -> int:
         return value
+
+
+class Percent(serializers.Field[Decimal, float, float, Any]):
+    """A JSON number. The service refuses what is no percentage, with a sentence on the field."""
+
+    default_error_messages = {
+        **_COMMON,
+        "wrong-type": "Must be a number.",
+        "out-of-range": "This number is too large.",
+    }
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if not isinstance(data, int | float) or isinstance(data, bool):
+            self.fail("wrong-type")
+        if abs(data) > MAX_WHOLE_NUMBER:
+            self.fail("out-of-range")
+        # As written: 99.9 and not the nearest binary fraction.
+        return Decimal(repr(data))
+
+    def to_representation(self, value: Decimal) -> float:
+        return float(value)
 
 
 class Protocol(WholeNumber):
@@ -286,3 +316,25 @@ class Several(serializers.ListField):
         if len(data) > self.limit:
             self.fail("too-many", count=f"{len(data):,}", limit=self.limit)
         return super().to_internal_value(data)
+
+
+class Texts(serializers.DictField):
+    """An object whose values are text, with a limit on how many."""
+
+    default_error_messages = {
+        **_COMMON,
+        "wrong-type": "Must be an object.",
+        "too-many": "{count} items given; at most {limit} are allowed.",
+    }
+
+    def __init__(self, *, limit: int, max_length: int, **options: Any) -> None:
+        super().__init__(child=Text(max_length=max_length, allow_blank=True), **options)
+        self.limit = limit
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        if not isinstance(data, dict):
+            self.fail("wrong-type")
+        if len(data) > self.limit:
+            self.fail("too-many", count=f"{len(data):,}", limit=self.limit)
+        found: dict[str, str] = super().to_internal_value(data)
+        return found

@@ -13,20 +13,26 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.accounts import services as accounts
-from portal.accounts.models import User
-from portal.api.authentication import actor_of, caller, require_fresh_factor
+from portal.accounts.scopes import Scope
+from portal.api.authentication import (
+    WithinScope,
+    actor_of,
+    caller,
+    membership_of,
+    require_fresh_factor,
+)
 from portal.api.fields import ApiSerializer, Choice, StrictSerializer, Text
 from portal.api.members import admin_of
 from portal.api.sign_in import MembershipShown
 from portal.core.addresses import address_of
 from portal.core.origins import origin_of
+from portal.mail.addresses import MAX_EMAIL_LENGTH
 from portal.organizations import founding, invitations
-from portal.organizations.access import membership_for
 from portal.organizations.models import Role
 
 
 class NewInvitation(StrictSerializer):
-    email = Text(max_length=invitations.MAX_EMAIL_LENGTH)
+    email = Text(max_length=MAX_EMAIL_LENGTH)
     role = Choice(Role.values)
 
 
@@ -53,7 +59,7 @@ class Acceptance(StrictSerializer):
 
 class NewOrganization(StrictSerializer):
     name = Text(max_length=founding.MAX_NAME_LENGTH)
-    admin_email = Text(max_length=invitations.MAX_EMAIL_LENGTH)
+    admin_email = Text(max_length=MAX_EMAIL_LENGTH)
     preset = Choice(list(founding.PRESETS), required=False, default="standard")
 
 
@@ -67,7 +73,7 @@ class InvitationsView(APIView):
     @extend_schema(operation_id="list_invitations", responses=InvitationsShown)
     def get(self, request: Request, slug: str) -> Response:
         """Those that were neither accepted nor revoked, by address. Admins only."""
-        membership = membership_for(caller(request), slug, Role.ADMIN)
+        membership = membership_of(request, slug, Role.ADMIN)
         rows = invitations.unanswered(membership.organization)
         return Response(InvitationsShown({"results": rows}).data)
 
@@ -75,8 +81,7 @@ class InvitationsView(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Send a mail with a link that works once and for 7 days. Needs a fresh second factor."""
         organization = admin_of(request, slug).organization
-        form = NewInvitation(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = NewInvitation.of(request)
         invitation = invitations.invite(
             organization=organization,
             actor=actor_of(request),
@@ -113,7 +118,8 @@ class SendAgainView(APIView):
 
 
 class AcceptView(APIView):
-    permission_classes = [AllowAny]
+    permission_classes = [AllowAny, WithinScope]
+    changing_scope = Scope.ADMIN
 
     @extend_schema(
         operation_id="accept_invitation",
@@ -125,24 +131,19 @@ class AcceptView(APIView):
         token as a new person, with a name and a password. The new person sets up the second factor
         at the first sign-in on the pages. 410 `invitation-ended` for every link that does not work.
         """
-        form = Acceptance(data=request.data)
-        form.is_valid(raise_exception=True)
-        given, address = form.validated_data, address_of(request)
-        if isinstance(request.user, User):
+        given, address = Acceptance.of(request).validated_data, address_of(request)
+        if request.user.is_authenticated:
             membership = invitations.accept(
-                token=given["token"], user=request.user, address=address
+                token=given["token"], user=caller(request), address=address
             )
         else:
-            membership = invitations.accept_as_new(
-                token=given["token"],
-                username=given["username"],
-                password=given["password"],
-                address=address,
-            )
+            membership = invitations.accept_as_new(**given, address=address)
         return Response(MembershipShown(membership).data, status=201)
 
 
-class OrganizationsView(APIView):
+class AddOrganizationView(APIView):
+    changing_scope = Scope.ADMIN
+
     @extend_schema(
         operation_id="add_organization",
         request=NewOrganization,
@@ -152,10 +153,9 @@ class OrganizationsView(APIView):
         """Add an organization and mail its first admin a link. For portal staff. Needs a fresh
         second factor.
         """
-        founding.require_staff(caller(request))
+        founding.MAY_ADD.require(caller(request))
         require_fresh_factor(request)
-        form = NewOrganization(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = NewOrganization.of(request)
         organization, invitation = founding.found(
             actor=actor_of(request), origin=origin_of(request), **form.validated_data
         )

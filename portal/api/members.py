@@ -11,14 +11,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.accounts.models import Authenticator
-from portal.api.authentication import actor_of, caller, require_fresh_factor
+from portal.accounts.scopes import Scope
+from portal.api.authentication import actor_of, membership_of, require_fresh_factor
 from portal.api.fields import ApiSerializer, Choice, StrictSerializer, Text
 from portal.core.addresses import address_of
 from portal.core.origins import origin_of
+from portal.core.typed_lines import MAX_REASON_LENGTH
 from portal.organizations import lost_phones, members
-from portal.organizations.access import membership_for
 from portal.organizations.models import Membership, Role
+from portal.sso.queries import can_give_factor
 
 
 class MemberShown(ApiSerializer[Any]):
@@ -42,7 +43,7 @@ class NewRole(StrictSerializer):
 
 
 class NewFactorReset(StrictSerializer):
-    reason = Text(max_length=lost_phones.MAX_REASON_LENGTH)
+    reason = Text(max_length=MAX_REASON_LENGTH)
     """How you checked who asked; 10 characters at least."""
 
 
@@ -56,7 +57,7 @@ class FactorResetShown(ApiSerializer[Any]):
 
 def admin_of(request: Request, slug: str) -> Membership:
     """The caller's membership. NotAllowed for other roles, FreshFactorRequired without one."""
-    membership = membership_for(caller(request), slug, Role.ADMIN)
+    membership = membership_of(request, slug, Role.ADMIN)
     require_fresh_factor(request)
     return membership
 
@@ -65,7 +66,7 @@ class MembersView(APIView):
     @extend_schema(operation_id="list_members", responses=MembersShown)
     def get(self, request: Request, slug: str) -> Response:
         """The members, by name."""
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         own = (
             Membership.objects.filter(organization=membership.organization)
             .select_related("user")
@@ -75,14 +76,16 @@ class MembersView(APIView):
 
 
 class MemberView(APIView):
+    changing_scope = Scope.ADMIN
+
     @extend_schema(operation_id="change_member", request=NewRole, responses=MemberShown)
     def patch(self, request: Request, slug: str, member_id: UUID) -> Response:
-        """Give a member another role. 409 `last-admin` if no other admin could sign in. Needs a
+        """Give a member another role. 409 `last-admin` if no other admin could sign in
+        without single sign-on. Needs a
         fresh second factor.
         """
         membership = admin_of(request, slug)
-        form = NewRole(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = NewRole.of(request)
         changed = members.change_role(
             organization=membership.organization,
             user_id=member_id,
@@ -96,9 +99,9 @@ class MemberView(APIView):
         """Remove a member, or leave. 409 `last-admin` if no other admin could sign in. Access ends
         at once; live requests continue. Needs a fresh second factor.
         """
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         if membership.user_id != member_id:
-            membership = membership_for(caller(request), slug, Role.ADMIN)
+            membership = membership_of(request, slug, Role.ADMIN)
         require_fresh_factor(request)
         members.remove(
             organization=membership.organization, user_id=member_id, actor=actor_of(request)
@@ -107,6 +110,8 @@ class MemberView(APIView):
 
 
 class LostPhoneView(APIView):
+    changing_scope = Scope.ADMIN
+
     @extend_schema(
         operation_id="start_factor_reset", request=NewFactorReset, responses={201: FactorResetShown}
     )
@@ -115,8 +120,7 @@ class LostPhoneView(APIView):
         confirm it within 24 hours. Needs a fresh second factor.
         """
         membership = admin_of(request, slug)
-        form = NewFactorReset(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = NewFactorReset.of(request)
         reset = lost_phones.start(
             organization=membership.organization,
             user_id=member_id,
@@ -129,9 +133,9 @@ class LostPhoneView(APIView):
     @extend_schema(operation_id="cancel_factor_reset", responses={204: None})
     def delete(self, request: Request, slug: str, member_id: UUID) -> Response:
         """End it without a reset. Admins may, and the member."""
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         if membership.user_id != member_id:
-            membership = membership_for(caller(request), slug, Role.ADMIN)
+            membership = membership_of(request, slug, Role.ADMIN)
         lost_phones.cancel(
             organization=membership.organization, user_id=member_id, actor=actor_of(request)
         )
@@ -139,6 +143,8 @@ class LostPhoneView(APIView):
 
 
 class ConfirmLostPhoneView(APIView):
+    changing_scope = Scope.ADMIN
+
     @extend_schema(operation_id="confirm_factor_reset", request=None, responses={204: None})
     def post(self, request: Request, slug: str, member_id: UUID) -> Response:
         """The second admin's consent: the factors, sessions and tokens of the member end at once.
@@ -156,11 +162,8 @@ class ConfirmLostPhoneView(APIView):
 
 def _shown(rows: list[Membership], viewer: Membership) -> list[Membership]:
     """With what only this answer needs."""
-    enrolled = set(
-        Authenticator.objects.filter(
-            confirmed=True, user__in=[row.user_id for row in rows]
-        ).values_list("user_id", flat=True)
-    )
+    able = Membership.objects.filter(can_give_factor(), pk__in=[row.pk for row in rows])
+    enrolled = set(able.values_list("user_id", flat=True))
     for row in rows:
         sees = viewer.allows(Role.ADMIN) or row.user_id == viewer.user_id
         vars(row)["shown_email"] = row.user.email if sees else ""

@@ -10,14 +10,13 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from portal.api.authentication import actor_of, caller
+from portal.api.authentication import actor_of, membership_of
 from portal.api.fields import Identifier
 from portal.api.replacement import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
 from portal.api.requests import reread, shown_request
 from portal.mitigations import services
 from portal.mitigations.access import request_for
-from portal.organizations.access import membership_for
 from portal.organizations.models import Role
 
 
@@ -43,10 +42,9 @@ class AskView(APIView):
 
         For a standby plan: retries a provider that should hold it but refused or was never reached.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
-        form = AskNow(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = AskNow.of(request)
         services.ask_provider(
             request_id=mitigation_request.pk,
             actor=actor_of(request),
@@ -67,7 +65,7 @@ class WithdrawView(APIView):
 
         The last provider that may be filtering cannot be withdrawn: terminate the request instead.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
         services.withdraw_provider(
             request_id=mitigation_request.pk, mitigation_id=mitigation_id, actor=actor_of(request)

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from portal.core.errors import FieldError, Invalid
+from portal.core.errors import Invalid
 from portal.core.numbers import whole_number
 
 PAGE_SIZE: Final = 50
@@ -52,7 +52,7 @@ class Pages(CursorPagination):
         size = whole_number(text, at_most=MAX_PAGE_SIZE)
         if not size:
             message = f"limit must be a whole number from 1 to {MAX_PAGE_SIZE}."
-            raise Invalid(message, errors=[FieldError(LIMIT, "out-of-range", message)])
+            raise Invalid.at(LIMIT, "out-of-range", message)
         return size
 
     def decode_cursor(self, request: Request) -> Cursor | None:
@@ -67,12 +67,36 @@ class NewestFirst(Pages):
     ordering = ("-created_at", "-id")
 
 
+class OldestFirst(Pages):
+    ordering = ("created_at", "id")
+
+
+class BySeq(Pages):
+    ordering = ("seq",)
+
+
 class NewestDrillFirst(Pages):
     ordering = ("-started_at", "-id")
 
 
 class LatestFoundFirst(Pages):
     ordering = ("-found_at", "-id")
+
+
+class LatestAlertFirst(Pages):
+    ordering = ("-last_at", "-id")
+
+
+class NewestIncidentFirst(Pages):
+    ordering = ("-began_at", "-id")
+
+
+class NewestProposalFirst(Pages):
+    ordering = ("-made_at", "-id")
+
+
+class LatestReceivedFirst(Pages):
+    ordering = ("-received_at", "-id")
 
 
 class ByName(Pages):
@@ -85,7 +109,7 @@ class ByPriority(Pages):
 
 def _unknown_cursor() -> Invalid:
     message = "Unknown cursor. Follow the links in next and previous."
-    return Invalid(message, errors=[FieldError("cursor", "unknown-cursor", message)])
+    return Invalid.at("cursor", "unknown-cursor", message)
 
 
 def page_of(

@@ -24,6 +24,14 @@ MAX_DEPTH: Final = 8
 """Nesting of lists and objects."""
 
 
+def bounded(stream: IO[Any]) -> bytes:
+    """All of the body. Raises BodyTooLarge."""
+    body: bytes = stream.read(MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES:,} bytes.")
+    return body
+
+
 class BoundedJSONParser(BaseParser):
     """Strict RFC 8259: UTF-8, no NaN, no duplicate names in an object, and no name that UTF-8
     cannot encode.
@@ -37,9 +45,7 @@ class BoundedJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        body = stream.read(MAX_BODY_BYTES + 1)
-        if len(body) > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES:,} bytes.")
+        body = bounded(stream)
         if body.count(b",") > MAX_COMMAS:
             raise ParseError(f"The body has more than {MAX_COMMAS:,} commas.")
         try:

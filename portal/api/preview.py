@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.api.authentication import actor_of, caller
+from portal.api.authentication import actor_of, membership_of
 from portal.api.eligibility import LeftOutBody, LeftOutShown, left_out
 from portal.api.fields import ApiSerializer
 from portal.api.quota import QuotaBody, QuotaShown, quota
@@ -23,9 +23,8 @@ from portal.core.targets import Targets
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.unknown import Unknown
-from portal.organizations.access import membership_for
 from portal.organizations.models import Organization, Role
-from portal.signaling.preview_messages import Planned, Preview, preview
+from portal.signaling.previews.preview_messages import Planned, Preview, preview
 from portal.wording.preview_text import effects, gets_this
 
 
@@ -84,9 +83,8 @@ class PreviewView(APIView):
         """What submitting this body would send, to which provider and when. Nothing is sent or
         saved.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
-        form = NewRequest(data=request.data)
-        form.is_valid(raise_exception=True)
+        membership = membership_of(request, slug, Role.OPERATOR)
+        form = NewRequest.of(request)
         organization = membership.organization
         found = preview(organization, form.submission())
         body = PreviewBody(

@@ -9,9 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.api.authentication import caller
+from portal.api.authentication import membership_of
 from portal.api.fields import ApiSerializer
-from portal.organizations.access import membership_for
 from portal.readiness.gather import Readiness, readiness_of
 from portal.readiness.rows import CheckCode, Group, Row, State, of
 
@@ -55,5 +54,5 @@ class ReadinessView(APIView):
         """Readiness right now: every check with a stable code, the worst state, and
         the headline of the page.
         """
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         return Response(ReadinessShown(readiness_of(membership, timezone.now())).data)

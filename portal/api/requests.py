@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from portal.api.authentication import actor_of, caller
+from portal.api.authentication import actor_of, membership_of
 from portal.api.fields import (
     ApiSerializer,
     Choice,
@@ -27,12 +30,13 @@ from portal.api.fields import (
     YesNo,
 )
 from portal.api.pagination import NewestFirst, page_of
+from portal.api.parameters import time_parameter
 from portal.api.replacement import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
 from portal.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, idempotency_key, page_schema
-from portal.core.errors import FieldError, Invalid
+from portal.core.errors import Invalid
 from portal.core.targets import MAX_TARGET_LENGTH, PortRange
-from portal.mitigations import queries, services
+from portal.mitigations import export, queries, services
 from portal.mitigations.access import request_for
 from portal.mitigations.models import MitigationRequest, RequestKind, Strategy
 from portal.mitigations.states import ATTACK_STATUSES, RequestStatus
@@ -43,7 +47,6 @@ from portal.mitigations.validation import (
     MAX_TARGETS,
     Submission,
 )
-from portal.organizations.access import membership_for
 from portal.organizations.models import Organization, Role
 
 KIND_FILTER = OpenApiParameter(
@@ -62,6 +65,14 @@ STATUS_FILTER = OpenApiParameter(
     explode=False,
     description="Only requests with these statuses.",
 )
+FILTERS = [
+    KIND_FILTER,
+    STATUS_FILTER,
+    OpenApiParameter(
+        "since", OpenApiTypes.DATETIME, description="Requested at this time or later."
+    ),
+    OpenApiParameter("until", OpenApiTypes.DATETIME, description="Requested before this time."),
+]
 
 
 class NewTargets(StrictSerializer):
@@ -129,18 +140,12 @@ class RequestsView(APIView):
     @extend_schema(
         operation_id="list_mitigation_requests",
         responses=page_schema(RequestShown),
-        parameters=[KIND_FILTER, STATUS_FILTER, CURSOR, LIMIT],
+        parameters=[*FILTERS, CURSOR, LIMIT],
     )
     def get(self, request: Request, slug: str) -> Response:
         """Newest first."""
-        membership = membership_for(caller(request), slug)
-        kinds = _chosen("kind", RequestKind.values, request) or [RequestKind.IMMEDIATE]
-        found = queries.requests(
-            membership.organization, kinds=[RequestKind(kind) for kind in kinds]
-        )
-        statuses = _chosen("status", RequestStatus.values, request)
-        if statuses:
-            found = found.filter(status__in=statuses)
+        membership = membership_of(request, slug)
+        found = _matching(membership.organization, request)
         return page_of(found, RequestShown, NewestFirst(), request, self)
 
     @extend_schema(
@@ -161,9 +166,8 @@ class RequestsView(APIView):
         requests is reached. Terminate or extend a live request; a retry alone does not help.
         409 `quota-ending`: too many requests are still ending. Retry after `Retry-After` seconds.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
-        form = NewRequest(data=request.data)
-        form.is_valid(raise_exception=True)
+        membership = membership_of(request, slug, Role.OPERATOR)
+        form = NewRequest.of(request)
         submitted = services.submit(
             organization=membership.organization,
             actor=actor_of(request),
@@ -175,6 +179,48 @@ class RequestsView(APIView):
         return shown_request(submitted, status=202, Location=location)
 
 
+class RequestsCsvView(APIView):
+    @extend_schema(
+        operation_id="export_requests_as_csv",
+        parameters=FILTERS,
+        responses={(200, "text/csv"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request, slug: str) -> StreamingHttpResponse:
+        """All requests that match, newest first, as a table with a header (RFC 4180, UTF-8). A cell
+        that a spreadsheet would compute begins with an apostrophe. 409
+        `too-many-requests-to-export`: more than 10,000 match.
+        """
+        organization = membership_of(request, slug).organization
+        return export.csv_file(_matching(organization, request), slug)
+
+
+class RequestsJsonView(APIView):
+    @extend_schema(
+        operation_id="export_requests_as_json_lines",
+        parameters=FILTERS,
+        responses={(200, "application/x-ndjson"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request, slug: str) -> StreamingHttpResponse:
+        """The same as JSON Lines: one object per request, with its `mitigations`."""
+        organization = membership_of(request, slug).organization
+        return export.json_file(_matching(organization, request), slug)
+
+
+def _matching(organization: Organization, request: Request) -> QuerySet[MitigationRequest]:
+    """Newest first."""
+    kinds = _chosen("kind", RequestKind.values, request) or [RequestKind.IMMEDIATE]
+    found = queries.requests(organization, kinds=[RequestKind(kind) for kind in kinds])
+    statuses = _chosen("status", RequestStatus.values, request)
+    if statuses:
+        found = found.filter(status__in=statuses)
+    since, until = time_parameter(request, "since"), time_parameter(request, "until")
+    if since is not None:
+        found = found.filter(created_at__gte=since)
+    if until is not None:
+        found = found.filter(created_at__lt=until)
+    return found
+
+
 def _chosen(name: str, known: Sequence[str], request: Request) -> list[str]:
     """The values of a filter that may be repeated or separated by commas."""
     wanted = [
@@ -183,7 +229,7 @@ def _chosen(name: str, known: Sequence[str], request: Request) -> list[str]:
     unknown = next((word for word in wanted if word not in known), None)
     if unknown is not None:
         message = f"There is no {name} {unknown[:40]}. Choose from: {', '.join(known)}."
-        raise Invalid(message, errors=[FieldError(name, "not-a-choice", message)])
+        raise Invalid.at(name, "not-a-choice", message)
     return wanted
 
 
@@ -191,7 +237,7 @@ class RequestView(APIView):
     @extend_schema(operation_id="get_mitigation_request", responses=RequestShown)
     def get(self, request: Request, slug: str, request_id: UUID) -> Response:
         """One request, with every provider's part of it."""
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         return shown_request(request_for(membership, request_id), status=200)
 
 
@@ -204,7 +250,7 @@ class TerminateView(APIView):
     )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Tell every provider to stop. Repeating the call is harmless; it is never throttled."""
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
         services.terminate(request_id=mitigation_request.pk, actor=actor_of(request))
         return shown_request(reread(membership.organization, mitigation_request.pk), status=202)
@@ -218,10 +264,9 @@ class ExtendView(APIView):
     )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Ask for this lifetime, from now."""
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
-        form = ExtensionSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = ExtensionSerializer.of(request)
         services.extend(
             request_id=mitigation_request.pk,
             actor=actor_of(request),
@@ -236,10 +281,9 @@ class EfficacyView(APIView):
     )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Tell the providers how the attack looks from your side."""
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
-        form = EfficacySerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = EfficacySerializer.of(request)
         services.report_efficacy(
             request_id=mitigation_request.pk,
             actor=actor_of(request),
@@ -281,9 +325,8 @@ class AcknowledgeAllView(APIView):
 
         Repeating it is harmless.
         """
-        organization = membership_for(caller(request), slug, Role.OPERATOR).organization
-        form = EndsSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        organization = membership_of(request, slug, Role.OPERATOR).organization
+        form = EndsSerializer.of(request)
         ends = [
             services.SeenEnd(one["request"], one["ended_at"]) for one in form.validated_data["ends"]
         ]
@@ -303,10 +346,9 @@ class AcknowledgeView(APIView):
 
         409 if it has not ended, or has ended again since.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
-        form = End(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = End.of(request)
         seen = services.SeenEnd(mitigation_request.pk, form.validated_data["ended_at"])
         services.acknowledge(seen, actor=actor_of(request))
         return shown_request(reread(membership.organization, mitigation_request.pk), status=200)

@@ -11,14 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.api.authentication import actor_of, caller
+from portal.api.authentication import actor_of, caller, membership_of
 from portal.api.fields import ApiSerializer, Choice, StrictSerializer, Text
 from portal.api.pagination import ByName, page_of
 from portal.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, idempotency_key, page_schema
 from portal.core.addresses import address_of
 from portal.core.targets import MAX_TARGET_LENGTH
 from portal.organizations import services
-from portal.organizations.access import membership_for
+from portal.organizations.acting import name_at
 from portal.organizations.models import ProtectedResource, ResourceKind, Role
 from portal.ownership import queries
 from portal.ownership import services as ownership
@@ -117,7 +117,8 @@ class ProofShown(ApiSerializer[ResourceProof]):
 
     def get_asked_by(self, proof: ResourceProof) -> str | None:
         """Null: the portal, which checks again each week."""
-        return proof.asked_by.username if proof.asked_by else None
+        organization_id = proof.resource.organization_id
+        return name_at(proof.asked_by, organization_id, proof.asked_at) or None
 
     @extend_schema_field(serializers.ChoiceField(choices=PROOF_RESULTS, allow_null=True))
     def get_result(self, proof: ResourceProof) -> str | None:
@@ -140,7 +141,7 @@ class ResourcesView(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """What the organization may request protection for, by name."""
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         return page_of(
             queries.resources_with_claims(membership.organization),
             ResourceShown,
@@ -159,9 +160,8 @@ class ResourcesView(APIView):
         """Add a resource. It can be used once it is verified: by a proof that the portal finds, or
         by portal staff.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
-        form = NewResource(data=request.data)
-        form.is_valid(raise_exception=True)
+        membership = membership_of(request, slug, Role.OPERATOR)
+        form = NewResource.of(request)
         wanted = form.validated_data
         resource = services.add_resource(
             organization=membership.organization,
@@ -178,7 +178,7 @@ class ResourceView(APIView):
     @extend_schema(operation_id="read_resource", responses=ResourceDetails)
     def get(self, request: Request, slug: str, resource_id: UUID) -> Response:
         """With where to publish which proof."""
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         resource = queries.resource_of(membership.organization, resource_id)
         ownership.claim_of(resource)
         return Response(ResourceDetails(resource).data)
@@ -186,10 +186,9 @@ class ResourceView(APIView):
     @extend_schema(operation_id="rename_resource", request=ResourceChanges, responses=ResourceShown)
     def patch(self, request: Request, slug: str, resource_id: UUID) -> Response:
         """Give it another name. Requests keep the name that they were made with."""
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         resource = queries.resource_of(membership.organization, resource_id)
-        form = ResourceChanges(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = ResourceChanges.of(request)
         renamed = ownership.rename_resource(
             resource=resource, actor=caller(request), name=form.validated_data["name"]
         )
@@ -198,7 +197,7 @@ class ResourceView(APIView):
     @extend_schema(operation_id="remove_resource", responses={204: None})
     def delete(self, request: Request, slug: str, resource_id: UUID) -> Response:
         """Remove it. 409 `resource-in-use` while a live request or a standby plan needs it."""
-        membership = membership_for(caller(request), slug, Role.ADMIN)
+        membership = membership_of(request, slug, Role.ADMIN)
         resource = queries.resource_of(membership.organization, resource_id)
         ownership.remove_resource(
             resource=resource, actor=caller(request), address=address_of(request)
@@ -210,7 +209,7 @@ class ProofsView(APIView):
     @extend_schema(operation_id="list_proofs", responses=ProofsShown)
     def get(self, request: Request, slug: str, resource_id: UUID) -> Response:
         """The last checks, newest first, with what each server said."""
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         resource = queries.resource_of(membership.organization, resource_id)
         return Response(ProofsShown({"results": list(queries.proofs_of(resource))}).data)
 
@@ -219,10 +218,9 @@ class ProofsView(APIView):
         """Look for the proof now, or ask portal staff. The answer returns before the check has
         ended: see the list. While a check runs, it is returned instead of a second one.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         resource = queries.resource_of(membership.organization, resource_id)
-        form = NewProof(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = NewProof.of(request)
         proof = ownership.ask_check(
             resource=resource,
             method=ProofMethod(form.validated_data["method"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 from django.conf import settings
@@ -140,6 +141,7 @@ _PROBLEM: Final[dict[str, Any]] = {
 }
 
 
+@cache
 def page_schema(shown: type[serializers.BaseSerializer[Any]]) -> serializers.Serializer[Any]:
     """The schema of one page of a list."""
     return inline_serializer(
@@ -205,6 +207,13 @@ class WholeNumberType(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         return {"type": "integer", "minimum": self.target.at_least, "maximum": self.target.at_most}
+
+
+class PercentType(OpenApiSerializerFieldExtension):
+    target_class = "portal.api.fields.Percent"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        return {"type": "number", "exclusiveMinimum": 0, "maximum": 100}
 
 
 class SeveralType(OpenApiSerializerFieldExtension):

@@ -1,4 +1,4 @@
-"""`auth/token` and `me`."""
+"""`auth/token` and `auth/step-up`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.accounts import services
-from portal.accounts.models import ApiToken
+from portal.accounts.models import ApiToken, User
+from portal.accounts.scopes import Scope
 from portal.accounts.services.known_devices import known_device
 from portal.api.authentication import BearerToken, caller, credential_of
 from portal.api.fields import ApiSerializer, StrictSerializer, Text
 from portal.api.throttling import CALLS_PER_ADDRESS
 from portal.core.addresses import address_of
-from portal.core.errors import FieldError, Invalid, InvalidCredentials, NotFound
-from portal.organizations import queries
+from portal.core.errors import (
+    Invalid,
+    InvalidCredentials,
+    NotFound,
+    PasswordChangeRequired,
+)
 from portal.organizations.models import Role
 
 MAX_CODE_LENGTH = 40
@@ -31,6 +36,8 @@ class SignIn(StrictSerializer):
     password = Text(max_length=services.MAX_PASSWORD_LENGTH)
     otp = Text(max_length=MAX_CODE_LENGTH)
     device_name = Text(max_length=services.MAX_DEVICE_NAME_LENGTH)
+    new_password = Text(max_length=services.MAX_PASSWORD_LENGTH, required=False, default="")
+    """Only after the answer `password-change-required`: a password that you choose."""
     device_token = Text(max_length=MAX_DEVICE_TOKEN_LENGTH, required=False, default="")
     """The value that this device’s last sign-in returned."""
 
@@ -59,26 +66,34 @@ class MembershipShown(ApiSerializer[Any]):
     role = serializers.ChoiceField(choices=Role.choices)
 
 
-class PersonShown(ApiSerializer[Any]):
-    id = serializers.UUIDField()
-    username = serializers.CharField()
-    email = serializers.EmailField()
-    is_staff = serializers.BooleanField()
-
-
-class MeShown(ApiSerializer[Any]):
-    username = serializers.CharField(source="user.username")
-    user = PersonShown()
-    memberships = MembershipShown(many=True)
-
-
 def _is_known(sign_in: dict[str, str]) -> bool:
     secret, username = sign_in["device_token"], sign_in["username"]
     return known_device(secret=secret, username=username) is not None
 
 
+def _with_own_password(user: User, sign_in: dict[str, str], address: str) -> User:
+    """The person, who has chosen the password."""
+    new = sign_in["new_password"]
+    if not user.must_change_password:
+        if new:
+            message = "Your password is your own. Change it with POST me/password."
+            raise Invalid.at("new_password", "not-required", message)
+        return user
+    if not new:
+        raise PasswordChangeRequired
+    return services.change_password(
+        user=user,
+        current=sign_in["password"],
+        new=new,
+        address=address,
+        device_secret=sign_in["device_token"],
+    )
+
+
 class TokenView(APIView):
     """A device signs in with password and code at once, and signs itself out."""
+
+    changing_scope = Scope.READ
 
     def get_authenticators(self) -> list[Any]:
         # A stale token or cookie must not prevent signing in.
@@ -97,7 +112,10 @@ class TokenView(APIView):
 
     @extend_schema(operation_id="sign_in", request=SignIn, responses={201: SignedIn}, auth=[])
     def post(self, request: Request) -> Response:
-        """The error is always invalid-credentials, whichever part is wrong."""
+        """The error is always invalid-credentials, whichever part is wrong. 403
+        `password-change-required` if someone else set the password: call again, with the next code
+        and a `new_password`.
+        """
         address, form = address_of(request), SignIn(data=request.data)
         if not form.is_valid() or not _is_known(form.validated_data):
             username = form.validated_data.get("username", "")
@@ -113,6 +131,7 @@ class TokenView(APIView):
             address=address,
             device_secret=device_token,
         )
+        user = _with_own_password(user, form.validated_data, address)
         issued = services.issue_token(
             user=user,
             device_name=form.validated_data["device_name"],
@@ -132,6 +151,8 @@ class TokenView(APIView):
 
 class StepUp(StrictSerializer):
     otp = Text(max_length=MAX_CODE_LENGTH)
+    password = Text(max_length=services.MAX_PASSWORD_LENGTH, required=False, default="")
+    """For calls that answer `fresh-sign-in-required`."""
     device_token = Text(max_length=MAX_DEVICE_TOKEN_LENGTH, required=False, default="")
     """The value that this device’s last sign-in returned."""
 
@@ -141,13 +162,15 @@ class SteppedUp(ApiSerializer[Any]):
 
 
 class StepUpView(APIView):
+    changing_scope = Scope.ADMIN
+
     @extend_schema(operation_id="step_up", request=StepUp, responses=SteppedUp)
     def post(self, request: Request) -> Response:
-        """Give the second factor again, for calls that answer `fresh-factor-required`. It holds for
-        this token or session.
+        """Give the second factor again, for calls that answer `fresh-factor-required`; and the
+        password too, for those that answer `fresh-sign-in-required`. It holds for this token or
+        session.
         """
-        form = StepUp(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = StepUp.of(request)
         try:
             fresh_until = services.step_up(
                 credential=credential_of(request),
@@ -155,18 +178,12 @@ class StepUpView(APIView):
                 code=form.validated_data["otp"],
                 address=address_of(request),
                 device_secret=form.validated_data["device_token"],
+                password=form.validated_data["password"],
             )
         except InvalidCredentials:
             # Not 401: the token is as good as before.
             message = "That code did not match. Send the next one."
-            raise Invalid(message, errors=[FieldError("otp", "code-mismatch", message)]) from None
+            if form.validated_data["password"]:
+                message = "The password or the code did not match. Send the next code."
+            raise Invalid.at("otp", "code-mismatch", message) from None
         return Response(SteppedUp({"fresh_until": fresh_until}).data)
-
-
-class MeView(APIView):
-    @extend_schema(operation_id="me", responses=MeShown)
-    def get(self, request: Request) -> Response:
-        """The caller, with their organizations and roles."""
-        user = caller(request)
-        shown = {"user": user, "memberships": queries.memberships(user)}
-        return Response(MeShown(shown).data)

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from portal.api.authentication import actor_of, caller
+from portal.api.authentication import actor_of, membership_of
 from portal.api.fields import (
     ApiSerializer,
     Identifier,
@@ -40,7 +40,7 @@ from portal.mitigations.validation import (
     MAX_TARGETS,
     Submission,
 )
-from portal.organizations.access import membership_for
+from portal.organizations.acting import name_at
 from portal.organizations.models import Organization, Role
 from portal.standby import queries, services
 from portal.standby.access import plan_for
@@ -133,7 +133,10 @@ class PlanShown(ApiSerializer[StandbyPlan]):
         help_text="The last mitigation request that was made from it.",
     )
     created_at = serializers.DateTimeField()
-    created_by = serializers.CharField(source="created_by.username")
+    created_by = serializers.SerializerMethodField()
+
+    def get_created_by(self, plan: StandbyPlan) -> str:
+        return name_at(plan.created_by, plan.organization_id, plan.created_at)
 
     @extend_schema_field(HolderShown(many=True))
     def get_holders(self, plan: StandbyPlan) -> Any:
@@ -162,10 +165,13 @@ class DrillCheckShown(ApiSerializer[DrillCheck]):
 class DrillShown(ApiSerializer[Drill]):
     id = serializers.UUIDField()
     started_at = serializers.DateTimeField()
-    started_by = serializers.CharField(source="started_by.username")
+    started_by = serializers.SerializerMethodField()
     ended_at = serializers.DateTimeField(allow_null=True)
     passed = serializers.BooleanField(source="has_passed")
     checks = DrillCheckShown(many=True)
+
+    def get_started_by(self, drill: Drill) -> str:
+        return name_at(drill.started_by, drill.organization_id, drill.started_at)
 
 
 def _shown(organization: Organization, plan_id: UUID, *, status: int, **headers: str) -> Response:
@@ -182,7 +188,7 @@ class PlansView(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """All standby plans by name, and the providers that hold them."""
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         found = queries.plans(membership.organization)
         return page_of(found, PlanShown, ByName(), request, self)
 
@@ -194,9 +200,8 @@ class PlansView(APIView):
     )
     def post(self, request: Request, slug: str) -> Response:
         """Create a plan and turn it on: the portal asks the chosen providers to hold it."""
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
-        form = NewPlan(data=request.data)
-        form.is_valid(raise_exception=True)
+        membership = membership_of(request, slug, Role.OPERATOR)
+        form = NewPlan.of(request)
         plan = services.create_plan(
             organization=membership.organization,
             actor=actor_of(request),
@@ -212,7 +217,7 @@ class PlanView(APIView):
     @extend_schema(operation_id="get_standby_plan", responses=PlanShown)
     def get(self, request: Request, slug: str, plan_id: UUID) -> Response:
         """One plan, and the providers that hold it."""
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         plan = plan_for(membership, plan_id)
         return _shown(membership.organization, plan.pk, status=200)
 
@@ -225,10 +230,9 @@ class PlanView(APIView):
         New content goes to the providers as a new request; the old one ends once they hold the
         new one.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
-        form = PlanChange(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = PlanChange.of(request)
         services.edit_plan(
             plan_id=plan.pk,
             actor=actor_of(request),
@@ -241,7 +245,7 @@ class PlanView(APIView):
     @extend_schema(operation_id="remove_standby_plan", request=None, responses={204: None})
     def delete(self, request: Request, slug: str, plan_id: UUID) -> Response:
         """Turn the plan off and delete it."""
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
         services.remove_plan(plan_id=plan.pk, actor=actor_of(request))
         return Response(status=204)
@@ -261,10 +265,9 @@ class ActivateView(APIView):
         If it overlaps other live requests, the call returns 409 `would-replace` unless `replaces`
         lists them. The body may be empty.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
-        form = Activation(data=request.data)
-        form.is_valid(raise_exception=True)
+        form = Activation.of(request)
         mitigation_request = services.activate(
             plan_id=plan.pk,
             actor=actor_of(request),
@@ -288,7 +291,7 @@ class StopView(APIView):
 
         Repeating the call is harmless; it is never throttled. 409 if the plan is off.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
         services.stop_filtering(plan_id=plan.pk, actor=actor_of(request))
         return _shown(membership.organization, plan.pk, status=202)
@@ -300,14 +303,14 @@ class DrillsView(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Newest first, with what each provider did and when."""
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         found = queries.drills(membership.organization)
         return page_of(found, DrillShown, NewestDrillFirst(), request, self)
 
     @extend_schema(operation_id="start_drill", request=None, responses={202: DrillShown})
     def post(self, request: Request, slug: str) -> Response:
         """Test every provider. One drill at a time: 409 while one is running."""
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         started = services.start_drill(
             organization=membership.organization, actor=actor_of(request)
         )

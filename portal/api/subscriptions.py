@@ -1,22 +1,14 @@
-"""`organizations/{slug}/subscriptions`."""
+"""A subscription as calls return it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from portal.api.authentication import caller
 from portal.api.fields import ApiSerializer, SparseShown
-from portal.api.pagination import ByPriority, page_of
-from portal.api.schema import CURSOR, LIMIT, page_schema
 from portal.inventory.models import Inventory
-from portal.organizations.access import membership_for
-from portal.providers import queries
 from portal.providers.models import (
     PathKind,
     PendingChange,
@@ -154,21 +146,3 @@ class SubscriptionShown(ApiSerializer[Subscription]):
     def get_inventory(self, subscription: Subscription) -> Any:
         inventory = getattr(subscription, "inventory", None)
         return None if inventory is None else InventoryShown(inventory).data
-
-
-class SubscriptionsView(APIView):
-    @extend_schema(
-        operation_id="list_subscriptions",
-        responses=page_schema(SubscriptionShown),
-        parameters=[CURSOR, LIMIT],
-    )
-    def get(self, request: Request, slug: str) -> Response:
-        """The providers in the order the portal asks them, with the state of each connection."""
-        membership = membership_for(caller(request), slug)
-        return page_of(
-            queries.subscriptions(membership.organization).select_related("inventory"),
-            SubscriptionShown,
-            ByPriority(),
-            request,
-            self,
-        )

@@ -16,10 +16,11 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from portal.api.authentication import actor_of, caller
+from portal.api.authentication import actor_of, membership_of
 from portal.api.fields import ApiSerializer
+from portal.api.mitigation_shown import PortsShown, ScopeShown, StillHeldShown
 from portal.api.pagination import LatestFoundFirst, page_of
-from portal.api.request_shown import PortsShown, RequestShown, ScopeShown, StillHeldShown
+from portal.api.request_shown import RequestShown
 from portal.api.requests import reread, shown_request
 from portal.api.schema import CURSOR, LIMIT, page_schema
 from portal.inventory import queries, services
@@ -27,7 +28,7 @@ from portal.inventory.access import unknown_for
 from portal.inventory.models import Ending, UnknownMitigation
 from portal.mitigations.states import Status, reported_status
 from portal.mitigations.validation import INDEFINITE
-from portal.organizations.access import membership_for
+from portal.organizations.acting import name_at
 from portal.organizations.models import Role
 
 STATUSES = [
@@ -107,7 +108,10 @@ class UnknownShown(ApiSerializer[UnknownMitigation]):
         return StillHeldShown(unknown).data if unknown.is_still_held else None
 
     def get_withdrawn_by(self, unknown: UnknownMitigation) -> str | None:
-        return unknown.withdrawn_by.username if unknown.withdrawn_by else None
+        return (
+            name_at(unknown.withdrawn_by, unknown.organization_id, unknown.withdrawal_asked_at)
+            or None
+        )
 
 
 class UnknownMitigationsView(APIView):
@@ -120,7 +124,7 @@ class UnknownMitigationsView(APIView):
         """Mitigations that providers hold now although no request here asked for them; the latest
         found first.
         """
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         present = queries.present(membership.organization)
         return page_of(present, UnknownShown, LatestFoundFirst(), request, self)
 
@@ -129,7 +133,7 @@ class UnknownMitigationView(APIView):
     @extend_schema(operation_id="get_unknown_mitigation", responses=UnknownShown)
     def get(self, request: Request, slug: str, unknown_id: UUID) -> Response:
         """One unknown mitigation, for some days after its end too."""
-        membership = membership_for(caller(request), slug)
+        membership = membership_of(request, slug)
         return Response(UnknownShown(unknown_for(membership, unknown_id)).data)
 
 
@@ -146,7 +150,7 @@ class AdoptView(APIView):
         refuse to renew it. A new request for these targets takes its place. `quota-organization`,
         `quota-person`: the limit on live requests is reached.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         unknown = unknown_for(membership, unknown_id)
         adopted = services.adopt(unknown_id=unknown.pk, actor=actor_of(request))
         location = reverse("api:request", args=[slug, adopted.pk])
@@ -167,7 +171,7 @@ class WithdrawUnknownView(APIView):
 
         409 `adopted` if a request owns it: terminate that request instead.
         """
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         unknown = unknown_for(membership, unknown_id)
         services.withdraw(unknown_id=unknown.pk, actor=actor_of(request))
         return Response(UnknownShown(unknown_for(membership, unknown_id)).data, status=202)

@@ -12,13 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.api.authentication import caller
+from portal.api.authentication import membership_of
 from portal.api.fields import ApiSerializer
 from portal.api.pagination import Pages, page_of
 from portal.api.schema import CURSOR, LIMIT, page_schema
-from portal.core.errors import FieldError, Invalid
+from portal.core.errors import Invalid
 from portal.mitigations.access import request_for
-from portal.organizations.access import membership_for
 from portal.organizations.models import Role
 from portal.wire import queries
 from portal.wire.models import Direction, Topic, WireMessage
@@ -83,7 +82,7 @@ class WireView(APIView):
     )
     def get(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Every message about a request, newest first. For operators and admins."""
-        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        membership = membership_of(request, slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
         found = queries.messages(mitigation_request, _which(request))
         return page_of(found, WireMessageShown, NewestMessageFirst(), request, self)
@@ -94,5 +93,5 @@ def _which(request: Request) -> Which:
     known = {which.value: which for which in Which}
     if text not in known:
         message = f"Choose one of {', '.join(known)}."
-        raise Invalid(message, errors=[FieldError("messages", "not-a-choice", message)])
+        raise Invalid.at("messages", "not-a-choice", message)
     return known[text]

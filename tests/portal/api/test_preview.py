@@ -11,7 +11,7 @@ from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import Submission, message_bytes
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
-from portal.signaling.preview_messages import preview
+from portal.signaling.previews.preview_messages import preview
 from tests.conftest import ApiOf
 from tests.factories import ResourceFactory
 

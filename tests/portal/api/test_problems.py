@@ -55,6 +55,12 @@ def test_an_unknown_call_is_404(db: None) -> None:
     assert problem(answer)["code"] == "not-found"
 
 
+def test_no_address_chooses_the_format_of_the_answer(alice: User, api_of: ApiOf) -> None:
+    answer = api_of(alice).get("/api/v1/me?format=html")
+
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+
+
 def test_an_unsupported_method_is_405(alice: User, api_of: ApiOf) -> None:
     answer = api_of(alice).delete(RESOURCES)
 
@@ -255,11 +261,20 @@ def test_an_unknown_host_is_refused(db: None) -> None:
 
 
 def test_every_call_that_needs_sign_in_gives_the_same_401(db: None) -> None:
-    open_calls = {"token", "schema", "docs", "no-such-call", "accept-invitation"}
+    open_calls = {
+        "token", "schema", "docs", "no-such-call", "accept-invitation", "accept-staff-invitation",
+        "receive-alerts",
+    }  # fmt: skip
     closed = {str(pattern.name) for pattern in urls.urlpatterns} - open_calls
 
     assert closed == {
-        "me", "resources", "subscriptions", "events", "requests", "request",
+        "claims", "claim", "verify-claim", "refuse-claim", "organization-name", "closing",
+        "admins", "admin-invitation", "remove-admin", "live-limit", "staff", "colleague",
+        "staff-lost-phone", "confirm-staff-lost-phone", "staff-invitations", "staff-invitation",
+        "send-staff-invitation",
+        "me", "my-password", "my-factors", "my-factor", "my-recovery-codes",
+        "resources", "subscriptions", "events", "requests", "requests-csv",
+        "requests-jsonl", "request",
         "terminate", "extend", "efficacy", "acknowledge", "ask", "withdraw", "eligibility",
         "preview", "extend-preview", "wire", "standby-plans", "standby-plan", "activate-plan",
         "stop-plan",
@@ -267,5 +282,20 @@ def test_every_call_that_needs_sign_in_gives_the_same_401(db: None) -> None:
         "withdraw-unknown",
         "acknowledge-all",
         "step-up", "organizations", "members", "member", "invitations", "invitation", "send-again",
-        "lost-phone", "confirm-lost-phone", "resource", "proofs", "audit", "audit-export",
+        "lost-phone", "confirm-lost-phone", "resource", "proofs", "providers", "client-key",
+        "subscription", "certificate",
+        "use-certificate", "connection-test", "audit", "audit-export", "single-sign-on",
+        "policy", "approvals", "approve", "decline", "break-glass",
+        "my-notices", "my-sessions", "my-session", "my-email", "confirm-my-email", "my-app-key",
+        "my-push-devices", "my-push-device",
+        "my-tokens", "my-token", "service-tokens", "service-token",
+        "suspension", "rejected-alerts", "replay-rejected-alerts", "rotate-alert-endpoint",
+        "test-alert-endpoint", "test-alert-endpoint-poll",
+        "alert-endpoint", "alert-endpoints", "alerts",
+        "end-previous-secret", "acting",
+        "alert-endpoint-policy", "incidents", "proposals", "proposal", "confirm-proposal",
+        "dismiss-proposal",
+        "channels", "channel", "rotate-channel", "end-channel-secret", "test-channel",
+        "deliveries", "scorecard", "staff-scorecard", "service-levels", "notes", "take-over",
+        "alerts-of-request",
     }  # fmt: skip

@@ -53,6 +53,10 @@ def test_one_target_is_enough(dana: User, api_of: ApiOf, acme_northgate: Subscri
         "filtering_ended_at": None,
         "acknowledged_at": None,
         "acknowledged_by": None,
+        "responsible": None,
+        "responsible_left": None,
+        "responsible_since": None,
+        "approval": None,
     }
     assert mitigation == {
         "id": str(Mitigation.objects.get().pk),

@@ -1,0 +1,1 @@
+"""`portalctl forward`: from the lines of a log to alerts, aggregated."""
