@@ -14,17 +14,18 @@ django.setup(set_prefix=False)
 # The imports below need loaded apps.
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
-from portal.checks import refuse_to_start  # noqa: E402
+from portal.checks import check_leaked_passwords, refuse_to_start  # noqa: E402
 from portal.core.asgi_handler import OneThreadHandler  # noqa: E402
 from portal.core.asgi_types import Application  # noqa: E402
 from portal.core.body_limits import BoundedBodies, Utf8Bodies  # noqa: E402
 from portal.core.concurrency_limit import with_concurrency_limits  # noqa: E402
 from portal.core.gil import shorten_switch_interval  # noqa: E402
 from portal.core.request_ids import RequestIds  # noqa: E402
+from portal.core.safe_responses import SafeResponses  # noqa: E402
 from portal.metrics.server import serve_metrics  # noqa: E402
 from portal.routing import websocket  # noqa: E402
 
-refuse_to_start()
+refuse_to_start(check_leaked_passwords)
 shorten_switch_interval()
 serve_metrics()
 
@@ -34,4 +35,4 @@ _by_protocol = ProtocolTypeRouter(
         "websocket": websocket,
     }
 )
-application = RequestIds(cast(Application, _by_protocol))
+application = RequestIds(SafeResponses(cast(Application, _by_protocol)))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeAlias
 
 from cryptography.fernet import Fernet
 from django.apps import AppConfig
@@ -14,6 +14,9 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import env
+from portal.core.leaked_passwords import NotALeakList, check_list
+
+Check: TypeAlias = Callable[[None], list[CheckMessage]]
 
 MIN_SECRET_KEY_LENGTH = 50
 _HOST = re.compile(r"\.?[\w-]+(\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\]", re.ASCII)
@@ -120,6 +123,23 @@ def check_metrics(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
     ]
 
 
+@register("portal")
+def check_leaked_passwords(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    if not settings.PORTAL_LEAKED_PASSWORDS:
+        return []
+    try:
+        check_list(settings.PORTAL_LEAKED_PASSWORDS)
+    except NotALeakList as error:
+        return [
+            Error(
+                f"PORTAL_LEAKED_PASSWORDS: {error}.",
+                hint="Name a file with one SHA-1 hash per line, in order, or leave it empty.",
+                id="portal.E007",
+            )
+        ]
+    return []
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -127,9 +147,15 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def refuse_to_start() -> None:
-    """Servers and workers do not run system checks on their own."""
-    checks = (check_secret_key, check_encryption_keys, check_hosts, check_redis, check_metrics)
-    found = [message for check in checks for message in check(None)]
+def refuse_to_start(*more: Check) -> None:
+    """Servers and workers do not run system checks on their own. `more`: what only some need."""
+    needed: list[Check] = [
+        check_secret_key,
+        check_encryption_keys,
+        check_hosts,
+        check_redis,
+        check_metrics,
+    ]
+    found = [message for check in [*needed, *more] for message in check(None)]
     if found:
         raise ImproperlyConfigured("\n".join(str(message) for message in found))

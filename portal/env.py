@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
@@ -18,7 +18,7 @@ import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 from redis.backoff import NoBackoff
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import ReadOnlyError, WatchError
 from redis.retry import Retry
 
 _POSTGRESQL = {
@@ -34,8 +34,21 @@ _POSTGRESQL = {
 No `options`, because poolers such as PgBouncer refuse them (portal.core.postgresql).
 """
 
-ONCE_MORE_ELSEWHERE = Retry(NoBackoff(), 1, supported_errors=(ReadOnlyError,))
-"""Close a connection to the old Redis master and resolve the name again."""
+
+class _OnceMoreElsewhere(Retry):
+    def call_with_retry(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().call_with_retry(*args, **kwargs)
+        except WatchError as error:
+            # A transaction that is refused: redis-py would begin it again without end.
+            refusal = error.__context__
+            raise refusal if isinstance(refusal, ReadOnlyError) else error from None
+
+
+ONCE_MORE_ELSEWHERE = _OnceMoreElsewhere(NoBackoff(), 1, supported_errors=(ReadOnlyError,))
+"""Close a connection to the old Redis master and resolve the name again. A transaction fails once
+instead; the next one is made elsewhere.
+"""
 
 PREPARED_AFTER = 3
 """Executions of the same statement on one connection."""
@@ -111,6 +124,17 @@ def servers(name: str, *, port: int) -> list[tuple[str, int]]:
         if not (own_port.isascii() and own_port.isdigit() and 0 < int(own_port) < 65536):
             raise ImproperlyConfigured(f"{name} has {item!r}: its port is not a port number.")
         found.append((address, int(own_port)))
+    return found
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Prefixes: `10.0.0.0/8, fd00::/8`."""
+    found = []
+    for item in items(name):
+        try:
+            found.append(ip_network(item))
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} has {item!r}: write prefixes.") from None
     return found
 
 

@@ -6,19 +6,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from kombu import Queue
 
 from portal import env
+from portal.api_settings import REST_FRAMEWORK as REST_FRAMEWORK
+from portal.api_settings import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 from portal.audit.append_only import YOUNGEST_CUT_DAYS
 from portal.core.body_limits import MAX_BODY_BYTES
+from portal.log_lines import LOG_LINES
+from portal.schedule import BEAT_SCHEDULE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = env.flag("PORTAL_DEBUG")
 ALLOWED_HOSTS = env.items("PORTAL_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.items("PORTAL_ORIGINS")
+# For links in notices; empty: the first of PORTAL_ORIGINS, or of PORTAL_HOSTS.
+PORTAL_ADDRESS = env.text("PORTAL_ADDRESS").rstrip("/")
 
 # portal.checks refuses to start in production with the development values below.
 SECRET_KEY = env.secret("PORTAL_SECRET_KEY") or ("only-for-development" * 3 if DEBUG else "")
@@ -40,14 +45,21 @@ INSTALLED_APPS = [
     "portal.accounts",
     "portal.events",
     "portal.organizations",
+    "portal.staff",
     "portal.providers",
     "portal.mitigations",
     "portal.inventory",
     "portal.rpki",
     "portal.standby",
+    "portal.connections",
+    "portal.scorecard",
     "portal.ownership",
+    "portal.sso",
     "portal.wire",
+    "portal.alerts",
     "portal.signaling",
+    "portal.notifications",
+    "portal.notifications.channels",
     "portal.readiness",
     "portal.metrics",
     "portal.api",
@@ -61,18 +73,25 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django_otp",
+    "django_otp_webauthn",
     "django_htmx",
     "rest_framework",
     "knox",
     "drf_spectacular",
     "csp",
     "channels",
+    # For the messages of OpenID Connect; their tables stay empty (ADR 68).
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
 ]
 
 MIDDLEWARE = [
     "portal.core.middleware.Measured",
     "portal.core.middleware.PrivateAnswers",
     "portal.core.middleware.HealthCheck",
+    "portal.core.middleware.RefusePlainCalls",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.core.compression.Compression",
@@ -81,11 +100,15 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
+    "portal.web.accounts.middleware.NotesUse",
+    "portal.web.accounts.middleware.InOwnTimeZone",
     "portal.audit.origin.KnowsOrigin",
     "portal.web.accounts.middleware.RequireSecondFactor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    # allauth does not start without it.
+    "allauth.account.middleware.AccountMiddleware",
     "portal.core.middleware.ErrorPages",
     "portal.web.accounts.step_up.StepUpPages",
 ]
@@ -161,9 +184,15 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_QUEUES = [Queue("default"), Queue("signal")]
+CELERY_TASK_QUEUES = [Queue("default"), Queue("signal"), Queue("alerts"), Queue("notices")]
 CELERY_TASK_CREATE_MISSING_QUEUES = False
-CELERY_TASK_ROUTES = {"portal.signaling.tasks.reconcile": {"queue": "signal"}}
+CELERY_TASK_ROUTES = {
+    "portal.signaling.tasks.reconcile": {"queue": "signal"},
+    "portal.alerts.tasks.map_waiting": {"queue": "alerts"},
+    "portal.alerts.tasks.poll": {"queue": "alerts"},
+    "portal.alerts.tasks.follow": {"queue": "alerts"},
+    "portal.notifications.tasks.*": {"queue": "notices"},
+}
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Measured: with these a web request waits at most 13 ms for a dead broker, and 1 s for a hung one.
@@ -184,88 +213,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "health_check_interval": 10,
     "visibility_timeout": 60,
 }
-CELERY_BEAT_SCHEDULE = {
-    "prune-accounts": {
-        "task": "portal.accounts.tasks.prune",
-        "schedule": crontab(minute="17"),
-        "options": {"expires": 600},
-    },
-    "send-mail": {
-        "task": "portal.mail.tasks.send_due",
-        "schedule": timedelta(seconds=5),
-        "options": {"expires": 5},
-    },
-    "prune-organizations": {
-        "task": "portal.organizations.tasks.prune",
-        "schedule": crontab(minute="27"),
-        "options": {"expires": 600},
-    },
-    "prune-mitigations": {
-        "task": "portal.mitigations.tasks.prune",
-        "schedule": crontab(minute="37"),
-        "options": {"expires": 600},
-    },
-    "terminate-redundant": {
-        "task": "portal.mitigations.tasks.terminate_redundant",
-        "schedule": timedelta(seconds=5),
-        "options": {"expires": 5},
-    },
-    "audit": {
-        "task": "portal.events.tasks.audit",
-        "schedule": timedelta(seconds=10),
-        "options": {"expires": 10},
-    },
-    "seal-missed-audit": {
-        "task": "portal.audit.tasks.seal_missed",
-        "schedule": crontab(minute="47"),
-        "options": {"expires": 600},
-    },
-    "verify-audit": {
-        "task": "portal.audit.tasks.verify_chains",
-        "schedule": crontab(minute="7"),
-        "options": {"expires": 600},
-    },
-    "publish-audit-heads": {
-        "task": "portal.organizations.tasks.publish_audit_heads",
-        "schedule": crontab(hour="0", minute="2"),
-        "options": {"expires": 3600},
-    },
-    "cut-audit": {
-        "task": "portal.audit.tasks.cut_chains",
-        "schedule": crontab(hour="4", minute="57"),
-        "options": {"expires": 600},
-    },
-    "prune-wire": {
-        "task": "portal.wire.tasks.prune",
-        "schedule": crontab(minute="*/10"),
-        "options": {"expires": 300},
-    },
-    "sweep-deadlines": {
-        "task": "portal.signaling.tasks.sweep_deadlines",
-        "schedule": timedelta(seconds=5),
-        "options": {"expires": 5},
-    },
-    "follow-standby": {
-        "task": "portal.standby.tasks.follow",
-        "schedule": timedelta(seconds=2),
-        "options": {"expires": 2},
-    },
-    "check-claims": {
-        "task": "portal.ownership.tasks.make_due_checks",
-        "schedule": timedelta(seconds=3),
-        "options": {"expires": 3},
-    },
-    "recheck-claims": {
-        "task": "portal.ownership.tasks.begin_rechecks",
-        "schedule": crontab(minute="47"),
-        "options": {"expires": 600},
-    },
-    "read-rpki": {
-        "task": "portal.rpki.tasks.refresh",
-        "schedule": timedelta(minutes=10),
-        "options": {"expires": 600},
-    },
-}
+CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
 
 # Proofs of resources, and routes
 
@@ -276,9 +224,12 @@ PORTAL_PROVED_PREFIXES = env.prefix_lengths("PORTAL_PROVED_PREFIXES", "8-24, 16-
 # The export of an RPKI validator: a path or an http(s) URL.
 PORTAL_RPKI_SOURCE = env.text("PORTAL_RPKI_SOURCE")
 
-# How much of the past is kept.
+# How much of the past is kept, and how long staff act for an organization.
 PORTAL_COUNTER_DAYS = env.integer("PORTAL_COUNTER_DAYS", 14, at_least=1)
+PORTAL_ALERT_DAYS = env.integer("PORTAL_ALERT_DAYS", 90, at_least=1)
+PORTAL_NOTICE_DAYS = env.integer("PORTAL_NOTICE_DAYS", 90, at_least=31)
 PORTAL_AUDIT_DAYS = env.integer("PORTAL_AUDIT_DAYS", 730, at_least=YOUNGEST_CUT_DAYS)
+STAFF_ACTING_FOR = timedelta(minutes=env.integer("PORTAL_ACTING_MINUTES", 30, at_least=1))
 PORTAL_WIRE_DAYS = env.integer("PORTAL_WIRE_DAYS", 90, at_least=1)
 PORTAL_WIRE_ROWS = env.integer("PORTAL_WIRE_ROWS", 50_000, at_least=1)
 
@@ -326,14 +277,38 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},
     },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "portal.accounts.passwords.NotGuessedFirst"},
+    {"NAME": "portal.accounts.passwords.NotLeaked"},
     {"NAME": "portal.accounts.passwords.NewPasswordEndsAccess"},
 ]
+# A file of SHA-1 hashes in order, such as that of Pwned Passwords; empty: no such list.
+PORTAL_LEAKED_PASSWORDS = env.text("PORTAL_LEAKED_PASSWORDS")
+OTP_WEBAUTHN_HELPER_CLASS = "portal.accounts.passkey_helper.PasskeyHelper"
+# They ask for settings that the helper takes from the request and from PORTAL_NAME.
+SILENCED_SYSTEM_CHECKS = ["otp_webauthn.E010", "otp_webauthn.E011", "otp_webauthn.E030"]
+
 LOGIN_URL = "/sign-in"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = LOGIN_URL
 
-SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
+SOCIALACCOUNT_ADAPTER = "portal.sso.allauth_adapter.SocialAccountAdapter"
+# Private networks in which identity providers of customers may be.
+PORTAL_SSO_NETWORKS = env.networks("PORTAL_SSO_NETWORKS")
+# Private networks in which receivers of notices may be.
+PORTAL_NOTICE_NETWORKS = env.networks("PORTAL_NOTICE_NETWORKS")
+# Private networks in which detectors may be that the portal polls.
+PORTAL_ALERT_NETWORKS = env.networks("PORTAL_ALERT_NETWORKS")
+# The keys by which push services know the portal, the newest first; none: no Web Push.
+PORTAL_VAPID_KEYS = [
+    key.strip() for key in env.secret("PORTAL_VAPID_KEYS").split(",") if key.strip()
+]
+# The address for questions of push services.
+PORTAL_VAPID_CONTACT = env.text("PORTAL_VAPID_CONTACT", "mailto:portal@localhost")
+
+SESSION_ENGINE = "portal.accounts.session_store"
+# How long a sign-in in a browser lasts, and how long without use (ADR 71).
+SESSION_COOKIE_AGE = 3600 * env.integer("PORTAL_SESSION_HOURS", 12, at_least=1)
+SESSION_IDLE = timedelta(minutes=env.integer("PORTAL_SESSION_IDLE_MINUTES", 60, at_least=5))
 HTTPS = env.flag("PORTAL_HTTPS", default=not DEBUG)
 SESSION_COOKIE_SECURE = HTTPS
 # Browsers accept a cookie with this prefix only over TLS from this very host, so that no sibling
@@ -343,10 +318,15 @@ SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SECURE = HTTPS
+# Forms and htmx take the token from the page.
+CSRF_COOKIE_HTTPONLY = True
 # Identifies a known browser at the next sign-in (ADR 35).
 KNOWN_DEVICE_COOKIE = f"{COOKIE_PREFIX}known-device"
 CSRF_FAILURE_VIEW = "portal.web.accounts.views.csrf_failure"
 SECURE_SSL_REDIRECT = HTTPS
+# The API, except for its document for people. RefusePlainCalls refuses these without TLS.
+CALLS = r"api/(?!v1/docs/)"
+SECURE_REDIRECT_EXEMPT = [CALLS]
 SECURE_HSTS_SECONDS = env.integer("PORTAL_HSTS_S", 31_536_000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
@@ -361,61 +341,13 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF],
         "img-src": [SELF, "data:"],
         "connect-src": [SELF],
+        "object-src": [NONE],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
         "manifest-src": [SELF],
         "worker-src": [SELF],
     }
-}
-
-# The API
-
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "portal.api.authentication.BearerToken",
-        "portal.api.authentication.VerifiedSession",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["portal.api.parsers.BoundedJSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["portal.api.throttling.CallsPerPerson"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "portal.api.errors.problem_response",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "COERCE_DECIMAL_TO_STRING": False,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Mitigation portal",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {
-        "CheckCode": "portal.readiness.rows.CheckCode",
-        "CheckGroup": "portal.readiness.rows.Group",
-        "CheckState": "portal.readiness.rows.State",
-        "EventType": "portal.events.models.EventType",
-        "MitigationStatus": "portal.mitigations.states.Status",
-        "RequestKind": "portal.mitigations.models.RequestKind",
-        "RequestStatus": "portal.mitigations.states.RequestStatus",
-        "Strategy": "portal.mitigations.models.Strategy",
-        "DrillFailure": "portal.standby.models.Failure",
-        "DrillWay": "portal.standby.models.DrillMethod",
-        "ClaimState": "portal.ownership.states.ClaimState",
-        "ProofMethod": "portal.ownership.states.ProofMethod",
-        "ProofResult": "portal.ownership.states.ProofResult",
-        "RouteValidity": "portal.rpki.validity.RouteValidity",
-        "ResourceKind": "portal.organizations.models.ResourceKind",
-        "Role": "portal.organizations.models.Role",
-        "GivenRole": "portal.organizations.models.Role.values",
-        "SessionState": "portal.providers.models.SessionState",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "portal.api.schema.describe_problems",
-    ],
 }
 
 # Pages
@@ -435,36 +367,4 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
-        "json": {"()": "portal.core.logs.JsonLines"},
-    },
-    "filters": {
-        "ids": {"()": "portal.core.log_ids.WithLogIds"},
-        "outages": {"()": "portal.core.logs.OutagesInOneLine"},
-        "refusals": {"()": "portal.core.logs.BoundedRefusals"},
-        "no_secret_paths": {"()": "portal.core.logs.NoSecretPaths"},
-        "no_healthy_answers": {"()": "portal.core.logs.NoHealthyAnswers"},
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": env.choice("PORTAL_LOG_FORMAT", ("text", "json")),
-            "filters": ["outages", "ids", "no_secret_paths"],
-        }
-    },
-    "root": {"handlers": ["console"], "level": env.text("PORTAL_LOG_LEVEL", "INFO")},
-    "loggers": {
-        "django": {"handlers": [], "propagate": True, "level": "INFO"},
-        # Written whatever PORTAL_LOG_LEVEL is.
-        "portal.security": {"level": "INFO", "filters": ["refusals"]},
-        # The wire journal has the single messages.
-        "dots_client.coap": {"level": "WARNING"},
-        # Django reads this after uvicorn configured its logging, and replaces uvicorn's handlers.
-        "uvicorn": {"handlers": [], "propagate": True},
-        "uvicorn.access": {"handlers": [], "propagate": True, "filters": ["no_healthy_answers"]},
-    },
-}
+LOGGING = LOG_LINES

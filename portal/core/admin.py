@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
-from typing import Any, ClassVar, Final, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from django import forms
 from django.contrib import admin
@@ -25,7 +25,6 @@ from portal.core.addresses import address_of
 from portal.core.errors import NotAllowed
 from portal.core.security_log import SecurityEvent, record
 
-MAX_REASON_LENGTH: Final = 500
 _CHANGED_VALUES: Final = "portal.changed_values"
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -87,6 +86,7 @@ class StaffMember:
     id: str
     name: str
     kind: str = "person"
+    acting_reason: str = ""
 
 
 UsesOf = Callable[[Any], Iterable[str]]
@@ -105,15 +105,6 @@ def tells_uses_of(model: type[models.Model]) -> Callable[[UsesOf], UsesOf]:
         return uses_of
 
     return register
-
-
-class Column(Protocol):
-    """One column of a comparison: all have the same labels."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def lines(self) -> Mapping[str, str]: ...
 
 
 class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -224,9 +215,23 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
             actions["delete_selected"] = (in_words, *rest)
         return actions
 
+    def refusal_to_delete(self, rows: Sequence[Any]) -> str:
+        """Why these rows together must stay; empty if they may go."""
+        return ""
+
+    def get_deleted_objects(
+        self, objs: Iterable[Any], request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        rows = list(objs)
+        deleted, counts, perms_needed, protected = super().get_deleted_objects(rows, request)
+        refusal = self.refusal_to_delete(rows)
+        return deleted, counts, perms_needed, [*protected, refusal] if refusal else protected
+
     def _deleting(self, rows: Iterable[models.Model]) -> dict[str, Any]:
-        uses = [use for row in rows for uses_of in _uses[self.model] for use in uses_of(row)]
-        return {"uses": uses, "instead": self.instead_of_deleting}
+        own = list(rows)
+        uses = [use for row in own for uses_of in _uses[self.model] for use in uses_of(row)]
+        refusal = self.refusal_to_delete(own)
+        return {"uses": uses, "instead": self.instead_of_deleting, "refusal": refusal}
 
     def confirmation(
         self,
@@ -237,13 +242,10 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
         title: str,
         facts: Iterable[str],
         button: str,
-        warnings: Iterable[str] = (),
-        sides: Iterable[Column] = (),
     ) -> TemplateResponse:
         """The page that explains an action before it is done; `form` is posted to the
-        same address. `sides`: what to compare, in columns.
+        same address.
         """
-        compared = list(sides)
         context = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -251,12 +253,6 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
             "object": obj,
             "form": form,
             "facts": list(facts),
-            "warnings": list(warnings),
-            "sides": compared,
-            "side_rows": [
-                (label, [one.lines[label] for one in compared])
-                for label in (compared[0].lines if compared else ())
-            ],
             "button": button,
         }
         return TemplateResponse(

@@ -9,6 +9,8 @@ sessions stay up.
 from __future__ import annotations
 
 import logging
+import signal
+from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -31,7 +33,7 @@ Celery's pauses grow to 30 s, which is too long once the broker is back.
 CALM_AFTER_S: Final = 30.0
 """After this long without an error, the pauses start from the shortest again."""
 LOOK_S: Final = 0.2
-"""A pause ends within this time after SIGTERM."""
+"""A pause of a worker or of beat ends within this time after SIGTERM."""
 
 
 class Channel(kombu_redis.Channel):
@@ -91,15 +93,28 @@ class Consumer(CeleryConsumer):
         self._pause()
 
     def _pause(self) -> None:
-        now = monotonic()
-        until = now + self._pauses.after_error(now)
-        while monotonic() < until:
-            maybe_shutdown()
-            sleep(LOOK_S)
+        _pause(self._pauses.after_error(monotonic()), maybe_shutdown)
 
 
 class Scheduler(PersistentScheduler):
-    """Setting `beat_scheduler`."""
+    """Setting `beat_scheduler`.
+
+    Celery's handler of SIGTERM raises SystemExit wherever the process is. In a destructor Python
+    drops it: the schedule is closed, and beat runs on. Here beat ends before its next step.
+    """
+
+    _is_asked_to_stop = False
+
+    def setup_schedule(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask_to_stop)
+        super().setup_schedule()
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Send at most one task that is due. Returns how long to wait until the next tick."""
+        self._stop_if_asked()
+        pause_s: float = super().tick(*args, **kwargs)
+        return min(pause_s, LOOK_S)
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Send a task that is due. Skip one that cannot be sent: the next is due soon."""
@@ -111,12 +126,26 @@ class Scheduler(PersistentScheduler):
     def _ensure_connected(self) -> Connection:
         while True:
             try:
-                return _connect(self.connection)
+                return _connect(self.connection, callback=self._stop_if_asked)
             except Exception:
                 # As in the workers (ADR 29), beat retries after any error of Redis, kombu or the
                 # network. The log keeps the trace unless Redis is simply away (portal.core.logs).
                 logger.warning("beat: no connection to the broker", exc_info=True)
-                sleep(LONGEST_PAUSE_S)
+                _pause(LONGEST_PAUSE_S, self._stop_if_asked)
+
+    def _ask_to_stop(self, *_: object) -> None:
+        self._is_asked_to_stop = True
+
+    def _stop_if_asked(self) -> None:
+        if self._is_asked_to_stop:
+            raise SystemExit
+
+
+def _pause(pause_s: float, stop_if_asked: Callable[[], None]) -> None:
+    until = monotonic() + pause_s
+    while monotonic() < until:
+        stop_if_asked()
+        sleep(LOOK_S)
 
 
 def _connect(connection: Connection, **options: Any) -> Connection:

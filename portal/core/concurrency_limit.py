@@ -27,7 +27,17 @@ MAX_PASSWORDS_WAITING: Final = 100
 """Half a minute of hashing."""
 MAX_PASSWORDS_WAITING_PER_NETWORK: Final = 10
 """Per IPv4 address or IPv6 /64, so that one place cannot fill the queue."""
+MAX_CONCURRENT_ALERTS: Final = 2
+"""Part of MAX_CONCURRENT: calls of detectors come by the thousand during an attack, and a person
+who asks for help then must not wait behind them.
+"""
+MAX_ALERTS_WAITING: Final = 500
+"""Further calls get 503; a detector sends again."""
+MAX_ALERTS_WAITING_PER_NETWORK: Final = 200
 RETRY_AFTER_S: Final = 5
+
+ALERTS_PATH: Final = "/api/v1/alerts/"
+"""Before the id of an endpoint of a detector."""
 
 _TOO_BUSY: Final = Problem(
     status=503,
@@ -112,11 +122,18 @@ class ConcurrencyLimit:
 
 
 def with_concurrency_limits(application: Application) -> Application:
-    """Requests that hash a password first wait for one of a few separate slots, then for a normal
-    one.
+    """Requests that hash a password, and calls of detectors, first wait for one of a few separate
+    slots, then for a normal one.
     """
-    return ConcurrencyLimit(
+    alerts_limited = ConcurrencyLimit(
         ConcurrencyLimit(application),
+        max_concurrent=MAX_CONCURRENT_ALERTS,
+        max_waiting=MAX_ALERTS_WAITING,
+        max_waiting_per_network=MAX_ALERTS_WAITING_PER_NETWORK,
+        applies_to=lambda scope: scope["path"].startswith(ALERTS_PATH),
+    )
+    return ConcurrencyLimit(
+        alerts_limited,
         max_concurrent=MAX_CONCURRENT_PASSWORDS,
         max_waiting=MAX_PASSWORDS_WAITING,
         max_waiting_per_network=MAX_PASSWORDS_WAITING_PER_NETWORK,

@@ -13,8 +13,11 @@ from django.core.cache.backends.locmem import LocMemCache
 class CountingCache(Protocol):
     """What setting `CACHES` names."""
 
-    def count(self, key: str, timeout_s: int) -> int:
-        """Add 1 to the counter and return it. A new one starts at 0 and ends after `timeout_s`."""
+    def count(self, key: str, timeout_s: int, by: int = 1) -> int:
+        """Add `by` to the counter and return it.
+
+        A new one starts at 0 and ends after `timeout_s`.
+        """
 
 
 class RedisCacheClient(redis.RedisCacheClient):
@@ -35,11 +38,11 @@ class RedisCacheClient(redis.RedisCacheClient):
             self._clients[write] = super().get_client(key, write=write)
         return self._clients[write]
 
-    def count(self, key: str, timeout_s: int) -> int:
+    def count(self, key: str, timeout_s: int, by: int = 1) -> int:
         client = self.get_client(key, write=True)
         with client.pipeline(transaction=False) as pipeline:
             pipeline.set(key, 0, ex=timeout_s, nx=True)
-            pipeline.incr(key)
+            pipeline.incr(key, by)
             return int(pipeline.execute()[-1])
 
 
@@ -50,18 +53,18 @@ class RedisCache(redis.RedisCache):
         super().__init__(server, params)
         self._class = RedisCacheClient
 
-    def count(self, key: str, timeout_s: int) -> int:
+    def count(self, key: str, timeout_s: int, by: int = 1) -> int:
         client = cast(RedisCacheClient, self._cache)
-        return client.count(self.make_and_validate_key(key), timeout_s)
+        return client.count(self.make_and_validate_key(key), timeout_s, by)
 
 
 class MemoryCache(LocMemCache):
     """The same in the memory of this process, for an installation without Redis."""
 
-    def count(self, key: str, timeout_s: int) -> int:
+    def count(self, key: str, timeout_s: int, by: int = 1) -> int:
         self.add(key, 0, timeout=timeout_s)
         try:
-            return int(self.incr(key))
+            return int(self.incr(key, by))
         except ValueError:
             # It ended, or was evicted, since the line above.
-            return 1
+            return by

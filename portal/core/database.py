@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from django.db import Error, InterfaceError, OperationalError, connection
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    Error,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+)
 
 from portal.core.errors import Unavailable
 
@@ -91,6 +98,19 @@ def waits_for_locks(at_most_ms: int) -> Iterator[None]:
         if getattr(error.__cause__, "sqlstate", None) == LOCK_TIMEOUT:
             raise RowsLocked from error
         raise
+
+
+@contextmanager
+def own_connection() -> Iterator[None]:
+    """In this thread, use a connection that is not one of the pool, and keep it between calls."""
+    own = connections[DEFAULT_DB_ALIAS].copy()
+    own.settings_dict["OPTIONS"].pop("pool", None)
+    own.settings_dict["CONN_MAX_AGE"] = None
+    connections[DEFAULT_DB_ALIAS] = own
+    try:
+        yield
+    finally:
+        own.close()
 
 
 def away_error() -> Unavailable:

@@ -3,6 +3,7 @@
 PortalError
 ├── NotSignedIn 401        └── InvalidCredentials
 ├── NotAllowed 403         ├── SecondFactorRequired
+│                          ├── OtherSignInRequired
 │                          └── FreshFactorRequired
 ├── NotFound 404
 ├── Conflict 409
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 from portal.core.targets.model import Suggestion
 
@@ -94,6 +95,16 @@ class SecondFactorRequired(NotAllowed):
     title = "A second factor is missing"
 
 
+class OtherSignInRequired(NotAllowed):
+    """The password is right, but the person's organization requires single sign-on."""
+
+    code = "single-sign-on-required"
+    title = "Use single sign-on"
+
+    def __init__(self) -> None:
+        super().__init__("Your organization requires single sign-on. Your password does not work.")
+
+
 class FreshFactorRequired(NotAllowed):
     """The second factor was given too long ago for this act (portal.accounts.services.step_up)."""
 
@@ -102,6 +113,33 @@ class FreshFactorRequired(NotAllowed):
 
     def __init__(self) -> None:
         super().__init__("This needs a code that was given within the last 5\u00a0minutes.")
+
+
+class FreshSignInRequired(FreshFactorRequired):
+    """The password or the second factor was given too long ago for a change of what signs a person
+    in (portal.accounts.services.step_up).
+    """
+
+    code = "fresh-sign-in-required"
+    title = "Confirm with your password and a code"
+
+    def __init__(self) -> None:
+        NotAllowed.__init__(
+            self,
+            "This needs your password and a code that were given within the last 5\u00a0minutes.",
+        )
+
+
+class PasswordChangeRequired(NotAllowed):
+    """Someone else chose the password."""
+
+    code = "password-change-required"
+    title = "Choose your own password"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Someone else set your password. Choose your own one first: nothing else is open."
+        )
 
 
 class NotFound(PortalError):
@@ -123,6 +161,11 @@ class Invalid(PortalError):
     code = "invalid"
     http_status = 400
     title = "Something needs correcting"
+
+    @classmethod
+    def at(cls, field: str, code: str, message: str) -> Self:
+        """One wrong field, whose sentence says all."""
+        return cls(message, errors=[FieldError(field, code, message)])
 
 
 class IdempotencyKeyReused(Invalid):

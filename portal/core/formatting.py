@@ -1,12 +1,19 @@
-"""Formats numbers, times and lists for people. No-break spaces keep each unit with its number."""
+"""Formats numbers, times and lists for people. No-break spaces keep each unit with its number.
+
+Times are in the time zone that is active (portal.accounts.time_zones): UTC unless a person chose
+another one.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import date as Date
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
+
+from django.utils.timezone import localtime
 
 NBSP: Final = "\u00a0"
 BITS_PER_BYTE: Final = 8
@@ -17,6 +24,8 @@ _DIGITS: Final = 3
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _DAY_S: Final = 86400
+_MEASURED_TENTHS_S: Final = 10
+"""Shorter durations are shown with tenths of a second."""
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August",
     "September", "October", "November", "December",
@@ -75,39 +84,68 @@ def amount(octets: Decimal | int | None) -> str:
     return f"{number}{NBSP}{prefix}B" if prefix else f"{number}{NBSP}bytes"
 
 
+def local_day(at: datetime) -> Date:
+    """The calendar day of a time, where its reader is."""
+    return _local(at).date()
+
+
+def _local(at: datetime) -> datetime:
+    try:
+        return localtime(at)
+    except OverflowError:
+        # A certificate without an end has the last second of the year 9999 (RFC 5280 4.1.2.5).
+        return at
+
+
 def clock(at: datetime | None) -> str:
     """03:12:14. Use it only next to the day, and `moment` elsewhere."""
-    return "" if at is None else f"{at.astimezone(UTC):%H:%M:%S}"
+    return "" if at is None else f"{_local(at):%H:%M:%S}"
 
 
 def day(at: datetime, now: datetime) -> str:
     """6 October; with the year if it is not this year."""
-    local = at.astimezone(UTC)
+    local = _local(at)
     text = f"{local.day}{NBSP}{_MONTHS[local.month - 1]}"
-    return text if local.year == now.astimezone(UTC).year else f"{text}{NBSP}{local.year}"
+    return text if local.year == _local(now).year else f"{text}{NBSP}{local.year}"
 
 
 def date(at: datetime) -> str:
     """6 October 2026: for texts that are read later."""
-    local = at.astimezone(UTC)
+    local = _local(at)
     return f"{local.day}{NBSP}{_MONTHS[local.month - 1]}{NBSP}{local.year}"
 
 
+def month_name(year: int, number: int) -> str:
+    """October 2026."""
+    return f"{_MONTHS[number - 1]}{NBSP}{year}"
+
+
+def zone_name(at: datetime) -> str:
+    """UTC; CET; UTC+03 where the zone has no such name."""
+    name = _local(at).tzname() or ""
+    return name if name.isalpha() else f"UTC{name}"
+
+
+def full_moment(at: datetime) -> str:
+    """6 October 2026, 03:12:14 UTC: for texts that are read later and elsewhere."""
+    return f"{date(at)}, {clock(at)} {zone_name(at)}"
+
+
 def moment(at: datetime | None, now: datetime, *, seconds: bool = True, zone: bool = False) -> str:
-    """A clock time as seen from `now`, with the day unless it is today; `zone`: adds "UTC" where
-    the page does not say so.
+    """A clock time as seen from `now`, with the day unless it is today; `zone`: adds the time
+    zone where the page does not say so.
 
     "03:12:14", "03:12:14 yesterday", "03:12:14 tomorrow", "2 October, 14:02:11", "2 October 2025,
     14:02:11". A time in a later year has only its day: "5 January 2163".
     """
     if at is None:
         return ""
-    time, days = _time_of_day(at, seconds=seconds), _days_ahead(at, now)
+    time, days = _time_of_day(at, seconds=seconds), days_ahead(at, now)
     if zone:
-        time = f"{time} UTC"
+        time = f"{time} {zone_name(at)}"
     if days in _NEAR:
         return f"{time}{_NEAR[days]}"
-    is_far = days > 0 and at.astimezone(UTC).year != now.astimezone(UTC).year
+    is_far = days > 0 and _local(at).year != _local(now).year
     return day(at, now) if is_far else f"{day(at, now)}, {time}"
 
 
@@ -115,7 +153,7 @@ def when(at: datetime | None, now: datetime, *, seconds: bool = True, zone: bool
     """`moment` in a sentence: "at 03:12:14 yesterday", "on 2 October, 14:02:11"."""
     if at is None:
         return ""
-    preposition = "at" if _days_ahead(at, now) in _NEAR else "on"
+    preposition = "at" if days_ahead(at, now) in _NEAR else "on"
     return f"{preposition} {moment(at, now, seconds=seconds, zone=zone)}"
 
 
@@ -127,19 +165,19 @@ def spaced_when(at: datetime | None, now: datetime, *, seconds: bool = True) -> 
 def dated(at: datetime, beside: datetime, *, seconds: bool = True) -> str:
     """A clock time in stored text next to the time `beside`, with its day if that differs."""
     time = _time_of_day(at, seconds=seconds)
-    return time if _days_ahead(at, beside) == 0 else f"{day(at, beside)}, {time}"
+    return time if days_ahead(at, beside) == 0 else f"{day(at, beside)}, {time}"
 
 
 def when_dated(at: datetime, beside: datetime) -> str:
     """`dated` in a sentence: "at 03:12:14", "on 2 October, 14:02:11"."""
-    return f"{'at' if _days_ahead(at, beside) == 0 else 'on'} {dated(at, beside)}"
+    return f"{'at' if days_ahead(at, beside) == 0 else 'on'} {dated(at, beside)}"
 
 
 def since(at: datetime | None, now: datetime) -> str:
     """`moment`, less precise for older times: 03:11:40; "04:10 yesterday"; "2 October"."""
     if at is None:
         return ""
-    days = _days_ahead(at, now)
+    days = days_ahead(at, now)
     if days == 0:
         return moment(at, now)
     return moment(at, now, seconds=False) if days in _NEAR else day(at, now)
@@ -149,12 +187,12 @@ _NEAR: Final = {-1: " yesterday", 0: "", 1: " tomorrow"}
 
 
 def _time_of_day(at: datetime, *, seconds: bool) -> str:
-    return f"{at.astimezone(UTC):{'%H:%M:%S' if seconds else '%H:%M'}}"
+    return f"{_local(at):{'%H:%M:%S' if seconds else '%H:%M'}}"
 
 
-def _days_ahead(at: datetime, now: datetime) -> int:
-    """The distance in calendar days in UTC, like the times on pages: 0 is today, -1 yesterday."""
-    return (at.astimezone(UTC).date() - now.astimezone(UTC).date()).days
+def days_ahead(at: datetime, now: datetime) -> int:
+    """The distance in calendar days, like the times on pages: 0 is today, -1 yesterday."""
+    return (local_day(at) - local_day(now)).days
 
 
 def plural(count: int, noun: str) -> str:
@@ -185,6 +223,13 @@ def exact_duration(seconds: float) -> tuple[tuple[str, str], ...]:
         if count or not parts:
             parts.append((str(count), name))
     return tuple(parts)
+
+
+def measured(seconds: float) -> str:
+    """A measured duration: "2.4 s", "47 s", "3 min 20 s"."""
+    if seconds < _MEASURED_TENTHS_S:
+        return f"{significant(Decimal(str(round(seconds, 1))))}{NBSP}s"
+    return " ".join(f"{count}{NBSP}{unit}" for count, unit in exact_duration(round(seconds)))
 
 
 def lifetime(seconds: int) -> str:
@@ -230,3 +275,12 @@ _SMALL: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "e
 def in_words(count: int) -> str:
     """Small counts as words: "two things"."""
     return _SMALL[count] if 0 <= count < len(_SMALL) else f"{count:,}"
+
+
+def shortened(text: str, *, at_most: int = 140) -> str:
+    """The text in one line, cut between words to about `at_most` characters."""
+    line = " ".join(text.split())
+    if len(line) <= at_most:
+        return line
+    cut = line[:at_most]
+    return f"{cut[: cut.rfind(' ')] if ' ' in cut[at_most // 2 :] else cut}…"

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_origin, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast, get_origin, overload
 from uuid import UUID
 
 from cattrs.cols import homogenous_tuple_structure_factory
@@ -169,7 +169,7 @@ class JSONValueField(_Column[StoredT], Generic[StoredT]):
     """A `JSONField` whose attribute has a Python type.
 
     Only the attribute of a row gives the value. `values` and `values_list` give the stored JSON in
-    an object that is good only for writing it back.
+    an object that is good only for writing it back, and for `value_of`.
 
     Migrations see a `JSONField`: a change of the type changes what the rows mean, so it needs a
     data migration instead of a schema migration.
@@ -210,6 +210,10 @@ class JSONValueField(_Column[StoredT], Generic[StoredT]):
         if value is None or isinstance(expression, KeyTransform):
             return super().from_db_value(value, expression, connection)
         return _Stored(value)
+
+    def value_of(self, stored: Any) -> StoredT:
+        """The value of what `values` or `values_list` gave. Raises UnreadableValueError."""
+        return cast(StoredT, self.read(stored.text) if isinstance(stored, _Stored) else stored)
 
     def read(self, text: str) -> Any:
         """The value of stored JSON text. Raises UnreadableValueError."""

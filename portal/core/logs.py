@@ -40,6 +40,28 @@ class OutagesInOneLine(logging.Filter):
         return True
 
 
+class TextLines(logging.Formatter):
+    """Lines for people. Times are in UTC and say so; a message stays on one line, whatever a caller
+    put into it. A traceback has further lines.
+    """
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return _time_of(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        if not record.message.isprintable():
+            record.message = "".join(map(_printable, record.message))
+        return super().formatMessage(record)
+
+
+def _printable(char: str) -> str:
+    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+
+
+def _time_of(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
 class JsonLines(logging.Formatter):
     """One JSON object per line, in ASCII, so that no value can start a new line.
 
@@ -49,7 +71,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _time_of(record),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
@@ -109,20 +131,24 @@ class NoHealthyAnswers(logging.Filter):
         return (str(record.args[2]).partition("?")[0], record.args[4]) != (HEALTH_PATH, 200)
 
 
-_SECRET_WORD: Final = re.compile(r"(/invitations/)[A-Za-z0-9_-]{20,}")
+_SECRET: Final = re.compile(
+    r"(/(?:(?:staff-)?invitations|new-password|me/email|notices/stop)/(?=[\w-]{20})|[?&](?:key|code|state)=)[\w.:~%+/=-]+"
+)
 
 
 class NoSecretPaths(logging.Filter):
-    """Leaves out the secret word of a link that opens an account: readers of the log could use it
-    before its owner does.
+    """Leaves out the secret word of a mailed link, and secrets in a query: the key of a detector,
+    and the code and state of a single sign-on. Readers of the log could use them.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple) and any(
-            "/invitations/" in str(one) for one in record.args
-        ):
-            record.args = tuple(
-                _SECRET_WORD.sub(r"\1…", str(one)) if "/invitations/" in str(one) else one
-                for one in record.args
-            )
+        if isinstance(record.args, tuple):
+            record.args = tuple(map(_without_secret, record.args))
         return True
+
+
+def _without_secret(value: object) -> object:
+    """`value` itself if there is nothing to hide."""
+    text = str(value)
+    hidden = _SECRET.sub(r"\1…", text)
+    return value if hidden == text else hidden

@@ -1,17 +1,20 @@
-"""Lock, read and update many rows with one statement each, which the ORM cannot express.
+"""Lock, read, save and update many rows with one statement each, which the ORM cannot express.
 
 On SQLite the ORM does the same with more statements.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Field, Model
+from django.db.models import Field, JSONField, Model
+
+M = TypeVar("M", bound=Model)
 
 
 def lock_free_rows(
@@ -33,8 +36,8 @@ def lock_free_rows(
 def update_many(model: type[Model], names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
     """Give each row its own values of `names`. Each of `rows` begins with the primary key.
 
-    The values are already in the form that the database takes: nothing converts or checks them
-    here.
+    The values are already in the form that the database takes, except those of JSON columns:
+    nothing else converts or checks them here.
     """
     if not rows:
         return
@@ -43,8 +46,26 @@ def update_many(model: type[Model], names: tuple[str, ...], rows: Sequence[Seque
             changes = dict(zip(names, values, strict=True))
             model._default_manager.filter(pk=pk).update(**changes)
         return
+    fields = [_field(model, name) for name in ("pk", *names)]
+    columns = [
+        [json.dumps(field.get_prep_value(one)) for one in values]
+        if isinstance(field, JSONField)
+        else list(values)
+        for field, values in zip(fields, zip(*rows, strict=True), strict=True)
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(_update_statement(model, names), list(map(list, zip(*rows, strict=True))))
+        cursor.execute(_update_statement(model, names), columns)
+
+
+def save_rows(model: type[M], rows: Sequence[M]) -> None:
+    """Save new rows and changed ones, with all their columns."""
+    if rows:
+        model._default_manager.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["pk"],
+            update_fields=[one.name for one in model._meta.concrete_fields if not one.primary_key],
+        )
 
 
 @cache

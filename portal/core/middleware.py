@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from time import monotonic
 from typing import Final
@@ -10,13 +11,14 @@ from typing import Final
 from csp.utils import build_policy
 from django.conf import settings
 from django.db import Error, connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import render
 
 from portal.core import views
 from portal.core.database import is_away
 from portal.core.errors import PortalError
 from portal.core.metrics import ERRORS, HTTP_RESPONSES, HTTP_SECONDS
+from portal.core.problem import CONTENT_TYPE, Problem
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ PERMISSIONS: Final = ", ".join(
 DEBUG_PAGES: Final = (404, 500)
 """Statuses of Django's own pages for developers, which the policy would break."""
 
+_CALLS: Final = re.compile(settings.CALLS)
 _DOORS: Final = (("/api/", "api"), (settings.STATIC_URL, "static"), ("/admin/", "staff"))
 
 
@@ -61,12 +64,38 @@ class HealthCheck:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path != HEALTH_PATH:
             return self.get_response(request)
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
         except Error:
             return JsonResponse({"status": "no database"}, status=503)
         return JsonResponse({"status": "ok"})
+
+
+class RefusePlainCalls:
+    """Answers 403 to a call without TLS.
+
+    SecurityMiddleware redirects pages. A program would follow a redirection too, and no one would
+    notice that it sends its token in the clear each time.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        is_call = _CALLS.match(request.path.lstrip("/"))
+        if not is_call or not settings.SECURE_SSL_REDIRECT or request.is_secure():
+            return self.get_response(request)
+        problem = Problem(
+            status=403,
+            code="tls-required",
+            title="This call needs TLS",
+            detail="Use https:// in the address. What this call sent may have been read by others.",
+        )
+        ERRORS.labels(problem.code).inc()
+        return JsonResponse(problem.as_json(), status=problem.status, content_type=CONTENT_TYPE)
 
 
 class Measured:

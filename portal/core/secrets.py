@@ -8,9 +8,13 @@ import logging
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.db import models
 
 from portal.core.cooldown import Cooldown
 from portal.core.errors import SecretUnreadable
+
+further_columns: list[tuple[type[models.Model], str]] = []
+"""Encrypted columns of apps that are above `rotate_secrets`, which they add themselves."""
 
 logger = logging.getLogger(__name__)
 

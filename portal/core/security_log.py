@@ -25,22 +25,35 @@ class SecurityEvent(StrEnum):
     SIGN_IN_SLOWED = "sign-in-slowed"
     STEP_UP = "step-up"
     FACTOR_ENROLLED = "factor-enrolled"
+    FACTOR_REMOVED = "factor-removed"
+    RECOVERY_CODES_RENEWED = "recovery-codes-renewed"
     FACTOR_RESET = "factor-reset"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 — a word of the log
+    SESSION_ENDED = "session-ended"
     TOKEN_ISSUED = "token-issued"  # noqa: S105 — a word of the log
     TOKEN_ENDED = "token-ended"  # noqa: S105 — a word of the log
+    TOKEN_REFUSED = "token-refused"  # noqa: S105 — a word of the log
     PERSON_DEACTIVATED = "person-deactivated"
     MEMBERSHIP_REFUSED = "membership-refused"
     RESOURCE_VERIFIED = "resource-verified"
     RESOURCE_REFUSED = "resource-refused"
     RESOURCE_UNVERIFIED = "resource-unverified"
     RESOURCE_REMOVED = "resource-removed"
+    SINGLE_SIGN_ON_CHANGED = "single-sign-on-changed"
     AUDIT_HEAD = "audit-head"
+    ADMIN_REMOVED = "admin-removed"
+    STAFF_ACTING = "staff-acting"
+    STAFF_CHANGED = "staff-changed"
     ADMIN_ACTION = "admin-action"
 
 
 UNBOUNDED_BY_OTHERS: Final = frozenset(
-    {SecurityEvent.SIGN_IN_REFUSED, SecurityEvent.SIGN_IN_SLOWED, SecurityEvent.MEMBERSHIP_REFUSED}
+    {
+        SecurityEvent.SIGN_IN_REFUSED,
+        SecurityEvent.SIGN_IN_SLOWED,
+        SecurityEvent.MEMBERSHIP_REFUSED,
+        SecurityEvent.TOKEN_REFUSED,
+    }
 )
 """Events that anyone can cause at any rate. portal.core.logs limits them per minute."""
 

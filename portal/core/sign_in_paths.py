@@ -1,6 +1,4 @@
-"""The sign-in paths, which need no session: their bodies are small, and their cost has separate
-limits.
-"""
+"""The paths of passwords and codes: their bodies are small, and their cost has separate limits."""
 
 from __future__ import annotations
 
@@ -11,11 +9,31 @@ _SIGN_IN: Final = (
     "/sign-out",
     "/enrol",
     "/invitations/",
+    "/staff-invitations/",
+    "/forgot-password",
+    "/new-password/",
+    "/confirm",
+    "/me/password",
+    "/api/v1/me/password",
     "/api/v1/auth/",
     "/api/v1/invitations/",
+    "/api/v1/staff/invitations/accept",
 )
-_PASSWORDS: Final = ("/sign-in", "/api/v1/auth/token", "/api/v1/invitations/accept")
-_PASSWORD_PREFIX: Final = "/invitations/"  # noqa: S105 — a path
+_PASSWORDS: Final = (
+    "/sign-in",
+    "/me/password",
+    "/api/v1/me/password",
+    "/confirm",
+    "/api/v1/invitations/accept",
+    "/api/v1/staff/invitations/accept",
+)
+_PASSWORD_PREFIXES: Final = (
+    "/invitations/",
+    "/staff-invitations/",
+    "/new-password/",
+    "/me/",
+    "/api/v1/auth/",
+)
 
 
 def is_sign_in(path: str) -> bool:
@@ -25,4 +43,4 @@ def is_sign_in(path: str) -> bool:
 
 def hashes_password(method: str, path: str) -> bool:
     """Whether the request hashes a password, which takes most of a second of CPU time."""
-    return method == "POST" and (path in _PASSWORDS or path.startswith(_PASSWORD_PREFIX))
+    return method == "POST" and (path in _PASSWORDS or path.startswith(_PASSWORD_PREFIXES))

@@ -60,22 +60,35 @@ def subject_of(address: str) -> str:
 
 def count(limit: Limit, subject: str) -> None:
     """Count one attempt of `subject`; Throttled if it exceeds the limit."""
-    if cache_cooldown.is_active:
-        return
     now = time()
-    key = _key(limit, subject, now)
-    try:
-        tries = cast(CountingCache, cache).count(key, limit.window_s)
-    except (RedisError, OSError) as error:
-        logger.warning("attempts are not counted: %s", error)
-        if isinstance(error, TimeoutError | RedisTimeoutError):
-            cache_cooldown.start()
-        return
+    tries = _counted(limit, subject, now, by=1)
     if tries > limit.tries:
         retry_after_s = max(1, int(limit.window_s - now % limit.window_s))
         raise Throttled(
             f"{limit.message} Try again in {retry_after_s}\u00a0s.", retry_after_s=retry_after_s
         )
+
+
+def spend(limit: Limit, subject: str, amount: int) -> int:
+    """Count `amount` attempts at once. Returns how many of them are within the limit; all of them
+    while the cache is away.
+    """
+    counted = _counted(limit, subject, time(), by=amount)
+    return min(amount, max(0, limit.tries - (counted - amount)))
+
+
+def _counted(limit: Limit, subject: str, now: float, *, by: int) -> int:
+    """Attempts in this window, with `by` new ones; 0 while the cache is away."""
+    if cache_cooldown.is_active:
+        return 0
+    try:
+        counter = cast(CountingCache, cache)
+        return counter.count(_key(limit, subject, now), limit.window_s, by)
+    except (RedisError, OSError) as error:
+        logger.warning("attempts are not counted: %s", error)
+        if isinstance(error, TimeoutError | RedisTimeoutError):
+            cache_cooldown.start()
+        return 0
 
 
 def give_back(limit: Limit, subject: str) -> None:

@@ -25,8 +25,8 @@ from portal.core.metrics import RowGauge
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import TERMINAL, Status
 from portal.providers.models import SessionState, Subscription
-from portal.signaling import database_clock, leases
-from portal.signaling.leases import PRESENT_FOR
+from portal.signaling.leasing import database_clock, leases
+from portal.signaling.leasing.leases import PRESENT_FOR
 from portal.signaling.models import SignalWorker
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from portal.providers.models import Subscription
-from portal.signaling import leases
+from portal.signaling.leasing import leases
 
 
 def lease_to(owner: str, *subscriptions: Subscription, now: datetime | None = None) -> None:

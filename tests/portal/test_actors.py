@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from portal.accounts.actors import Actor
+from portal.accounts.actors import Actor, ActorKind
 from portal.accounts.models import User
 from portal.core.errors import IdempotencyKeyReused, NotAllowed
 from portal.events.models import Event, EventType
@@ -21,13 +21,14 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from portal.standby import services as standby
 from tests.conftest import ApiOf, ClientOf
-from tests.factories import ResourceFactory
+from tests.factories import ResourceFactory, ServiceTokenFactory
 
 pytestmark = pytest.mark.django_db
 
 HISTORY = "/organizations/acme/requests"
+PROGRAM = uuid4()
 NOT_PERSONS = [
-    (Actor.service_token(uuid4(), "night shift"), "the service token night shift"),
+    (Actor.service_token(PROGRAM, "night shift"), "the token ‘night shift’"),
     (Actor.alert_source(uuid4(), "FastNetMon"), "the alert source FastNetMon"),
     (Actor.provider(uuid4(), "Northgate"), "Northgate"),
     (Actor.policy(), "the portal&#x27;s policy"),
@@ -60,6 +61,7 @@ def test_pages_and_api_show_the_source_of_a_request(
     client_of: ClientOf,
     api_of: ApiOf,
 ) -> None:
+    ServiceTokenFactory.create(organization=Organization.objects.get(), pk=PROGRAM)
     request = submit(actor)
 
     browser, url = client_of(alice), request.get_absolute_url()
@@ -72,7 +74,8 @@ def test_pages_and_api_show_the_source_of_a_request(
     report = browser.get(f"{url}/report.txt").content.decode()
     assert f"Asked by: {words.replace('&#x27;', chr(39))}," in report
     shown = api_of(alice).get(f"/api/v1/organizations/acme/mitigation-requests/{request.pk}").json()
-    assert (shown["origin"], shown["created_by"]) == (actor.kind, None)
+    by = words.removeprefix("the ") if actor.kind == ActorKind.SERVICE_TOKEN else None
+    assert (shown["origin"], shown["created_by"]) == (actor.kind, by)
     event = Event.objects.get(type=EventType.REQUEST_SUBMITTED)
     assert (event.actor, event.data["actor_kind"]) == (None, actor.kind)
     assert event.data.get("actor", "") == actor.name

@@ -242,13 +242,16 @@ def test_staff_see_why_a_resource_cannot_be_verified(
 ) -> None:
     ProtectedResource.objects.filter(pk=old.pk).update(verified_at=None)
 
-    page = client_of(mo).post(
-        f"/admin/organizations/protectedresource/{old.pk}/verify/", {"reason": "x"}
-    )
+    staff, url = client_of(mo), f"/portal/claims/{old.pk}/"
+
+    read = staff.get(url).content.decode()
+    page = staff.post(f"{url}verify", {"reason": "x"})
 
     old.refresh_from_db()
     assert old.verified_at is None
-    assert "Old office was not verified." in page.content.decode()
+    assert "It cannot be verified." in read
+    assert f"{url}verify" not in read
+    assert page.status_code == 400
     with pytest.raises(Invalid):
         services.verify_resource(resource=old, actor=mo)
 

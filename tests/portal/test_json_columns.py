@@ -21,6 +21,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portal.accounts.models import User
+from portal.alerts.alert import AlertState, AttackDirection
+from portal.alerts.models import (
+    AlertEndpoint,
+    AlertPayload,
+    AlertPoll,
+    AlertProposal,
+    AlertVerdict,
+    Incident,
+    ProposedAct,
+    ReceivedAlert,
+)
+from portal.connections.models import ConnectionTest
 from portal.core.json_value import JSONValueField, UnreadableValueError, read_json, write_json
 from portal.core.targets import PortRange, ReportedTargets, Targets
 from portal.inventory.models import UnknownMitigation
@@ -30,15 +42,20 @@ from portal.mitigations.models import (
     Mitigation,
     MitigationRequest,
     ProviderConflict,
+    RequestApproval,
     RequestKind,
     Strategy,
 )
+from portal.mitigations.models.columns import ApprovalPreview
 from portal.mitigations.states import RequestStatus
-from portal.organizations.models import ProtectedResource, ResourceKind
+from portal.notifications.channels.models import NoticeChannel
+from portal.notifications.models import Notice
+from portal.organizations.models import Approval, ProtectedResource, ResourceKind
 from portal.ownership.models import ResourceProof
 from portal.ownership.states import ProofMethod
 from portal.providers.models import PendingChange, Provider, Subscription, Transport
 from portal.rpki.models import RouteOrigins
+from portal.sso.models import SingleSignOn
 from portal.standby.models import Drill, DrillCheck, DrillMethod
 from tests.conftest import ClientOf
 
@@ -117,7 +134,55 @@ def row_of(alice: User, acme_northgate: Subscription) -> RowOf:
         organization=request.organization, kind=ResourceKind.PREFIX, value="203.0.113.0/26"
     )
     ResourceProof.objects.create(resource=resource, method=ProofMethod.DNS, asked_at=now)
+    RequestApproval.objects.create(
+        request=request,
+        organization=request.organization,
+        cause=Approval.ALL,
+        asked_at=now,
+        expires_at=now,
+        preview=ApprovalPreview(messages=(), replaces=(), replaced=()),
+    )
+    endpoint = AlertEndpoint.objects.create(
+        organization=request.organization, name="Edge", source="plain", digest="", created_at=now
+    )
+    NoticeChannel.objects.create(
+        organization=request.organization,
+        kind="webhook",
+        name="Night shift",
+        secrets=b"",
+        created_at=now,
+    )
+    own = {"organization": request.organization, "endpoint": endpoint}
+    AlertPoll.objects.create(**own, secret=b"", due_at=now)
+    AlertPayload.objects.create(**own, received_at=now, body=b"")
+    ReceivedAlert.objects.create(
+        **own,
+        event_id="a-1",
+        verdict=AlertVerdict.NO_TARGET,
+        first_at=now,
+        last_at=now,
+        has_begun=True,
+        state=AlertState.START,
+        direction=AttackDirection.UNKNOWN,
+    )
+    incident = Incident.objects.create(
+        organization=request.organization, began_at=now, last_at=now, targets=SCOPE
+    )
+    AlertProposal.objects.create(
+        organization=request.organization,
+        incident=incident,
+        act=ProposedAct.MITIGATE,
+        targets=SCOPE,
+        made_at=now,
+    )
     RouteOrigins.objects.create(route="203.0.113.0/24")
+    SingleSignOn.objects.create(
+        organization=request.organization, encrypted_secret=b"", changed_at=now
+    )
+    ConnectionTest.objects.create(subscription=Subscription.objects.get(), asked_at=now)
+    Notice.objects.create(
+        organization=request.organization, user=alice, occurred_at=now, created_at=now
+    )
     return lambda model: model._default_manager.get()
 
 

@@ -30,6 +30,7 @@ from portal.providers.models import Subscription
 from portal.standby import services as standby
 from portal.standby.models import StandbyPlan
 from tests.conftest import ApiOf, ClientOf
+from tests.factories import ServiceTokenFactory
 from tests.portal.inventory.conftest import Record, one, reported
 from tests.portal.inventory.conftest import record as record
 from tests.portal.mitigations.rows import confirm, mitigations_of, report, status_of
@@ -172,10 +173,11 @@ def test_each_actor_and_each_organization_has_its_own_limit(
 ) -> None:
     limit(acme, most=4, person=1)
     submit(acme, Actor.person(alice), 2)
-    submit(acme, Actor.service_token("1", "scrubber"), 3)
+    scrubber, other = (ServiceTokenFactory.create(organization=acme) for _ in range(2))
+    submit(acme, Actor.service_token(scrubber.pk, "scrubber"), 3)
     codes = {}
     for name, actor in {
-        "token": Actor.service_token("1", "scrubber"),
+        "token": Actor.service_token(scrubber.pk, "scrubber"),
         "person": Actor.person(dana),
     }.items():
         with pytest.raises(QuotaExceeded) as refused:
@@ -183,7 +185,7 @@ def test_each_actor_and_each_organization_has_its_own_limit(
         codes[name] = refused.value.code
     submit(acme, Actor.alert_source("1", "scrubber"), 4)
     with pytest.raises(QuotaExceeded) as refused:
-        submit(acme, Actor.service_token("2", "other"), 9)
+        submit(acme, Actor.service_token(other.pk, "other"), 9)
 
     assert codes == {"token": "quota-actor", "person": "quota-person"}
     assert refused.value.code == "quota-organization"

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, schema
 from psycopg import ConnectionInfo
 
 IDLE_IN_TRANSACTION: Final = "5s"
 """How long a process that hangs in a transaction can keep its row locks."""
 
 
+class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
+    """A migration thinks as long as it needs to between two statements: on a slow machine longer
+    than IDLE_IN_TRANSACTION.
+    """
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        if self.atomic_migration and not self.collect_sql:
+            self.execute("SET LOCAL idle_in_transaction_session_timeout = 0", params=None)
+        return self
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """Keeps no state beyond a transaction, so that a pooler may run each one on another server
     process.
     """
+
+    SchemaEditorClass = DatabaseSchemaEditor
 
     def set_autocommit(
         self,

@@ -12,7 +12,7 @@ from functools import cached_property
 from ipaddress import ip_network
 from typing import Final
 
-from portal.core.targets.networks import IPNetwork, contains
+from portal.core.targets.networks import IPNetwork, contains, overlap
 
 MAX_TARGET_LENGTH: Final = 255
 """Maximum characters of a target in normal form, and of a target in the API."""
@@ -160,6 +160,14 @@ class Targets:
         # Made once: the text of an IPv6 network takes 10 µs, and failover looks up each target in
         # each mitigation.
         return (*map(str, self.prefixes), *self.fqdns, *self.uris)
+
+    def shares_with(self, other: Targets) -> bool:
+        """Whether any address, name or URI is in both."""
+        return (
+            any(overlap(own, another) for own in self.prefixes for another in other.prefixes)
+            or not set(self.fqdns).isdisjoint(other.fqdns)
+            or not set(self.uris).isdisjoint(other.uris)
+        )
 
     def without(self, texts: Container[str]) -> Targets:
         """The targets other than these, given as in `texts`."""

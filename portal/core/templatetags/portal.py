@@ -39,31 +39,73 @@ def icon(name: str, css: str = "i", label: str = "") -> SafeString:
 
 
 @register.simple_tag
-def stamp(at: datetime | None, form: str = "moment") -> SafeString:
+def form_error(message: str) -> SafeString:
+    """What is wrong with a whole form; nothing for an empty message."""
+    return _error(mark_safe(""), message)
+
+
+@register.simple_tag
+def field_error(name: str, message: str) -> SafeString:
+    """What is wrong with the input of this id, which `described` ties to it."""
+    return _error(format_html(' id="{}-e"', name), message)
+
+
+def _error(attributes: SafeString, message: str) -> SafeString:
+    if not message:
+        return mark_safe("")
+    words = '<p class="err"{} role="alert">{}<span>{}</span></p>'
+    return format_html(words, attributes, icon("triangle"), message)
+
+
+@register.simple_tag
+def described(name: str, message: str, *, hint: object = True) -> SafeString:
+    """The attributes of the input of this id: what describes it, and whether it is wrong.
+
+    `hint`: whether it has a hint, with the id `<name>-h`.
+    """
+    ids = [f"{name}-e"] * bool(message) + [f"{name}-h"] * bool(hint)
+    if not ids:
+        return mark_safe("")
+    invalid = ' aria-invalid="true"' if message else ""
+    return format_html(invalid + ' aria-describedby="{}"', " ".join(ids))
+
+
+@register.simple_tag
+def stamp(at: datetime | None, form: str = "moment", *, zone: bool = False) -> SafeString:
     """A <time> with the exact moment for programs and a readable text for people.
 
     `form`: "moment"; "minute" without seconds; "since"; "clock" only next to the day; "day";
-    "date".
+    "date". `zone`: with the time zone, in the first two.
     """
     if at is None:
         return mark_safe("")
     now = timezone.now()
     words = {
-        "moment": formatting.moment(at, now),
-        "minute": formatting.moment(at, now, seconds=False),
+        "moment": formatting.moment(at, now, zone=zone),
+        "minute": formatting.moment(at, now, seconds=False, zone=zone),
         "since": formatting.since(at, now),
         "clock": formatting.clock(at),
         "day": formatting.day(at, now),
         "date": formatting.date(at),
     }[form]
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), in_full(at), words
+        '<time datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        formatting.full_moment(at),
+        words,
     )
 
 
-def in_full(at: datetime) -> str:
-    """The tooltip of a <time>: "28 November 2026, 18:10:05 UTC"."""
-    return f"{formatting.date(at)}, {formatting.clock(at)} UTC"
+@register.simple_tag
+def zone(at: datetime) -> str:
+    """The name of the time zone behind a time: "UTC", "CET"."""
+    return formatting.zone_name(at)
+
+
+@register.simple_tag
+def time_zone() -> str:
+    """The time zone of the times on the page: "UTC", "Europe/Prague"."""
+    return timezone.get_current_timezone_name()
 
 
 @register.simple_tag
@@ -96,7 +138,7 @@ def heard(at: datetime | None, summary: str = "Heard") -> SafeString:
         '<time class="age" datetime="{}" title="{}" data-lead="{}" aria-hidden="true">{} {}</time>'
         '<span class="vh">{} {}</span>',
         at.isoformat(),
-        in_full(at),
+        formatting.full_moment(at),
         summary,
         summary,
         formatting.ago(at, now),
@@ -123,6 +165,12 @@ def tel(number: str) -> str:
 @register.filter
 def full_date(at: datetime) -> str:
     return formatting.date(at)
+
+
+@register.filter
+def indented(text: str) -> str:
+    """Lines after the first one begin with spaces, so that none looks like an entry of a list."""
+    return text.replace("\n", "\n  ")
 
 
 @register.filter

@@ -5,14 +5,65 @@ whole does.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import OperationalError
+from kombu import Connection
 from kombu.exceptions import OperationalError as BrokerError
+from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import ReadOnlyError, ResponseError
 
-from portal.core.broker import CALM_AFTER_S, FIRST_PAUSE_S, LONGEST_PAUSE_S, Pauses
+from local_stack.ports import LOOPBACK, free_port
+from local_stack.processes import Process
+from local_stack.servers import redis_program
+from portal.core.broker import (
+    CALM_AFTER_S,
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    Pauses,
+    RedisTransport,
+)
 from portal.core.logs import OutagesInOneLine
+
+PASSWORD = "secret"
+NOBODY_LISTENS = "1"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Redis]:
+    port = free_port()
+    process = Process(
+        redis_program(port=port, password=PASSWORD, directory=tmp_path), tmp_path / "log"
+    )
+    process.start()
+    process.wait_until_ready()
+    with Redis(host=LOOPBACK, port=port, password=PASSWORD) as server:
+        yield server
+    process.kill()
+
+
+@pytest.mark.timeout(20)
+def test_a_transaction_that_redis_refuses_fails_and_does_not_begin_again_without_end(
+    server: Redis,
+) -> None:
+    port = server.connection_pool.connection_kwargs["port"]
+    url = f"redis://:{PASSWORD}@{LOOPBACK}:{port}/0"
+    server.replicaof(LOOPBACK, NOBODY_LISTENS)
+
+    with Connection(url, transport=RedisTransport) as connection:
+        channel: Any = connection.default_channel
+        with pytest.raises(ReadOnlyError):
+            channel.client.transaction(restore, "unacked")
+
+
+def restore(pipe: Pipeline) -> None:
+    """As kombu does with each message that a worker has not acknowledged when it stops."""
+    pipe.multi()
+    pipe.hdel("unacked", "message")
 
 
 def test_pauses_grow_to_a_bound_and_reset_after_a_quiet_period() -> None:

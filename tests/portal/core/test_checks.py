@@ -10,6 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+from local_stack.programs import BEAT, SIGNAL_WORKER
 from portal import checks
 
 ROOT = Path(__file__).parents[3]
@@ -52,6 +53,8 @@ def test_an_installation_with_all_required_settings_starts(ready: Any) -> None:
         ("METRICS_ADDRESS", ("::", 9464), "portal.E006"),
         ("METRICS_ADDRESS", ("192.0.2.1", 9464), "portal.E006"),
         ("METRICS_ADDRESS", ("portal.example", 9464), "portal.E006"),
+        ("PORTAL_LEAKED_PASSWORDS", "/no/such/list", "portal.E007"),
+        ("PORTAL_LEAKED_PASSWORDS", __file__, "is not a SHA-1 hash"),
     ],
 )
 def test_an_installation_without_one_of_them_does_not_start(
@@ -60,7 +63,13 @@ def test_an_installation_without_one_of_them_does_not_start(
     setattr(ready, name, value)
 
     with pytest.raises(ImproperlyConfigured, match=found):
-        checks.refuse_to_start()
+        checks.refuse_to_start(checks.check_leaked_passwords)
+
+
+def test_a_worker_needs_no_list_of_leaked_passwords(ready: Any) -> None:
+    ready.PORTAL_LEAKED_PASSWORDS = "/no/such/list"
+
+    checks.refuse_to_start()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
@@ -76,10 +85,13 @@ def test_metrics_with_a_token_may_listen_anywhere(ready: Any) -> None:
     checks.refuse_to_start()
 
 
-def start(**variables: str) -> subprocess.CompletedProcess[str]:
+WEB = ("-c", "import portal.asgi")
+
+
+def start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {"PATH": os.environ["PATH"], "DATABASE_URL": "sqlite:////nonexistent/never-opened"}
     return subprocess.run(
-        [sys.executable, "-c", "import portal.asgi"],
+        [sys.executable, *(arguments or WEB)],
         cwd=ROOT,
         env=kept | variables,
         capture_output=True,
@@ -89,10 +101,16 @@ def start(**variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_production_without_settings_refuses_to_start(tmp_path: Path) -> None:
-    outcome = start(DATABASE_URL=f"sqlite:///{tmp_path}/db")
+@pytest.mark.parametrize("command", ["web", "worker", "beat"])
+def test_production_without_settings_refuses_to_start(tmp_path: Path, command: str) -> None:
+    arguments = {
+        "web": WEB,
+        "worker": ("-m", *SIGNAL_WORKER.split()),
+        "beat": ("-m", *BEAT.split(), "-s", str(tmp_path / "schedule")),
+    }
+    outcome = start(*arguments[command], DATABASE_URL=f"sqlite:///{tmp_path}/db")
 
-    assert outcome.returncode != 0
+    assert outcome.returncode == 1
     for found in ("E001", "E002", "E004", "E005"):
         assert f"portal.{found}" in outcome.stderr
 

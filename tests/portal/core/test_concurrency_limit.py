@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.urls import reverse
 
 from portal import env
 from portal.core import concurrency_limit
@@ -143,6 +145,48 @@ async def test_a_flood_of_sign_ins_leaves_slots_for_signed_in_users(
     views.go_on.set()
     await asyncio.gather(*(call.task for call in (*flood, *pages)))
     assert {call.status for call in (*flood, *pages)} == {200}
+
+
+async def test_a_flood_of_alerts_leaves_slots_for_people(views: Views) -> None:
+    application = with_concurrency_limits(views)
+    path = reverse("api:receive-alerts", args=[uuid4()])
+    flood = [
+        Call(application, method="POST", path=path)
+        for _ in range(concurrency_limit.MAX_ALERTS_WAITING_PER_NETWORK)
+    ]
+    await settle()
+    assert views.at_work == concurrency_limit.MAX_CONCURRENT_ALERTS
+
+    pages = [
+        Call(application)
+        for _ in range(concurrency_limit.MAX_CONCURRENT - concurrency_limit.MAX_CONCURRENT_ALERTS)
+    ]
+    await settle()
+
+    assert views.at_work == concurrency_limit.MAX_CONCURRENT
+    views.go_on.set()
+    await asyncio.gather(*(call.task for call in (*flood, *pages)))
+    assert {call.status for call in (*flood, *pages)} == {200}
+
+
+async def test_waiting_alerts_are_bounded_per_network(views: Views) -> None:
+    application = with_concurrency_limits(views)
+    path = f"{concurrency_limit.ALERTS_PATH}x"
+    most = (
+        concurrency_limit.MAX_CONCURRENT_ALERTS + concurrency_limit.MAX_ALERTS_WAITING_PER_NETWORK
+    )
+    flood = [Call(application, method="POST", path=path) for _ in range(most)]
+    await settle()
+
+    one_too_many = Call(application, method="POST", path=path)
+    await asyncio.wait_for(one_too_many.task, 5)
+    elsewhere = Call(application, method="POST", path=path, address="198.51.100.1")
+    await settle()
+
+    assert one_too_many.status == 503
+    views.go_on.set()
+    await asyncio.gather(elsewhere.task, *(call.task for call in flood))
+    assert elsewhere.status == 200
 
 
 async def test_waiting_sign_ins_have_their_own_bound(views: Views) -> None:

@@ -6,10 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.core import formatting
+from portal.core.templatetags.portal import stamp
 
 NOW = datetime(2026, 10, 6, 3, 27, 41, tzinfo=UTC)
 
@@ -163,6 +165,10 @@ def test_only_the_formatter_writes_the_time_of_day() -> None:
         "portal/core/formatting.py",
         "portal/web/journal/page.py",
         "portal/audit/chain.py",
+        # Quiet hours are a time of every day, which forms and the API give as 22:00.
+        "portal/notifications/retries.py",
+        # The header of a mail.
+        "portal/notifications/channels/email/__init__.py",
     }
     bare = re.compile(r"%H:%M|:%H|strftime|isoformat\(.*\)\[11")
     found = {
@@ -177,3 +183,11 @@ def test_lists_read_like_sentences() -> None:
     assert formatting.listed(["a"]) == "a"
     assert formatting.listed(["a", "b", "c"]) == "a, b and c"
     assert formatting.listed([]) == ""
+
+
+def test_the_zone_on_a_page_is_beside_the_time_of_day() -> None:
+    yesterday = timezone.now() - timedelta(days=1)
+
+    assert f">{yesterday:%H:%M} UTC yesterday</time>" in stamp(yesterday, "minute", zone=True)
+    assert f">{yesterday:%H:%M:%S} UTC yesterday</time>" in stamp(yesterday, zone=True)
+    assert f">{yesterday:%H:%M:%S} yesterday</time>" in stamp(yesterday)

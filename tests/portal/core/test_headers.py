@@ -11,10 +11,11 @@ from django.test import Client
 
 from portal.accounts.models import User
 from portal.mitigations.models import MitigationRequest
-from tests import test_permissions
+from tests import routes
 from tests.conftest import ClientOf
+from tests.factories import PASSWORD, app_code
 
-asked = test_permissions.asked
+asked = routes.asked
 
 
 def test_no_cache_stores_a_page_call_report_or_download(
@@ -22,11 +23,11 @@ def test_no_cache_stores_a_page_call_report_or_download(
 ) -> None:
     browsers = {False: client_of(alice), True: client_of(mo)}
 
-    for name, _ in test_permissions.named_routes():
+    for name, _ in routes.named_routes():
         if name.startswith("staff:") or "(" in name:
             continue
         try:
-            url = test_permissions.url_of(name, asked.pk)
+            url = routes.url_of(name, asked.pk)
         except (KeyError, ValueError):
             # Django's own pages of single rows.
             continue
@@ -80,3 +81,18 @@ def test_cookies_over_https_are_limited_to_this_host() -> None:
         "/",
         "None",
     ]
+
+
+def test_scripts_cannot_read_cookies(alice: User) -> None:
+    browser = Client()
+
+    browser.get("/sign-in")
+    browser.post("/sign-in", {"username": "alice", "password": PASSWORD})
+    browser.post("/sign-in/code", {"code": app_code()})
+
+    assert browser.cookies.keys() == {"csrftoken", "sessionid", "known-device"}
+    for cookie in browser.cookies.values():
+        assert cookie["httponly"], cookie.key
+        assert cookie["samesite"] == "Lax", cookie.key
+        assert cookie["path"] == "/", cookie.key
+        assert not cookie["domain"], cookie.key

@@ -262,3 +262,28 @@ async def test_a_websocket_outlives_the_request_deadline(
         assert await socket.recv() == "x" * http.MAX_HEAD_BYTES * 2
     closed[1].close()
     await closed[1].wait_closed()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"content-length: 6\r\ntransfer-encoding: chunked\r\n",
+        b"transfer-encoding: chunked\r\ncontent-length: 6\r\n",
+        b"content-length: 6\r\ncontent-length: 5\r\n",
+        b"content-length: 6, 5\r\n",
+        b"content-length: +6\r\n",
+        b"transfer-encoding: xchunked\r\n",
+        b"transfer-encoding: chunked, identity\r\n",
+        b"content-length : 6\r\n",
+        b"x: y\n content-length: 6\r\n",
+    ],
+)
+async def test_a_request_without_one_clear_end_is_refused(connect: Connect, head: bytes) -> None:
+    """A proxy that sees another end would take the rest for the request of someone else."""
+    connection = await connect()
+
+    await connection.send(b"POST / HTTP/1.1\r\n" + head + END + b"0\r\n\r\nX" + GET + END)
+
+    assert await connection.status() == 400
+    async with asyncio.timeout(10):
+        assert b"HTTP/" not in await connection.reader.read()

@@ -19,13 +19,13 @@ from portal.accounts import services as accounts
 from portal.accounts.models import User
 from portal.asgi import application
 from portal.core.log_ids import WithLogIds, add_log_ids, log_ids
-from portal.core.logs import JsonLines
+from portal.core.logs import JsonLines, TextLines
 from portal.core.security_log import SecurityEvent, record
 from portal.events import queries
 from portal.mitigations.models import Mitigation
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
-from portal.signaling import put_request
+from portal.signaling.actions import put_request
 from portal.signaling.database_threads import DatabaseThreads
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import Provider, serving
@@ -90,6 +90,31 @@ def test_any_text_stays_within_one_line_of_ascii(
     )
     assert ids.items() <= entry.items()
     assert entry["exception"].startswith("Traceback")
+
+
+@given(message=st.text())
+def test_a_line_for_people_has_its_zone_and_any_text_stays_in_it(message: str) -> None:
+    line = logging.LogRecord("portal", logging.ERROR, "x.py", 1, "%s", (message,), None)
+    line.created = 1_764_457_200.5
+
+    written = TextLines("%(asctime)s %(levelname)s %(name)s: %(message)s").format(line)
+
+    assert written.startswith("2025-11-29T23:00:00.500+00:00 ERROR portal: ")
+    assert written.isprintable()
+    assert len(written.splitlines()) == 1
+
+
+def test_lines_for_people_keep_their_words_and_tracebacks() -> None:
+    line = logging.LogRecord("portal", logging.ERROR, "x.py", 1, "Zoë\nadmin", (), None)
+    try:
+        raise ValueError("no")
+    except ValueError:
+        line.exc_info = sys.exc_info()
+
+    first, *trace = TextLines("%(message)s").format(line).splitlines()
+
+    assert first == "Zoë\\nadmin"
+    assert (trace[0], trace[-1]) == ("Traceback (most recent call last):", "ValueError: no")
 
 
 def test_a_json_line_leaves_out_attachments_of_libraries(kept: Kept) -> None:
@@ -226,9 +251,9 @@ async def test_the_lines_of_an_action_have_all_ids_of_its_mitigation(
         await db(lambda: point_to(acme_northgate, server.port, authority, authority.client()))
         async with running_manager(acme_northgate, threads) as manager:
             manager.wake()
-            await until(lambda: bool(kept.of("portal.signaling.mitigation_actions")))
+            await until(lambda: bool(kept.of("portal.signaling.actions.mitigation_actions")))
 
-    entry = kept.of("portal.signaling.mitigation_actions")[0]
+    entry = kept.of("portal.signaling.actions.mitigation_actions")[0]
     assert entry["subscription"] == str(acme_northgate.pk)
     assert entry["organization"] == str(mitigation.organization_id)
     assert entry["mid"] == mitigation.mid

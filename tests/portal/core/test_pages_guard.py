@@ -20,6 +20,7 @@ POLICY = {
     "script-src 'self'",
     "img-src 'self' data:",
     "connect-src 'self'",
+    "object-src 'none'",
     "form-action 'self'",
     "base-uri 'none'",
     "frame-ancestors 'none'",

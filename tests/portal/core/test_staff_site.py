@@ -7,9 +7,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from portal.accounts.models import User
+from portal.core import secrets
 from portal.events.log import lock_log
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
-from portal.providers import services
 from portal.providers.models import Provider, Subscription
 from tests.conftest import ClientOf, HalfSignedIn
 from tests.factories import PRIVATE_KEY, OrganizationFactory, ResourceFactory
@@ -68,14 +68,13 @@ def test_staff_verify_a_resource(mo: User, acme: Organization, client_of: Client
     chosen = {"action": "verify", "_selected_action": [str(resource.pk)]}
     url = browser.post("/admin/organizations/protectedresource/", chosen)["Location"]
 
-    assert "Check with the registry" in browser.get(url).content.decode()
+    assert "Verify for Acme" in browser.get(url).content.decode()
     assert not ProtectedResource.objects.get().is_verified
-    browser.post(url, {"reason": ""})
+    browser.post(f"{url}verify", {"reason": ""})
 
     verified = ProtectedResource.objects.get()
     assert verified.is_verified
     assert verified.verified_by == mo
-    assert LogEntry.objects.get(object_id=str(resource.pk)).change_message == "Verified."
 
 
 def test_a_private_key_is_never_shown(
@@ -175,7 +174,7 @@ def test_staff_subscribe_an_organization_and_change_it(
     browser.post("/admin/providers/subscription/add/", new_subscription)
     kept = Subscription.objects.get()
     assert (
-        services.private_key_of(kept).decode().strip()
+        secrets.decrypt(kept.private_key).decode().strip()
         == new_subscription["new_private_key"].strip()
     )
 
@@ -217,7 +216,7 @@ def test_a_subscription_needs_a_certificate_and_its_key(
     assert not Subscription.objects.exists()
 
 
-def test_staff_suspend_an_organization(mo: User, acme: Organization, client_of: ClientOf) -> None:
+def test_staff_close_an_organization(mo: User, acme: Organization, client_of: ClientOf) -> None:
     client_of(mo).post(
         f"/admin/organizations/organization/{acme.pk}/change/",
         {
@@ -228,6 +227,10 @@ def test_staff_suspend_an_organization(mo: User, acme: Organization, client_of: 
             "max_lifetime_s": "86400",
             "late_acceptance": "keep",
             "max_live_requests": "50",
+            "approval": "never",
+            "approval_prefix_v4": "24",
+            "approval_prefix_v6": "48",
+            "approval_wait_s": "1800",
             "max_live_requests_per_person": "5",
         },
     )

@@ -24,10 +24,10 @@ from portal.events.models import EventType
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.organizations.models import Organization
-from portal.signaling import put_request
-from portal.signaling.mitigation_actions import MitigationActions
-from portal.signaling.next_action import Action
-from portal.signaling.wire_recorder import BURST, SharedCapacity, WireRecorder
+from portal.signaling.actions import put_request
+from portal.signaling.actions.mitigation_actions import MitigationActions
+from portal.signaling.actions.next_action import Action
+from portal.signaling.journal.wire_recorder import BURST, SharedCapacity, WireRecorder
 from tests.portal.signaling.conftest import mitigation as mitigation
 from tests.portal.signaling.recording_store import RecordingStore
 from tests.portal.signaling.test_wire_recorder import message
