@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,63 @@ PLANS = (Plan("acme", "Shop, full flood", "alice", ("Shop front-end", "Shop fron
 
 
 @dataclass(frozen=True)
+class Detector:
+    """A detector of an organization, and what it reports at each start."""
+
+    organization: str
+    name: str
+    by: str
+    source: str
+    report: dict[str, Any]
+
+
+DETECTORS = (
+    Detector(
+        "acme",
+        "Border routers",
+        "alice",
+        "fastnetmon",
+        {
+            "ip": "203.0.113.130",
+            "alert_scope": "host",
+            "action": "ban",
+            "attack_details": {
+                "attack_uuid": "3f1b6c52-6f0f-4b1e-9c0a-6d2f5a1f0130",
+                "attack_severity": "high",
+                "attack_type": "udp_flood",
+                "attack_direction": "incoming",
+                "attack_protocol": "udp",
+                "total_incoming_traffic": 520_000_000,
+                "total_incoming_pps": 610_000,
+            },
+        },
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A web server that gets an organization's notices."""
+
+    organization: str
+    name: str
+    by: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Cast:
     """Everything in a new installation, except the providers."""
 
     organizations: tuple[Organization, ...] = ORGANIZATIONS
     users: tuple[User, ...] = USERS
     plans: tuple[Plan, ...] = ()
+    detectors: tuple[Detector, ...] = ()
+    channels: tuple[Channel, ...] = ()
+
+    @property
+    def has_examples(self) -> bool:
+        return bool(self.plans or self.detectors or self.channels)
 
 
 PROVIDERS = (

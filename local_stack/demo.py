@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from local_stack.cast import PLANS, PROVIDERS, Cast
+from local_stack.cast import DETECTORS, PLANS, PROVIDERS, Cast, Channel
 from local_stack.greeting import (
     CannotRun,
     answer_enter,
@@ -24,9 +24,11 @@ from local_stack.greeting import (
     greet,
     print_code_of,
     print_line,
+    print_notice,
 )
 from local_stack.installation import write_privately
-from local_stack.ports import HIGHEST_PORT, free_port_from
+from local_stack.notice_receiver import notice_receiver
+from local_stack.ports import HIGHEST_PORT, LOOPBACK, free_port_from
 from local_stack.processes import ProcessFailed
 from local_stack.programs import ROOT
 from local_stack.servers import ServerMissing
@@ -95,7 +97,7 @@ def _run(options: argparse.Namespace) -> None:
     state: Path = options.state.resolve()
     # Keys, passwords and logs are private.
     os.umask(0o077)
-    with _only_one(state):
+    with _only_one(state), notice_receiver(print_notice) as receiver:
         for number in STOP_SIGNALS:
             signal.signal(number, _interrupt_once)
         (state / "demo.json").unlink(missing_ok=True)
@@ -110,7 +112,12 @@ def _run(options: argparse.Namespace) -> None:
             state,
             web_port=_web_port(options.port),
             simulators=_simulators(),
-            cast=Cast(plans=PLANS),
+            cast=Cast(
+                plans=PLANS,
+                detectors=DETECTORS,
+                channels=(Channel("acme", "This terminal", "alice", receiver),),
+            ),
+            environment={"PORTAL_NOTICE_NETWORKS": f"{LOOPBACK}/32"},
             on_step=lambda step: print(f"[{time.monotonic() - began:5.1f} s] {step}", flush=True),
             on_line=print_line if options.verbose else None,
         )

@@ -71,7 +71,9 @@ def greet(stack: Stack) -> None:
         print(
             f"  {simulator.provider.name:<22}{simulator.signal:<18}control {simulator.control_url}"
         )
-    print(f"\nThe portal sends no mail: each one is a file in {stack.mail}.")
+    print("\nA detector of acme reports an attack: the page Now shows what the portal proposes.")
+    print("Notices about acme are printed here (Settings › Notices, This terminal).")
+    print(f"The portal sends no mail: each one is a file in {stack.mail}.")
     print(f"Logs are in {stack.directory / 'log'}. Ctrl-C stops everything.", flush=True)
 
 
@@ -101,6 +103,10 @@ def answer_enter(stack: Stack) -> None:
 
 def print_line(name: str, line: str) -> None:
     print(f"{name:>10} | {line}", flush=True)
+
+
+def print_notice(title: str) -> None:
+    print_line("notice", title)
 
 
 def explain(failure: ProcessFailed) -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import errno
+import random
 import socket
 
 LOOPBACK = "127.0.0.1"
 HIGHEST_PORT = 65535
+NOT_EPHEMERAL = range(20_000, 32_768)
+"""The kernel gives none of these to an outgoing connection (ip_local_port_range)."""
 TRIED_AT_MOST = 200
 
-# A port looks free between the answer and the bind, and must not be given to a second caller.
-_handed_out: set[int] = set()
+# A port looks free between the answer and the bind, and must not be given to a second caller. Other
+# processes see the name of the socket, which goes with this process.
+_reservations: dict[int, socket.socket] = {}
 
 
 def is_free(port: int) -> bool:
@@ -29,11 +33,8 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that is free now; the caller should bind it soon."""
-    for _ in range(TRIED_AT_MOST):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.bind((LOOPBACK, 0))
-            port: int = probe.getsockname()[1]
+    """A port that is free now and that no other process of the portal gets from here."""
+    for port in random.sample(NOT_EPHEMERAL, TRIED_AT_MOST):
         if _take(port):
             return port
     raise OSError(errno.EADDRINUSE, "no free port was found")
@@ -47,8 +48,23 @@ def free_port_from(wanted: int) -> int:
     return free_port()
 
 
+def hand_over(port: int) -> int:
+    """End the reservation of this process: another process takes the port from here."""
+    _reservations.pop(port).close()
+    return port
+
+
 def _take(port: int) -> bool:
-    if port in _handed_out or not is_free(port):
+    if port in _reservations or not is_free(port):
         return False
-    _handed_out.add(port)
+    reservation = socket.socket(socket.AF_UNIX)
+    try:
+        # The zero byte: Linux keeps the name without a file.
+        reservation.bind(f"\0portal-port-{port}")
+    except OSError as error:
+        reservation.close()
+        if error.errno == errno.EADDRINUSE:
+            return False
+        raise
+    _reservations[port] = reservation
     return True

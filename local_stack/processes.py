@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 LOG_BYTES_MAX = 5_000_000
 LINE_BYTES_MAX = 16_384
@@ -45,6 +45,39 @@ class Program:
     user: int | None = None
 
 
+class Running(Protocol):
+    """What a `Process` needs of the process that runs its program, as `subprocess.Popen` has it.
+
+    It leads its own session, and is killed when the process that started it ends.
+    """
+
+    pid: int
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+
+
+Start = Callable[[Program], Running]
+
+
+def execute(program: Program) -> Running:
+    return subprocess.Popen(
+        [*_dies_with_its_parent(), *program.command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=program.directory,
+        env=dict(program.environment),
+        start_new_session=True,
+        user=program.user,
+        group=program.user,
+        extra_groups=None if program.user is None else (),
+    )
+
+
 @dataclass
 class Process:
     """A program that can be started, killed, frozen and restarted; its last log lines are kept."""
@@ -52,7 +85,8 @@ class Process:
     program: Program
     log_path: Path
     on_line: Callable[[str, str], None] | None = None
-    _popen: subprocess.Popen[bytes] | None = None
+    start_program: Start = execute
+    _popen: Running | None = None
     _pump: threading.Thread | None = None
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
     _awaited: dict[str, bool] = field(default_factory=dict)
@@ -73,18 +107,7 @@ class Process:
         program = self.program
         self._tail.clear()
         self._awaited = dict.fromkeys(self._awaited, False)
-        self._popen = subprocess.Popen(
-            [*_dies_with_its_parent(), *program.command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=program.directory,
-            env=dict(program.environment),
-            start_new_session=True,
-            user=program.user,
-            group=program.user,
-            extra_groups=None if program.user is None else (),
-        )
+        self._popen = self.start_program(program)
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         try:
@@ -97,6 +120,9 @@ class Process:
             target=self._copy_lines, args=(self._popen.stdout,), daemon=True
         )
         self._pump.start()
+        # Asked once, `has_printed` looks at each line that comes: when the first question is later,
+        # the line may have left the tail.
+        program.is_ready(self)
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + self.program.ready_within_s
@@ -163,7 +189,7 @@ class Process:
             return f"(signal {signal.Signals(-code).name})"
         return f"(exit code {code})"
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> Running:
         if self._popen is None:
             raise RuntimeError(f"{self.program.name} was never started")
         return self._popen
@@ -223,9 +249,9 @@ def stop_all(processes: Iterable[Process]) -> None:
         process.wait_until_stopped()
 
 
-def run_to_end(program: Program, log_path: Path) -> str:
+def run_to_end(program: Program, log_path: Path, start_program: Start = execute) -> str:
     """Run a command to its end, and return the last part of its output."""
-    process = Process(program, log_path)
+    process = Process(program, log_path, start_program=start_program)
     process.start()
     try:
         deadline = time.monotonic() + program.ready_within_s

@@ -20,15 +20,17 @@ WEB = (
 # worker itself needs is in portal/checks.py, and without it none starts.
 _WORKER = (
     "celery -A portal --skip-checks worker -Q {queue} -P threads -c 4"
-    " --without-gossip --without-mingle"
+    " --without-gossip --without-mingle --without-heartbeat"
 )
 SIGNAL_WORKER = _WORKER.format(queue="signal")
-WORKER = _WORKER.format(queue="default")
+WORKER = _WORKER.format(queue="default,alerts")
+NOTICE_WORKER = _WORKER.format(queue="notices")
 BEAT = "celery -A portal --skip-checks beat"
 COMMANDS = {
     "web": WEB,
     "signal worker": f"PORTAL_SIGNAL_AGENT=1 {SIGNAL_WORKER}",
     "worker": WORKER,
+    "notice worker": NOTICE_WORKER,
     "beat": BEAT,
 }
 """The portal's processes.
@@ -45,7 +47,7 @@ def manage(
 ) -> Program:
     return Program(
         name=f"manage.py {arguments[0]}",
-        command=[sys.executable, str(ROOT / "manage.py"), *arguments],
+        command=[sys.executable, "-m", "manage", *arguments],
         environment=environment,
         directory=ROOT,
         ready_within_s=300,
@@ -71,6 +73,13 @@ def signal_worker(name: str, environment: Mapping[str, str]) -> Program:
 
 def default_worker(environment: Mapping[str, str]) -> Program:
     return _celery("worker", WORKER, environment, "-n", "worker@%h", announcement=" ready.")
+
+
+def notice_worker(environment: Mapping[str, str]) -> Program:
+    """It delivers notices: a slow receiver keeps no other work waiting."""
+    return _celery(
+        "notices", NOTICE_WORKER, environment, "-n", "notices@%h", announcement=" ready."
+    )
 
 
 def beat(schedule: Path, environment: Mapping[str, str]) -> Program:

@@ -29,9 +29,15 @@ def describe(
     )
 
 
-def describe_plans(cast: Cast) -> str:
-    """What `manage.py seed_plans` reads."""
-    return json.dumps([asdict(plan) for plan in cast.plans])
+def describe_examples(cast: Cast) -> str:
+    """What `manage.py seed_examples` reads."""
+    return json.dumps(
+        {
+            "plans": [asdict(plan) for plan in cast.plans],
+            "detectors": [asdict(detector) for detector in cast.detectors],
+            "channels": [asdict(channel) for channel in cast.channels],
+        }
+    )
 
 
 def _user(user: User, secrets: Secrets) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dots_client import cuid_from_certificate
 from local_stack.cast import ORGANIZATIONS, Organization, Provider
 from local_stack.installation import write_privately
 from local_stack.ports import LOOPBACK, free_port, free_port_from
-from local_stack.processes import Program, run_to_end
+from local_stack.processes import Program, Start, execute, run_to_end
 from local_stack.programs import ROOT, answers_http
 
 
@@ -88,6 +88,7 @@ def make_identities(
     environment: Mapping[str, str],
     log_path: Path,
     organizations: Sequence[Organization] = ORGANIZATIONS,
+    start_program: Start = execute,
 ) -> dict[str, Identities]:
     """Create each provider's authority once; returns the identities by the provider's key."""
     providers = [word for one in simulators for word in ("--provider", one.provider.key)]
@@ -104,6 +105,7 @@ def make_identities(
             directory=ROOT,
         ),
         log_path,
+        start_program,
     )
     pki.chmod(0o700)
     write_privately(pki / "clients.json", _entitlements(organizations))

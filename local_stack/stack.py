@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -12,7 +12,15 @@ from local_stack import programs, seed, servers, static_files
 from local_stack.cast import PROVIDERS, Cast
 from local_stack.installation import Secrets
 from local_stack.ports import LOOPBACK, free_port
-from local_stack.processes import Process, ProcessFailed, Program, run_to_end, stop_all
+from local_stack.processes import (
+    Process,
+    ProcessFailed,
+    Program,
+    Start,
+    execute,
+    run_to_end,
+    stop_all,
+)
 from local_stack.simulators import Simulator, make_identities
 
 WATCH_EVERY_S = 0.2
@@ -24,7 +32,7 @@ class Stack:
     """Every process of the portal on this machine, each by its name, with its own database.
 
     The processes are `redis`, one per provider (`northgate`, `tidewall`), `web`, `signal-1` and so
-    on, `worker` and `beat`.
+    on, `worker`, `notices` and `beat`.
     """
 
     def __init__(
@@ -39,8 +47,10 @@ class Stack:
         environment: dict[str, str] | None = None,
         environments: Mapping[str, Mapping[str, str]] | None = None,
         is_prepared: bool = False,
+        without: Collection[str] = (),
         on_step: Callable[[str], None] = lambda _: None,
         on_line: Callable[[str, str], None] | None = None,
+        start_program: Start = execute,
     ) -> None:
         self.directory = directory.resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -63,8 +73,11 @@ class Stack:
         "additional variables of single processes, by their names"
         self._is_prepared = is_prepared
         "the directory and the database have what `prepare` makes"
+        self._without = frozenset(without)
+        "processes that are not started"
         self._on_step = on_step
         self._on_line = on_line
+        self._start_program = start_program
         self._signal_workers = signal_workers
         self._processes: dict[str, Process] = {}
 
@@ -108,7 +121,8 @@ class Stack:
             if not self._is_prepared:
                 self._prepare()
             self._on_step("Starting the providers, the web server and the workers")
-            for process in [self._launch(program) for program in self._portal_programs()]:
+            wanted = [one for one in self._portal_programs() if one.name not in self._without]
+            for process in [self._launch(program) for program in wanted]:
                 process.wait_until_ready()
         except BaseException:
             self.stop()
@@ -134,7 +148,7 @@ class Stack:
     def manage(self, *arguments: str, standard_input: str = "") -> str:
         """Run a command of manage.py on this installation; return the end of its output."""
         program = programs.manage(arguments, standard_input, self.environment)
-        return run_to_end(program, self._log_path("manage"))
+        return run_to_end(program, self._log_path("manage"), self._start_program)
 
     def first_failure(self) -> ProcessFailed | None:
         """The first process that exited although it should run."""
@@ -179,6 +193,7 @@ class Stack:
             self.environment,
             self._log_path("pki"),
             self._cast.organizations,
+            self._start_program,
         )
         self._on_step("Collecting the pages' static files")
         static_files.collect_if_changed(self.manage)
@@ -188,8 +203,8 @@ class Stack:
             "seed_demo",
             standard_input=seed.describe(self.secrets, self.simulators, identities, self._cast),
         )
-        if self._cast.plans:
-            self.manage("seed_plans", standard_input=seed.describe_plans(self._cast))
+        if self._cast.has_examples:
+            self.manage("seed_examples", standard_input=seed.describe_examples(self._cast))
 
     def _portal_programs(self) -> Iterator[Program]:
         for simulator in self.simulators:
@@ -198,12 +213,13 @@ class Stack:
         for number in range(self._signal_workers):
             yield programs.signal_worker(f"signal-{number + 1}", self.environment)
         yield programs.default_worker(self.environment)
+        yield programs.notice_worker(self.environment)
         yield programs.beat(self.directory / "beat-schedule", self.environment)
 
     def _launch(self, program: Program) -> Process:
         own = self._environments.get(program.name, {})
         program = replace(program, environment={**program.environment, **own})
-        process = Process(program, self._log_path(program.name), self._on_line)
+        process = Process(program, self._log_path(program.name), self._on_line, self._start_program)
         self._processes[program.name] = process
         process.start()
         return process
@@ -230,6 +246,7 @@ class Stack:
                 "PORTAL_ENCRYPTION_KEYS": self.secrets.secrets_key,
                 "PORTAL_HOSTS": f"{LOOPBACK},localhost",
                 "PORTAL_HTTPS": "0",
+                "PORTAL_ADDRESS": self.url,
                 "PORTAL_EMERGENCY_PHONE": "+1 555 0100",
                 "PORTAL_MAIL_URL": self.mail.as_uri(),
             }

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from dots_client import MitigationStatus
 from dots_client.server import STATUS_LABELS, UINT32
+from dots_server.targets import Entitlement
 from provider_simulator.behaviour import BehaviourError
 from provider_simulator.gateway_server import GatewayServer
 from provider_simulator.provider_server import ProviderServer
@@ -51,6 +52,14 @@ def control_app(signal: ProviderServer, *, name: str) -> Starlette:
             return JSONResponse({"error": f"{cuid} has no mitigation {mid}"}, status_code=404)
         return JSONResponse({"cuid": cuid, "mid": mid, "status": int(status), "at": at})
 
+    async def agree(request: Request) -> Response:
+        try:
+            entitlement = _entitlement(await _body(request))
+        except BehaviourError as error:
+            return _refusal(str(error))
+        signal.provider.agree(request.path_params["client"], entitlement)
+        return JSONResponse({})
+
     async def lose(request: Request) -> Response:
         signal.lose(request.path_params["client"])
         return JSONResponse({})
@@ -70,6 +79,7 @@ def control_app(signal: ProviderServer, *, name: str) -> Starlette:
             Route("/requests", _requests_of(signal.requests)),
             Route("/behaviour", behaviour, methods=["GET", "POST"]),
             Route("/mitigations/{cuid}/{mid:int}/status", set_status, methods=["POST"]),
+            Route("/clients/{client}", agree, methods=["POST"]),
             Route("/clients/{client}/lose", lose, methods=["POST"]),
             Route("/crash", crash, methods=["POST"]),
             Route("/forget", forget, methods=["POST"]),
@@ -127,6 +137,16 @@ async def _body(request: Request) -> Any:
         return await request.json()
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BehaviourError(f"the body is not JSON: {error}") from error
+
+
+def _entitlement(body: Any) -> Entitlement:
+    """What a client may request protection for: prefixes, names and URIs."""
+    if not isinstance(body, list) or not all(isinstance(one, str) for one in body):
+        raise BehaviourError("the body must be a list of prefixes, names and URIs")
+    try:
+        return Entitlement.of(body)
+    except ValueError as error:
+        raise BehaviourError(str(error)) from error
 
 
 def _decision(body: Any) -> tuple[MitigationStatus, int | None]:

@@ -51,6 +51,10 @@ class Play(Mitigator, Contracts):
         self._rng = rng
         self._attacks: dict[Mitigation, _Attack] = {}
 
+    def agree(self, client: str, entitlement: Entitlement) -> None:
+        """From now on, the client may request protection for this, and for nothing else."""
+        self._entitlements = {**self._entitlements, client: entitlement}
+
     # The mitigator
 
     def entered(self, mitigation: Mitigation, *, now: float) -> None:

@@ -47,6 +47,10 @@ class Provider(SignalChannel):
         self._play.behaviour = behaviour
         self.set_terms(behaviour)
 
+    def agree(self, client: str, entitlement: Entitlement) -> None:
+        """From now on, the client may request protection for this, and for nothing else."""
+        self._play.agree(client, entitlement)
+
     # Deviations of deployed servers
 
     def answer_mitigate(

@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 umask 077
 unset PORTAL_VERSION # it is what .env says, until scripts/upgrade sets it
 
-SPEAKERS=(web signal worker beat) # the services that use the database
+SPEAKERS=(web signal worker notices beat) # the services that use the database
 POSTGRES_HEALTHY_WITHIN_S=120
 PORTAL_HEALTHY_WITHIN_S=180
 PODMAN_COMPOSE=1.6 # the oldest that reads docker-compose.podman.yml
