@@ -91,8 +91,18 @@ class _Watched(Coroutine[Any, Any, Any]):
         # Do not wait for it: the task continues at once.
         if waited_for is not None:
             waited_for._asyncio_future_blocking = False
+            _abandon(waited_for)
         self._is_to_raise = True
         return None
+
+
+def _abandon(waited_for: asyncio.Future[Any]) -> None:
+    """No code waits for it from now on, so none would take its exception."""
+    if type(waited_for) is asyncio.Future:
+        # One of the loop: it watches a socket until then, which the program is about to close.
+        waited_for.cancel()
+    else:
+        waited_for.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _place(coroutine: Any) -> Place:

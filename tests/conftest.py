@@ -4,27 +4,32 @@ portal's staff.
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
+from django.utils import timezone
 from django_otp import DEVICE_ID_SESSION_KEY
 from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
 from dots_client.transport.certificate_verification import is_ip_address
 from portal.accounts import services
-from portal.accounts.models import Authenticator, User
-from portal.accounts.services.sessions import note_factor
+from portal.accounts.models import Authenticator, BrowserSession, User
+from portal.accounts.services.sessions import note_sign_in
 from portal.audit.append_only import CUTS, ENTRIES, SEALS
+from portal.core import throttle
 from portal.core.broadcast import layer_cooldown
 from portal.core.log_ids import log_ids
+from portal.core.postgresql import base
 from portal.core.secrets import log_pause
 from portal.core.throttle import cache_cooldown
 from portal.organizations.models import Organization, ProtectedResource, Role
@@ -40,11 +45,30 @@ from tests.factories import (
     UserFactory,
     member,
 )
+from tests.fork_server import ForkServer
 from tests.sqlite_tables import copy_tables
 
 # A busy machine is not a bug of the tested code.
 hypothesis_settings.register_profile("portal", deadline=None)
 hypothesis_settings.load_profile("portal")
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    server = ForkServer()
+    yield server
+    server.close()
+
+
+def pytest_collection() -> None:
+    """What collecting tests creates stays, so the garbage collector would search it in vain."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """As above, and for the rest of the run."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,6 +101,28 @@ def django_db_keepdb(django_db_modify_db_settings: None) -> Iterator[bool]:
     connection.close()
     for file in database.parent.glob(f"{database.name}*"):
         file.unlink()
+
+
+IN_PRODUCTION = base.IDLE_IN_TRANSACTION
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_transactions() -> Iterator[None]:
+    """A test is one transaction, and may compute for seconds between two statements."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "IDLE_IN_TRANSACTION", "10min")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_counting_window_ends() -> Iterator[None]:
+    """A limit counts in windows of the clock; one that ended in the middle of a test would start
+    at zero.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        now = time()
+        patch.setattr(throttle, "time", lambda: now)
+        yield
 
 
 KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
@@ -156,6 +202,11 @@ def dana(acme: Organization) -> User:
 
 
 @pytest.fixture
+def paul(acme: Organization) -> User:
+    return member("paul", acme, Role.APPROVER)
+
+
+@pytest.fixture
 def bob(acme: Organization) -> User:
     return member("bob", acme, Role.VIEWER)
 
@@ -215,9 +266,17 @@ def client_of() -> ClientOf:
         client = Client()
         client.force_login(user)
         session = client.session
-        note_factor(session)
-        session[DEVICE_ID_SESSION_KEY] = Authenticator.objects.get(user=user).persistent_id
+        note_sign_in(session)
+        factor = Authenticator.objects.filter(user=user).order_by("pk")[0]
+        session[DEVICE_ID_SESSION_KEY] = factor.persistent_id
         session.save()
+        BrowserSession.objects.create(
+            session_id=str(session.session_key),
+            user=user,
+            address="127.0.0.1",
+            signed_in_at=timezone.now(),
+            last_seen_at=timezone.now(),
+        )
         return client
 
     return verified

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 from django_otp.oath import TOTP
 from factory.declarations import LazyAttribute, LazyFunction, Sequence
 from factory.django import DjangoModelFactory, Password
+from knox.crypto import hash_token
 
+from portal.accounts import token_text
 from portal.accounts.models import Authenticator, User
 from portal.core import secrets
 from portal.organizations.models import (
@@ -18,6 +21,7 @@ from portal.organizations.models import (
     ProtectedResource,
     ResourceKind,
     Role,
+    ServiceToken,
 )
 from portal.providers.models import Provider, SessionState, Subscription
 
@@ -109,6 +113,29 @@ class SubscriptionFactory(DjangoModelFactory[Subscription]):
     session_transport = "dtls"
     session_since = LazyFunction(timezone.now)
     last_heard_at = LazyFunction(timezone.now)
+
+
+class ServiceTokenFactory(DjangoModelFactory[ServiceToken]):
+    """A token of a program that no one can present; `organization` is required."""
+
+    class Meta:
+        model = ServiceToken
+
+    name = Sequence(lambda n: f"program {n}")
+    digest = Sequence(lambda n: f"{n:0128x}")
+    hint = "dms_0000"
+    role = Role.OPERATOR
+    created_at = LazyFunction(timezone.now)
+    expires_at = LazyFunction(lambda: timezone.now() + timedelta(days=90))
+
+
+def service_token(organization: Organization, **fields: Any) -> tuple[ServiceToken, str]:
+    """A token of a program, and its text."""
+    plain = token_text.make(token_text.SERVICE)
+    row = ServiceTokenFactory.create(
+        organization=organization, digest=hash_token(plain), hint=plain[:8], **fields
+    )
+    return row, plain
 
 
 def app_code(key: bytes = AUTHENTICATOR_KEY, *, steps: int = 0) -> str:

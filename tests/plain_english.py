@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from tests.parsed import parsed
+
 ROOT: Final = Path(__file__).parent.parent
-PACKAGES: Final = ("dots_client", "dots_server", "local_stack", "portal", "provider_simulator")
+PACKAGES: Final = (
+    "clients",
+    "dots_client",
+    "dots_server",
+    "local_stack",
+    "portal",
+    "provider_simulator",
+)
 GENERATED: Final = frozenset({"conformance.md", "state-machines.md"})
+COMMENTS: Final = re.compile(
+    r"""(\#[^\n]*(?:\s*\n\s*\#[^\n]*)*)
+    |(\"{3}|'{3})(?:\\.|[^\\])*?\2|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""",
+    re.DOTALL | re.VERBOSE,
+)
+"""Comments on following lines are one. The strings are skipped: a # in them begins no comment."""
 CODES: Final = frozenset({"by hand"})
 """Values in stored events that look like words."""
 Phrases = dict[str, str]
@@ -90,18 +103,17 @@ def sources(packages: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _docstrings(tree: ast.AST) -> Iterator[ast.Constant]:
     """Of modules, classes, functions and attributes."""
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Constant)
-            and isinstance(node.value.value, str)
-        ):
-            yield node.value
+    for part in ("body", "handlers", "cases", "orelse", "finalbody"):
+        for node in getattr(tree, part, ()):
+            if not isinstance(node, ast.Expr):
+                yield from _docstrings(node)
+            elif isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+                yield node.value
 
 
 def literals(source: str) -> Iterator[str]:
     """The texts in a module, except docstrings; {} stands for each value that is filled in."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     apart = {id(docstring) for docstring in _docstrings(tree)}
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
@@ -117,16 +129,12 @@ def literals(source: str) -> Iterator[str]:
 
 def explanations(source: str) -> Iterator[str]:
     """The docstrings and comments of a module without `code`; a comment of several lines is one."""
-    for docstring in _docstrings(ast.parse(source)):
+    for docstring in _docstrings(parsed(source)):
         for paragraph in str(docstring.value).split("\n\n"):
             yield _without_code(" ".join(paragraph.split()))
-    comment = ""
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            comment += token.string.removeprefix("#")
-        elif token.type not in (tokenize.NL, tokenize.NEWLINE) and comment:
-            yield _without_code(comment.strip())
-            comment = ""
+    for comment in COMMENTS.finditer(source):
+        if comment[1]:
+            yield _without_code(re.sub(r"\s*\n\s*#", "", comment[1]).removeprefix("#").strip())
 
 
 def _without_code(text: str) -> str:

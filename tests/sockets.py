@@ -53,6 +53,10 @@ class Socket:
         assert output["type"] == "websocket.send", output
         return str(output["text"])
 
+    async def is_silent(self, for_s: float = 0.02) -> bool:
+        """Whether nothing comes in this time."""
+        return bool(await self._call.receive_nothing(timeout=for_s))
+
     async def receive_frame(self) -> dict[str, Any]:
         frame: dict[str, Any] = json.loads(await self.receive_text())
         return frame

@@ -101,7 +101,11 @@ def test_the_list_of_decisions_has_every_one_with_the_title_that_its_file_is_nam
 def test_the_claimed_python_version_is_the_running_one() -> None:
     [image] = re.findall(r"^FROM python:(\d\.\d+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
-    for project in ("pyproject.toml", "dots_client/pyproject.toml"):
+    for project in (
+        "pyproject.toml",
+        "clients/python/pyproject.toml",
+        "dots_client/pyproject.toml",
+    ):
         claims = tomllib.loads((ROOT / project).read_text())["project"]
         named = [one for one in claims["classifiers"] if one.startswith("Programming Language")]
         assert named == [f"Programming Language :: Python :: {image}"]

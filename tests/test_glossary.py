@@ -8,31 +8,37 @@ import keyword
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from django import forms, http
 from django.db import models
 from rest_framework import serializers
 
+from tests.parsed import parsed
+
 ROOT = Path(__file__).resolve().parent.parent
 OFTEN = 50
 PLAIN_WORDS = """
-able about act admin after again allow answer answered app arg asyncio at atomic attempt back be
-because before begin body cache call caller can change changed checked chosen clock close cls code
-collection config content context database dataclass day digest direction done down earlier end
-ended ending entry every failure final fix flat following free frozen fullmatch given headline here
-host info invalid ipaddress isnull iterable kept kind kw label left length limit line link listed
-lock locked log logger logging longest loop lost max may min missing moment more most named network
-newer newest no note now obj octet of off old older once operation origin other out over overlap own
-page part pause per person piece place port portal prepared problem progress protocol put rate re
-reason record refresh registry render reported requested require required rest result running said
-same saved say schema scheme second secret seen self send sent sentence seq sequence service shape
-short shown sign since size slot source staff start state step still stopped subject table take
-taken task tell template thread timedelta token total traffic transaction transport unit until up
-uri usage username view wait waiting what which who whole why within without word wrong
+able about account act added admin after again allow amount answer answered app arg asyncio at
+atomic attempt auth back be because before began begin body cache call caller can cancel change
+changed checked chosen clock close cls code collection commit condition config content context
+created database dataclass day digest direction done down each earlier enabled end ended ending
+entry every expired failed failure final fix flat following free frozen fullmatch given headline
+here hold host hour info invalid ipaddress isnull iterable kept kind kw label left length limit
+line link listed lock locked log logger logging longest loop lost lte made max may meaning min
+minute missing moment more most named need needed network newer newest no note now obj octet of off
+old older once operation origin other our out over overlap own page part passed pause people per
+person piece place plural port portal prepared previous problem progress protocol put rate re
+reason received record refresh registry render reported requested require required rest result
+running safe said same saved say schema scheme second secret security seen self send sent sentence
+seq sequence service several severity shape shared short shown sign signed since size slot source
+staff start state step still stopped strict subject table take taken task tell template test thread
+timedelta token too total traffic transaction transport unit unread until up uri usage use username
+validated view wait waiting what which who several whole why within without word wrong
 """
 """Words of everyday English or of programming, which a reader knows."""
-IRREGULAR = {"cls": "cls", "uris": "uri"}
+IRREGULAR = {"cls": "cls", "uris": "uri", "used": "use"}
 PLAIN = frozenset(PLAIN_WORDS.split())
 KNOWN_ELSEWHERE = (*keyword.kwlist, *keyword.softkwlist, *dir(builtins))
 FRAMEWORK = (str, dict, list, set, models, models.QuerySet, models.Field, forms, http, serializers)
@@ -49,6 +55,7 @@ def names(tree: ast.AST) -> Iterator[str]:
                 yield name
 
 
+@cache
 def words(name: str) -> list[str]:
     """The words of an identifier or a phrase in lower case and, roughly, in the singular."""
     found = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+", name)
@@ -58,7 +65,7 @@ def words(name: str) -> list[str]:
 def singular(word: str) -> str:
     if word.endswith("ies"):
         return f"{word[:-3]}y"
-    if word.endswith(("uses", "xes")):
+    if word.endswith(("uses", "xes", "esses")):
         return word[:-2]
     if word in IRREGULAR:
         return IRREGULAR[word]
@@ -66,11 +73,12 @@ def singular(word: str) -> str:
     return word[:-1] if is_plural else word
 
 
+@cache
 def used() -> Counter[str]:
     counted: Counter[str] = Counter()
     for path in (ROOT / "portal").rglob("*.py"):
         if "migrations" not in path.parts:
-            for name in names(ast.parse(path.read_text())):
+            for name in names(parsed(path.read_text())):
                 counted.update(words(name))
     return counted
 

@@ -15,6 +15,8 @@ import pytest
 from django.apps import apps
 from django.template.engine import Engine
 
+from tests.parsed import parsed
+
 ROOT: Final = Path(__file__).parent.parent
 URL_NAME: Final = re.compile(r"(?P<namespace>[a-z]+):[a-z-]+")
 DECLARED: Final = {("portal/mitigations/unknown.py", "unknown_mitigations")}
@@ -44,7 +46,7 @@ DOORS: Final = ("api", "realtime", "web")
 def sources(app: str) -> Iterator[tuple[Path, ast.Module]]:
     for path in sorted((ROOT / "portal" / app).rglob("*.py")):
         if "migrations" not in path.parts:
-            yield path, ast.parse(path.read_text())
+            yield path, parsed(path.read_text())
 
 
 def reverse_relations() -> dict[str, int]:

@@ -113,7 +113,12 @@ def test_the_example_scrapes_every_service_that_serves_metrics() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     [targets] = example["scrape_configs"][0]["static_configs"]
 
-    assert {one.partition(":")[0] for one in targets["targets"]} == {"web", "signal", "worker"}
+    assert {one.partition(":")[0] for one in targets["targets"]} == {
+        "web",
+        "signal",
+        "worker",
+        "notices",
+    }
     for one in targets["targets"]:
         name, _, port = one.partition(":")
         assert services[name]["environment"]["PORTAL_METRICS_ADDRESS"] == f"0.0.0.0:{port}"

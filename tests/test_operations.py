@@ -15,14 +15,25 @@ import pytest
 import yaml
 
 from local_stack import programs
+from tests.parsed import parsed
 
 ROOT = Path(__file__).resolve().parent.parent
-READERS = {"text", "flag", "integer", "items", "secret", "choice", "servers", "prefix_lengths"}
+READERS = {
+    "text",
+    "flag",
+    "integer",
+    "items",
+    "secret",
+    "choice",
+    "servers",
+    "prefix_lengths",
+    "networks",
+}
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OF_THE_PORTAL = ("migrate", "web", "signal", "worker", "beat")
+OF_THE_PORTAL = ("migrate", "web", "signal", "worker", "notices", "beat")
 PROXY = "proxy"
-CONTAINERS = {"signal worker": "signal"}
+CONTAINERS = {"signal worker": "signal", "notice worker": "notices"}
 """Names of services that differ from those of the processes."""
 LOCAL_OPTIONS = {"--host", "--port", "-n", "-s", "-l"}
 
@@ -130,6 +141,7 @@ def command_of_the_local_stack(process: str) -> list[str]:
         "web": programs.web(8000, {}),
         "signal worker": programs.signal_worker("signal", {}),
         "worker": programs.default_worker({}),
+        "notice worker": programs.notice_worker({}),
         "beat": programs.beat(Path("beat-schedule"), {}),
     }[process]
     _python, _module, *command = program.command
@@ -191,7 +203,8 @@ def variables_read_by_the_portal() -> set[str]:
     calls = [
         node
         for path in (ROOT / "portal").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        if "env." in (source := path.read_text())
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.Call)
     ]
     return {

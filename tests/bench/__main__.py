@@ -13,6 +13,7 @@ BENCHMARKS: Final = {
     "rush": "a hundred organizations submit a thousand requests in ten seconds",
     "steady": "many mitigations held, with a report of each every few seconds",
     "neighbour": "one organization beside another one that holds hundreds of mitigations",
+    "alerts": "a person beside detectors that report a thousand alerts a second",
     "flood": "one provider beside another one that floods the portal with statuses",
     "idle": "idle sessions of a signal worker beside the bare client",
     "pages": "open pages during an attack, in Chromium",

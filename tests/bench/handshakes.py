@@ -119,10 +119,10 @@ def _challenge(connection: SSL.Connection, hello: bytes) -> tuple[int, bytes]:
 
 def over_tcp(authority: Authority, version: int) -> Shake:
     ours = tls_client_context(authority.client(), resumes=True)
-    ours.set_max_proto_version(version)
     theirs = tls_server_context(
         authority.server(), require_client_certificate=True, hands_out_tickets=True
     )
+    theirs.set_max_proto_version(version)
 
     def shake(session: SSL.Session | None) -> Handshake:
         began = time.process_time()

@@ -22,7 +22,7 @@ from typing import Any, Final
 import psycopg
 
 from local_stack.cast import HIGH_LIMITS, PROVIDERS, Cast, Organization, Resource, User
-from local_stack.processes import Program, run_to_end
+from local_stack.processes import Program, Start, execute, run_to_end
 from local_stack.programs import ROOT
 from local_stack.simulators import Simulator
 from local_stack.stack import Stack
@@ -135,6 +135,7 @@ def installation(
     signal_workers: int = 1,
     providers: int = 1,
     has_viewer: bool = False,
+    start_program: Start = execute,
 ) -> Iterator[Installation]:
     """Runs within the context, with a session of each organization at each provider."""
     databases = Databases("", POSTGRES_SETTINGS)
@@ -143,11 +144,12 @@ def installation(
         with tempfile.TemporaryDirectory(prefix="portal-bench-") as made:
             stack = Stack(
                 options.directory or Path(made),
-                database_url=databases.make("portal_bench"),
+                database_url=databases.make_with_tables("portal_bench"),
                 simulators=[Simulator.on_free_ports(one) for one in PROVIDERS[:providers]],
                 cast=_cast(organizations, has_viewer=has_viewer),
                 signal_workers=signal_workers,
                 environment=_settings(options),
+                start_program=start_program,
             )
             with stack:
                 servers = Servers(stack.database_url, stack.redis_url)

@@ -16,6 +16,8 @@ import django
 
 def main(path: Path) -> None:
     django.setup()
+    from django.utils import timezone
+
     from portal.accounts.models import ApiToken, User
     from portal.organizations.models import Membership, Organization, Role
 
@@ -26,6 +28,8 @@ def main(path: Path) -> None:
         user.save()
         Membership.objects.create(organization=organization, user=user, role=Role.ADMIN)
         _, tokens[organization.slug] = ApiToken.objects.create(user=user, device_name="bench")
+    # For what needs a fresh factor, such as endpoints of detectors.
+    ApiToken.objects.update(factor_at=timezone.now())
     path.touch(mode=0o600)
     path.write_text(json.dumps(tokens))
 

@@ -111,8 +111,8 @@ def _package(module: str) -> str:
 
 def _layers() -> dict[str, int]:
     """The layer of each package of the portal, from the top, as import-linter checks it."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-    (layers,) = (one["layers"] for one in contracts["contracts"] if one["type"] == "layers")
+    checked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = (one["layers"] for one in checked["contracts"] if one["name"] == "portal layers")
     return {
         package: number
         for number, layer in enumerate(layers)

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
-import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from local_stack.stack import Stack
 from tests.browser.test_every_page import ACME, TOO_WIDE
+from tests.browser.test_people import look
 
 PageOf = Callable[..., Page]
 
 
-@pytest.mark.timeout(300)
 def test_the_audit_fits_and_is_accessible_at_every_width(portal: Stack, page_of: PageOf) -> None:
-    for scheme in ("light", "dark"):
-        page = page_of("alice", color_scheme=scheme)
-        for width in (320, 360, 390, 1280):
-            page.set_viewport_size({"width": width, "height": 800})
-            page.goto(f"{ACME}/audit")
-            assert page.evaluate(TOO_WIDE) == [], width
-            violations = Axe().run(page).response["violations"]
-            found = [(one["id"], one["nodes"][0]["html"]) for one in violations]
-            assert found == [], (scheme, width)
-            if shots := os.environ.get("AUDIT_SHOTS"):
-                page.screenshot(path=Path(shots) / f"audit-{width}-{scheme}.png", full_page=True)
+    page = page_of("alice")
+    page.goto(f"{ACME}/audit")
+    look(page)
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate(TOO_WIDE) == []
 
 
 def test_a_filter_is_part_of_the_address(portal: Stack, page_of: PageOf) -> None:

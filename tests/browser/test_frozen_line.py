@@ -26,7 +26,6 @@ SLOW_S = 1.5
 CLOCK = r"\d\d:\d\d:\d\d"
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("calm")]
-expect.set_options(timeout=WITHIN_MS)
 
 
 @pytest.fixture

@@ -16,10 +16,8 @@ from tests.integration.stack import control
 
 ContextOf = Callable[..., BrowserContext]
 PageOf = Callable[..., Page]
-WITHIN_MS = 20_000
 
 pytestmark = pytest.mark.usefixtures("calm")
-expect.set_options(timeout=WITHIN_MS)
 
 
 def filtering(portal: Stack, prefix: str) -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ from local_stack.stack import Stack
 from tests.integration.stack import control
 
 PageOf = Callable[..., Page]
-WITHIN_MS = 30_000
 
 # Many turns of two providers, and the first test waits for every process to start.
 pytestmark = pytest.mark.timeout(300)
@@ -50,9 +49,7 @@ def ask_for_help(page: Page) -> None:
 def terminate(page: Page) -> None:
     page.get_by_text("Terminate…").first.click()
     page.get_by_role("button", name="Terminate now").click()
-    expect(page.locator(".crumb [data-status]")).to_have_attribute(
-        "data-status", "terminated", timeout=WITHIN_MS
-    )
+    expect(page.locator(".crumb [data-status]")).to_have_attribute("data-status", "terminated")
 
 
 def test_a_person_asks_the_next_provider_manually_and_withdraws_the_late_one(
@@ -64,18 +61,14 @@ def test_a_person_asks_the_next_provider_manually_and_withdraws_the_late_one(
 
     # One interaction: no question, because it only adds help.
     provider_card(alice, "Tidewall").get_by_role("button", name="Ask Tidewall now").click()
-    expect(provider_card(alice, "Tidewall")).to_contain_text(
-        "Reports that it is filtering.", timeout=WITHIN_MS
-    )
+    expect(provider_card(alice, "Tidewall")).to_contain_text("Reports that it is filtering.")
     expect(alice.locator("ol.time")).to_contain_text("alice asked Tidewall manually.")
     (there,) = filtering(portal, "tidewall")
     assert filtering(portal, "northgate") == []
 
     # The first one answers: both stay, and the page says so.
     control(portal, "northgate", "/behaviour", {"accept": "always"})
-    expect(provider_card(alice, "Northgate")).to_contain_text(
-        "Reports that it is filtering.", timeout=WITHIN_MS
-    )
+    expect(provider_card(alice, "Northgate")).to_contain_text("Reports that it is filtering.")
     expect(provider_card(alice, "Tidewall")).to_contain_text(
         "Northgate accepted late. Tidewall stays on until you withdraw it."
     )
@@ -85,7 +78,7 @@ def test_a_person_asks_the_next_provider_manually_and_withdraws_the_late_one(
     expect(provider_card(alice, "Northgate")).to_contain_text("Tidewall goes on filtering.")
     provider_card(alice, "Northgate").get_by_role("button", name="Withdraw", exact=True).click()
     expect(provider_card(alice, "Northgate").locator("[data-status]")).to_have_attribute(
-        "data-status", "terminated", timeout=WITHIN_MS
+        "data-status", "terminated"
     )
     expect(provider_card(alice, "Northgate")).to_contain_text("alice withdrew it at")
     expect(alice.locator(".crumb [data-status]")).to_have_attribute("data-status", "mitigating")
@@ -94,9 +87,7 @@ def test_a_person_asks_the_next_provider_manually_and_withdraws_the_late_one(
 
     # A withdrawn provider can be asked again: a new mitigation on the same card.
     provider_card(alice, "Northgate").get_by_role("button", name="Ask Northgate again now").click()
-    expect(provider_card(alice, "Northgate")).to_contain_text(
-        "Reports that it is filtering.", timeout=WITHIN_MS
-    )
+    expect(provider_card(alice, "Northgate")).to_contain_text("Reports that it is filtering.")
     assert len(filtering(portal, "northgate")) == 1
     terminate(alice)
     assert filtering(portal, "northgate") == filtering(portal, "tidewall") == []
@@ -108,9 +99,7 @@ def test_the_page_offers_a_call_and_a_retry_when_all_refuse(portal: Stack, page_
     alice = page_of("alice")
     ask_for_help(alice)
 
-    expect(alice.locator("h1")).to_have_text(
-        "No provider has confirmed help. Still trying.", timeout=WITHIN_MS
-    )
+    expect(alice.locator("h1")).to_have_text("No provider has confirmed help. Still trying.")
     expect(alice.locator(".say").get_by_role("link", name="Call Northgate")).to_be_visible()
     expect(provider_card(alice, "Northgate")).to_contain_text(
         "It looped through edge-1.example and core-2.example."
@@ -119,14 +108,10 @@ def test_the_page_offers_a_call_and_a_retry_when_all_refuse(portal: Stack, page_
 
     control(portal, "tidewall", "/behaviour", {"accept": "always"})
     provider_card(alice, "Tidewall").get_by_role("button", name="Ask Tidewall again now").click()
-    expect(alice.locator("h1")).to_contain_text(
-        "Tidewall reports it is filtering", timeout=WITHIN_MS
-    )
+    expect(alice.locator("h1")).to_contain_text("Tidewall reports it is filtering")
 
     # A provider behind looping gateways is retried only manually, once they are fixed.
     control(portal, "northgate", "/behaviour", {"hop_loop": None})
     provider_card(alice, "Northgate").get_by_role("button", name="Ask Northgate again now").click()
-    expect(provider_card(alice, "Northgate")).to_contain_text(
-        "Reports that it is filtering.", timeout=WITHIN_MS
-    )
+    expect(provider_card(alice, "Northgate")).to_contain_text("Reports that it is filtering.")
     terminate(alice)

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from local_stack.stack import Stack
 from tests.browser.test_main_job import status
+from tests.browser.test_people import TABLET, look
 from tests.integration.stack import control
 
 PageOf = Callable[..., Page]
@@ -45,13 +45,13 @@ def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
 
     portal["signal-1"].kill()
     control(portal, "northgate", "/clients/acme/lose", {})
-    expect(alice.locator(".provider-card").first).to_contain_text("Contact lost at", timeout=60_000)
+    expect(alice.locator(".provider-card").first).to_contain_text("Contact lost at")
     expect(alice.locator(".provider-card").first).to_contain_text(
         "If Northgate sees an attack, it activates this plan automatically; no one can confirm that now."
     )
     portal["signal-1"].start()
 
-    expect(alice.locator("h1")).to_contain_text("Northgate reports it is filtering", timeout=60_000)
+    expect(alice.locator("h1")).to_contain_text("Northgate reports it is filtering")
     expect(alice.locator(".lead")).to_contain_text("Northgate had activated the plan at")
     alice.goto("/organizations/acme/")
     expect(alice.locator("article.card h2").first).to_have_text("Mail, full flood")
@@ -63,13 +63,13 @@ def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
     alice.goto(alice.url.partition("#")[0])
     alice.get_by_text("Stop filtering…").click()
     expect(alice.locator("#stop .ask-end")).to_contain_text("Northgate will hold the plan again")
-    assert_sound(alice)
+    look(alice, more=[TABLET])
     alice.get_by_role("button", name="Stop filtering now").click()
     expect(alice.locator("ol.time")).to_contain_text("alice told Northgate to stop filtering.")
 
     alice.goto(STANDBY)
     alice.get_by_role("link", name="Mail, full flood").first.click()
-    expect(alice.locator("h1")).to_have_text("Both providers hold the plan.", timeout=30_000)
+    expect(alice.locator("h1")).to_have_text("Both providers hold the plan.")
     expect(alice.locator("ol.time")).to_contain_text("Northgate confirmed that it stopped.")
     # Two interactions.
     alice.get_by_text("Activate…").click()
@@ -82,18 +82,8 @@ def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
     expect(status(alice)).to_have_attribute("data-status", re.compile("terminat"))
 
 
-def assert_sound(page: Page) -> None:
-    assert page.evaluate(
-        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    ), page.url
-    found = Axe().run(page)
-    assert found.violations_count == 0, (page.url, found.generate_report())
-
-
-@pytest.mark.parametrize("width", [360, 768, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_standby_pages_fit_at_every_width(page_of: PageOf, width: int, scheme: str) -> None:
-    page = page_of("alice", viewport={"width": width, "height": 900}, color_scheme=scheme)
+def test_the_standby_pages_fit_at_every_width(page_of: PageOf) -> None:
+    page = page_of("alice")
     paths = [STANDBY, f"{STANDBY}/new"]
     page.goto(STANDBY)
     plan = page.locator("article.card h2 a").first
@@ -102,7 +92,7 @@ def test_the_standby_pages_fit_at_every_width(page_of: PageOf, width: int, schem
         paths += [url, f"{url}/edit", f"{url}/activate"]
     for path in paths:
         page.goto(path)
-        assert_sound(page)
+        look(page, more=[TABLET])
 
 
 def test_the_keys_g_s_open_standby(page_of: PageOf) -> None:

@@ -10,6 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from tests.parsed import parsed
+
 FOLDER: Final = Path(__file__).parent
 ROOT: Final = FOLDER.parent.parent
 RULES: Final = FOLDER / "rules.csv"
@@ -75,7 +77,7 @@ def shown_in(tests: Path) -> dict[str, list[Shown]]:
     """The tests below `tests` that show each rule, by rule id."""
     found: dict[str, set[Shown]] = {}
     for path in sorted(tests.rglob("test_*.py")):
-        for function in _functions(ast.parse(path.read_text(), str(path))):
+        for function in functions_of(path):
             for rule_id in _rule_ids(function):
                 shown = Shown(
                     path=path.relative_to(tests.parent).as_posix(),
@@ -110,8 +112,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in module.body:
+def functions_of(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The tests in a file, found without running it."""
+    for node in parsed(path.read_text(), str(path)).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
             "test_"
         ):

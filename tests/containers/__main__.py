@@ -20,14 +20,24 @@ import httpx
 from tests.containers.portal import Containers, Portal
 from tests.integration.stack import wait_for
 
-STAFF, PASSWORD = "root", "wet-otter-climbs-7-hills"
+STAFF, PASSWORD, OWN_PASSWORD = "root", "wet-otter-climbs-7-hills", "nine-dry-otters-went-home"
 URL = "https://localhost"
 NORTHGATE = "http://127.0.0.1:4650"
 REQUESTS = "organizations/acme/mitigation-requests"
 UNKNOWN = "organizations/acme/unknown-mitigations"
-SERVICES = ("migrate", "web", "signal", "worker", "beat", "redis", "postgres", "proxy",
+SERVICES = ("migrate", "web", "signal", "worker", "notices", "beat", "redis", "postgres", "proxy",
 "simulated-pki", "northgate", "tidewall")  # fmt: skip
-HARDENED = ("web", "signal", "worker", "beat", "redis", "postgres", "northgate", "tidewall")
+HARDENED = (
+    "web",
+    "signal",
+    "worker",
+    "notices",
+    "beat",
+    "redis",
+    "postgres",
+    "northgate",
+    "tidewall",
+)
 BEFORE, LOST, AFTER, LAST = (f"203.0.113.{host}/32" for host in (20, 40, 30, 50))
 NEXT_VERSION = "99.0.0"
 PHONE = "+1 555 0142"
@@ -64,7 +74,7 @@ def main(folder: Path) -> None:
     root = containers.run_in("proxy", "cat", "/data/caddy/pki/authorities/local/root.crt")
     portal = Portal(URL, root)
     with step("first sign-in through the proxy"):
-        portal.sign_in_for_the_first_time(STAFF, PASSWORD)
+        portal.sign_in_for_the_first_time(STAFF, PASSWORD, OWN_PASSWORD)
     with step("the sessions with both providers are up"):
         wait_for(lambda: are_sessions_up(portal), within_s=30)
     with step(f"a request for {BEFORE} is mitigating"):
@@ -167,7 +177,7 @@ def change_setting(containers: Containers, name: str, value: str) -> None:
 def lose_one_request(containers: Containers, portal: Portal, backup: Path) -> None:
     lost = mitigated(portal, LOST)
     refused = containers.script("restore", str(backup), fails=True)
-    assert "The portal runs (web signal worker beat)" in refused, refused
+    assert "The portal runs (web signal worker notices beat)" in refused, refused
     spoiled = backup.with_name("spoiled")
     spoiled.write_bytes(backup.read_bytes()[:-1000])  # its list of contents, at the start, is whole
     refused = containers.script("restore", "--stop", str(spoiled), fails=True)
@@ -180,7 +190,7 @@ def lose_one_request(containers: Containers, portal: Portal, backup: Path) -> No
     containers.script("restore", "--stop", str(backup))
 
     assert portal.is_signed_out(), "a session of the backup, which a thief may hold, works again"
-    portal.sign_in(STAFF, PASSWORD)
+    portal.sign_in(STAFF, OWN_PASSWORD)
     for service in ("web", "signal"):
         now = containers.run_in(service, "printenv", "PORTAL_EMERGENCY_PHONE")
         assert now.strip() == PHONE, service

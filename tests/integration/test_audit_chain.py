@@ -48,9 +48,11 @@ def test_a_thousand_concurrent_writes_give_one_unbroken_chain() -> None:
 
     with ThreadPoolExecutor(WRITERS + 2) as pool:
         sealers = [pool.submit(keep_sealing) for _ in range(2)]
-        for writer in [pool.submit(write, number) for number in range(WRITERS)]:
-            writer.result()
-        done.set()
+        try:
+            for writer in [pool.submit(write, number) for number in range(WRITERS)]:
+                writer.result()
+        finally:
+            done.set()
         for sealer in sealers:
             sealer.result()
     seal_all()

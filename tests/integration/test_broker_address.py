@@ -177,7 +177,7 @@ def test_a_worker_without_access_to_redis_logs_why_and_keeps_working(
     worker.start()
     try:
         request = submit(alice, prefix)
-        wait_for(lambda: believed(stack, "northgate", prefix), within_s=60)
+        wait_for(lambda: believed(stack, "northgate", prefix))
         alice.post(f"{REQUESTS}/{request['id']}/terminate")
         wait_for(lambda: words in log_of(worker).removeprefix(already))
         assert stack.secrets.redis_password not in log_of(worker)

@@ -25,8 +25,8 @@ from portal.mitigations.services.locks import lock_request
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.grouped_writes import GroupedWrites, OwnedConfirmation
-from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.leasing.lease_fence import LeaseFence, boottime
+from portal.signaling.store.grouped_writes import GroupedWrites, Owned
 from tests.integration.test_simultaneous import together
 from tests.portal.leased import lease_to
 from tests.portal.mitigations.conftest import Submit
@@ -305,7 +305,7 @@ def test_a_session_without_its_lease_saves_no_confirmation(submit: Submit, owner
     lease_to(OWNER, *Subscription.objects.all())
     ended, fence = LeaseFence(asked_at=boottime()), LeaseFence(asked_at=boottime())
     answers = [
-        OwnedConfirmation(by, its_fence, one)
+        Owned(by, its_fence, one.subscription_id, one)
         for by, its_fence, one in zip(
             (owner, OWNER), (ended, fence), confirmations(late, owned), strict=True
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import pytest
@@ -13,9 +13,10 @@ from portal.mitigations.services.submit_at_once import MAX_TRIES
 from tests.bench.callers import CONFIRMED, Callers, Submitted
 from tests.bench.counts import NOT_COUNTED, Counts
 from tests.bench.installation import Installation, installation
+from tests.fork_server import ForkServer
 from tests.integration.stack import wait_for
 
-IDLE_S: Final = 3.0
+IDLE_S: Final = 10.0
 SUBMISSIONS: Final = 20
 REPORTED: Final = 60
 """Mitigations that are reported, so that the ledger has several to save each time."""
@@ -24,6 +25,8 @@ REPORT_EVERY_S: Final = 1.0
 """The simulator has new amounts no more often."""
 WITHIN_S: Final = 30.0
 CALLS: Final = 20
+ROUNDS: Final = 3
+"""The cheapest counts: the tasks of each minute and hour fall into some and are not the work's."""
 
 # Lower them when the cost falls; do not raise them. They leave room for what depends on the speed
 # of the machine: the idle share that is subtracted, how many reports the ledger saves together, and
@@ -63,10 +66,12 @@ RECEIVED: Final = (
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def running(
+    tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer
+) -> Iterator[Installation]:
     """On its own PostgreSQL, which counts statements."""
     options = Namespace(directory=tmp_path_factory.mktemp("costs"), setting=[])
-    with installation(options, organizations=1) as running:
+    with installation(options, organizations=1, start_program=fork_server.start) as running:
         yield running
 
 
@@ -84,22 +89,34 @@ async def _measure(running: Installation) -> dict[str, Counts]:
         await asyncio.sleep(IDLE_S)
         idle = servers.since(before)
 
-        before = servers.now()
-        for _ in range(SUBMISSIONS):
-            await _submit(callers, slug)
-        submission = servers.since(before).each(SUBMISSIONS, idle=idle)
+        submissions: list[Counts] = []
+        for _ in range(ROUNDS):
+            before = servers.now()
+            for _ in range(SUBMISSIONS):
+                await _submit(callers, slug)
+            submissions.append(servers.since(before).each(SUBMISSIONS, idle=idle))
 
-        await callers.submit_all([slug], REPORTED - SUBMISSIONS, within_s=WITHIN_S / 10)
+        await callers.submit_all([slug], REPORTED, within_s=WITHIN_S / 10)
         running.behave("northgate", status_delay_s=0.1, notify_interval_s=REPORT_EVERY_S)
         filtering = "SELECT count(*) FROM mitigations_mitigation WHERE status = 'mitigating'"
         wait_for(lambda: running.row(filtering)[0] > REPORTED, within_s=WITHIN_S)
-        (already,) = running.row(RECEIVED)
-        before = servers.now()
-        wait_for(lambda: running.row(RECEIVED)[0] >= already + REPORTS, within_s=WITHIN_S)
-        during = servers.since(before)
-        report = during.each(running.row(RECEIVED)[0] - already, idle=idle)
+        reports: list[Counts] = []
+        for _ in range(ROUNDS):
+            (already,) = running.row(RECEIVED)
+            before = servers.now()
+            wait_for(_have_arrived(running, already + REPORTS), within_s=WITHIN_S)
+            during = servers.since(before)
+            reports.append(during.each(running.row(RECEIVED)[0] - already, idle=idle))
         running.behave("northgate")
-        return {"submission": submission, "report": report}
+        return {"submission": _cheapest(submissions), "report": _cheapest(reports)}
+
+
+def _have_arrived(running: Installation, reports: int) -> Callable[[], bool]:
+    return lambda: running.row(RECEIVED)[0] >= reports
+
+
+def _cheapest(rounds: list[Counts]) -> Counts:
+    return min(rounds, key=lambda counts: counts.all_statements + counts.all_commands)
 
 
 async def _submit(callers: Callers, slug: str) -> Submitted:

@@ -19,6 +19,8 @@ from pytest_django.plugin import DjangoDbBlocker
 from local_stack.servers import Postgres
 from portal import env
 from portal.core.database import is_away
+from portal.core.postgresql import base
+from tests.conftest import IN_PRODUCTION
 from tests.integration.conftest import default_database
 from tests.integration.servers import Standby, running
 from tests.integration.stack import wait_for
@@ -261,8 +263,9 @@ def test_a_transaction_that_could_not_begin_does_not_commit(
 
 
 def test_a_process_stopped_inside_a_transaction_releases_its_rows(
-    portal: BaseDatabaseWrapper, other: psycopg.Connection[Any]
+    portal: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(base, "IDLE_IN_TRANSACTION", IN_PRODUCTION)
     with transaction.atomic():
         assert shown("idle_in_transaction_session_timeout") == "5s"
     assert shown("idle_in_transaction_session_timeout") == "0"

@@ -14,9 +14,10 @@ import pytest
 
 from local_stack.ports import LOOPBACK
 from local_stack.servers import Postgres
+from tests.fork_server import ForkServer
 from tests.integration.faults.injection import write_to_postgres
 from tests.integration.servers import POOLED, Standby, pgbouncer, running
-from tests.integration.stack import Api, Pages, Stack, control, wait_for
+from tests.integration.stack import Api, NewStack, Pages, Stack, control, wait_for
 from tests.integration.test_main_job import REQUESTS, believed, shown, submit
 
 ApiAs = Callable[[str], Api]
@@ -27,8 +28,6 @@ LONGER_THAN_A_LEASE_S = 16.0
 @pytest.fixture(scope="module")
 def primary() -> Iterator[Postgres]:
     with running(Postgres()) as server:
-        with psycopg.connect(server.url(), autocommit=True) as connection:
-            connection.execute("CREATE DATABASE portal")
         yield server
 
 
@@ -39,15 +38,11 @@ def standby(primary: Postgres) -> Iterator[Standby]:
 
 
 @pytest.fixture(scope="module")
-def stack(
-    primary: Postgres, standby: Standby, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
+def stack(primary: Postgres, standby: Standby, new_stack: NewStack) -> Iterator[Stack]:
     """The database on both servers of the pair, as one URL of libpq."""
     hosts = f"{LOOPBACK}:{primary.port},{LOOPBACK}:{standby.port}"
-    with Stack(
-        tmp_path_factory.mktemp("outages"),
-        database_url=f"postgresql://postgres@{hosts}/portal?target_session_attrs=read-write",
-    ) as stack:
+    url = f"postgresql://postgres@{hosts}/portal?target_session_attrs=read-write"
+    with new_stack("outages", server=primary, url=url, without=()) as stack:
         yield stack
 
 
@@ -92,7 +87,7 @@ def test_nothing_is_lost_while_the_database_is_read_only(
             assert shown(alice, request["id"])["status"] == "mitigating"
             time.sleep(0.5)
 
-    wait_for(lambda: shown(alice, request["id"])["status"] == "attack_stopped", within_s=30)
+    wait_for(lambda: shown(alice, request["id"])["status"] == "attack_stopped")
     said = alice.get(f"{REQUESTS}/{request['id']}/wire", limit=200)["results"]
     assert not [one for one in said if one["direction"] == "not-kept"]
     assert [process.pid for process in stack.processes] == pids
@@ -120,8 +115,8 @@ def test_a_fail_over_to_the_other_host_needs_no_operator(
 
     standby.promote()
 
-    request = wait_for(lambda: accepted(alice, prefix), within_s=30)
-    wait_for(lambda: shown(alice, request["id"])["status"] == "mitigating", within_s=30)
+    request = wait_for(lambda: accepted(alice, prefix))
+    wait_for(lambda: shown(alice, request["id"])["status"] == "mitigating")
     assert len(believed(stack, "northgate", prefix)) == 1
     assert [process.pid for process in stack.processes] == pids
     assert "crashed" not in log_of(stack)
@@ -149,8 +144,9 @@ def assert_told_to_come_back(call: Callable[[], httpx.Response], *, is_page: boo
 
 @pytest.mark.timeout(300)
 def test_a_pooler_in_transaction_mode_changes_nothing(
-    tmp_path: Path,
+    tmp_path: Path, fork_server: ForkServer
 ) -> None:
+    """Not even for the migrations, which make the tables here."""
     with running(Postgres()) as server:
         with psycopg.connect(server.url(), autocommit=True) as connection:
             connection.execute("CREATE DATABASE portal")
@@ -161,13 +157,14 @@ def test_a_pooler_in_transaction_mode_changes_nothing(
                 database_url=f"postgresql://postgres@{LOOPBACK}:{port}/portal",
                 # Debian's PgBouncer is older than 1.21.
                 environment={"PORTAL_PREPARED_STATEMENTS": "0"},
+                start_program=fork_server.start,
             ) as stack,
         ):
             alice, prefix = Api(stack, "alice"), "203.0.113.78/32"
             request = submit(alice, prefix)
-            wait_for(lambda: shown(alice, request["id"])["status"] == "mitigating", within_s=30)
+            wait_for(lambda: shown(alice, request["id"])["status"] == "mitigating")
             alice.post(f"{REQUESTS}/{request['id']}/terminate")
-            wait_for(lambda: shown(alice, request["id"])["status"] == "terminated", within_s=30)
+            wait_for(lambda: shown(alice, request["id"])["status"] == "terminated")
             alice.close()
             with psycopg.connect(server.url("portal")) as connection:
                 (clients,) = connection.execute(

@@ -99,7 +99,7 @@ def test_a_request_lives_at_the_provider_behind_the_gateway(
     there_now = f"/mitigations/{there['cuid']}/{there['mid']}/status"
     control(stack, "northgate", there_now, {"status": 3})
     # Pushed, not polled: it arrives before the next poll is due.
-    wait_for(lambda: shown(alice, request["id"])["status"] == "attack_stopped", within_s=5)
+    wait_for(lambda: shown(alice, request["id"])["status"] == "attack_stopped")
 
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
     wait_for(lambda: shown(alice, request["id"])["status"] == "terminated")
@@ -134,11 +134,11 @@ def test_a_dead_provider_behind_its_gateway_is_not_shown_as_filtering(
     finally:
         stack["northgate"].start()
         stack["northgate"].wait_until_ready()
-    wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1, within_s=60)
-    wait_for(lambda: len(believed(stack, "northgate", "203.0.113.9/32")) == 1, within_s=60)
+    wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1)
+    wait_for(lambda: len(believed(stack, "northgate", "203.0.113.9/32")) == 1)
     for request in (running, asked):
         alice.post(f"{REQUESTS}/{request['id']}/terminate")
-    wait_for(lambda: is_over(alice, running) and is_over(alice, asked), within_s=40)
+    wait_for(lambda: is_over(alice, running) and is_over(alice, asked))
 
 
 @pytest.mark.rule("SC-107")
@@ -149,8 +149,8 @@ def test_looping_gateways_are_named_and_retried_manually(
     edge, other = gateways["edge-1"], gateways["edge-2"]
     other.lead_to(stack, "edge-1", edge.signal_port)
     edge.lead_to(stack, "edge-2", other.signal_port)
-    wait_for(lambda: edge.is_up() and other.is_up(), within_s=40)
-    wait_for(lambda: {"acme", "globex"} <= clients(edge), within_s=40)
+    wait_for(lambda: edge.is_up() and other.is_up())
+    wait_for(lambda: {"acme", "globex"} <= clients(edge))
 
     request = submit(alice, prefix)
     wait_for(lambda: shown(alice, request["id"])["status"] == "mitigating")
@@ -167,10 +167,10 @@ def test_looping_gateways_are_named_and_retried_manually(
     assert "it looped through edge-1 and edge-2." in said
 
     lead_to_northgate(stack, edge)
-    wait_for(lambda: edge.is_up() and {"acme"} <= clients(edge), within_s=40)
+    wait_for(lambda: edge.is_up() and {"acme"} <= clients(edge))
     asked = {"subscription": northgate(alice)[0]}
     alice.post(f"{REQUESTS}/{request['id']}/mitigations/ask", asked)
-    wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1, within_s=30)
+    wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1)
     wait_for(lambda: mitigation(alice, request["id"])["status"] == "mitigating")
     assert "it looped" not in dana.text(READINESS)
     alice.post(f"{REQUESTS}/{request['id']}/terminate")

@@ -16,10 +16,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from portal.providers.models import Provider, Subscription
-from portal.signaling import leases
-from portal.signaling.lease_balancer import LeaseBalancer
-from portal.signaling.lease_fence import LEASE
-from portal.signaling.leases import Worker
+from portal.signaling.leasing import leases
+from portal.signaling.leasing.lease_balancer import LeaseBalancer
+from portal.signaling.leasing.lease_fence import LEASE
+from portal.signaling.leasing.leases import Worker
 from portal.signaling.models import Lease, SignalWorker
 from tests.factories import OrganizationFactory, SubscriptionFactory
 from tests.integration.stack import wait_for

@@ -106,6 +106,6 @@ def test_a_failure_to_save_an_answer_is_shown_and_the_next_provider_asked(
         page = bob.text(f"/organizations/acme/requests/{request_id}")
         assert "The portal could not save Northgate’s answer" in page
         assert "no answer" not in page
-        wait_for(lambda: "Tidewall" in provider_cards(alice, request_id), within_s=30)
+        wait_for(lambda: "Tidewall" in provider_cards(alice, request_id))
     control(stack, "northgate", "/behaviour", {"accept": "always"})
     alice.post(f"{REQUESTS}/{request_id}/terminate")

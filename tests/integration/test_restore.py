@@ -54,7 +54,7 @@ def restored(stack: Stack, api_as: ApiAs, tmp_path: Path) -> Iterator[dict[str, 
         alice.post(f"{UNKNOWN}/{one['id']}/withdraw")
     # The portal learns of the end some seconds later: the backup of the next test still has rows of
     # it.
-    wait_for(lambda: control(stack, "northgate", "/state")["mitigations"] == [], within_s=60)
+    wait_for(lambda: control(stack, "northgate", "/state")["mitigations"] == [])
 
 
 @pytest.mark.rule("SC-032")
@@ -117,8 +117,8 @@ def test_a_mitigation_unknown_after_a_restore_is_shown_and_withdrawn(
     for _ in range(2):
         alice.post(f"{UNKNOWN}/{orphan['id']}/withdraw")
 
-    wait_for(lambda: believed(stack, "northgate", LOST) == [], within_s=60)
-    wait_for(lambda: unknown(alice, LOST) == [], within_s=60)
+    wait_for(lambda: believed(stack, "northgate", LOST) == [])
+    wait_for(lambda: unknown(alice, LOST) == [])
     assert alice.get(f"{UNKNOWN}/{orphan['id']}")["ending"] == "gone"
     [known] = believed(stack, "northgate", KNOWN)
     assert known["status"] == MITIGATING
@@ -135,8 +135,8 @@ def test_a_plan_still_held_after_a_restore_ends_with_its_lifetime(
 
     alice.post(f"{UNKNOWN}/{orphan['id']}/withdraw")
 
-    wait_for(lambda: believed(stack, "northgate", PLANNED) == [], within_s=60)
-    wait_for(lambda: alice.get(f"{UNKNOWN}/{orphan['id']}")["ending"] == "gone", within_s=60)
+    wait_for(lambda: believed(stack, "northgate", PLANNED) == [])
+    wait_for(lambda: alice.get(f"{UNKNOWN}/{orphan['id']}")["ending"] == "gone")
     requests = control(stack, "northgate", f"/requests?after={before}")["requests"]
     about = [one for one in requests if one["mid"] == orphan["mid"]]
     assert [one["answer"] for one in about if one["method"] == "DELETE"] == ["2.02"]

@@ -4,46 +4,41 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from django.db import connection, transaction
-from django.utils import timezone
 
+from portal.accounts import services as services_of_accounts
 from portal.accounts.actors import Actor
-from portal.accounts.models import User
+from portal.accounts.models import ApiToken, User
+from portal.accounts.scopes import Scope
 from portal.audit.models import AuditEntry
-from portal.core.errors import NotAllowed, NotFound
-from portal.core.targets import ReportedTargets
-from portal.events.log import lock_log
+from portal.core.errors import NotAllowed, NotFound, NotSignedIn
 from portal.events.models import Event
-from portal.inventory import services as inventory
-from portal.inventory.models import UnknownMitigation
-from portal.inventory.reported_mitigation import ReportedMitigation
-from portal.mitigations import services
-from portal.mitigations.models import MitigationRequest, Strategy
-from portal.mitigations.services import SeenEnd
+from portal.mitigations.models import MitigationRequest
 from portal.mitigations.services.submit_at_once import submit_at_once
-from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
-from portal.organizations import audit_heads, members
+from portal.organizations import members, service_tokens
 from portal.organizations import services as organizations
 from portal.organizations.idempotency import Call
-from portal.organizations.models import Organization, ProtectedResource, ResourceKind, Role
-from portal.ownership import services as ownership
-from portal.ownership.states import ProofMethod
+from portal.organizations.models import Organization, ProtectedResource, Role
 from portal.providers.models import Subscription
-from portal.standby import services as standby
 from tests.conftest import ClientOf
-from tests.factories import ResourceFactory, member
+from tests.factories import ServiceTokenFactory, member
+from tests.integration.acts_of_members import (
+    ACTS,
+    PREFIXES,
+    Act,
+    alice_of_acme,
+    create_log,
+    submit,
+    submit_in_parallel,
+)
 from tests.integration.test_simultaneous import waits_for_a_lock
 from tests.portal.accounts.test_staff_powers import form_of, url_of
-from tests.portal.mitigations.rows import confirm, mitigations_of, report
 
 pytestmark = pytest.mark.django_db
-
-PREFIXES: Final = ("203.0.113.7/32",)
-Act = Callable[[], object]
 
 
 @pytest.fixture(autouse=True)
@@ -63,189 +58,7 @@ def eve(acme: Organization) -> User:
     return member("eve", acme, Role.ADMIN)
 
 
-def _requested(acme: Organization, **fields: Any) -> MitigationRequest:
-    """By alice, and both providers have confirmed it."""
-    submission = Submission(prefixes=PREFIXES, strategy=Strategy.PARALLEL, **fields)
-    alice = Actor.person(_alice())
-    request = services.submit(organization=acme, actor=alice, submission=submission)
-    for mitigation in mitigations_of(request):
-        confirm(mitigation)
-    return request
-
-
-def _submit(acme: Organization, actor: Actor) -> Act:
-    _create_log(acme)
-    submission = Submission(prefixes=PREFIXES)
-    return lambda: services.submit(organization=acme, actor=actor, submission=submission)
-
-
-def _submit_in_parallel(acme: Organization, actor: Actor) -> Act:
-    submission = Submission(prefixes=PREFIXES, strategy=Strategy.PARALLEL)
-    return lambda: services.submit(organization=acme, actor=actor, submission=submission)
-
-
-def _extend(acme: Organization, actor: Actor) -> Act:
-    request = _requested(acme)
-    return lambda: services.extend(request_id=request.pk, actor=actor, lifetime_s=600)
-
-
-def _terminate(acme: Organization, actor: Actor) -> Act:
-    request = _requested(acme)
-    return lambda: services.terminate(request_id=request.pk, actor=actor)
-
-
-def _withdraw_provider(acme: Organization, actor: Actor) -> Act:
-    request = _requested(acme)
-    mitigation = mitigations_of(request)[0]
-    return lambda: services.withdraw_provider(
-        request_id=request.pk, mitigation_id=mitigation.pk, actor=actor
-    )
-
-
-def _ask_provider(acme: Organization, actor: Actor) -> Act:
-    subscription = Subscription.objects.get(priority=1)
-    request = _requested(acme, subscriptions=(subscription.pk,))
-    other = Subscription.objects.get(priority=2)
-    return lambda: services.ask_provider(
-        request_id=request.pk, actor=actor, subscription_id=other.pk
-    )
-
-
-def _report_efficacy(acme: Organization, actor: Actor) -> Act:
-    request = _requested(acme)
-    return lambda: services.report_efficacy(
-        request_id=request.pk, actor=actor, attack_status="attack-successfully-mitigated"
-    )
-
-
-def _acknowledge(acme: Organization, actor: Actor) -> Act:
-    request = _requested(acme)
-    services.terminate(request_id=request.pk, actor=Actor.person(_alice()))
-    for mitigation in mitigations_of(request):
-        report(mitigation, Trigger.ENDED)
-    request.refresh_from_db()
-    seen = SeenEnd(request.pk, request.last_end_at)
-    return lambda: services.acknowledge(seen, actor=actor)
-
-
-def _plan(acme: Organization, actor: Actor) -> Any:
-    submission = Submission(prefixes=PREFIXES, strategy=Strategy.PARALLEL)
-    return standby.create_plan(organization=acme, actor=actor, name="Flood", submission=submission)
-
-
-def _create_plan(acme: Organization, actor: Actor) -> Act:
-    return lambda: _plan(acme, actor)
-
-
-def _planned(acme: Organization) -> Any:
-    return _plan(acme, Actor.person(_alice())).pk
-
-
-def _activate_plan(acme: Organization, actor: Actor) -> Act:
-    plan = _planned(acme)
-    return lambda: standby.activate(plan_id=plan, actor=actor)
-
-
-def _rename_plan(acme: Organization, actor: Actor) -> Act:
-    plan = _planned(acme)
-    return lambda: standby.change_plan(plan_id=plan, actor=actor, name="Ours now")
-
-
-def _turn_plan_off(acme: Organization, actor: Actor) -> Act:
-    plan = _planned(acme)
-    return lambda: standby.turn_off(plan_id=plan, actor=actor)
-
-
-def _remove_plan(acme: Organization, actor: Actor) -> Act:
-    plan = _planned(acme)
-    return lambda: standby.remove_plan(plan_id=plan, actor=actor)
-
-
-def _drill(acme: Organization, actor: Actor) -> Act:
-    return lambda: standby.start_drill(organization=acme, actor=actor)
-
-
-def _unknown() -> UnknownMitigation:
-    northgate = Subscription.objects.get(priority=1)
-    targets = ReportedTargets(prefixes=("203.0.113.0/26",))
-    inventory.record_inventory(
-        subscription_id=northgate.pk,
-        cuid="ours",
-        unknown=[ReportedMitigation(mid=4, targets=targets, dots_status=2, lifetime_s=3600)],
-        answered_mids={4},
-        refusal="",
-        now=timezone.now(),
-    )
-    return UnknownMitigation.objects.get()
-
-
-def _adopt(acme: Organization, actor: Actor) -> Act:
-    unknown = _unknown()
-    return lambda: inventory.adopt(unknown_id=unknown.pk, actor=actor)
-
-
-def _withdraw_unknown(acme: Organization, actor: Actor) -> Act:
-    unknown = _unknown()
-    return lambda: inventory.withdraw(unknown_id=unknown.pk, actor=actor)
-
-
-def _add_resource(acme: Organization, actor: Actor) -> Act:
-    return lambda: organizations.add_resource(
-        organization=acme, actor=actor, name="New", kind=ResourceKind.FQDN, value="new.example"
-    )
-
-
-def _rename_resource(acme: Organization, actor: Actor) -> Act:
-    other, person = _other_resource(acme), actor.require_person()
-    return lambda: ownership.rename_resource(resource=other, actor=person, name="Renamed")
-
-
-def _check_resource(acme: Organization, actor: Actor) -> Act:
-    other, person = _other_resource(acme), actor.require_person()
-    return lambda: ownership.ask_check(resource=other, method=ProofMethod.DNS, actor=person)
-
-
-def _remove_resource(acme: Organization, actor: Actor) -> Act:
-    other, person = _other_resource(acme), actor.require_person()
-    return lambda: ownership.remove_resource(resource=other, actor=person)
-
-
-def _other_resource(acme: Organization) -> ProtectedResource:
-    return ResourceFactory.create(
-        organization=acme, name="Other", kind="fqdn", value="other.example", verified_at=None
-    )
-
-
-def _mail_audit(acme: Organization, actor: Actor) -> Act:
-    return lambda: audit_heads.set_mail(acme, "eve@elsewhere.example", actor=actor)
-
-
-ACTS: Final[dict[str, Callable[[Organization, Actor], Act]]] = {
-    "submit": _submit,
-    "submit in parallel": _submit_in_parallel,
-    "extend": _extend,
-    "terminate": _terminate,
-    "withdraw a provider": _withdraw_provider,
-    "ask a provider": _ask_provider,
-    "report efficacy": _report_efficacy,
-    "acknowledge": _acknowledge,
-    "create a plan": _create_plan,
-    "activate a plan": _activate_plan,
-    "rename a plan": _rename_plan,
-    "turn a plan off": _turn_plan_off,
-    "remove a plan": _remove_plan,
-    "start a drill": _drill,
-    "adopt": _adopt,
-    "withdraw an unknown mitigation": _withdraw_unknown,
-    "add a resource": _add_resource,
-    "rename a resource": _rename_resource,
-    "check a resource": _check_resource,
-    "remove a resource": _remove_resource,
-    "mail the audit": _mail_audit,
-}
-
-
-def _result_of(act: Act, *, while_ending: Act) -> object:
+def result_of(act: Act, *, while_ending: Act) -> object:
     """What `act` returns or raises if it runs in another connection while `while_ending` has not
     committed yet.
     """
@@ -277,7 +90,7 @@ def test_nothing_that_a_member_does_commits_after_the_removal(
 ) -> None:
     act = ACTS[name](acme, Actor.person(eve))
 
-    result = _result_of(
+    result = result_of(
         act,
         while_ending=lambda: members.remove(
             organization=acme, user_id=eve.pk, actor=Actor.person(alice)
@@ -290,7 +103,7 @@ def test_nothing_that_a_member_does_commits_after_the_removal(
 
 
 def _demote(acme: Organization, person: User) -> None:
-    alice = Actor.person(_alice())
+    alice = Actor.person(alice_of_acme())
     members.change_role(organization=acme, user_id=person.pk, role=Role.VIEWER, actor=alice)
 
 
@@ -313,9 +126,9 @@ def test_a_submission_is_refused_however_its_right_ends(
     end: Callable[[Organization, User], None],
     refusal: type[Exception],
 ) -> None:
-    for prepare in (_submit, _submit_in_parallel):
+    for prepare in (submit, submit_in_parallel):
         act = prepare(acme, Actor.person(eve))
-        result = _result_of(act, while_ending=lambda: end(acme, eve))
+        result = result_of(act, while_ending=lambda: end(acme, eve))
         assert isinstance(result, refusal), result
         organizations.set_role(organization=acme, user=eve, role=Role.ADMIN)
     assert not MitigationRequest.objects.exists()
@@ -329,36 +142,109 @@ def test_a_submission_is_refused_if_the_person_is_deactivated(
     def deactivate() -> None:
         assert staff.post(url_of(eve), form_of(eve, is_active="")).status_code == 302
 
-    result = _result_of(_submit(acme, Actor.person(eve)), while_ending=deactivate)
+    result = result_of(submit(acme, Actor.person(eve)), while_ending=deactivate)
 
     assert isinstance(result, NotFound), result
     assert not MitigationRequest.objects.exists()
 
 
 def test_programs_cannot_submit_in_a_suspended_organization(acme: Organization) -> None:
-    program = Actor.service_token("1", "Detector")
+    program = Actor.service_token(ServiceTokenFactory.create(organization=acme).pk, "Detector")
 
-    result = _result_of(_submit(acme, program), while_ending=lambda: _suspend(acme, _alice()))
+    result = result_of(submit(acme, program), while_ending=lambda: _suspend(acme, alice_of_acme()))
 
     assert isinstance(result, NotFound), result
     assert not MitigationRequest.objects.exists()
 
 
-def _alice() -> User:
-    return User.objects.get(username="alice")
+def _by_token(eve: User, scope: Scope = Scope.ADMIN) -> tuple[ApiToken, Actor]:
+    token, _ = services_of_accounts.make_token(
+        user=eve, name="script", scope=scope, days=1, networks=[]
+    )
+    eve.acting_token = token
+    return token, Actor.person(eve)
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_nothing_that_a_token_does_commits_after_it_was_revoked(
+    acme: Organization, eve: User, name: str
+) -> None:
+    token, actor = _by_token(eve)
+    act = ACTS[name](acme, actor)
+
+    result = result_of(act, while_ending=lambda: services_of_accounts.revoke_token(token=token))
+
+    assert isinstance(result, NotSignedIn), result
+    assert not Event.objects.filter(actor=eve).exists()
+
+
+PROGRAMS_MAY: Final = (
+    "submit", "submit in parallel", "extend", "terminate", "report efficacy", "activate a plan",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_a_service_token_does_only_what_programs_may_and_only_until_it_is_revoked(
+    acme: Organization, name: str
+) -> None:
+    alice, token = Actor.person(alice_of_acme()), ServiceTokenFactory.create(organization=acme)
+    if name not in PROGRAMS_MAY:
+        with pytest.raises(NotAllowed):
+            ACTS[name](acme, Actor.service_token(token.pk, token.name))()
+        return
+    act = ACTS[name](acme, Actor.service_token(token.pk, token.name))
+
+    result = result_of(
+        act,
+        while_ending=lambda: service_tokens.revoke(
+            organization=acme, token_id=token.pk, actor=alice
+        ),
+    )
+
+    assert isinstance(result, NotSignedIn), result
+    assert not Event.objects.filter(data__actor_kind="service_token").exists()
+
+
+def test_a_service_token_of_a_viewer_or_another_organization_submits_nothing(
+    acme: Organization, globex: Organization
+) -> None:
+    viewer = ServiceTokenFactory.create(organization=acme, role=Role.VIEWER)
+    foreign = ServiceTokenFactory.create(organization=globex)
+    refusals = []
+    for token in (viewer, foreign):
+        for prepare in (submit, submit_in_parallel):
+            with pytest.raises((NotAllowed, NotSignedIn)) as refused:
+                prepare(acme, Actor.service_token(token.pk, token.name))()
+            refusals.append(type(refused.value))
+
+    assert refusals == [NotAllowed, NotAllowed, NotSignedIn, NotSignedIn]
+    assert not MitigationRequest.objects.exists()
+
+
+def test_the_statement_itself_writes_nothing_with_a_revoked_token(
+    acme: Organization, eve: User
+) -> None:
+    create_log(acme)
+    submission, call = Submission(prefixes=PREFIXES), Call({}, "", None)
+    own, by_token = _by_token(eve)
+    _, reading = _by_token(member("frank", acme, Role.ADMIN), Scope.READ)
+    program = ServiceTokenFactory.create(organization=acme)
+    by_program = Actor.service_token(program.pk, program.name)
+    own.delete()
+    program.delete()
+
+    for actor in (by_token, reading, by_program):
+        assert submit_at_once(acme, actor, submission, call) is None
+    assert not MitigationRequest.objects.exists()
 
 
 @pytest.mark.parametrize("end", [_demote, _remove, _suspend])
 def test_the_statement_itself_writes_nothing_without_the_right(
     acme: Organization, eve: User, end: Callable[[Organization, User], None]
 ) -> None:
-    _create_log(acme)
+    create_log(acme)
     submission, call = Submission(prefixes=PREFIXES), Call({}, "", None)
     end(acme, eve)
 
     assert submit_at_once(acme, Actor.person(eve), submission, call) is None
     assert not MitigationRequest.objects.exists()
-
-
-def _create_log(acme: Organization) -> None:
-    lock_log(acme.pk)

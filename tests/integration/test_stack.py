@@ -7,11 +7,11 @@ from django.db import connection
 
 from portal.organizations.models import Organization
 from tests.factories import OrganizationFactory
-from tests.integration.stack import Stack, wait_for
+from tests.integration.stack import CALL_TIMEOUT_S, Stack, wait_for
 
 
 def test_every_process_runs_and_the_pages_answer(stack: Stack) -> None:
-    answer = httpx.get(f"{stack.url}/sign-in")
+    answer = httpx.get(f"{stack.url}/sign-in", timeout=CALL_TIMEOUT_S)
 
     assert stack.first_failure() is None
     assert answer.status_code == 200
@@ -19,7 +19,7 @@ def test_every_process_runs_and_the_pages_answer(stack: Stack) -> None:
 
 def test_only_unhealthy_answers_are_logged(stack: Stack) -> None:
     for path in ("/healthz", "/healthz?deep=1", "/healthz/", "/sign-in?next=/healthz"):
-        httpx.get(f"{stack.url}{path}")
+        httpx.get(f"{stack.url}{path}", timeout=CALL_TIMEOUT_S)
 
     log = stack.directory / "log" / "web.log"
     wait_for(lambda: "GET /sign-in?next=/healthz" in log.read_text().replace("%2F", "/"))

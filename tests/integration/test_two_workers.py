@@ -51,5 +51,5 @@ def test_the_other_worker_takes_over_with_one_session_per_subscription(
     ending = alice.post(f"{REQUESTS}/{request['id']}/terminate")
     assert ending["status"] == "terminating"
 
-    wait_for(lambda: shown(alice, request["id"])["status"] == "terminated", within_s=60)
+    wait_for(lambda: shown(alice, request["id"])["status"] == "terminated")
     wait_for(lambda: not [one for one in believed(stack, "northgate", prefix) if one["status"] < 5])

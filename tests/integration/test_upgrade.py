@@ -180,7 +180,7 @@ def manage(url: str, *arguments: str) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=280,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from local_stack.processes import BoundedLog, Process, ProcessFailed, Program, r
 
 Launch = Callable[..., Process]
 SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
+TALKS = "import time; print('ready', *range(99), sep='\\n', flush=True); time.sleep(60)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + SLEEP
 
 
@@ -54,6 +56,17 @@ def test_a_process_is_ready_when_it_reports_it(launch: Launch) -> None:
 
     assert process.is_running
     assert process.log_path.read_text() == "ready\n"
+
+
+def test_a_process_is_ready_though_it_printed_much_since(launch: Launch) -> None:
+    process = launch(TALKS)
+    deadline = time.monotonic() + 10
+    while "98" not in process.last_lines() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    process.wait_until_ready()
+
+    assert "ready" not in process.last_lines()
 
 
 def test_a_process_that_exits_during_startup_fails_with_its_last_log_lines(launch: Launch) -> None:

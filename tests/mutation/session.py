@@ -185,7 +185,7 @@ def exchange_functions(path: str, before: str, after: str) -> None:
     exchanged = [
         one
         for one in gc.get_objects()
-        if isinstance(one, FunctionType)
+        if type(one) is FunctionType  # of a dead weak proxy, isinstance asks what it refers to
         and one.__code__.co_filename == path
         and one.__code__ in changed
     ]

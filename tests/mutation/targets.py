@@ -37,7 +37,7 @@ TARGETS: Final = (
     ),
     Target(
         "next action",
-        ("portal/signaling/next_action.py",),
+        ("portal/signaling/actions/next_action.py",),
         (f"{PORTAL}signaling/test_next_action.py", f"{PORTAL}standby/test_still_held.py"),
     ),
     Target(
@@ -53,6 +53,7 @@ TARGETS: Final = (
             f"{PORTAL}mitigations/test_locks.py",
             f"{PORTAL}mitigations/test_higher_mids.py",
             f"{PORTAL}mitigations/test_outcomes.py",
+            f"{PORTAL}mitigations/test_refusals.py",
             f"{PORTAL}mitigations/test_late_acceptance.py",
             f"{PORTAL}mitigations/test_assigned_scope.py",
             f"{PORTAL}mitigations/test_remaining_lifetime.py",
@@ -68,6 +69,7 @@ TARGETS: Final = (
         (
             f"{PORTAL}mitigations/test_locks.py",
             f"{PORTAL}mitigations/test_outcomes.py",
+            f"{PORTAL}mitigations/test_refusals.py",
             f"{PORTAL}mitigations/test_loops.py",
             f"{PORTAL}mitigations/test_ends.py",
             f"{PORTAL}standby/test_still_held.py",
@@ -76,10 +78,10 @@ TARGETS: Final = (
     Target(
         "leases",
         (
-            "portal/signaling/leases.py",
-            "portal/signaling/lease_balancer.py",
-            "portal/signaling/lease_fence.py",
-            "portal/signaling/old_leases.py",
+            "portal/signaling/leasing/leases.py",
+            "portal/signaling/leasing/lease_balancer.py",
+            "portal/signaling/leasing/lease_fence.py",
+            "portal/signaling/leasing/old_leases.py",
         ),
         (
             f"{PORTAL}signaling/test_leases.py",

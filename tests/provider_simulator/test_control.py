@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from dots_client import Refused
 from tests.provider_simulator.conftest import Running
 from tests.provider_simulator.offline import scope
 
@@ -39,6 +40,9 @@ async def test_the_behaviour_can_be_read_and_changed(running: Running) -> None:
         ("/behaviour", b'{"loss": 2}', "loss must be a number from 0 to 1, not 2"),
         ("/behaviour", b"{", "the body is not JSON"),
         ("/behaviour", b"\xff", "the body is not JSON"),
+        ("/clients/new", b"{}", "the body must be a list of prefixes, names and URIs"),
+        ("/clients/new", b"[7]", "the body must be a list of prefixes, names and URIs"),
+        ("/clients/new", b'["not a name"]', "'not a name' is not a prefix"),
         ("/mitigations/x/1/status", b"[]", "status must be a number from 1 to 8"),
         ("/mitigations/x/1/status", b'{"status": 9}', "status must be a number from 1 to 8"),
         ("/mitigations/x/1/status", b'{"status": [7]}', "status must be a number from 1 to 8"),
@@ -113,3 +117,16 @@ async def test_the_number_to_list_from_must_be_an_integer(running: Running) -> N
     answer = await running.control.get("/requests", params={"after": "x"})
 
     assert answer.status_code == 400
+
+
+async def test_a_client_may_request_what_its_new_contract_covers(running: Running) -> None:
+    async with running.client("stranger") as stranger:
+        with pytest.raises(Refused, match="no contract"):
+            await stranger.request(1, scope("203.0.113.7/32"))
+        await running.control.post("/clients/stranger", json=["203.0.113.0/28"])
+        await stranger.request(2, scope("203.0.113.7/32"))
+        with pytest.raises(Refused, match=r"203\.0\.113\.16"):
+            await stranger.request(3, scope("203.0.113.16/32"))
+        report = await stranger.status(2)
+
+    assert report.mid == 2

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from local_stack.cast import PLANS, Cast
-from tests.integration.backup import _path
+from tests.integration.dumps import program_path
 from tests.integration.stack import Api, Databases, Stack, control, wait_for
 
 REQUESTS = "organizations/acme/mitigation-requests"
@@ -43,8 +43,8 @@ def _dump_of_a_used_portal(url: str, folder: Path) -> str:
         alice.post(f"{REQUESTS}/{ended['id']}/terminate")
         wait_for(lambda: alice.get(f"{REQUESTS}/{ended['id']}")["status"] == "terminated")
     options = ("--inserts", "--no-owner", "--no-privileges", "--exclude-table-data=django_session")
-    dumped = subprocess.run([_path("pg_dump"), *options, url], check=True, capture_output=True,
-    text=True)  # fmt: skip
+    dump = [program_path("pg_dump"), *options, url]
+    dumped = subprocess.run(dump, check=True, capture_output=True, text=True)
     # Only psql understands these lines, or older servers do not know them.
     lines = dumped.stdout.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith(("\\", "--",

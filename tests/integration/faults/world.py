@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -15,11 +15,12 @@ from random import Random
 from typing import Any, Final, TypeVar
 
 import httpx
-import psycopg
 
 from local_stack.cast import BUSY_ORGANIZATIONS, Cast
 from local_stack.servers import Postgres
+from tests.fork_server import ForkServer
 from tests.integration import backup
+from tests.integration.faults.calls import Calls
 from tests.integration.faults.injection import Injection, wrong_clock
 from tests.integration.faults.invariants import (
     LIVE_BELOW,
@@ -27,20 +28,16 @@ from tests.integration.faults.invariants import (
     RequestFacts,
     differences,
     forgotten,
-    gaps,
     plan_differences,
 )
 from tests.integration.faults.scenario import CLOCKED, PROVIDERS, Scenario, Step
-from tests.integration.stack import Api, Databases, Stack, control, wait_for
+from tests.integration.stack import Databases, Stack, control, wait_for
 
 HOLDS_WITHIN_S: Final = 15.0
 """After the end of the last fault."""
-STEP_PATIENCE_S: Final = 90.0
 HELPS_WITHIN_S: Final = 3.0
 """A scenario waits no longer for help, which may not come during a fault."""
-PAGE_SIZE: Final = 20
 LOOK_EVERY_S: Final = 0.3
-PERSON: Final = {"acme": "alice", "globex": "charlie"}
 PREFIXES: Final = {"acme": "203.0.113.{}/32", "globex": "198.51.100.{}/32"}
 ADDRESSES: Final = 60
 FORGOTTEN_ADDRESS: Final = 0
@@ -66,15 +63,13 @@ FORGETS: Final = frozenset({"crash", "forget", "kill"})
 T = TypeVar("T")
 
 
-class World:
-    """The stack, the clients of the people, and the last event read of each organization."""
+class World(Calls):
+    """The stack, and the steps of scenarios in it."""
 
     def __init__(self, stack: Stack, postgres: Postgres) -> None:
-        self.stack = stack
+        super().__init__(stack)
         self.postgres = postgres
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
-        self._people = {slug: Api(stack, person) for slug, person in PERSON.items()}
-        self._read_to = dict.fromkeys(PERSON, 0)
         self._plan: Prepared | None = None
         self._forgotten: tuple[str, str] | None = None
         "the organization and the prefix that a restored database does not know"
@@ -273,24 +268,6 @@ class World:
                 return
             time.sleep(LOOK_EVERY_S)
 
-    def _patiently(self, call: Callable[[], httpx.Response], *, is_ok: tuple[int, ...] = ()) -> Any:
-        """Retry like a program under attack: after a broken connection, and after a 5xx."""
-        deadline = time.monotonic() + STEP_PATIENCE_S
-        while True:
-            try:
-                answer = call()
-            except httpx.TransportError as error:
-                trouble = repr(error)
-            else:
-                if answer.is_success or answer.status_code in is_ok:
-                    return answer.json() if answer.content else None
-                if answer.status_code < 500 and answer.status_code != 429:
-                    raise AssertionError(f"{answer.status_code}: {answer.text[:300]}")
-                trouble = f"{answer.status_code}: {answer.text[:200]}"
-            if time.monotonic() > deadline:
-                raise AssertionError(f"no answer within {STEP_PATIENCE_S:.0f} s: {trouble}")
-            time.sleep(0.2)
-
     # What must hold
 
     def _until_all_holds(self, asked: dict[str, RequestFacts], over_at: float) -> list[str]:
@@ -345,63 +322,6 @@ class World:
         }
         return plan_differences(plan, shown, held)
 
-    def _found(self, organization: str, label: str) -> list[dict[str, Any]]:
-        """The request with a label: newest first, but after the clock was set back a request may
-        have an old date.
-        """
-        cursor: dict[str, str] = {}
-        while True:
-            page = self._get(organization, "mitigation-requests", limit=PAGE_SIZE, **cursor)
-            found = [shown for shown in page["results"] if shown["reason"] == label]
-            if found or page["next"] is None:
-                return found
-            cursor = {"cursor": httpx.URL(page["next"]).params["cursor"]}
-
-    def _gaps(self) -> list[str]:
-        problems = []
-        for organization in PERSON:
-            read_to = self._read_to[organization]
-            numbers: list[int] = []
-            while True:
-                page = self._get(organization, "events", after=numbers[-1] if numbers else read_to)
-                numbers += [event["seq"] for event in page["results"]]
-                if page["next"] is None:
-                    break
-            problems += [f"{organization}: {gap}" for gap in gaps(read_to, numbers)]
-            if numbers:
-                self._read_to[organization] = numbers[-1]
-        return problems + self._gaps_in_rows()
-
-    def _gaps_in_rows(self) -> list[str]:
-        with psycopg.connect(self.stack.database_url) as connection:
-            rows = connection.execute(
-                "SELECT o.slug, count(*), max(e.seq), (SELECT last_seq FROM "
-                "mitigations_eventcounter c"
-                " WHERE c.organization_id = o.id) FROM mitigations_event e"
-                " JOIN organizations_organization o ON o.id = e.organization_id GROUP BY o.id"
-            ).fetchall()
-        return [
-            f"{slug}: {count} events, the last is {last}, the counter says {counter}"
-            for slug, count, last, counter in rows
-            if not count == last == counter
-        ]
-
-    def _get(self, organization: str, what: str, **parameters: Any) -> Any:
-        return self._patiently(
-            lambda: self._people[organization].call(
-                "GET", self._path(organization) + what, params=parameters
-            )
-        )
-
-    def _path(self, organization: str) -> str:
-        return f"organizations/{organization}/"
-
-    def _plans(self, organization: str) -> str:
-        return self._path(organization) + "standby-plans"
-
-    def _requests(self, organization: str) -> str:
-        return self._path(organization) + "mitigation-requests"
-
 
 def _key(subscription: dict[str, Any]) -> str:
     return str(subscription["provider"]["name"]).split()[0].lower()
@@ -412,24 +332,26 @@ def world(directory: Path | None = None) -> Iterator[World]:
     """With its own PostgreSQL, since that is killed, too."""
     with tempfile.TemporaryDirectory(prefix="portal-faults-") as made:
         where = directory or Path(made)
-        databases = Databases("")
+        databases, fork_server = Databases(""), ForkServer()
         try:
             assert databases.own is not None
             stack = Stack(
                 where,
-                database_url=databases.make("portal_faults"),
+                database_url=databases.make_with_tables("portal_faults"),
                 cast=Cast(organizations=BUSY_ORGANIZATIONS),
                 signal_workers=2,
                 environments={name: wrong_clock(where, name) for name in CLOCKED},
+                start_program=fork_server.start,
             )
             with stack:
                 opened = World(stack, databases.own)
                 try:
-                    wait_for(lambda: _sessions(stack) == 4, within_s=60)
+                    wait_for(lambda: _sessions(stack) == 4)
                     yield opened
                 finally:
                     opened.close()
         finally:
+            fork_server.close()
             databases.close()
 
 
