@@ -42,7 +42,7 @@ class BlackHoleDetector:
     def sent(self) -> None:
         """Count one more copy."""
         self._copies += 1
-        if self._copies % COPIES_PER_CHECK == 0:
+        if self._copies == COPIES_PER_CHECK:
             self._enough_copies.set()
 
     async def detected(self) -> None:
@@ -53,8 +53,11 @@ class BlackHoleDetector:
         unknown = 0
         while unknown < CHECKS_TO_BE_SURE:
             await self._enough_copies.wait()
-            self._enough_copies.clear()
             unknown = unknown + 1 if await self._is_unknown() else 0
+            # The path may have carried nothing at all until this answer. Only copies that follow it
+            # and are lost before the next one show that the path drops them and not small messages.
+            self._copies = 0
+            self._enough_copies.clear()
 
     async def _is_unknown(self) -> bool:
         try:

@@ -11,7 +11,8 @@ import pytest
 from aiocoap import Code
 
 from dots_client import Client, RequestTooLarge, Scope, Server, Targets, connect
-from dots_client.client.path_mtu import CHECKS_TO_BE_SURE, COPIES_PER_CHECK
+from dots_client.client.path_mtu import CHECKS_TO_BE_SURE, COPIES_PER_CHECK, BlackHoleDetector
+from dots_client.errors import Refused
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, serving
 from tests.dots_client.loss.relay import Relay, Weather, both_ways, relaying
@@ -112,6 +113,38 @@ async def test_silence_alone_proves_nothing_about_the_path(path: Narrow, weather
 
     path.relay.weather = Weather()
     assert (await asking).lifetime == 3600
+
+
+async def test_copies_before_the_first_answer_prove_nothing_about_the_path() -> None:
+    checks = 0
+
+    async def is_known() -> None:
+        nonlocal checks
+        checks += 1
+        # Copies that were lost while the path carried nothing at all, before it carried the answer.
+        for _ in range(COPIES_PER_CHECK):
+            detector.sent()
+        await asyncio.sleep(0)
+        raise Refused("4.04")
+
+    detector = BlackHoleDetector(is_known)
+    detecting = asyncio.create_task(detector.detected())
+    for check in range(1, CHECKS_TO_BE_SURE + 1):
+        assert not detecting.done()
+        for _ in range(COPIES_PER_CHECK - 1):
+            detector.sent()
+        await _let_run()
+        assert checks == check - 1
+        detector.sent()
+        await _let_run()
+        assert checks == check
+
+    assert detecting.done()
+
+
+async def _let_run() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 async def test_a_request_is_repeated_to_a_server_that_knows_it_but_does_not_answer(
