@@ -100,7 +100,7 @@ async def _measure(running: Installation) -> dict[str, Counts]:
 
         await callers.submit_all([slug], REPORTED, within_s=WITHIN_S / 10)
         running.behave("northgate", status_delay_s=0.1, notify_interval_s=REPORT_EVERY_S)
-        # Each change of status is saved by itself; after it, a report has amounts only.
+        # Each change of status is one transaction; after it, a report has only amounts.
         changing = "SELECT count(*) FROM mitigations_mitigation WHERE status <> 'mitigating'"
         wait_for(lambda: running.row(changing)[0] == 0, within_s=WITHIN_S)
         reports: list[Counts] = []
