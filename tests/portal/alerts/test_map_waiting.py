@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -12,7 +11,6 @@ from django.test.utils import CaptureQueriesContext
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
-from portal.alerts.endpoint_settings import HostTarget
 from portal.alerts.mapping import AlertSource
 from portal.alerts.models import (
     AlertEndpoint,
@@ -21,9 +19,7 @@ from portal.alerts.models import (
     Incident,
     ReceivedAlert,
 )
-from portal.alerts.services import fold as folding
 from portal.alerts.services import map_waiting as mapping
-from portal.alerts.services import prune as pruning
 from portal.alerts.services import save_alerts as saving
 from portal.alerts.services.endpoints import EndpointWish, add_endpoint
 from portal.alerts.services.fold import Folded
@@ -36,114 +32,12 @@ from portal.alerts.services.map_waiting import (
     turns,
     waiting_payloads,
 )
-from portal.alerts.services.poll_settings import PollWish
 from portal.alerts.services.receive import accept
-from portal.alerts.services.send_test import send_test
 from portal.core.errors import NotAllowed, NotFound
 from portal.events.models import Event
-from portal.organizations.models import Organization, ProtectedResource
-from tests.factories import ResourceFactory
+from portal.organizations.models import Organization
 from tests.portal.alerts.conftest import Detector
-from tests.portal.alerts.detector_apis import KEY, KEY_ID, TOKEN
-
-POLLED = {
-    AlertSource.SIGHTLINE: PollWish(url="https://sightline.example", secret=TOKEN),
-    AlertSource.AWS_SHIELD: PollWish(key_id=KEY_ID, secret=KEY),
-}
-NOW = datetime(2026, 11, 28, 18, 0, tzinfo=UTC)
-
-
-def report(detector: Detector, *, at: int = 0, **fields: Any) -> ReceivedAlert:
-    """Send and map one record, `at` seconds after NOW; returns the newest row."""
-    body = json.dumps({"id": "a-1", "targets": ["203.0.113.7"], **fields}).encode()
-    accept(detector.endpoint, body, NOW + timedelta(seconds=at))
-    assert map_waiting() == 1
-    return ReceivedAlert.objects.order_by("-first_at", "-id")[0]
-
-
-def test_a_start_repeats_and_an_end_are_one_alert(detector: Detector) -> None:
-    report(detector, state="start", pps=5)
-    for second in range(1, 21):
-        report(detector, at=second, state="start", pps=5)
-    row = report(detector, at=30, state="end")
-
-    assert ReceivedAlert.objects.count() == 1
-    assert (row.count, row.verdict, row.pps) == (22, "ours", 5)
-    assert row.ended_at == NOW + timedelta(seconds=30)
-    assert not AlertPayload.objects.exists()
-    assert AlertEndpoint.objects.get().last_used_at == NOW + timedelta(seconds=30)
-
-
-def test_a_late_repeat_of_the_start_does_not_open_the_incident_again(detector: Detector) -> None:
-    report(detector, state="start")
-    report(detector, at=10, state="end")
-    row = report(detector, at=90, state="start")
-
-    assert (ReceivedAlert.objects.count(), row.count) == (1, 3)
-    assert row.ended_at is not None
-
-
-def test_an_end_that_arrives_first_closes_the_older_start(detector: Detector) -> None:
-    report(detector, state="end", ended_at="2026-11-28T17:59:00Z", targets=[])
-    row = report(detector, at=300, state="start", started_at="2026-11-28T17:50:00Z")
-
-    assert ReceivedAlert.objects.count() == 1
-    assert row.ended_at == datetime(2026, 11, 28, 17, 59, tzinfo=UTC)
-    assert row.targets.texts == ("203.0.113.7/32",)
-
-
-def test_an_id_that_is_used_again_begins_another_incident(detector: Detector) -> None:
-    report(detector, state="start", started_at="2026-11-28T17:50:00Z")
-    report(detector, at=1, state="end", ended_at="2026-11-28T17:59:00Z")
-    row = report(detector, at=2, state="start", started_at="2026-11-28T18:00:00Z")
-
-    assert ReceivedAlert.objects.count() == 2
-    assert row.ended_at is None
-
-
-def test_an_end_without_times_closes_a_start_that_arrives_within_a_minute(
-    detector: Detector,
-) -> None:
-    report(detector, state="end")
-    assert report(detector, at=59, state="start").ended_at is not None
-    assert report(detector, at=200, state="update", pps=1).ended_at is None
-
-
-def test_the_end_of_an_earlier_incident_leaves_this_one_open(detector: Detector) -> None:
-    report(detector, state="start", started_at="2026-11-28T18:00:00Z")
-    row = report(detector, at=1, state="end", ended_at="2026-11-28T17:00:00Z")
-
-    assert (row.ended_at, row.count) == (None, 2)
-
-
-@pytest.mark.parametrize(
-    ("fields", "verdict"),
-    [
-        ({"targets": ["203.0.113.7"]}, "ours"),
-        ({"targets": ["203.0.113.7", "198.51.100.7"]}, "not_ours"),
-        ({"targets": ["203.0.113.0/24"]}, "not_ours"),
-        ({"targets": ["10.0.0.1"]}, "not_ours"),
-        ({"targets": ["shop.globex.example"]}, "not_ours"),
-        ({"targets": []}, "no_target"),
-        ({"targets": ["203.0.113.7"], "direction": "outgoing"}, "outgoing"),
-    ],
-)
-def test_every_target_has_to_be_in_a_verified_resource(
-    detector: Detector, globex: Organization, fields: dict[str, Any], verdict: str
-) -> None:
-    ResourceFactory.create(organization=globex, value="198.51.100.0/24")
-
-    assert report(detector, **fields).verdict == verdict
-
-
-def test_an_unverified_default_resource_is_no_target(
-    detector: Detector, shop: ProtectedResource
-) -> None:
-    AlertEndpoint.objects.update(default_resource=shop)
-    assert report(detector, targets=[]).targets.texts == ("203.0.113.0/26",)
-    ProtectedResource.objects.update(verified_at=None)
-
-    assert report(detector, at=1, id="a-2", targets=[]).verdict == "no_target"
+from tests.portal.alerts.reported import NOW
 
 
 def test_a_rejected_record_is_saved_and_can_be_mapped_again(
@@ -327,14 +221,6 @@ def test_one_run_at_a_time_maps(detector: Detector) -> None:
     assert map_waiting() == 1
 
 
-def test_an_incident_remembers_a_bounded_number_of_alerts(detector: Detector) -> None:
-    for number in range(folding.MAX_SEEN + 5):
-        row = report(detector, at=number, pps=number)
-
-    assert len(row.seen) == folding.MAX_SEEN
-    assert row.pps == folding.MAX_SEEN + 4
-
-
 @pytest.mark.parametrize(
     ("records", "locks"),
     [(1, 1), (ALERTS_AT_ONCE, 1), (ALERTS_AT_ONCE + 1, 2), (3 * ALERTS_AT_ONCE, 3)],
@@ -376,52 +262,3 @@ def test_alerts_of_a_payload_that_is_mapped_again_are_repeats(
     map_waiting()
 
     assert sorted(ReceivedAlert.objects.values_list("count", flat=True)) == [1] * 5 + [2] * 10
-
-
-@pytest.mark.parametrize("source", list(AlertSource))
-def test_the_test_of_each_source_makes_an_alert_marked_as_a_test(
-    alice: User, acme: Organization, shop: ProtectedResource, source: AlertSource
-) -> None:
-    endpoint, _ = add_endpoint(
-        organization=acme,
-        actor=Actor.person(alice),
-        wish=EndpointWish(
-            name="Edge",
-            source=source,
-            default_resource=shop.pk,
-            has_default_resource=True,
-            hosts={"shop.acme.example": shop.pk},
-            poll=POLLED.get(source),
-        ),
-    )
-    assert endpoint.hosts == (HostTarget("shop.acme.example", shop.pk),)
-    # A detector names addresses; the default resource is a prefix.
-    ProtectedResource.objects.update(value="203.0.113.7/32")
-
-    assert send_test(endpoint=endpoint, actor=Actor.person(alice)).accepted == 1
-    assert map_waiting() == 1
-
-    row = ReceivedAlert.objects.get()
-    assert (row.is_test, row.verdict) == (True, "ours")
-    assert AlertEndpoint.objects.get().last_used_at is None
-
-
-def test_old_and_too_many_alerts_are_deleted(
-    detector: Detector, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.PORTAL_ALERT_DAYS = 10
-    monkeypatch.setattr(pruning, "MAX_ALERTS", 2)
-    monkeypatch.setattr(pruning, "MAX_REJECTED", 1)
-    for number in range(4):
-        report(detector, at=number, id=f"a-{number}")
-        accept(detector.endpoint, b'{"pps": -1}', NOW + timedelta(seconds=number))
-        map_waiting()
-
-    pruning.prune(NOW + timedelta(days=1))
-    assert set(ReceivedAlert.objects.values_list("event_id", flat=True)) == {"a-2", "a-3"}
-    assert AlertPayload.objects.get().received_at == NOW + timedelta(seconds=3)
-    accept(detector.endpoint, b'{"id": "waits"}', NOW)
-    pruning.prune(NOW + timedelta(days=11))
-
-    assert not ReceivedAlert.objects.exists()
-    assert AlertPayload.objects.get().is_waiting

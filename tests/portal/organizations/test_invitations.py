@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,16 +11,16 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from portal.accounts.actors import Actor
-from portal.accounts.models import Authenticator, User
+from portal.accounts.models import User
 from portal.audit.models import AuditEntry
 from portal.audit.verbs import Verb
 from portal.core.errors import Conflict, Invalid, PortalError
 from portal.core.throttle import Limit
 from portal.events.models import Event, EventType
-from portal.organizations import founding, invitations, members
+from portal.organizations import invitations, members
 from portal.organizations.models import Invitation, Membership, Organization, Role
 from tests.conftest import ApiOf, ClientOf
-from tests.factories import PASSWORD, UserFactory, app_code, member
+from tests.factories import PASSWORD, app_code, member
 from tests.portal.accounts.enrolling import shown_key
 from tests.portal.organizations.mails import link_in, mails_to
 
@@ -82,6 +81,13 @@ def test_only_the_hash_of_a_link_is_stored(invite: Callable[..., str]) -> None:
 
     assert token not in str(row)
     assert row["digest"] == Invitation.digest_of(token)
+
+
+def test_an_invitation_holds_for_seven_days(invite: Callable[..., str]) -> None:
+    invite()
+    row = Invitation.objects.get()
+
+    assert row.expires_at - row.created_at == timedelta(days=7)
 
 
 def test_a_new_person_joins_with_a_password_and_then_has_to_enrol(
@@ -302,106 +308,3 @@ def test_mails_and_tries_have_a_limit(
 
     with pytest.raises(PortalError, match="Too many"):
         accept(token) if limit == "ACCEPTANCES" else invite("b@example.com")
-
-
-# the portal's staff
-
-
-@pytest.fixture
-def found(mo: User) -> Callable[..., Any]:
-    def found(**changed: str) -> Any:
-        given = {"name": "Initech", "admin_email": EMAIL, "preset": "standard", **changed}
-        return founding.found(actor=Actor.person(mo), origin=ORIGIN, **given)
-
-    return found
-
-
-def test_staff_add_an_organization_whose_first_admin_gets_a_mail(
-    mo: User, client_of: ClientOf
-) -> None:
-    browser = client_of(mo)
-    form = {"name": "Müller & Söhne", "admin_email": EMAIL, "preset": "careful"}
-
-    answer = browser.post("/portal/organizations/new", form)
-
-    assert answer["Location"] == "/portal/organizations/muller-sohne/"
-    organization = Organization.objects.get(slug="muller-sohne")
-    assert (organization.max_lifetime_s, organization.may_be_indefinite) == (4 * 3600, False)
-    [mail] = mails_to(EMAIL)
-    assert "The portal's operator invites you to Müller & Söhne" in mail
-    assert "mo" not in mail.split(), "staff are not named"
-    accept(link_in(mail))
-    assert organization.memberships.get().role == "admin"
-
-
-@pytest.mark.parametrize(
-    ("changed", "field"),
-    [
-        ({"name": " "}, "name"),
-        ({"name": "x" * 201}, "name"),
-        ({"name": "acme"}, "name"),
-        ({"name": "a\u202eb"}, "name"),
-        ({"admin_email": "x"}, "admin_email"),
-        ({"preset": "none"}, "preset"),
-    ],
-)
-def test_a_wrong_organization_is_not_added(
-    acme: Organization, found: Callable[..., Any], changed: dict[str, str], field: str
-) -> None:
-    with pytest.raises(Invalid) as caught:
-        found(**changed)
-
-    assert [one.field for one in caught.value.errors] == [field]
-    assert Organization.objects.count() == 1
-
-
-def test_names_that_look_alike_in_addresses_get_numbers(found: Callable[..., Any]) -> None:
-    names = ["Initech", "Initech!", "initech?", "株式会社"]
-
-    slugs = [found(name=name)[0].slug for name in names]
-
-    assert slugs == ["initech", "initech-2", "initech-3", "organization"]
-
-
-@pytest.mark.parametrize("preset", founding.PRESETS)
-def test_every_preset_is_valid(found: Callable[..., Any], preset: str) -> None:
-    organization, _ = found(preset=preset)
-
-    organization.full_clean()
-
-
-def test_staff_need_the_permission_to_add_organizations(client_of: ClientOf, acme: Any) -> None:
-    helper = UserFactory.create(username="helper", is_staff=True)
-    Authenticator.objects.create(user=helper, name="App", encrypted_key=b"", confirmed=True)
-    browser = client_of(helper)
-
-    paths = ["/portal/organizations/", "/portal/organizations/new", "/portal/organizations/acme/"]
-
-    assert [browser.get(path).status_code for path in paths] == [403, 403, 403]
-
-
-def test_staff_send_again_and_revoke_only_what_staff_sent(
-    mo: User, acme: Organization, client_of: ClientOf, invite: Callable[..., str]
-) -> None:
-    invite("member@example.com")
-    browser, page = client_of(mo), "/portal/organizations/acme/"
-    browser.post(page, {"email": EMAIL})
-    browser.post(page, {"email": EMAIL})
-    own, others = (
-        Invitation.objects.get(email=email).pk for email in (EMAIL, "member@example.com")
-    )
-
-    assert len(mails_to(EMAIL)) == 2
-    html = browser.get(page).content.decode()
-    assert EMAIL in html
-    assert "member@example.com" not in html
-    assert browser.post(f"{page}invitations/{others}/revoke").status_code == 404
-    assert browser.post(f"{page}invitations/{own}/revoke").status_code == 302
-    assert Invitation.objects.get(pk=own).revoked_at is not None
-
-
-def test_an_invitation_holds_for_seven_days(invite: Callable[..., str]) -> None:
-    invite()
-    row = Invitation.objects.get()
-
-    assert row.expires_at - row.created_at == timedelta(days=7)

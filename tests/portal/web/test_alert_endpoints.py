@@ -11,47 +11,21 @@ from django.test import Client
 from portal.accounts.models import User
 from portal.alerts.endpoint_settings import HostTarget
 from portal.alerts.mapping import AlertSource
-from portal.alerts.models import AlertEndpoint, AlertPayload, ReceivedAlert
+from portal.alerts.models import AlertEndpoint, ReceivedAlert
 from portal.alerts.services.map_waiting import map_waiting
 from portal.alerts.setup import SIGNING
 from portal.organizations.models import Organization, ProtectedResource
 from tests.conftest import ClientOf
 from tests.factories import app_code
 from tests.portal.alerts.detector_apis import KEY, KEY_ID, TOKEN
+from tests.portal.web.alert_endpoints import LIST, NEW, add, page_of, secret_in, send
 from tests.portal.web.conftest import words_of
-
-LIST = "/organizations/acme/settings/alerts"
-NEW = f"{LIST}/new"
-
-
-def secret_in(answer: Any) -> str:
-    found = re.search(r'<code class="mono wrap">([^<]+)</code>', answer.content.decode())
-    assert found, words_of(answer)
-    return found[1]
-
-
-def add(browser: Client, **fields: str) -> Any:
-    return browser.post(NEW, {"name": "Edge", "source": "plain", **fields})
-
 
 POLLED: dict[str, dict[str, str]] = {
     "sightline": {"poll_url": "https://sightline.example", "poll_secret": TOKEN},
     "aws-shield": {"poll_key_id": KEY_ID, "poll_secret": KEY},
 }
 """What the form of these sources needs besides a name."""
-
-
-def page_of(endpoint: AlertEndpoint, name: str = "") -> str:
-    return f"{LIST}/{endpoint.pk}{name}"
-
-
-def send(browser: Client, endpoint: AlertEndpoint, secret: str, body: str) -> int:
-    return browser.post(
-        f"/api/v1/alerts/{endpoint.pk}",
-        body,
-        content_type="application/json",
-        headers={"Authorization": f"Bearer {secret}"},
-    ).status_code
 
 
 def test_the_answer_to_the_form_has_a_setup_that_works(
@@ -109,75 +83,6 @@ def test_a_rejected_sample_is_shown_with_its_reason(
     shown = words_of(browser.post(page_of(endpoint, "/test"), follow=True))
 
     assert "The sample was rejected. The endpoint has no resource" in shown
-
-
-def test_a_rejected_payload_is_read_again_after_a_change(
-    alice: User, shop: ProtectedResource, client_of: ClientOf
-) -> None:
-    browser = client_of(alice)
-    secret = secret_in(add(browser, source="nginx", host="a.example", host_resource=shop.name))
-    endpoint = AlertEndpoint.objects.get()
-    line = 'limiting requests, excess: 1.0 by zone "z", client: 192.0.2.1, host: "b.example"'
-    assert send(Client(), endpoint, secret, line) == 202
-    map_waiting()
-
-    rejected = browser.get(page_of(endpoint))
-    assert "Record 1: The endpoint has no resource for this web server: b.example." in words_of(
-        rejected
-    )
-    assert "client: 192.0.2.1" in words_of(rejected)
-    replay = f"{LIST}/rejected/{AlertPayload.objects.get().pk}/replay"
-    assert "still cannot read it" in words_of(browser.post(replay, follow=True))
-    browser.post(
-        page_of(endpoint),
-        {
-            "name": "Edge",
-            "host": ["a.example", "B.example", ""],
-            "host_resource": [shop.name, shop.name.upper(), ""],
-        },
-    )
-    assert "The payload is read again." in words_of(browser.post(replay, follow=True))
-    assert ReceivedAlert.objects.get().verdict == "ours"
-
-
-def test_an_operator_who_replays_a_payload_sees_a_page_that_operators_may_open(
-    alice: User, dana: User, acme: Organization, client_of: ClientOf
-) -> None:
-    secret = secret_in(add(client_of(alice)))
-    assert send(Client(), AlertEndpoint.objects.get(), secret, '{"targets": ["x y"]}') == 202
-    map_waiting()
-
-    replay = f"{LIST}/rejected/{AlertPayload.objects.get().pk}/replay"
-    shown = client_of(dana).post(replay, follow=True)
-
-    assert shown.status_code == 200
-    assert "still cannot read it" in words_of(shown)
-
-
-def test_operators_read_what_was_rejected_and_have_it_read_again(
-    alice: User, dana: User, bob: User, charlie: User, acme: Organization, client_of: ClientOf
-) -> None:
-    page = "/organizations/acme/alerts/rejected"
-    operator = client_of(dana)
-    assert "All was read." in words_of(operator.get(page))
-    secret = secret_in(add(client_of(alice)))
-    body = '{"targets": ["<b>x y</b>"]}'
-    assert send(Client(), AlertEndpoint.objects.get(), secret, body) == 202
-    map_waiting()
-
-    shown = operator.get(page)
-
-    assert "1 payload could not be read." in words_of(shown)
-    assert "<b>x y" not in shown.content.decode()
-    assert "&lt;b&gt;x y" in shown.content.decode()
-    assert "1 payload could not be read." in words_of(operator.get("/organizations/acme/alerts"))
-    assert "could not be read" not in words_of(client_of(bob).get("/organizations/acme/alerts"))
-    assert client_of(charlie).get(page).status_code == 404
-    replay = f"{LIST}/rejected/{AlertPayload.objects.get().pk}/replay"
-    for person in (dana, alice):
-        answer = client_of(person).post(replay, {"back": "rejected"}, follow=True)
-        assert answer.request["PATH_INFO"] == page
-        assert "still cannot read it" in words_of(answer)
 
 
 @pytest.mark.parametrize(
@@ -345,69 +250,3 @@ def test_endpoints_of_other_organizations_are_unknown(
     assert browser.get(page_of(endpoint)).status_code == 404
     for path in ("", "/rotate", "/switch", "/test", "/remove", "/end-previous-secret"):
         assert browser.post(f"{foreign}{path}").status_code == 404, path
-
-
-POLICY = {
-    "mode": "on", "min_severity": "2", "prefixes": "203.0.113.0/28", "largest_v4": "28",
-    "largest_v6": "64", "from_hour": "20", "to_hour": "6", "max_per_hour": "5",
-    "hold_down_s": "60", "terminates": "yes",
-}  # fmt: skip
-
-
-def test_the_policy_of_an_endpoint_is_saved_and_shown(
-    alice: User, acme: Organization, client_of: ClientOf
-) -> None:
-    browser = client_of(alice)
-    add(browser)
-    endpoint = AlertEndpoint.objects.get()
-    assert "Every proposal waits for a person." in words_of(browser.get(page_of(endpoint)))
-
-    shown = browser.post(page_of(endpoint, "/policy"), POLICY, follow=True)
-
-    saved = AlertEndpoint.objects.get().policy
-    assert (saved.mode, saved.min_severity, saved.from_hour, saved.to_hour) == ("on", 2, 20, 6)
-    assert (list(map(str, saved.prefixes)), saved.terminates) == (["203.0.113.0/28"], True)
-    assert "The portal sends proposals within the limits at once." in words_of(shown)
-    assert 'value="60"' in shown.content.decode()
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"mode": "always"}, "Choose one."),
-        ({"min_severity": "x"}, "Write a number from 0 to 4."),
-        ({"max_per_hour": "0"}, "From 1 to 100."),
-        ({"prefixes": "shop.example"}, "shop.example is no prefix."),
-        ({"prefixes": "203.0.113.300"}, "300 is more than 255"),
-    ],
-)
-def test_a_wrong_policy_has_its_error_and_changes_nothing(
-    alice: User, acme: Organization, client_of: ClientOf, wrong: dict[str, str], message: str
-) -> None:
-    browser = client_of(alice)
-    add(browser)
-    endpoint = AlertEndpoint.objects.get()
-
-    refused = browser.post(page_of(endpoint, "/policy"), POLICY | wrong)
-
-    assert refused.status_code == 400
-    assert message in words_of(refused)
-    assert AlertEndpoint.objects.get().policy == endpoint.policy
-
-
-def test_the_api_replaces_the_policy_of_an_endpoint(
-    alice: User, acme: Organization, client_of: ClientOf
-) -> None:
-    browser = client_of(alice)
-    add(browser)
-    path = f"/api/v1/organizations/acme/alert-endpoints/{AlertEndpoint.objects.get().pk}/policy"
-    wanted = browser.get(path).json() | {"mode": "watch", "prefixes": ["203.0.113.0/28"]}
-
-    def put(body: dict[str, Any]) -> Any:
-        return browser.put(path, body, content_type="application/json")
-
-    assert put(wanted).json() == browser.get(path).json() == wanted
-    for wrong in ({"mode": "x"}, {"max_per_hour": 0}, {"prefixes": ["shop.example"]}):
-        answer = put(wanted | wrong)
-        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, next(iter(wrong)))
-    assert browser.get(path).json() == wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import ip_network
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -16,10 +16,8 @@ from portal.core import secrets
 from tests.conftest import ClientOf
 from tests.portal.alerts.detector_apis import KEY, KEY_ID, TOKEN, Answer, Sightline, serving
 from tests.portal.alerts.polled import poll
+from tests.portal.web.alert_endpoints import LIST, NEW, page_of
 from tests.portal.web.conftest import words_of
-
-LIST: Final = "/organizations/acme/settings/alerts"
-NEW: Final = f"{LIST}/new"
 
 
 @pytest.fixture
@@ -32,10 +30,6 @@ def api(settings: Any) -> Iterator[Sightline]:
 
 def add(browser: Any, **fields: str) -> Any:
     return browser.post(NEW, {"name": "Sightline", "source": "sightline", **fields})
-
-
-def page_of(endpoint: AlertEndpoint, name: str = "") -> str:
-    return f"{LIST}/{endpoint.pk}{name}"
 
 
 def test_a_polled_detector_has_an_account_instead_of_a_secret(
