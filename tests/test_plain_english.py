@@ -17,7 +17,7 @@ from tests.plain_english import (
 )
 
 
-def test_every_shown_text_changes_status_only_english() -> None:
+def test_every_shown_text_is_plain_english() -> None:
     wrong = [
         f"{place}: {phrase}" for place, text in shown_texts() for phrase in phrases_in(text, SHOWN)
     ]
