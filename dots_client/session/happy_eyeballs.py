@@ -20,7 +20,7 @@ FIRST_RETRY_S: Final = 0.25
 after the first failure."""
 LATE_S: Final = 0.05
 """A timer that fires this late shows that this process was busy. An answer may have arrived
-meanwhile and still wait to be read."""
+meanwhile and still wait to be read, so the timer is set again, by `attempt_delay_s`."""
 MAX_ATTEMPT_DELAY_S: Final = 2.0
 """The longest wait for an answer before the next candidate starts (RFC 8305 section 8)."""
 DATAGRAMS_OF_AN_ATTEMPT: Final = 4
@@ -82,6 +82,8 @@ class _Attempts:
     due_at: float
     running: int = 0
     failures: int = 0
+    has_waited_again: bool = False
+    "since the last one began"
     is_abandoned: bool = False
 
 
@@ -137,7 +139,8 @@ class HappyEyeballs:
             self._attempts[candidate] = _Attempts(candidate, now)
             return self._begun(self._attempts[candidate], now)
         for attempts in self._attempts.values():
-            if self._may_repeat(attempts) and now >= attempts.due_at:
+            is_due = self._may_repeat(attempts) and now >= attempts.due_at
+            if is_due and not self._waits_again(attempts, now):
                 return self._begun(attempts, now)
         return None
 
@@ -161,6 +164,15 @@ class HappyEyeballs:
         latest = self._last_start_at + MAX_ATTEMPT_DELAY_S
         self._next_start_at = min(now + self._settings.attempt_delay_s, latest)
 
+    def _waits_again(self, attempts: _Attempts, now: float) -> bool:
+        """The same before a repeated handshake, but once: by the next timer the answer was read."""
+        is_late = attempts.running > 0 and now >= attempts.due_at + LATE_S
+        if not is_late or attempts.has_waited_again:
+            return False
+        attempts.due_at = now + min(self._settings.attempt_delay_s, MAX_ATTEMPT_DELAY_S)
+        attempts.has_waited_again = True
+        return True
+
     @property
     def _running(self) -> int:
         return sum(attempts.running for attempts in self._attempts.values())
@@ -171,5 +183,6 @@ class HappyEyeballs:
 
     def _begun(self, attempts: _Attempts, now: float) -> Candidate:
         attempts.running += 1
+        attempts.has_waited_again = False
         attempts.due_at = now + self._settings.repeat_s
         return attempts.candidate

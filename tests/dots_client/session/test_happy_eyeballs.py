@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dots_client.session import (
     Candidate,
@@ -84,6 +88,63 @@ def test_a_process_that_stays_busy_starts_the_next_candidate_after_two_seconds()
     begun = [at for at in wakes if race.due(now=at) is not None]
 
     assert begun == [2.0]
+
+
+EAGER = HappyEyeballsSettings(attempt_delay_s=0.1, repeat_s=0.25)
+
+
+def test_a_busy_process_gives_the_answer_time_before_it_repeats_a_handshake() -> None:
+    race = HappyEyeballs((UDP4,), now=0.0, settings=EAGER)
+    race.due(now=0.0)
+
+    assert race.due(now=0.31) is None
+    assert race.next_timer() == pytest.approx(0.41)
+    assert race.due(now=0.42) == UDP4
+    assert race.next_timer() == pytest.approx(0.67)
+
+
+def test_a_timer_that_is_hardly_late_repeats_the_handshake_at_once() -> None:
+    race = HappyEyeballs((UDP4,), now=0.0, settings=EAGER)
+    race.due(now=0.0)
+
+    assert race.due(now=0.29) == UDP4
+
+
+def test_a_process_that_stays_busy_repeats_a_handshake_at_its_second_timer() -> None:
+    race = HappyEyeballs((UDP4,), now=0.0, settings=EAGER)
+    race.due(now=0.0)
+
+    wakes = [0.4, 0.8, 1.2, 1.6, 2.0]
+    begun = [at for at in wakes if race.due(now=at) is not None]
+
+    assert begun == [0.8, 1.6]
+
+
+@given(late_s=st.lists(st.floats(0, 5), min_size=1, max_size=30))
+def test_however_late_the_timers_are_every_second_one_begins_an_attempt(
+    late_s: list[float],
+) -> None:
+    patient = HappyEyeballsSettings(attempt_delay_s=60, repeat_s=3, max_concurrent=100)
+    race = HappyEyeballs((UDP4,), now=0.0, settings=patient)
+    race.due(now=0.0)
+
+    now, begun = 0.0, []
+    for late in late_s:
+        timer = race.next_timer()
+        assert timer is not None
+        assert timer <= now + 3
+        now = timer + late
+        begun.append(race.due(now=now) is not None)
+
+    assert all(first or second for first, second in pairwise(begun))
+
+
+def test_the_retry_of_a_failed_handshake_has_no_answer_to_wait_for() -> None:
+    race = HappyEyeballs((UDP4,), now=0.0, settings=EAGER)
+    race.due(now=0.0)
+    race.failed(UDP4, now=0.01)
+
+    assert race.due(now=0.9) == UDP4
 
 
 @pytest.mark.rule("SC-108")
