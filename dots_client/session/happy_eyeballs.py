@@ -21,10 +21,12 @@ after the first failure."""
 LATE_S: Final = 0.05
 """A timer that fires this late shows that this process was busy. An answer may have arrived
 meanwhile and still wait to be read, so the timer is set again, by `attempt_delay_s`."""
+MIN_ATTEMPT_DELAY_S: Final = 0.01
+"""The shortest time between the starts of two candidates (RFC 8305 section 5)."""
 MAX_ATTEMPT_DELAY_S: Final = 2.0
-"""The longest wait for an answer before the next candidate starts (RFC 8305 section 8)."""
+"""The longest wait for an answer before the next candidate starts (RFC 8305 section 5)."""
 DATAGRAMS_OF_AN_ATTEMPT: Final = 4
-"""Including its retransmissions after 1, 2 and 4 seconds."""
+"""Including its retransmissions after waits of 1, 2 and 4 seconds (RFC 6347 section 4.2.4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class HappyEyeballs:
         return None
 
     def failed(self, candidate: Candidate, *, now: float) -> None:
-        """Start the next candidate at once (RFC 8305 section 5); retry this one if it is DTLS.
+        """Start the next candidate as soon as RFC 8305 allows; retry this one if it is DTLS.
 
         Nothing authenticates a DTLS 1.2 handshake before its last message, so one forged datagram
         or ICMP error ends it. A failure therefore counts like a loss until there are
@@ -157,7 +159,7 @@ class HappyEyeballs:
         attempts.failures += 1
         attempts.is_abandoned = candidate.transport != DTLS or attempts.failures >= MAX_FAILURES
         attempts.due_at = min(attempts.due_at, now + FIRST_RETRY_S * 2 ** (attempts.failures - 1))
-        self._next_start_at = now
+        self._next_start_at = max(now, self._last_start_at + MIN_ATTEMPT_DELAY_S)
 
     def _wait_again(self, now: float) -> None:
         """Do not let our own slowness start handshakes, which would make us slower still."""

@@ -152,11 +152,22 @@ def test_a_failure_lets_the_next_one_start_at_once() -> None:
     race = HappyEyeballs(ALL, now=0.0, settings=SETTINGS)
     race.due(now=0.0)
 
-    race.failed(UDP6, now=0.01)
+    race.failed(UDP6, now=0.02)
 
+    assert race.next_timer() == 0.02
+    assert race.due(now=0.02) == UDP4
+    assert race.due(now=0.02) is None
+
+
+def test_two_candidates_never_start_within_ten_milliseconds() -> None:
+    race = HappyEyeballs(ALL, now=0.0, settings=SETTINGS)
+    race.due(now=0.0)
+
+    race.failed(UDP6, now=0.001)
+
+    assert race.due(now=0.001) is None
     assert race.next_timer() == 0.01
     assert race.due(now=0.01) == UDP4
-    assert race.due(now=0.01) is None
 
 
 def test_a_dtls_handshake_that_takes_long_is_overtaken_by_a_new_one() -> None:
@@ -197,7 +208,7 @@ def test_a_failed_dtls_handshake_is_retried_and_a_failed_tcp_connection_is_not()
 
     begun = fail_all(race, until=10)
 
-    assert begun == [(0.0, UDP4), (0.0, TCP4), (0.25, UDP4), (0.75, UDP4), (1.75, UDP4)]
+    assert begun == [(0.0, UDP4), (0.01, TCP4), (0.25, UDP4), (0.75, UDP4), (1.75, UDP4)]
     assert race.is_lost
     assert race.next_timer() is None
 
