@@ -28,6 +28,7 @@ from portal.web.admin_acts import admin_act
 from portal.web.alerts.automatic_form import AutomaticForm
 from portal.web.alerts.endpoint_form import EndpointForm
 from portal.web.alerts.endpoint_pages import (
+    EndpointPage,
     endpoint_page,
     endpoints_page,
     new_endpoint_page,
@@ -113,20 +114,12 @@ def policy(request: HttpRequest, slug: str, endpoint_id: UUID) -> HttpResponse:
     return redirect("alerts:endpoint", slug=slug, endpoint_id=endpoint_id)
 
 
-@require_POST
-def rotate(request: HttpRequest, slug: str, endpoint_id: UUID) -> HttpResponse:
+@admin_act(queries.endpoint_for, "alerts:endpoint")
+def rotate(request: HttpRequest, membership: Membership, found: AlertEndpoint) -> EndpointPage:
     """The answer is the only page with the new secret."""
-    membership = member_of(request, slug, Role.ADMIN)
-    require_fresh_factor(request)
-    found = queries.endpoint_for(membership.organization, endpoint_id)
-    try:
-        rotated, secret = services.rotate_secret(endpoint=found, actor=actor_of(request))
-    except Conflict as error:
-        messages.warning(request, error.message)
-        return redirect("alerts:endpoint", slug=slug, endpoint_id=endpoint_id)
+    rotated, secret = services.rotate_secret(endpoint=found, actor=actor_of(request))
     start = frame(membership, timezone.now())
-    page = endpoint_page(start, rotated, origin=origin_of(request), secret=secret)
-    return render_page(request, page)
+    return endpoint_page(start, rotated, origin=origin_of(request), secret=secret)
 
 
 @admin_act(queries.endpoint_for, "alerts:endpoint")
@@ -150,16 +143,10 @@ def switch(request: HttpRequest, _: Membership, found: AlertEndpoint) -> str:
     return "Switched off. The detector is refused as if it had a wrong secret."
 
 
-@require_http_methods(["GET", "POST"])
-def remove(request: HttpRequest, slug: str, endpoint_id: UUID) -> HttpResponse:
-    membership = member_of(request, slug, Role.ADMIN)
-    found = queries.endpoint_for(membership.organization, endpoint_id)
-    if request.method == "GET":
-        return render_page(request, remove_endpoint_page(frame(membership, timezone.now()), found))
-    require_fresh_factor(request)
+@admin_act(queries.endpoint_for, "alerts:endpoints", of_all=True, ask=remove_endpoint_page)
+def remove(request: HttpRequest, _: Membership, found: AlertEndpoint) -> str:
     services.remove_endpoint(endpoint=found, actor=actor_of(request))
-    messages.info(request, f"{found.name} is removed, with its alerts.")
-    return redirect("alerts:endpoints", slug=slug)
+    return f"{found.name} is removed, with its alerts."
 
 
 @require_POST

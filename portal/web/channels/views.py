@@ -26,6 +26,7 @@ from portal.web.accounts.step_up import require_fresh_factor
 from portal.web.admin_acts import admin_act
 from portal.web.channels.channel_form import ChannelForm
 from portal.web.channels.channel_pages import (
+    ChannelPage,
     channel_page,
     channels_page,
     deliveries_page,
@@ -97,19 +98,11 @@ def deliveries(request: HttpRequest, slug: str, channel_id: UUID) -> HttpRespons
     return render_page(request, deliveries_page(frame(membership, timezone.now()), found))
 
 
-@require_POST
-def rotate(request: HttpRequest, slug: str, channel_id: UUID) -> HttpResponse:
+@admin_act(queries.channel_for, "channels:channel")
+def rotate(request: HttpRequest, membership: Membership, found: NoticeChannel) -> ChannelPage:
     """The answer is the only page with the new secret."""
-    membership = member_of(request, slug, Role.ADMIN)
-    require_fresh_factor(request)
-    found = queries.channel_for(membership.organization, channel_id)
-    try:
-        rotated, secret = services.rotate_secret(channel=found, actor=actor_of(request))
-    except Conflict as error:
-        messages.warning(request, error.message)
-        return redirect("channels:channel", slug=slug, channel_id=channel_id)
-    start = frame(membership, timezone.now())
-    return render_page(request, channel_page(start, rotated, secret=secret))
+    rotated, secret = services.rotate_secret(channel=found, actor=actor_of(request))
+    return channel_page(frame(membership, timezone.now()), rotated, secret=secret)
 
 
 @admin_act(queries.channel_for, "channels:channel")
@@ -129,16 +122,10 @@ def switch(request: HttpRequest, _: Membership, found: NoticeChannel) -> str:
     return "Switched off. The channel gets no notices."
 
 
-@require_http_methods(["GET", "POST"])
-def remove(request: HttpRequest, slug: str, channel_id: UUID) -> HttpResponse:
-    membership = member_of(request, slug, Role.ADMIN)
-    found = queries.channel_for(membership.organization, channel_id)
-    if request.method == "GET":
-        return render_page(request, remove_channel_page(frame(membership, timezone.now()), found))
-    require_fresh_factor(request)
+@admin_act(queries.channel_for, "channels:channels", of_all=True, ask=remove_channel_page)
+def remove(request: HttpRequest, _: Membership, found: NoticeChannel) -> str:
     services.remove_channel(channel=found, actor=actor_of(request))
-    messages.info(request, f"{found.name} is removed, with its deliveries.")
-    return redirect("channels:channels", slug=slug)
+    return f"{found.name} is removed, with its deliveries."
 
 
 @require_POST
