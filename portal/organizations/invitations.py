@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -33,10 +32,8 @@ from portal.organizations.models import (
 )
 from portal.organizations.recording import record_change
 
-HOLDS: Final = timedelta(days=7)
 MAX_OPEN: Final = 100
-"""Open invitations of one organization."""
-TOKEN_BYTES: Final = 32
+"""Open invitations of one organization, and of the staff."""
 MAX_TOKEN_LENGTH: Final = 64
 MAILS: Final = throttle.Limit(
     name="invitation-mails",
@@ -103,32 +100,45 @@ def create(
     email, now = normal_email(email), timezone.now()
     present = Membership.objects.filter(organization=organization, user__email__iexact=email)
     if member := present.select_related("user").first():
-        raise _refused("already-member", f"{member.user.username} is a member with this address.")
-    open_ones = unanswered(organization)
-    # One that has expired makes room for the new one.
-    open_ones.filter(email=email, expires_at__lte=now).update(revoked_at=now)
-    if open_ones.filter(email=email).exists():
-        raise _refused("already-invited", f"{email} is already invited. Send that one again.")
-    if open_ones.count() >= MAX_OPEN:
-        raise Conflict(
-            f"{organization.name} has reached the limit of {MAX_OPEN} open invitations.",
-            code="too-many-invitations",
+        raise not_invited(
+            "already-member", f"{member.user.username} is a member with this address."
         )
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    invitation = Invitation.objects.create(
+    require_room(unanswered(organization), email, now, whose=f"{organization.name} has")
+    invitation = Invitation(
         organization=organization,
         email=email,
         role=role,
-        digest=Invitation.digest_of(token),
         invited_by=actor.require_person(),
         is_by_staff=is_by_staff,
         created_at=now,
-        sent_at=now,
-        expires_at=now + HOLDS,
     )
+    token = invitation.renew_link(now)
+    invitation.save()
     _record(EventType.MEMBER_INVITED, invitation, actor)
     _mail(invitation, token, origin)
     return invitation
+
+
+def require_room(
+    unanswered: QuerySet[MailedInvitation], email: str, now: datetime, *, whose: str
+) -> None:
+    """For one more invitation. Invalid if the address is invited already, Conflict if they are too
+    many. `whose`: "Acme has", in its message.
+    """
+    # One that has expired makes room for the new one.
+    unanswered.filter(email=email, expires_at__lte=now).update(revoked_at=now)
+    if unanswered.filter(email=email).exists():
+        raise not_invited("already-invited", f"{email} is already invited. Send that one again.")
+    if unanswered.count() >= MAX_OPEN:
+        raise Conflict(
+            f"{whose} reached the limit of {MAX_OPEN} open invitations.",
+            code="too-many-invitations",
+        )
+
+
+def not_invited(code: str, message: str) -> Invalid:
+    """Why an address gets no invitation."""
+    return Invalid(message, code=code, errors=[FieldError("email", code, message)])
 
 
 def send_again(
@@ -144,9 +154,7 @@ def send_again(
 
 def renew(invitation: Invitation, *, actor: Actor, origin: str) -> Invitation:
     """`send_again` without the check of the actor, in a transaction that has locked the log."""
-    token, now = secrets.token_urlsafe(TOKEN_BYTES), timezone.now()
-    invitation.digest = Invitation.digest_of(token)
-    invitation.sent_at, invitation.expires_at = now, now + HOLDS
+    token = invitation.renew_link(timezone.now())
     invitation.save(update_fields=["digest", "sent_at", "expires_at"])
     _record(EventType.MEMBER_INVITED, invitation, actor, is_renewed=True)
     _mail(invitation, token, origin)
@@ -251,10 +259,6 @@ def _join(invitation: Invitation, user: User) -> Membership:
     _record(EventType.MEMBER_JOINED, invitation, Actor.person(user))
     access_changed_on_commit(user.pk)
     return membership
-
-
-def _refused(code: str, message: str) -> Invalid:
-    return Invalid(message, code=code, errors=[FieldError("email", code, message)])
 
 
 def _record(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Final
 from uuid import UUID
 
@@ -18,23 +17,22 @@ from portal.accounts.time_zones import time_zone_of
 from portal.audit.recording import Object, record_entry
 from portal.audit.verbs import Verb
 from portal.core import throttle
-from portal.core.errors import Conflict, FieldError, Invalid, NotFound
+from portal.core.errors import Conflict, NotFound
 from portal.core.security_log import SecurityEvent, record
 from portal.mail.addresses import normal_email
 from portal.mail.services import queue_mail
 from portal.organizations.invitations import (
     ACCEPTANCES,
-    HOLDS,
     MAX_TOKEN_LENGTH,
-    TOKEN_BYTES,
     InvitationEnded,
     OtherAddress,
+    not_invited,
+    require_room,
 )
 from portal.staff import mails
 from portal.staff.models import StaffInvitation, StaffRole
 from portal.staff.people import give_role, require_turn, staff, tell_managers
 
-MAX_OPEN: Final = 100
 MAILS: Final = throttle.Limit(
     name="staff-invitation-mails",
     tries=60,
@@ -52,29 +50,13 @@ def invite(*, actor: Actor, email: str, role: StaffRole, origin: str) -> StaffIn
         by, now = require_turn(actor), timezone.now()
         email = normal_email(email)
         if colleague := staff().filter(email__iexact=email).first():
-            raise _refused(
+            raise not_invited(
                 "already-staff", f"{colleague.username} belongs to the staff with this address."
             )
-        open_ones = unanswered()
-        # One that has expired makes room for the new one.
-        open_ones.filter(email=email, expires_at__lte=now).update(revoked_at=now)
-        if open_ones.filter(email=email).exists():
-            raise _refused("already-invited", f"{email} is already invited. Send that one again.")
-        if open_ones.count() >= MAX_OPEN:
-            raise Conflict(
-                f"The staff have reached the limit of {MAX_OPEN} open invitations.",
-                code="too-many-invitations",
-            )
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        invitation = StaffInvitation.objects.create(
-            email=email,
-            role=role,
-            digest=StaffInvitation.digest_of(token),
-            invited_by=by,
-            created_at=now,
-            sent_at=now,
-            expires_at=now + HOLDS,
-        )
+        require_room(unanswered(), email, now, whose="The staff have")
+        invitation = StaffInvitation(email=email, role=role, invited_by=by, created_at=now)
+        token = invitation.renew_link(now)
+        invitation.save()
         _record(Verb.STAFF_INVITED, invitation, actor)
         _mail(invitation, by, token, origin)
         return invitation
@@ -85,9 +67,8 @@ def send_again(*, invitation_id: UUID, actor: Actor, origin: str) -> StaffInvita
     throttle.count(MAILS, "staff")
     with transaction.atomic():
         by, now = require_turn(actor), timezone.now()
-        invitation, token = invitation_for(invitation_id), secrets.token_urlsafe(TOKEN_BYTES)
-        invitation.digest, invitation.invited_by = StaffInvitation.digest_of(token), by
-        invitation.sent_at, invitation.expires_at = now, now + HOLDS
+        invitation = invitation_for(invitation_id)
+        invitation.invited_by, token = by, invitation.renew_link(now)
         invitation.save(update_fields=["digest", "invited_by", "sent_at", "expires_at"])
         _record(Verb.STAFF_INVITED, invitation, actor)
         _mail(invitation, by, token, origin)
@@ -199,10 +180,6 @@ def _join(invitation: StaffInvitation, user: User, address: str) -> User:
         address=address,
     )
     return user
-
-
-def _refused(code: str, message: str) -> Invalid:
-    return Invalid(message, code=code, errors=[FieldError("email", code, message)])
 
 
 def _record(verb: Verb, invitation: StaffInvitation, actor: Actor) -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import uuid
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.conf import settings
 from django.db import models
+
+HOLDS: Final = timedelta(days=7)
+TOKEN_BYTES: Final = 32
 
 
 class MailedInvitation(models.Model):
@@ -35,3 +41,10 @@ class MailedInvitation(models.Model):
     @staticmethod
     def digest_of(token: str) -> str:
         return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def renew_link(self, now: datetime) -> str:
+        """Set a new link, not saved yet; returns its word. The link of an earlier mail ends."""
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        self.digest = self.digest_of(token)
+        self.sent_at, self.expires_at = now, now + HOLDS
+        return token
