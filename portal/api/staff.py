@@ -18,7 +18,7 @@ from portal.accounts.models import User
 from portal.accounts.scopes import Scope
 from portal.api.authentication import WithinScope, actor_of, caller, require_fresh_factor
 from portal.api.fields import ApiSerializer, Choice, StrictSerializer, Text
-from portal.api.invitations import Acceptance
+from portal.api.invitations import Acceptance, InvitationShown
 from portal.core.addresses import address_of
 from portal.core.origins import origin_of
 from portal.core.typed_lines import MAX_REASON_LENGTH
@@ -55,13 +55,8 @@ class NewStaffInvitation(NewStaffRole):
     email = Text(max_length=MAX_EMAIL_LENGTH)
 
 
-class StaffInvitationShown(ApiSerializer[Any]):
-    id = serializers.UUIDField()
-    email = serializers.CharField()
+class StaffInvitationShown(InvitationShown):
     role = serializers.ChoiceField(choices=StaffRole.choices)
-    created_at = serializers.DateTimeField()
-    sent_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField()
 
 
 class StaffInvitationsShown(ApiSerializer[Any]):
