@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import faulthandler
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from celery import Celery
-from celery.signals import beat_init, worker_init, worker_shutting_down
+from celery.signals import beat_init, celeryd_init, worker_init, worker_shutting_down
 from django.core.exceptions import ImproperlyConfigured
+
+from portal import env
 
 STDERR: Final = 2
 """Celery replaces sys.stderr."""
@@ -22,17 +26,33 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
+@contextmanager
+def _ends_if_misconfigured() -> Iterator[None]:
+    """Celery logs any other exception of a receiver, and starts."""
+    try:
+        yield
+    except ImproperlyConfigured as error:
+        raise SystemExit(str(error)) from error
+
+
 @worker_init.connect
 @beat_init.connect
+@_ends_if_misconfigured()
 def _refuse_to_start_unprepared(**_: object) -> None:
     # All apps are loaded here, but not yet when this module is imported.
     from portal.checks import refuse_to_start
 
-    try:
-        refuse_to_start()
-    except ImproperlyConfigured as error:
-        # Celery logs any other exception of a receiver, and starts.
-        raise SystemExit(str(error)) from error
+    refuse_to_start()
+
+
+@celeryd_init.connect
+@_ends_if_misconfigured()
+def _hold_sessions(**_: object) -> None:
+    """In signal workers only. It is no setting of Django, so all processes have the same."""
+    if env.flag("PORTAL_SIGNAL_AGENT"):
+        from portal.signaling.worker import SignalAgentStep
+
+        app.steps["worker"].add(SignalAgentStep)
 
 
 @worker_shutting_down.connect

@@ -175,9 +175,6 @@ CACHES: dict[str, dict[str, Any]] = {
 
 # Background work
 
-# The Celery worker with this flag holds the sessions to the providers.
-PORTAL_SIGNAL_AGENT = env.flag("PORTAL_SIGNAL_AGENT")
-
 CELERY_BROKER_URL = env.broker(REDIS_URL or "redis://127.0.0.1:6379/0")
 CELERY_BROKER_TRANSPORT = "portal.core.broker:RedisTransport"
 CELERY_TASK_IGNORE_RESULT = True

@@ -54,6 +54,8 @@ LIBRARIES: Final = (
     "webauthn",
 )
 """The largest of those that need no settings; a server for one environment starts with them."""
+OF_ONE_PROGRAM: Final = ("PORTAL_SIGNAL_AGENT",)
+"""The portal reads it when a program starts, and loads without it."""
 HARMLESS: Final = frozenset({"PYTHONUNBUFFERED"})
 """A fork writes its lines at once, too."""
 
@@ -119,12 +121,14 @@ class ForkServer:
         if not _can_fork(program):
             return execute(program)
         with self._lock:
-            key = json.dumps(program.environment, sort_keys=True)
+            environment = dict(program.environment)
+            own = {name: environment.pop(name) for name in OF_ONE_PROGRAM if name in environment}
+            key = json.dumps(environment, sort_keys=True)
             if key not in self._loaded:
                 self._end_idle()
-                self._loaded[key] = self._load(program.environment)
+                self._loaded[key] = self._load(environment)
             try:
-                fork = _fork(self._loaded[key].channel, program)
+                fork = _fork(self._loaded[key].channel, program, own)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 # The portal does not load with this environment: the program itself says why.
                 self._loaded.pop(key).channel.close()
@@ -164,14 +168,14 @@ class ForkServer:
             self._loaded.pop(key).channel.close()
 
 
-def _fork(channel: socket.socket, program: Program) -> Forked:
+def _fork(channel: socket.socket, program: Program, own: Mapping[str, str]) -> Forked:
     _, _, *arguments = program.command
     (stdin_read, stdin), (stdout, stdout_write), (status, status_write) = (
         os.pipe() for _ in range(FDS_MAX)
     )
     given = [stdin_read, stdout_write, status_write]
     try:
-        pid = _asked(channel, {"arguments": arguments}, given)
+        pid = _asked(channel, {"arguments": arguments, "own": own}, given)
     except BaseException:
         for one in (stdin, stdout, status):
             os.close(one)
@@ -213,9 +217,10 @@ def _asked(channel: socket.socket, message: object, descriptors: list[int]) -> i
 
 
 class Job(NamedTuple):
-    """What a fork runs: the module and its arguments, and its standard streams."""
+    """What a fork runs: the module with its arguments, own variables and standard streams."""
 
     arguments: list[str]
+    environment: dict[str, str]
     stdin: int
     output: int
 
@@ -274,7 +279,7 @@ class _Server:
             return environment
         stdin, output, status = descriptors
         os.close(status)
-        return Job(wanted["arguments"], stdin, output)
+        return Job(wanted["arguments"], wanted["own"], stdin, output)
 
     def _report_ends(self) -> None:
         while True:
@@ -321,6 +326,7 @@ def _load_portal() -> None:
 
 def _take_over(job: Job) -> None:
     """What `execute` arranges before a program starts."""
+    os.environ.update(job.environment)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.dup2(job.stdin, 0)
     os.dup2(job.output, 1)

@@ -71,6 +71,23 @@ def test_a_fork_that_does_not_end_in_time_is_shown_with_its_stack(new: New) -> N
     assert process.exit_code == -signal.SIGABRT
 
 
+@pytest.mark.parametrize("own", [{}, {"PORTAL_SIGNAL_AGENT": "1"}])
+def test_programs_of_one_stack_share_a_server_and_have_their_own_variables(
+    new: New, own: dict[str, str]
+) -> None:
+    server = new(*SERVER)
+    server.start()
+    of_stack = {**os.environ, "PORTAL_DEBUG": "1", "PYTHONUNBUFFERED": "1"}
+    show = "import os; print(os.environ.get('PORTAL_SIGNAL_AGENT'), os.getppid())"
+    process = new("timeit", "-n", "1", "-r", "1", "-s", show, environment=of_stack | own)
+    process.start()
+    process.wait_until_stopped()
+
+    parent = psutil.Process(server.pid).ppid()
+    assert f"{own.get('PORTAL_SIGNAL_AGENT')} {parent}" in "\n".join(process.last_lines())
+    server.kill()
+
+
 def test_a_program_with_which_the_portal_does_not_load_is_executed(new: New) -> None:
     broken = {**os.environ, "DATABASE_URL": "no URL"}
     process = new(*SERVER, environment=broken)

@@ -8,7 +8,6 @@ import socket
 from typing import Any, Final
 
 from celery import bootsteps
-from django.conf import settings
 
 from dots_client import ClientSettings
 from portal.core.garbage import collect_rarely
@@ -32,10 +31,6 @@ class SignalAgentStep(bootsteps.StartStopStep):
     """
 
     requires = ("celery.worker.components:Pool",)
-
-    def __init__(self, parent: Any, **options: Any) -> None:
-        super().__init__(parent, **options)
-        self.enabled = settings.PORTAL_SIGNAL_AGENT
 
     def start(self, parent: Any) -> None:
         global agent

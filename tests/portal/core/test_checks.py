@@ -115,6 +115,19 @@ def test_production_without_settings_refuses_to_start(tmp_path: Path, command: s
         assert f"portal.{found}" in outcome.stderr
 
 
+def test_a_worker_with_a_misspelled_flag_refuses_to_start(tmp_path: Path) -> None:
+    outcome = start(
+        "-m",
+        *SIGNAL_WORKER.split(),
+        DATABASE_URL=f"sqlite:///{tmp_path}/db",
+        PORTAL_DEBUG="1",
+        PORTAL_SIGNAL_AGENT="ture",
+    )
+
+    assert outcome.returncode == 1
+    assert "PORTAL_SIGNAL_AGENT is 'ture': write 1 or 0." in outcome.stderr
+
+
 def test_development_needs_only_one_variable(tmp_path: Path) -> None:
     outcome = start(DATABASE_URL=f"sqlite:///{tmp_path}/db", PORTAL_DEBUG="1")
 
