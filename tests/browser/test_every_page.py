@@ -6,12 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from local_stack.stack import Stack
 from tests.browser.conftest import unused_code
-from tests.browser.steps import reload_until
+from tests.browser.steps import reload_until, violations
 from tests.integration.stack import control
 
 PageOf = Callable[..., Page]
@@ -82,8 +81,7 @@ def test_every_page_fits_320_px_and_is_accessible(
 
 def is_accessible_and_fits(page: Page) -> None:
     assert page.evaluate(TOO_WIDE) == [], page.url
-    violations = Axe().run(page).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in violations] == [], page.url
+    assert violations(page) == [], page.url
     # Collapsed content has to fit too.
     page.evaluate(
         "() => document.querySelectorAll('main details').forEach((one) => (one.open = true))"

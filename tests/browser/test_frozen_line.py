@@ -11,10 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, Page, Route, expect
 
 from local_stack.stack import Stack
+from tests.browser.steps import violations
 from tests.integration.network import TcpProxy, proxied
 from tests.integration.stack import control
 
@@ -109,7 +109,7 @@ def test_a_frozen_connection_is_lost_until_it_forwards_again(
         re.compile(rf"No connection since {CLOCK}\.")
     )
     expect(watching.locator(".crumb .chip")).to_contain_text(re.compile(rf"as of {CLOCK}"))
-    assert Axe().run(watching).response["violations"] == []
+    assert violations(watching) == []
 
     # The page shows the changes made in the meantime before it calls itself live.
     (there,) = [

@@ -11,12 +11,11 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
 from local_stack.stack import Stack
 from tests.browser.conftest import unused_code
-from tests.browser.steps import left_by_itself, opens
+from tests.browser.steps import left_by_itself, opens, violations
 from tests.browser.test_every_page import TOO_WIDE
 
 PASSWORD = "a long sentence of my own"
@@ -87,11 +86,6 @@ def look(page: Page, heading: str = "", *, more: Iterable[tuple[int, int]] = ())
             assert page.evaluate(HEADER_HEIGHT) <= ONE_LINE_PX, (page.url, width)
             if (scheme, width) in JUDGED:
                 assert violations(page) == [], (page.url, scheme, width)
-
-
-def violations(page: Page) -> list[tuple[str, str]]:
-    found = Axe().run(page).response["violations"]
-    return [(one["id"], one["nodes"][0]["html"]) for one in found]
 
 
 @pytest.mark.timeout(420)
