@@ -61,6 +61,7 @@ from portal.mitigations.services.sending import (
     record_sendings,
     record_sends,
 )
+from portal.mitigations.services.sent import Sent, record_several_sent
 from portal.mitigations.services.stop_plan_filtering import give_up, resume_holding, stop_filtering
 from portal.mitigations.services.submit import submit, submitted_before
 from portal.mitigations.services.take_over import take_over
@@ -75,6 +76,7 @@ __all__ = [
     "SavedNumbers",
     "SeenEnd",
     "Sending",
+    "Sent",
     "acknowledge",
     "acknowledge_all",
     "add_note",
@@ -113,6 +115,7 @@ __all__ = [
     "record_sendings",
     "record_sends",
     "record_sent",
+    "record_several_sent",
     "record_superseded",
     "record_unavailable",
     "record_withdrawal_confirmed",

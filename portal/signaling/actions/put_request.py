@@ -85,7 +85,7 @@ class PutRequest:
             # Whatever was being saved may be saved or not; the event is written only once.
             if recorded is not None and progress.datagrams and not progress.is_sent_saved:
                 progress.is_sent_saved = True
-                self._save_behind(self._save_sent(row, asked_at))
+                self._save_behind(self._store.record_sent(row, asked_at))
             raise
 
     async def _ask(
@@ -144,14 +144,18 @@ class PutRequest:
             await asyncio.wait({answer}, timeout=SENT_SHOWN_WITHIN_S)
             if answer.done() and (answer.exception() is None or not progress.datagrams):
                 return answer.result()
-            await self._save_sent(row, asked_at)
-            progress.is_sent_saved = True
+            saving = asyncio.create_task(self._store.record_sent(row, asked_at))
+            try:
+                await asyncio.wait({answer, saving}, return_when=asyncio.FIRST_COMPLETED)
+                # A confirmation that arrives meanwhile is saved with the event.
+                if not (_is_confirmed(answer) and self._store.drop_sent(row)):
+                    await saving
+                    progress.is_sent_saved = True
+            finally:
+                saving.cancel()
             return await answer
         finally:
             answer.cancel()
-
-    async def _save_sent(self, row: Mitigation, sent_at: datetime) -> None:
-        await self._store.write(services.record_sent, mitigation_id=row.pk, now=sent_at)
 
     def _save_behind(self, saving: Coroutine[Any, Any, None]) -> None:
         """Save it although the action was cancelled, as when a withdrawal interrupts it."""
@@ -316,6 +320,10 @@ def gateway_names(loop: HopLimitReached) -> str:
 def is_sent(row: Mitigation) -> bool:
     """Whether a copy was sent since the portal last began to ask."""
     return row.sent_at is not None and row.sent_at >= row.asked_at
+
+
+def _is_confirmed(answer: asyncio.Future[MitigationReport]) -> bool:
+    return answer.done() and answer.exception() is None
 
 
 def _measuring(row: Mitigation, on_sent: Callable[[int], None]) -> Callable[[int], None]:

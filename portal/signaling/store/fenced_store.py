@@ -27,7 +27,7 @@ from portal.inventory.models import UnknownMitigation
 from portal.inventory.services import EmptyInventory
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
-from portal.mitigations.services import Confirmation, ProviderReport
+from portal.mitigations.services import Confirmation, ProviderReport, Sent
 from portal.providers.models import Subscription
 from portal.signaling.connection_settings import ConnectionSettings, load_connection_settings
 from portal.signaling.database_threads import DatabaseThreads
@@ -132,8 +132,19 @@ class FencedStore:
         """
         return await self.until_done(partial(self._grouped.record_sending, row, now))
 
+    async def record_sent(self, row: Mitigation, at: datetime) -> None:
+        """Save that a request was sent, with the outcomes of other requests if possible."""
+        if not await self._together(self._grouped.record_sent, Sent(row.pk, at)):
+            await self.write(services.record_sent, mitigation_id=row.pk, now=at)
+
+    def drop_sent(self, row: Mitigation) -> bool:
+        """Do not save what still waits to be saved by `record_sent`, and cancel its caller. False
+        if nothing waits.
+        """
+        return self._grouped.drop_sent(row.pk)
+
     async def record_confirmation(self, row: Mitigation, one: Confirmation) -> bool:
-        """Save a plain confirmation with those of other subscriptions, also in `row`; False if it
+        """Save a plain confirmation with the outcomes of other requests, also in `row`; False if it
         has to be saved alone.
         """
         return await self._together(partial(self._grouped.record_confirmation, row), one)

@@ -34,6 +34,17 @@ class GroupedCall(Generic[T, R]):
             self._running = asyncio.create_task(self._run_groups(), context=self._context.copy())
         return await result
 
+    def drop(self, is_meant: Callable[[T], bool]) -> bool:
+        """Cancel the callers that still wait with such an argument. Whether there were any."""
+        waiting, self._waiting = self._waiting, []
+        is_dropped = False
+        for argument, result in waiting:
+            if is_meant(argument):
+                is_dropped |= result.cancel()
+            else:
+                self._waiting.append((argument, result))
+        return is_dropped
+
     async def _run_groups(self) -> None:
         group: list[tuple[T, asyncio.Future[R]]] = []
         try:

@@ -15,7 +15,7 @@ from portal.inventory import services as inventory
 from portal.inventory.services import EmptyInventory
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
-from portal.mitigations.services import Confirmation, Sending
+from portal.mitigations.services import Confirmation, Sending, Sent
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.leasing import leases
 from portal.signaling.leasing.lease_fence import LeaseFence
@@ -23,7 +23,10 @@ from portal.signaling.store import session_status, session_statuses
 from portal.signaling.store.grouped_call import GroupedCall
 from portal.signaling.store.session_statuses import ReportedStatus
 
+Outcome = Sent | Confirmation
+
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 R = TypeVar("R")
 
 
@@ -35,13 +38,13 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Owned(Generic[T]):
+class Owned(Generic[T_co]):
     """What is saved only while `owner` has the lease that `fence` belongs to."""
 
     owner: str
     fence: LeaseFence
     subscription_id: UUID
-    what: T
+    what: T_co
 
 
 class GroupedWrites:
@@ -50,7 +53,8 @@ class GroupedWrites:
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
         self._sendings = GroupedCall(self._record_sendings)
-        self._confirmations = GroupedCall(self._record_confirmations)
+        # Groups of their own would skip each other's organizations, whose logs they lock.
+        self._outcomes = GroupedCall(self._record_outcomes)
         self._sessions = GroupedCall(self._record_sessions)
         self._inventories = GroupedCall(self._record_inventories)
         self._heard: dict[UUID, tuple[str, datetime]] = {}
@@ -66,12 +70,26 @@ class GroupedWrites:
         )
         return Recorded() if may_be_sent else None
 
+    async def record_sent(self, one: Owned[Sent]) -> bool:
+        """Save that a request was sent; False if it has to be saved alone."""
+        return one.what in await self._outcomes(one)
+
+    def drop_sent(self, mitigation_id: UUID) -> bool:
+        """Do not save what still waits to be saved by `record_sent`, and cancel its caller. False
+        if nothing waits.
+        """
+
+        def is_meant(one: Owned[Outcome]) -> bool:
+            return isinstance(one.what, Sent) and one.what.mitigation_id == mitigation_id
+
+        return self._outcomes.drop(is_meant)
+
     async def record_confirmation(self, row: Mitigation, one: Owned[Confirmation]) -> bool:
         """Save a plain confirmation, also in `row`; False if `record_confirmed` must decide."""
-        versions = await self._confirmations(one)
-        if row.pk not in versions:
+        version = (await self._outcomes(one)).get(one.what)
+        if version is None:
             return False
-        services.note_confirmed(row, one.what, versions[row.pk])
+        services.note_confirmed(row, one.what, version)
         return True
 
     async def record_session(self, one: Owned[ReportedStatus]) -> bool:
@@ -102,11 +120,11 @@ class GroupedWrites:
     async def _record_sendings(self, sendings: Sequence[Sending]) -> dict[UUID, int | None]:
         return await self._threads.run_first(services.record_sendings, sendings)
 
-    async def _record_confirmations(
-        self, several: Sequence[Owned[Confirmation]]
-    ) -> Mapping[UUID, int]:
-        saved = await self._threads.run(_save, services.record_confirmations, several)
-        return ChainMap(*saved)
+    async def _record_outcomes(
+        self, several: Sequence[Owned[Outcome]]
+    ) -> Mapping[Outcome, int | None]:
+        """The saved ones; confirmations with the new versions of their rows."""
+        return ChainMap(*await self._threads.run(_save, _record_outcomes, several))
 
     async def _record_sessions(self, several: Sequence[Owned[ReportedStatus]]) -> set[UUID]:
         saved = await self._threads.run(_save, session_statuses.record_sessions, several)
@@ -115,6 +133,17 @@ class GroupedWrites:
     async def _record_inventories(self, several: Sequence[Owned[EmptyInventory]]) -> set[UUID]:
         saved = await self._threads.run(_save, inventory.record_inventories, several)
         return set().union(*saved)
+
+
+def _record_outcomes(several: Sequence[Outcome]) -> dict[Outcome, int | None]:
+    sent = [one for one in several if isinstance(one, Sent)]
+    confirmations = [one for one in several if isinstance(one, Confirmation)]
+    known = services.record_several_sent(sent) if sent else set()
+    versions = services.record_confirmations(confirmations) if confirmations else {}
+    saved: dict[Outcome, int | None] = {one: None for one in sent if one.mitigation_id in known}
+    return saved | {
+        one: versions[one.mitigation_id] for one in confirmations if one.mitigation_id in versions
+    }
 
 
 def _save(save: Callable[[Sequence[T]], R], several: Sequence[Owned[T]]) -> list[R]:

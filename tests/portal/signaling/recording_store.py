@@ -32,6 +32,9 @@ class RecordingStore(FencedStore):
         self.writes.append((services.record_sending, {"mitigation_id": row.pk, "now": now}))
         return Recorded()
 
+    async def record_sent(self, row: Mitigation, at: datetime) -> None:
+        await self.write(services.record_sent, mitigation_id=row.pk, now=at)
+
     async def write(self, call: Callable[..., Any], *_args: Any, **kwargs: Any) -> Any:
         self.writes.append((call, kwargs))
 

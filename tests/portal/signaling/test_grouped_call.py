@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections.abc import Sequence
+from functools import partial
 from unittest.mock import patch
 
 import pytest
@@ -44,6 +46,24 @@ async def test_calls_that_come_while_one_runs_share_the_next_one() -> None:
         2, 4, 6, 8, 10,
     ]  # fmt: skip
     assert (await call(6))[6] == 12
+
+
+@virtual_time
+async def test_a_call_that_waits_can_be_dropped_and_one_that_runs_cannot() -> None:
+    statement = Statement()
+    call = GroupedCall(statement)
+    runs = asyncio.create_task(call(1))
+    await pass_time(0.05)
+    waits, other = asyncio.create_task(call(2)), asyncio.create_task(call(3))
+    await pass_time(0.01)
+
+    dropped = [call.drop(partial(operator.eq, number)) for number in (1, 2, 2)]
+    await asyncio.wait({runs, waits, other})
+
+    assert dropped == [False, True, False]
+    assert waits.cancelled()
+    assert statement.groups == [[1], [3]]
+    assert (runs.result()[1], other.result()[3]) == (2, 6)
 
 
 @virtual_time

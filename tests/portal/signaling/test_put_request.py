@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.utils import timezone
@@ -26,11 +27,15 @@ from portal.signaling.actions import put_request
 from portal.signaling.actions.mitigation_actions import MitigationActions
 from portal.signaling.actions.next_action import Action
 from portal.signaling.actions.put_request import SENT_SHOWN_WITHIN_S
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.store.fenced_store import FencedStore
+from portal.signaling.store.grouped_writes import GroupedWrites
 from tests.portal.signaling.recording_store import RecordingStore
 from tests.portal.signaling.virtual_time import pass_time, virtual_time
 
 SENDING, SENT = services.record_sending, services.record_sent
 SOON_S, LATE_S = SENT_SHOWN_WITHIN_S / 2, SENT_SHOWN_WITHIN_S * 2
+SAVED_AFTER_S = 5.0
 
 
 class Provider:
@@ -166,3 +171,55 @@ async def test_an_interrupted_write_loses_no_event_that_a_request_was_sent(
     confirmed = [one for call, one in store.writes if call is services.record_confirmed]
     assert len(saved) + sum(one["sent_at"] is not None for one in confirmed) == 1
     assert all(one["now"] == store.writes[0][1]["now"] for one in saved)
+
+
+class BusyDatabase:
+    """Saves one group of outcomes after another, each in `SAVED_AFTER_S`."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[UUID]] = []
+
+    async def run(self, _save: object, _record: object, several: Sequence[Any]) -> list[Any]:
+        self.groups.append([one.what.mitigation_id for one in several])
+        await asyncio.sleep(SAVED_AFTER_S)
+        return [{one.what: None for one in several}]
+
+
+class BusyStore(RecordingStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.database = BusyDatabase()
+        self._grouped = GroupedWrites(cast(DatabaseThreads, self.database))
+
+    async def record_sent(self, row: Mitigation, at: datetime) -> None:
+        await FencedStore.record_sent(self, row, at)
+
+
+@virtual_time
+async def test_a_confirmation_takes_the_place_of_an_event_that_waits_to_be_saved() -> None:
+    store, silent, answered = BusyStore(), new_row(), new_row()
+    actions = MitigationActions(store, on_cuid_replaced=lambda: None)
+    never, late = Provider(None, 60.0), Provider(None, LATE_S)
+    asked = asyncio.create_task(actions.perform(cast(Client, never), silent, Action.REQUEST))
+    await pass_time(SOON_S)
+
+    await actions.perform(cast(Client, late), answered, Action.REQUEST)
+
+    saved = store.writes[-1][1]
+    at = next(one["now"] for _, one in store.writes if one["mitigation_id"] == answered.pk)
+    assert (saved["mitigation_id"], saved["sent_at"]) == (answered.pk, at)
+    await pass_time(2 * SAVED_AFTER_S)
+    assert store.database.groups == [[silent.pk]]
+    asked.cancel()
+
+
+@virtual_time
+async def test_a_confirmation_waits_for_an_event_that_is_being_saved() -> None:
+    store, row = BusyStore(), new_row()
+    actions = MitigationActions(store, on_cuid_replaced=lambda: None)
+
+    await actions.perform(cast(Client, Provider(None, LATE_S)), row, Action.REQUEST)
+
+    assert store.database.groups == [[row.pk]]
+    assert store.writes[-1][0] is services.record_confirmed
+    assert store.writes[-1][1]["sent_at"] is None
