@@ -182,6 +182,8 @@ class PutRequest:
         version = None if recorded is None else recorded.version
         if version is None or report.conflict is not None or not services.changes_status_only(row):
             return False
+        if sent_at is not None and row.sent_at is not None:
+            return False  # the log may have the event of an earlier copy
         sends = self._activity.take_sends(row.pk)
         confirmation = services.Confirmation(
             mitigation_id=row.pk,

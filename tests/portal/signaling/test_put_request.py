@@ -21,15 +21,16 @@ from dots_client import (
     ServerUnavailable,
     Targets,
 )
+from portal.core import targets
 from portal.mitigations import services
-from portal.mitigations.models import Mitigation
+from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.signaling.actions import put_request
 from portal.signaling.actions.mitigation_actions import MitigationActions
 from portal.signaling.actions.next_action import Action
 from portal.signaling.actions.put_request import SENT_SHOWN_WITHIN_S
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.store.fenced_store import FencedStore
-from portal.signaling.store.grouped_writes import GroupedWrites
+from portal.signaling.store.grouped_writes import GroupedWrites, Recorded
 from tests.portal.signaling.recording_store import RecordingStore
 from tests.portal.signaling.virtual_time import pass_time, virtual_time
 
@@ -223,3 +224,40 @@ async def test_a_confirmation_waits_for_an_event_that_is_being_saved() -> None:
     assert store.database.groups == [[row.pk]]
     assert store.writes[-1][0] is services.record_confirmed
     assert store.writes[-1][1]["sent_at"] is None
+
+
+class VersionedStore(RecordingStore):
+    """Knows the version of each row, so that a plain confirmation may be saved with others."""
+
+    async def record_sending(self, row: Mitigation, now: datetime) -> Recorded | None:
+        await super().record_sending(row, now)
+        return Recorded(version=2)
+
+    async def record_confirmation(self, row: Mitigation, one: services.Confirmation) -> bool:
+        self.writes.append((services.record_confirmations, {"sent_at": one.sent_at}))
+        return True
+
+
+@pytest.mark.parametrize(
+    ("was_sent", "answers_after_s", "saved_by"),
+    [
+        (False, SOON_S, services.record_confirmations),
+        (True, SOON_S, services.record_confirmed),
+        (True, LATE_S, services.record_confirmations),
+    ],
+    ids=["first copy", "perhaps with an event", "with an event"],
+)
+@virtual_time
+async def test_the_log_is_read_before_an_event_for_an_earlier_copy_is_saved_again(
+    *, was_sent: bool, answers_after_s: float, saved_by: Callable[..., Any]
+) -> None:
+    store, row = VersionedStore(), new_row()
+    row.scope = targets.Targets.saved(prefixes=("203.0.113.7/32",))
+    row.request = MitigationRequest(lifetime_s=3600, auto_renew=True, scope=row.scope)
+    row.sent_at = row.asked_at if was_sent else None
+    actions = MitigationActions(store, on_cuid_replaced=lambda: None)
+
+    provider = Provider(None, answers_after_s)
+    await actions.perform(cast(Client, provider), row, Action.REQUEST)
+
+    assert store.writes[-1][0] is saved_by
