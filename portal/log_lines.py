@@ -37,6 +37,9 @@ LOG_LINES: Final[dict[str, Any]] = {
         "portal.security": {"level": "INFO", "filters": ["refusals"]},
         # The wire journal has the single messages.
         "dots_client.coap": {"level": "WARNING"},
+        # Celery says twice that a task ran, a million times a day. A failure is an error.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
         # Django reads this after uvicorn configured its logging, and replaces uvicorn's handlers.
         "uvicorn": {"handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": True, "filters": ["no_healthy_answers"]},
