@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -69,6 +70,26 @@ def test_beat_that_is_asked_to_stop_in_a_destructor_sends_no_further_task(
         before_task_publish.disconnect(ask)
 
     assert len(sent) == 1
+
+
+def test_beat_sleeps_until_a_task_is_due(new_beat: NewBeat) -> None:
+    scheduler, sent, ticks = new_beat("memory://").scheduler, [], 0
+
+    def note(**task: object) -> None:
+        sent.append(task)
+
+    before_task_publish.connect(note)
+    try:
+        while len(sent) < 20:
+            ticks += 1
+            if (pause_s := scheduler.tick()) > 0:
+                time.sleep(pause_s)
+    finally:
+        before_task_publish.disconnect(note)
+        scheduler.close()
+
+    # One that sends, one that says how long to sleep, and one in case the clock rounds down.
+    assert ticks <= 3 * len(sent)
 
 
 @pytest.mark.timeout(20)
