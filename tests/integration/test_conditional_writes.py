@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -35,7 +34,6 @@ from tests.portal.mitigations.rows import NOW, mitigations_of
 
 ROUNDS: Final = 15
 OWNER: Final = "me"
-AT_ONCE_S: Final = 1.0
 LATER: Final = NOW + timedelta(seconds=2)
 OWN: Final = ("id", "request_id", "mid", "version", "scope", "asked_at")
 """Columns in which two equal mitigations differ."""
@@ -71,6 +69,7 @@ def held_by(lock: Callable[[], object]) -> Iterator[None]:
 
 
 def held(request_id: UUID) -> AbstractContextManager[None]:
+    """A write that waits for the request within it never ends."""
     return held_by(lambda: lock_request(request_id))
 
 
@@ -80,10 +79,7 @@ def test_a_held_row_delays_no_other_request(submit: Submit) -> None:
     (held_row,), (free_row,) = mitigations_of(held_request), mitigations_of(free)
     both = sendings(held_row, free_row)
     with held(held_request.pk):
-        began = time.monotonic()
-
         assert services.record_sendings(both).keys() == {free_row.pk}
-        assert time.monotonic() - began < AT_ONCE_S
 
     assert services.record_sending(mitigation_id=held_row.pk, mid=held_row.mid, now=NOW)
 
@@ -246,10 +242,7 @@ def test_a_held_request_delays_no_other_confirmation(submit: Submit) -> None:
     (held_row,), (free_row,) = mitigations_of(held_request)[:1], mitigations_of(free)[:1]
     answers = confirmations(held_row, free_row)
     with held(held_request.pk):
-        began = time.monotonic()
-
         assert save(answers).keys() == {free_row.pk}
-        assert time.monotonic() - began < AT_ONCE_S
 
     assert save(answers).keys() == {held_row.pk}
 
@@ -259,10 +252,7 @@ def test_a_held_log_delays_no_other_organization(submit: Submit, acme: Organizat
     row = mitigations_of(submit(strategy="failover"))[0]
     answers = confirmations(row)
     with held_by(lambda: lock_log(acme.pk)):
-        began = time.monotonic()
-
         assert save(answers) == {}
-        assert time.monotonic() - began < AT_ONCE_S
 
     assert save(answers).keys() == {row.pk}
 
