@@ -8,6 +8,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Final
 from uuid import UUID
 
@@ -78,7 +79,7 @@ class SignalAgent:
         renew = self._owned_subscriptions.renewals.renew
         self._renewing = repeated_call(renew, every_s=RENEW_S, name=f"agent {process}: renewal")
         self._connection_tests = ConnectionTests(self._threads, tap_of=self._tap_of)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: Future[asyncio.AbstractEventLoop] = Future()
         self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._main, name="dots-agent", daemon=True)
 
@@ -89,11 +90,17 @@ class SignalAgent:
 
     def stop(self) -> None:
         """Close the sessions, hand over the subscriptions, end the thread."""
-        if self._loop and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._stopping.set)
+        # The thread may have just started.
+        loop = self._loop.result(STOP_TIMEOUT_S)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(STOP_TIMEOUT_S)
-        if self._thread.is_alive():
+        if self.is_running:
             logger.error("the agent did not stop within %s s", STOP_TIMEOUT_S)
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
 
     # called on the loop
 
@@ -101,8 +108,9 @@ class SignalAgent:
         asyncio.run(self._run_in_thread())
 
     async def _run_in_thread(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        broadcast_from(self._loop)
+        loop = asyncio.get_running_loop()
+        self._loop.set_result(loop)
+        broadcast_from(loop)
         try:
             await self.run()
         finally:
