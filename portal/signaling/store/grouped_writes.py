@@ -72,7 +72,8 @@ class GroupedWrites:
 
     async def record_sent(self, one: Owned[Sent]) -> bool:
         """Save that a request was sent; False if it has to be saved alone."""
-        return one.what in await self._outcomes(one)
+        sent = one.what
+        return sent in await self._outcomes(one)
 
     def drop_sent(self, mitigation_id: UUID) -> bool:
         """Do not save what still waits to be saved by `record_sent`, and cancel its caller. False
