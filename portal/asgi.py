@@ -6,6 +6,7 @@ import os
 from typing import cast
 
 import django
+from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -19,6 +20,7 @@ from portal.core.asgi_handler import OneThreadHandler  # noqa: E402
 from portal.core.asgi_types import Application  # noqa: E402
 from portal.core.body_limits import BoundedBodies, Utf8Bodies  # noqa: E402
 from portal.core.concurrency_limit import with_concurrency_limits  # noqa: E402
+from portal.core.garbage import collect_rarely  # noqa: E402
 from portal.core.gil import shorten_switch_interval  # noqa: E402
 from portal.core.request_ids import RequestIds  # noqa: E402
 from portal.core.safe_responses import SafeResponses  # noqa: E402
@@ -36,3 +38,6 @@ _by_protocol = ProtocolTypeRouter(
     }
 )
 application = RequestIds(SafeResponses(cast(Application, _by_protocol)))
+# Django imports the pages and the API with the first request otherwise.
+get_resolver().reverse_dict  # noqa: B018
+collect_rarely()

@@ -13,6 +13,7 @@ from celery.signals import beat_init, celeryd_init, worker_init, worker_shutting
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import env
+from portal.core.garbage import collect_rarely
 
 STDERR: Final = 2
 """Celery replaces sys.stderr."""
@@ -43,6 +44,11 @@ def _refuse_to_start_unprepared(**_: object) -> None:
     from portal.checks import refuse_to_start
 
     refuse_to_start()
+
+
+@worker_init.connect
+def _collect_rarely(**_: object) -> None:
+    collect_rarely()
 
 
 @celeryd_init.connect

@@ -10,7 +10,6 @@ from typing import Any, Final
 from celery import bootsteps
 
 from dots_client import ClientSettings
-from portal.core.garbage import collect_rarely
 from portal.core.gil import shorten_switch_interval
 from portal.signaling.signal_agent import SignalAgent
 
@@ -36,7 +35,6 @@ class SignalAgentStep(bootsteps.StartStopStep):
         global agent
         process = f"{socket.gethostname()[:60]}-{os.getpid()}"
         shorten_switch_interval()
-        collect_rarely()
         agent = SignalAgent(process, settings=CLIENT_SETTINGS)
         agent.start()
 
