@@ -37,9 +37,10 @@ from portal.realtime.organization_feed import OrganizationFeed
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN_S: Final = 3.0
-"""The log is read after this long at the latest, which limits the effect of a lost broadcast.
-Sockets that were silent for half of it then send a heartbeat: one at least every 4.5 s.
+LOOK_AGAIN_S: Final = 2.5
+"""The counters of the logs are read after this long at the latest. With `LATE_S` this limits the
+effect of a lost broadcast to 3 s. Sockets that were silent for half of it then send a heartbeat:
+one at least every 3.8 s.
 """
 ADMIT_AGAIN_S: Final = 10.0
 """How long access can last after it ended without a message."""
@@ -87,7 +88,7 @@ class LogReader:
         """
         feed = self._feeds.get(socket.organization_id)
         if feed is None:
-            feed = OrganizationFeed(socket.organization_id, last_seq)
+            feed = OrganizationFeed(socket.organization_id, last_seq, self._must_look.set)
             self._feeds[socket.organization_id] = feed
         feed.sockets.add(socket)
         self._of_person[socket.user_id].add(socket)
@@ -159,8 +160,9 @@ class LogReader:
                 # The database was restored: each reader has to start from an existing number.
                 feed.end(CLOSE_TRY_AGAIN)
             elif last > feed.seq:
-                await feed.catch_up(last)
-            feed.beat(silent_since)
+                feed.expect(last)
+            else:
+                feed.beat(silent_since)
 
     # Broadcasts.
 
@@ -182,8 +184,6 @@ class LogReader:
             self._must_look.set()
         elif feed := self._feeds.get(organization_id):
             feed.hear([*message.get("earlier", ()), message["event"]])
-            if feed.is_behind:
-                self._must_look.set()
 
     async def _join(self) -> None:
         # Its cancellation may get lost: `wait_for` of Python 3.11, which the client of Redis uses,
@@ -230,8 +230,7 @@ class LogReader:
 
     def _miss(self, organization_id: UUID) -> None:
         if feed := self._feeds.get(organization_id):
-            feed.is_behind = True
-            self._must_look.set()
+            feed.fall_behind()
 
     def _miss_any(self) -> None:
         for organization_id in self._feeds:

@@ -25,7 +25,7 @@ from portal.events.models import Event, EventType
 from portal.organizations.models import Organization
 from portal.realtime import consumers, log_reader, outbox
 from portal.realtime.frames import HEARTBEAT
-from portal.realtime.organization_feed import OrganizationFeed
+from portal.realtime.organization_feed import GAP_WAIT_S, MAX_AFTER_GAP, OrganizationFeed
 from tests.portal.realtime.conftest import Log, OpenSocket
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -257,21 +257,52 @@ def _frames(*numbers: int) -> list[EventFrame]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("heard", "seq", "is_behind"),
-    [
-        ((6, 7), 7, False),
-        ((4, 5, 6), 6, False),
-        ((4, 5), 5, False),
-        ((7, 8), 5, True),
-    ],
-)
+@pytest.mark.parametrize(("heard", "seq"), [((6, 7), 7), ((4, 5, 6), 6), ((4, 5), 5), ((7, 8), 5)])
 async def test_a_broadcast_of_several_events_counts_from_the_first_new_one(
-    heard: tuple[int, ...], seq: int, *, is_behind: bool
+    heard: tuple[int, ...], seq: int
 ) -> None:
-    feed = OrganizationFeed(uuid4(), 5)
+    feed = OrganizationFeed(uuid4(), 5, on_behind=lambda: None)
 
     feed.hear(_frames(*heard))
 
-    assert (feed.seq, feed.is_behind) == (seq, is_behind)
+    assert feed.seq == seq
     feed.stop()
+
+
+async def test_a_broadcast_that_overtook_another_one_waits_for_it() -> None:
+    called = asyncio.Event()
+    feed = OrganizationFeed(uuid4(), 5, on_behind=called.set)
+
+    feed.hear(_frames(9))
+    feed.hear(_frames(7))
+    assert feed.seq == 5
+    feed.hear(_frames(6))
+    assert feed.seq == 7
+    feed.hear(_frames(8))
+
+    assert feed.seq == 9
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(called.wait(), 2 * GAP_WAIT_S)
+
+
+async def test_a_gap_is_read_from_the_table_after_a_moment() -> None:
+    called = asyncio.Event()
+    feed = OrganizationFeed(uuid4(), 5, on_behind=called.set)
+
+    feed.hear(_frames(7))
+    assert not feed.is_behind
+    await called.wait()
+
+    assert feed.is_behind
+    feed.hear(_frames(6))
+    assert feed.seq == 5
+
+
+async def test_a_long_run_after_a_gap_is_read_from_the_table_at_once() -> None:
+    feed = OrganizationFeed(uuid4(), 5, on_behind=lambda: None)
+
+    feed.hear(_frames(*range(7, 7 + MAX_AFTER_GAP)))
+    assert not feed.is_behind
+    feed.hear(_frames(7 + MAX_AFTER_GAP))
+
+    assert feed.is_behind
