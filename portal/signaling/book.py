@@ -20,6 +20,7 @@ from portal.mitigations.row_version import RowVersion
 from portal.signaling.async_events import loop_time
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.owned_mitigations import OwnedMitigations
+from portal.signaling.turns import Turns
 
 COMPARE_EVERY_S: Final = 30.0
 """How often to compare all of the book with the rows. The sweep for unsent changes, each second,
@@ -38,6 +39,7 @@ class Book:
         self._threads = threads
         self._owned: dict[UUID, OwnedMitigations] = {}
         self._reading: asyncio.Task[None] | None = None
+        self._turns = Turns()
         self._compared_at = float("-inf")
         # Not that of a session: log lines of a read belong to no single subscription.
         self._context = copy_context()
@@ -85,8 +87,7 @@ class Book:
         return outdated
 
     async def _read(self) -> None:
-        # Let the other wake-ups of this turn of the loop join.
-        await asyncio.sleep(0)
+        await self._turns.next()
         reading = [owned for owned in self._owned.values() if not owned.is_current]
         unread = [(owned, owned.begin_read()) for owned in reading]
         try:

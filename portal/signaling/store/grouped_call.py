@@ -1,5 +1,6 @@
 """Calls of all sessions of a worker that share one statement: those that came while the last one
-ran. So a single call does not wait, and in a rush the statements get longer instead of more.
+ran, or before the next turn. So a single call does not wait, and in a rush the statements get
+longer instead of more.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
 from typing import Final, Generic, TypeVar
+
+from portal.signaling.turns import Turns
 
 MAX_GROUP: Final = 200
 """Most calls with one statement; the others wait for the next one."""
@@ -19,8 +22,12 @@ R = TypeVar("R")
 class GroupedCall(Generic[T, R]):
     """Calls `run` with the arguments of all callers that wait, and gives each the common result."""
 
-    def __init__(self, run: Callable[[Sequence[T]], Awaitable[R]]) -> None:
+    def __init__(
+        self, run: Callable[[Sequence[T]], Awaitable[R]], turns: Turns | None = None
+    ) -> None:
+        """`turns`: of its groups; without them a group starts as soon as the last one has ended."""
         self._run = run
+        self._turns = turns
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._running: asyncio.Task[None] | None = None
         # Not that of a caller: log lines of a group belong to no single subscription.
@@ -48,10 +55,12 @@ class GroupedCall(Generic[T, R]):
     async def _run_groups(self) -> None:
         group: list[tuple[T, asyncio.Future[R]]] = []
         try:
-            # Let the other callers of this turn of the loop join.
-            await asyncio.sleep(0)
             while self._waiting:
+                # Let the other callers of this moment join.
+                await (asyncio.sleep(0) if self._turns is None else self._turns.next())
                 group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+                if not group:
+                    break
                 try:
                     common = await self._run([argument for argument, _ in group])
                 except Exception as error:  # noqa: BLE001  it belongs to the callers

@@ -22,6 +22,7 @@ from portal.signaling.leasing.lease_fence import LeaseFence
 from portal.signaling.store import session_status, session_statuses
 from portal.signaling.store.grouped_call import GroupedCall
 from portal.signaling.store.session_statuses import ReportedStatus
+from portal.signaling.turns import Turns
 
 Outcome = Sent | Confirmation
 
@@ -52,9 +53,9 @@ class GroupedWrites:
 
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
-        self._sendings = GroupedCall(self._record_sendings)
+        self._sendings = GroupedCall(self._record_sendings, Turns())
         # Groups of their own would skip each other's organizations, whose logs they lock.
-        self._outcomes = GroupedCall(self._record_outcomes)
+        self._outcomes = GroupedCall(self._record_outcomes, Turns())
         self._sessions = GroupedCall(self._record_sessions)
         self._inventories = GroupedCall(self._record_inventories)
         self._heard: dict[UUID, tuple[str, datetime]] = {}

@@ -67,6 +67,21 @@ async def test_a_call_that_waits_can_be_dropped_and_one_that_runs_cannot() -> No
 
 
 @virtual_time
+async def test_nothing_runs_for_callers_that_were_dropped_before_their_turn() -> None:
+    statement = Statement()
+    call = GroupedCall(statement)
+    dropped = asyncio.create_task(call(1))
+    await asyncio.sleep(0)
+
+    assert call.drop(partial(operator.eq, 1))
+    await asyncio.wait([dropped])
+    await pass_time(0.5)
+
+    assert statement.groups == []
+    assert (await call(2))[2] == 4
+
+
+@virtual_time
 async def test_a_group_is_bounded() -> None:
     statement = Statement()
     call = GroupedCall(statement)
