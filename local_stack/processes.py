@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -11,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
+
+logger = logging.getLogger(__name__)
 
 LOG_BYTES_MAX = 5_000_000
 LINE_BYTES_MAX = 16_384
@@ -152,6 +155,12 @@ class Process:
         try:
             self._popen.wait(self.program.stops_within_s)
         except subprocess.TimeoutExpired:
+            logger.warning(
+                "%s did not stop within %g s and was killed; its log: %s",
+                self.program.name,
+                self.program.stops_within_s,
+                self.log_path,
+            )
             self.kill()
         self._drain()
 

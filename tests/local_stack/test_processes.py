@@ -96,13 +96,18 @@ def test_a_stop_sends_sigterm_first(launch: Launch) -> None:
     assert process.exit_code == -signal.SIGTERM
 
 
-def test_a_process_that_ignores_the_stop_is_killed_after_its_grace_period(launch: Launch) -> None:
+def test_a_process_that_ignores_the_stop_is_killed_after_its_grace_period(
+    launch: Launch, caplog: pytest.LogCaptureFixture
+) -> None:
     process = launch(DEAF, stops_within_s=0.2)
     process.wait_until_ready()
 
     process.stop()
 
     assert process.exit_code == -signal.SIGKILL
+    [warning] = caplog.messages
+    assert "did not stop within 0.2 s and was killed" in warning
+    assert str(process.log_path) in warning
 
 
 def test_a_frozen_process_can_still_be_stopped(launch: Launch) -> None:
