@@ -43,12 +43,12 @@ CUID = "dz6pHjaADkaFTbjr0JGBpw"
 SCOPE = Scope(targets=Targets(target_prefix=("192.0.2.0/24",)), lifetime=3600)
 SETTINGS = ClientSettings(
     handshake_timeout_s=5,
-    retransmission=RetransmissionSettings(floor_s=0.05, jitter=0),
+    retransmission=RetransmissionSettings(floor_s=60, jitter=0),
     reads_configuration=False,
     heartbeat_wait_s=0.5,
 )
-ONCE = replace(SETTINGS, retransmission=RetransmissionSettings(floor_s=60, jitter=0))
 """Nothing is repeated, so that each request counts once, however busy the machine is."""
+REPEATING = replace(SETTINGS, retransmission=RetransmissionSettings(floor_s=0.05, jitter=0))
 CONFIG = SignalConfig(
     sid=7,
     mitigating=ConfigurationSet(heartbeat_interval=Parameter(current=15, minimum=15, maximum=240)),

@@ -26,8 +26,9 @@ from dots_client.codec import encode_redirect, encode_reports
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import (
     CUID,
-    ONCE,
+    REPEATING,
     SCOPE,
+    SETTINGS,
     answer,
     in_session,
     silence,
@@ -70,7 +71,7 @@ async def test_a_refresh_is_a_success_too(authority: Authority) -> None:
 @pytest.mark.rule("SC-022")
 @pytest.mark.rule("SC-023")
 async def test_a_request_without_an_answer_is_repeated_with_new_ids(authority: Authority) -> None:
-    async with in_session(authority) as scene:
+    async with in_session(authority, REPEATING) as scene:
         scene.provider.script.extend([silence, silence])
         sent: list[int] = []
 
@@ -84,7 +85,7 @@ async def test_a_request_without_an_answer_is_repeated_with_new_ids(authority: A
 
 
 async def test_the_answer_to_an_earlier_repeat_counts(authority: Authority) -> None:
-    async with in_session(authority) as scene:
+    async with in_session(authority, REPEATING) as scene:
         first = asyncio.Event()
 
         def late(request: aiocoap.Message) -> None:
@@ -110,7 +111,7 @@ async def test_the_answer_to_an_earlier_repeat_counts(authority: Authority) -> N
 
 
 async def test_lost_datagrams_only_delay_a_request(authority: Authority) -> None:
-    async with in_session(authority) as scene:
+    async with in_session(authority, REPEATING) as scene:
         await scene.client.heartbeat()
         incoming, outgoing = iter(range(99)), iter(range(99))
         scene.server.drop_incoming = lambda _datagram, _address: next(incoming) < 2
@@ -291,7 +292,7 @@ async def test_an_efficacy_update_has_an_empty_if_match(authority: Authority) ->
 
 @pytest.mark.rule("SC-024")
 async def test_an_efficacy_update_to_a_silent_server_times_out(authority: Authority) -> None:
-    async with in_session(authority) as scene:
+    async with in_session(authority, REPEATING) as scene:
         scene.provider.script.extend([silence] * 20)
 
         report = await scene.client.efficacy(1, SCOPE, AttackStatus.UNDER_ATTACK, deadline_s=0.12)
@@ -335,7 +336,7 @@ async def test_status_of_one_and_of_all(authority: Authority) -> None:
 
 
 async def test_a_long_list_arrives_in_blocks(authority: Authority) -> None:
-    async with in_session(authority, ONCE) as scene:
+    async with in_session(authority) as scene:
         scene.provider.held = {
             mid: MitigationReport(
                 mid=mid,
@@ -355,7 +356,7 @@ async def test_a_long_list_arrives_in_blocks(authority: Authority) -> None:
 @pytest.mark.rule("SC-129")
 @pytest.mark.parametrize("size", [256, 1024])
 async def test_the_blocks_have_the_requested_size(size: int, authority: Authority) -> None:
-    async with in_session(authority, replace(ONCE, block_bytes=size)) as scene:
+    async with in_session(authority, replace(SETTINGS, block_bytes=size)) as scene:
         scene.provider.held = {
             mid: MitigationReport(
                 mid=mid,

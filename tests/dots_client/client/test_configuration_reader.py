@@ -22,7 +22,15 @@ from dots_client import (
 )
 from dots_client.codec import decode_config_request, encode_config_report
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import CONFIG, SETTINGS, Scene, answer, in_session, silence
+from tests.dots_client.client.provider import (
+    CONFIG,
+    REPEATING,
+    SETTINGS,
+    Scene,
+    answer,
+    in_session,
+    silence,
+)
 from tests.dots_client.transport.loopback import until
 
 READING = replace(SETTINGS, reads_configuration=True)
@@ -174,7 +182,7 @@ async def test_an_unreadable_body_is_an_error_of_the_server(authority: Authority
 async def test_a_request_without_an_acknowledgement_fails_alone(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with in_session(authority) as scene:
+    async with in_session(authority, REPEATING) as scene:
         monkeypatch.setattr(scene.client._configuration, "_parameters", lambda: quick(scene))
         scene.provider.script.extend([silence] * 200)
         waiting = asyncio.create_task(scene.client.status(1))

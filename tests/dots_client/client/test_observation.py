@@ -12,7 +12,7 @@ from dots_client import MitigationReport, MitigationStatus, Refused, SessionClos
 from dots_client.client.observation import MAX_WAITING_REPORTS, Observation
 from dots_client.codec import encode_reports
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import SCOPE, SETTINGS, Scene, in_session, silence
+from tests.dots_client.client.provider import REPEATING, SCOPE, SETTINGS, Scene, in_session, silence
 from tests.dots_client.transport.loopback import until
 
 EAGER = replace(SETTINGS, poll_interval_s=0.1, eager_poll_interval_s=0.05)
@@ -92,7 +92,7 @@ async def test_a_server_that_missed_the_deregistration_gets_a_reset(authority: A
 
 
 async def test_a_lost_registration_is_repeated_with_the_same_token(authority: Authority) -> None:
-    async with in_session(authority) as scene:
+    async with in_session(authority, REPEATING) as scene:
         await scene.client.request(1, SCOPE)
         scene.provider.script.extend([silence, silence])
 

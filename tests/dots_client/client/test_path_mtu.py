@@ -14,7 +14,7 @@ from dots_client import Client, RequestTooLarge, Scope, Server, Targets, connect
 from dots_client.client.path_mtu import CHECKS_TO_BE_SURE, COPIES_PER_CHECK, BlackHoleDetector
 from dots_client.errors import Refused
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, serving
+from tests.dots_client.client.provider import CUID, REPEATING, SCOPE, Provider, serving
 from tests.dots_client.loss.relay import Relay, Weather, both_ways, relaying
 
 LARGE = Scope(
@@ -47,7 +47,7 @@ async def _path(authority: Authority) -> AsyncIterator[Narrow]:
             Server("provider.example", "127.0.0.1", relay.port, transports=("dtls",)),
             authority.client(),
             cuid=CUID,
-            settings=SETTINGS,
+            settings=REPEATING,
         ) as client,
     ):
         assert await client.heartbeat()

@@ -10,7 +10,7 @@ from dots_client import RemoteProtocolError, RetransmissionSettings
 from dots_client.client.request_layer import MAX_BLOCKS, MAX_OUTSTANDING_REPEATS
 from dots_client.session.pacing import BURST
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import ONCE, SCOPE, SETTINGS, answer, in_session, silence
+from tests.dots_client.client.provider import SCOPE, SETTINGS, answer, in_session, silence
 from tests.dots_client.transport.loopback import until
 
 VERY_EAGER = replace(SETTINGS, retransmission=RetransmissionSettings(floor_s=0.001, jitter=0))
@@ -81,7 +81,7 @@ async def test_the_outcomes_of_an_exchange_measure_the_round_trip(authority: Aut
 
 
 async def test_an_answer_in_endless_blocks_is_an_error(authority: Authority) -> None:
-    async with in_session(authority, ONCE) as scene:
+    async with in_session(authority) as scene:
         for number in range(MAX_BLOCKS):
             scene.provider.script.append(answer(Code.CONTENT, bytes(16), block2=(number, True, 0)))
         scene.provider.cuts_blocks = False
@@ -94,7 +94,7 @@ async def test_an_answer_in_endless_blocks_is_an_error(authority: Authority) -> 
 async def test_the_etag_of_the_first_block_is_repeated_and_a_change_is_noticed(
     authority: Authority,
 ) -> None:
-    async with in_session(authority, ONCE) as scene:
+    async with in_session(authority) as scene:
         scene.provider.cuts_blocks = False
         scene.provider.script.extend(
             [

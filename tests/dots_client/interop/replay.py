@@ -13,7 +13,7 @@ from aiocoap import Message
 from dots_client import Client, ClientSettings
 from dots_client.transport.dtls_server import ServerSession
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import ONCE, Scene, in_session, silence
+from tests.dots_client.client.provider import SETTINGS, Scene, in_session, silence
 from tests.dots_client.transport.loopback import until
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ URI_QUERY = b"\xd3\x02c=a"
 """`c=a`, as the first option of a response."""
 
 # Nothing else is answered and nothing polled, so the client knows only the bytes of the test.
-PATIENT: ClientSettings = replace(ONCE, eager_poll_interval_s=60, poll_interval_s=60)
+PATIENT: ClientSettings = replace(SETTINGS, eager_poll_interval_s=60, poll_interval_s=60)
 
 
 def say(session: ServerSession, message: bytes) -> None:

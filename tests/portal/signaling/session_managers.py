@@ -26,7 +26,7 @@ from portal.signaling.sessions.session_manager import SessionManager
 from portal.signaling.store.grouped_reads import GroupedReads
 from portal.signaling.store.grouped_writes import GroupedWrites
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import SETTINGS
+from tests.dots_client.client.provider import REPEATING
 from tests.portal.leased import lease_to
 
 ME: Final = "me"
@@ -77,7 +77,7 @@ async def running_manager(
         reads=GroupedReads(threads),
         turns=OpeningTurns(),
         recorder=WireRecorder(SharedCapacity(1000)),
-        settings=replace(SETTINGS, heartbeat_interval_s=0.2, reads_configuration=True),
+        settings=replace(REPEATING, heartbeat_interval_s=0.2, reads_configuration=True),
         fence=fence,
     )
 

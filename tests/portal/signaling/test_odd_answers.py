@@ -35,7 +35,7 @@ from portal.signaling.store.fenced_store import FencedStore
 from portal.wire.models import Direction, WireMessage
 from portal.wording.refusals import refusal_sentence
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import CUID, ONCE, Provider, answer, serving
+from tests.dots_client.client.provider import CUID, SETTINGS, Provider, answer, serving
 from tests.dots_client.codec.odd import Pairs, Raw, encode
 from tests.portal.leased import lease_to
 
@@ -98,7 +98,7 @@ async def scene_with(mitigation: Mitigation, threads: DatabaseThreads) -> AsyncI
             Server("provider.example", "127.0.0.1", server.port),
             authority.client(),
             cuid=CUID,
-            settings=ONCE,
+            settings=SETTINGS,
             on_wire=journal.recorder(mitigation.subscription_id).tap,
         ) as client,
     ):

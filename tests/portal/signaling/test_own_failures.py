@@ -35,7 +35,14 @@ from portal.signaling.store.fenced_store import FencedStore, NotSaved
 from portal.wording.from_rows.events import event_facts, subjects_of
 from portal.wording.from_rows.mitigations import mitigation_facts
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import ONCE, SETTINGS, Provider, answer, in_session, silence
+from tests.dots_client.client.provider import (
+    REPEATING,
+    SETTINGS,
+    Provider,
+    answer,
+    in_session,
+    silence,
+)
 from tests.portal.leased import lease_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,7 +93,7 @@ def sent_events() -> int:
 
 @asynccontextmanager
 async def acting(
-    mitigation: Mitigation, threads: DatabaseThreads, settings: ClientSettings = ONCE
+    mitigation: Mitigation, threads: DatabaseThreads, settings: ClientSettings = SETTINGS
 ) -> AsyncIterator[tuple[MitigationActions, Client, Provider]]:
     actions = MitigationActions(
         FencedStore(
@@ -222,7 +229,7 @@ async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
 async def test_the_row_counts_the_datagrams_of_a_request(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
-    async with acting(mitigation, threads, SETTINGS) as (actions, client, provider):
+    async with acting(mitigation, threads, REPEATING) as (actions, client, provider):
         provider.script += [silence, silence]
 
         await actions.perform(client, mitigation, Action.REQUEST)

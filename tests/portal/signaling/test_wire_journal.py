@@ -18,7 +18,7 @@ from portal.signaling.journal import wire_journal
 from portal.signaling.journal.wire_journal import WireJournal
 from portal.wire.models import Direction, WireMessage
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, serving, silence
+from tests.dots_client.client.provider import CUID, REPEATING, SCOPE, Provider, serving, silence
 from tests.portal.signaling.test_wire_recorder import put
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,7 +41,7 @@ async def test_a_real_session_is_recorded_completely(
             Server("provider.example", "127.0.0.1", server.port),
             credentials,
             cuid=CUID,
-            settings=SETTINGS,
+            settings=REPEATING,
             on_wire=recorder.tap,
         ) as client,
     ):
