@@ -16,6 +16,8 @@ from tests.permissions.api_table import API
 from tests.permissions.page_table import PAGES
 from tests.routes import call, named_routes, url_of
 
+pytestmark = pytest.mark.exhaustive
+
 EXEMPT: Final = {
     "staff": "Django's own pages: each asks StaffSite.has_permission first, as the rows above show",
 }

@@ -19,6 +19,8 @@ from tests.permissions.api_table import API
 from tests.permissions.page_table import PAGES
 from tests.routes import call, named_routes, url_of
 
+pytestmark = pytest.mark.exhaustive
+
 Call = tuple[str, str]
 
 NEEDS_FRESH_FACTOR: Final[frozenset[Call]] = frozenset(

@@ -24,6 +24,8 @@ from portal.standby.models import StandbyPlan
 from tests import routes
 from tests.conftest import ClientOf
 
+pytestmark = pytest.mark.exhaustive
+
 asked = routes.asked
 
 HUGE: Final = "9" * 5000

@@ -59,6 +59,8 @@ from portal.sso.models import SingleSignOn
 from portal.standby.models import Drill, DrillCheck, DrillMethod
 from tests.conftest import ClientOf
 
+pytestmark = pytest.mark.exhaustive
+
 Column = JSONValueField[Any]
 RowOf = Callable[[type[models.Model]], models.Model]
 

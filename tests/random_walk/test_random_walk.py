@@ -23,7 +23,7 @@ from tests.random_walk.world import build
 STEPS: Final = 300
 STEPS_PAST_THE_DOOR: Final = 160
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.exhaustive, pytest.mark.django_db]
 
 
 @pytest.mark.timeout(600)  # on a busy machine: ten seconds otherwise

@@ -13,6 +13,8 @@ import pytest
 from tests.simulation.scenario import scenario_of
 from tests.simulation.undone.fixes import FIXES, Fix
 
+pytestmark = pytest.mark.exhaustive
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 SECONDS: Final = 15
 """Of lives. Imports and migrations come on top."""

@@ -33,6 +33,8 @@ from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, in_session,
 from tests.dots_client.client.test_redirection import pair, to
 from tests.dots_client.transport.loopback import until
 
+pytestmark = pytest.mark.exhaustive
+
 BUSY = replace(SETTINGS, heartbeat_interval_s=0.05, reads_configuration=True)
 WITHIN_S = 5.0
 """Anything slower counts as waiting forever."""

@@ -38,7 +38,7 @@ from tests.portal.signaling.session_managers import (
     until_row,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.exhaustive, pytest.mark.django_db(transaction=True)]
 
 WITHIN_S = 5.0
 MIN_PLACES = 30

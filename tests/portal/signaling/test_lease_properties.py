@@ -39,6 +39,7 @@ from tests.simulation.machine import machine
 from tests.simulation.virtual_loop import Process, VirtualLoop
 
 pytestmark = [
+    pytest.mark.exhaustive,
     pytest.mark.sqlite,
     # A statement that fails in the middle of a test's own transaction would spoil it.
     pytest.mark.django_db(transaction=True),
