@@ -116,7 +116,14 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
             self._datagrams_sent,
             self.remote.has_timed_out,
         )
-        self.remote.receive_datagram(data)
+        try:
+            self.remote.receive_datagram(data)
+        except Exception as error:
+            if self.established.done():
+                raise
+            # asyncio only logs it, and the handshake would wait until its time limit.
+            self.established.set_exception(error)
+            return
         if self._datagrams_sent > sent or self.remote.is_established:
             self._complete_flight(arrived_at, was_repeated=has_timed_out)
 

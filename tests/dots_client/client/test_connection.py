@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 
 from dots_client import (
+    ConnectCrashed,
     HandshakeFailed,
     LocalProtocolError,
     PeerUnreachable,
@@ -12,6 +15,7 @@ from dots_client import (
     SessionClosed,
     connect,
 )
+from dots_client.transport.dtls_engine import DtlsEngine
 from tests.dots_client.authority import Authority, trusting
 from tests.dots_client.client.provider import (
     CUID,
@@ -67,6 +71,24 @@ async def test_a_missing_server_is_unreachable(authority: Authority) -> None:
             settings=SETTINGS,
         ):
             pytest.fail("there must be no session")
+
+
+async def test_a_crash_while_a_handshake_is_received_ends_the_attempt(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> NoReturn:
+        raise RuntimeError("our code")
+
+    monkeypatch.setattr(DtlsEngine, "receive", crash)
+    async with serving(authority, Provider()) as server:
+        with pytest.raises(ConnectCrashed, match=r"^this client failed \(RuntimeError\)$"):
+            async with connect(
+                Server("provider.example", "127.0.0.1", server.port, transports=("dtls",)),
+                authority.client(),
+                cuid=CUID,
+                settings=replace(SETTINGS, handshake_timeout_s=0.5),
+            ):
+                pytest.fail("there must be no session")
 
 
 async def test_an_unsupported_transport_is_a_local_error(authority: Authority) -> None:

@@ -14,6 +14,9 @@ import time
 from datetime import datetime as real_datetime
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
 _FILE = os.environ["WRONG_CLOCK_FILE"]
 _READ_EVERY_S = 0.2
 _real_time = time.time
@@ -59,5 +62,15 @@ class datetime(real_datetime, metaclass=_Kind):
         return cls.now()
 
 
+def _show_cryptography_the_real_class() -> None:
+    """It looks the class up with the first certificate, and takes no other one."""
+    now = real_datetime.now(module.UTC)
+    builder = x509.CertificateBuilder(x509.Name([]), x509.Name([]))
+    key = ed25519.Ed25519PrivateKey.generate()
+    builder = builder.public_key(key.public_key()).serial_number(1)
+    builder.not_valid_before(now).not_valid_after(now).sign(key, None)
+
+
+_show_cryptography_the_real_class()
 time.time = _time
 module.datetime = datetime  # type: ignore[misc]
