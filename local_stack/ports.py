@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import atexit
 import errno
 import random
 import socket
@@ -52,6 +53,12 @@ def hand_over(port: int) -> int:
     """End the reservation of this process: another process takes the port from here."""
     _reservations.pop(port).close()
     return port
+
+
+@atexit.register
+def _give_up_all() -> None:
+    for port in list(_reservations):
+        hand_over(port)
 
 
 def _take(port: int) -> bool:
