@@ -25,7 +25,12 @@ from portal.events.models import Event, EventType
 from portal.organizations.models import Organization
 from portal.realtime import consumers, log_reader, outbox
 from portal.realtime.frames import HEARTBEAT
-from portal.realtime.organization_feed import GAP_WAIT_S, MAX_AFTER_GAP, OrganizationFeed
+from portal.realtime.organization_feed import (
+    GAP_WAIT_S,
+    LATE_S,
+    MAX_AFTER_GAP,
+    OrganizationFeed,
+)
 from tests.portal.realtime.conftest import Log, OpenSocket
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -305,4 +310,20 @@ async def test_a_long_run_after_a_gap_is_read_from_the_table_at_once() -> None:
     assert not feed.is_behind
     feed.hear(_frames(7 + MAX_AFTER_GAP))
 
+    assert feed.is_behind
+
+
+async def test_a_number_that_the_look_finds_waits_for_its_broadcast() -> None:
+    called = asyncio.Event()
+    feed = OrganizationFeed(uuid4(), 5, on_behind=called.set)
+
+    feed.expect(6)
+    assert not called.is_set()
+    feed.hear(_frames(6))
+    assert feed.seq == 6
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(called.wait(), 2 * LATE_S)
+
+    feed.expect(7)
+    await called.wait()
     assert feed.is_behind
